@@ -1,0 +1,43 @@
+package run.caracal.error;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Root of every error the SDK signals. The subtypes tell what a caller can do about it; the message says what happened,
+ * where the bad value came from and what to do. No message ever holds a token or a secret.
+ */
+public abstract class CaracalException extends RuntimeException {
+    private static final long serialVersionUID = 1L;
+
+    private final String code;
+
+    /**
+     * Creates the exception.
+     *
+     * @param code a stable, machine-readable code
+     * @param message what happened and what to do, free of secrets
+     * @param cause the cause, or {@code null}
+     */
+    protected CaracalException(String code, String message, @Nullable Throwable cause) {
+        super(message, cause);
+        this.code = code;
+    }
+
+    /**
+     * The stable, machine-readable code: the service's own where a service answered, else one of the SDK's.
+     *
+     * @return the code, never blank
+     */
+    public final String code() {
+        return code;
+    }
+
+    /**
+     * Whether the same call may succeed later without any change by the caller.
+     *
+     * @return {@code true} for outages, overload and timeouts; {@code false} for denials and mistakes
+     */
+    public boolean isRetryable() {
+        return false;
+    }
+}

@@ -1,0 +1,15 @@
+package run.caracal.error;
+
+/** An identity was needed and the Reactor Context holds none: bind a context, or act as the application explicitly. */
+public final class NoContextException extends CaracalException {
+    private static final long serialVersionUID = 1L;
+
+    /**
+     * Creates the exception.
+     *
+     * @param message what happened and what to do
+     */
+    public NoContextException(String message) {
+        super("no_context", message, null);
+    }
+}

@@ -1,0 +1,62 @@
+package run.caracal.error;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request to a Caracal service got no answer. This is neither a denial nor a permission (DESIGN S4, PITFALLS I5): the
+ * {@link #kind()} tells whether the service may have acted on the request.
+ */
+public final class TransportException extends CaracalException {
+    private static final long serialVersionUID = 1L;
+
+    /** What kept the answer away. */
+    public enum Kind {
+        /** No connection could be made (refused, unknown host, TLS handshake): the service saw nothing. */
+        CONNECT,
+        /** The transport has no capacity left (its pool is exhausted): the service saw nothing. */
+        OVERLOADED,
+        /** No complete answer in time: the service may have acted. */
+        TIMEOUT,
+        /** The connection broke before a complete answer: the service may have acted. */
+        IO,
+        /** The answer exceeds the limit: the service has acted. */
+        RESPONSE_TOO_LARGE
+    }
+
+    private final Kind kind;
+
+    /**
+     * Creates the exception.
+     *
+     * @param kind what kept the answer away
+     * @param message which call, to which service, and what to check
+     * @param cause the transport's own error, or {@code null}
+     */
+    public TransportException(Kind kind, String message, @Nullable Throwable cause) {
+        super("transport_" + kind.name().toLowerCase(java.util.Locale.ROOT), message, cause);
+        this.kind = kind;
+    }
+
+    /**
+     * What kept the answer away.
+     *
+     * @return the kind
+     */
+    public Kind kind() {
+        return kind;
+    }
+
+    /**
+     * Whether the service may have acted on the request although no answer arrived.
+     *
+     * @return {@code true} when the outcome is unknown
+     */
+    public boolean isAmbiguous() {
+        return kind != Kind.CONNECT && kind != Kind.OVERLOADED;
+    }
+
+    @Override
+    public boolean isRetryable() {
+        return kind != Kind.RESPONSE_TOO_LARGE;
+    }
+}

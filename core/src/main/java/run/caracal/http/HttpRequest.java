@@ -1,0 +1,41 @@
+package run.caracal.http;
+
+import java.net.URI;
+import java.time.Duration;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A request of the SDK to a Caracal service. The body is not copied; nobody changes it after it is given.
+ *
+ * @param method the HTTP method in upper case
+ * @param uri the absolute address
+ * @param headers the headers, one value each; without {@code Host} and {@code Content-Length}, which the transport sets
+ * @param body the body, or {@code null} for none
+ * @param timeout how long the whole exchange may take, from the connection to the last byte of the answer
+ * @param maxResponseBytes how large the body of the answer may be
+ */
+@SuppressWarnings("ArrayRecordComponent") // an internal carrier, never compared
+public record HttpRequest(
+        String method,
+        URI uri,
+        Map<String, String> headers,
+        byte @Nullable [] body,
+        Duration timeout,
+        int maxResponseBytes) {
+
+    /** Checks and copies the components. */
+    public HttpRequest {
+        Objects.requireNonNull(method, "method");
+        Objects.requireNonNull(uri, "uri");
+        Objects.requireNonNull(timeout, "timeout");
+        headers = Map.copyOf(headers);
+    }
+
+    /** Names the method and the path only: headers and body carry secrets. */
+    @Override
+    public String toString() {
+        return method + " " + uri.getScheme() + "://" + uri.getRawAuthority() + uri.getRawPath();
+    }
+}

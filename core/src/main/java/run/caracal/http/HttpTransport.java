@@ -1,0 +1,35 @@
+package run.caracal.http;
+
+import reactor.core.Disposable;
+import reactor.core.publisher.Mono;
+
+/**
+ * How the SDK speaks HTTP to the STS and the Coordinator. The artifact {@code caracal-netty-transport} brings one on
+ * Reactor Netty, found with {@link java.util.ServiceLoader}; another can be given to the configuration.
+ *
+ * <p>An implementation does not follow redirects, does not repeat a request by itself, does not block, and keeps its
+ * connections apart from those of user traffic (DESIGN E3).
+ */
+public interface HttpTransport extends Disposable {
+
+    /**
+     * Sends a request. Lazy: each subscription sends it once; cancelling aborts it.
+     *
+     * @param request what to send
+     * @return the answer, whatever its status; a {@link run.caracal.error.TransportException} when there is none, when it
+     *     takes longer than {@link HttpRequest#timeout()}, or when it is larger than
+     *     {@link HttpRequest#maxResponseBytes()}
+     */
+    Mono<HttpResponse> exchange(HttpRequest request);
+
+    /**
+     * Releases what the transport owns. Idempotent; all callers share one end.
+     *
+     * @return completes when everything is released
+     */
+    Mono<Void> disposeLater();
+
+    /** Releases what the transport owns, without waiting. Idempotent. */
+    @Override
+    void dispose();
+}

@@ -1,0 +1,34 @@
+package run.caracal.http;
+
+/**
+ * The decision about one outgoing request: where to send it, and how its headers are to be edited at the last moment,
+ * after everything the caller has set. Valid for one request only.
+ */
+public interface OutboundCall {
+
+    /**
+     * Where to send the request. Equal to what the caller asked for unless the request is routed through the Gateway; for
+     * a call that does not {@linkplain #carriesIdentity() carry an identity}, hand the caller's own address on instead.
+     *
+     * @return the absolute address
+     */
+    String url();
+
+    /**
+     * Whether the request gets an identity. When it does not, it is to be sent as the caller made it, but for
+     * {@link #edit}, which only removes what must not leave.
+     *
+     * @return {@code false} for a request that the propagation policy leaves alone
+     */
+    boolean carriesIdentity();
+
+    /**
+     * Edits the headers of the request that is about to leave: sets identity, trace context and baggage, and keeps what
+     * belongs to the caller. To be called exactly once for each request that leaves, and not on a redirect.
+     *
+     * @param headers the outgoing headers, complete
+     * @throws run.caracal.error.RoutingException if the headers ask for something that is refused, for instance an unknown
+     *     resource; the request must then not be sent
+     */
+    void edit(OutboundHeaders headers);
+}
