@@ -1,0 +1,69 @@
+package run.caracal.internal.propagation;
+
+/** Character classes, with the platform's idea of white space: every Unicode space, NBSP and NEL included. */
+public final class Chars {
+    private Chars() {}
+
+    /**
+     * Whether the character is white space.
+     *
+     * @param c the character
+     * @return {@code true} for ASCII blanks and all Unicode separators
+     */
+    public static boolean isBlank(char c) {
+        if (c <= ' ') {
+            return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F);
+        }
+        return c >= 0x85 && (c == 0x85 || Character.isSpaceChar(c));
+    }
+
+    /**
+     * Whether the text holds white space or a control character anywhere; such a text is no token, id or path.
+     *
+     * @param text the text
+     * @return {@code true} when it cannot stand in a header or a request line as it is
+     */
+    public static boolean hasBlankOrControl(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c <= ' ' || (c >= 0x7F && (c <= 0xA0 || Character.isSpaceChar(c)))) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /**
+     * Whether the text holds an ASCII control character other than a tab; no header can carry it.
+     *
+     * @param text the text
+     * @return {@code true} when there is one
+     */
+    public static boolean hasControl(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if ((c < ' ' && c != '\t') || c == 0x7F) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** The index of the first character that is not white space, {@code to} when there is none. */
+    static int skipBlanks(String text, int from, int to) {
+        int start = from;
+        while (start < to && isBlank(text.charAt(start))) {
+            start++;
+        }
+        return start;
+    }
+
+    /** The end of the text without the white space before {@code to}. */
+    static int trimEnd(String text, int from, int to) {
+        int end = to;
+        while (end > from && isBlank(text.charAt(end - 1))) {
+            end--;
+        }
+        return end;
+    }
+}

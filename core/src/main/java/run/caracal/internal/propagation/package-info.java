@@ -1,0 +1,5 @@
+/** What travels in headers beside a request: trace context and the Caracal members of the baggage. */
+@NullMarked
+package run.caracal.internal.propagation;
+
+import org.jspecify.annotations.NullMarked;
