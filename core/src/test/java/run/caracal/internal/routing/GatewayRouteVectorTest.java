@@ -1,0 +1,104 @@
+package run.caracal.internal.routing;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.util.List;
+import java.util.Locale;
+import org.jspecify.annotations.Nullable;
+import run.caracal.config.ResourceBinding;
+import run.caracal.error.RoutingException;
+import run.caracal.vectors.VectorCase;
+import run.caracal.vectors.VectorObject;
+import run.caracal.vectors.VectorTests;
+
+class GatewayRouteVectorTest {
+
+    @VectorTests("gateway-route")
+    void routes(VectorCase vector) {
+        VectorObject config = vector.input().object("config");
+        String gateway = config.stringOrNull("gateway_url");
+        List<ResourceBinding> bindings = config.objects("resources").stream()
+                .map(binding -> new ResourceBinding(binding.string("resource_id"), binding.string("upstream_prefix")))
+                .toList();
+        String url = vector.input().string("url");
+        String explicit = vector.input().stringOrNull("explicit_resource");
+        Router router = new Router(gateway, bindings);
+
+        if (vector.error() != null) {
+            assertThatThrownBy(() -> router.route(url, explicit)).isInstanceOf(RoutingException.class);
+            return;
+        }
+        Route route;
+        try {
+            route = router.route(url, explicit);
+        } catch (RoutingException refused) {
+            assertRefusalIsRight(vector.expected(), gateway, bindings, explicit, refused);
+            return;
+        }
+        VectorObject expected = vector.expected();
+        if (expected.hasValue("after_httpx_normalization")) {
+            // Scheme, host case, default port and what cannot stand in a request line are normalised, as httpx does.
+            expected = expected.object("after_httpx_normalization");
+        }
+        VectorObject routed = expected.objectOrNull("routed");
+        if (routed != null) {
+            assertThat(route)
+                    .isEqualTo(new Route.Rewritten(
+                            withParameters(normalised(routed.string("url")), url), routed.string("resource_id")));
+        } else if (expected.bool("targets_gateway")) {
+            assertThat(route).isInstanceOf(Route.AtGateway.class);
+        } else {
+            assertThat(route).isInstanceOf(Route.PassThrough.class);
+        }
+    }
+
+    /**
+     * A refusal stands for "not routed, not the Gateway" (the peer sends such a request without identity). Where the peer
+     * does route, it is right only for a resource that nobody has configured (H2).
+     */
+    private static void assertRefusalIsRight(
+            VectorObject expected,
+            @Nullable String gateway,
+            List<ResourceBinding> bindings,
+            @Nullable String explicit,
+            RoutingException refused) {
+        if (expected.hasValue("routed")) {
+            assertThat(bindings).noneMatch(binding -> binding.resource().equals(explicit));
+            assertThat(refused).hasMessageContaining("X-Caracal-Resource").hasMessageContaining(explicit);
+            return;
+        }
+        assertThat(expected.bool("targets_gateway")).isFalse();
+        String message = String.valueOf(refused.getMessage());
+        assertThat(message)
+                .containsAnyOf(
+                        "cannot be parsed",
+                        "not an absolute http or https URL",
+                        "dot segments",
+                        "only when its escapes are decoded",
+                        "holds credentials",
+                        "at the Gateway's origin but not under its address");
+        if (message.contains("at the Gateway's origin")) {
+            assertThat(gateway).isNotNull();
+        }
+    }
+
+    /** The peer drops the {@code ;parameters} of the last segment, an accident of its parser; here the path is kept. */
+    private static String withParameters(String routed, String url) {
+        String path = url.split("[?#]", 2)[0];
+        int parameters = path.indexOf(';', path.lastIndexOf('/'));
+        if (parameters < 0) {
+            return routed;
+        }
+        int question = routed.indexOf('?');
+        int end = question < 0 ? routed.length() : question;
+        String kept = routed.substring(0, end).endsWith(path.substring(parameters)) ? "" : path.substring(parameters);
+        return routed.substring(0, end) + kept + routed.substring(end);
+    }
+
+    /** Scheme and host in lower case; the rest as it is. */
+    private static String normalised(String url) {
+        int path = url.indexOf('/', url.indexOf("://") + 3);
+        return url.substring(0, path).toLowerCase(Locale.ROOT) + url.substring(path);
+    }
+}
