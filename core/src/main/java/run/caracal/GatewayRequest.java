@@ -23,7 +23,10 @@ public record GatewayRequest(String resource, String url, Map<String, String> he
     /**
      * Checks the components and copies the headers.
      *
-     * @throws IllegalArgumentException if the headers are not exactly {@code X-Caracal-Resource} with the resource
+     * @param resource the resource identifier
+     * @param url the absolute address at the Gateway
+     * @param headers exactly {@code X-Caracal-Resource} with the resource
+     * @throws IllegalArgumentException if the headers are others
      */
     public GatewayRequest {
         Objects.requireNonNull(resource, "resource");
