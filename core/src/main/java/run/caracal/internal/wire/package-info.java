@@ -1,0 +1,5 @@
+/** What is sent to the STS and the Coordinator and what comes back, as values and functions; nothing here does I/O. */
+@NullMarked
+package run.caracal.internal.wire;
+
+import org.jspecify.annotations.NullMarked;

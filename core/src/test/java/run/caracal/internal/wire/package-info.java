@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.internal.wire;
+
+import org.jspecify.annotations.NullMarked;
