@@ -1,0 +1,126 @@
+package run.caracal.error;
+
+import java.time.Instant;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The policy wants a human to approve before the STS issues the token. The same request succeeds after the approval was
+ * given; sent again earlier it only finds the same hold.
+ */
+public final class ApprovalRequiredException extends StsException {
+    private static final long serialVersionUID = 1L;
+
+    private final String approvalId;
+    private final @Nullable String state;
+    private final @Nullable String tier;
+    private final @Nullable String binding;
+    private final @Nullable Instant expiresAt;
+    private final @Nullable String resource;
+
+    /**
+     * Creates the exception.
+     *
+     * @param refusal what the STS answered
+     * @param approvalId the id of the hold, empty when the STS named none
+     * @param state the state of the hold, for instance {@code pending}, or {@code null}
+     * @param tier who has to approve, as the policy calls it, or {@code null}
+     * @param binding what the approver echoes to show what is approved, or {@code null}
+     * @param expiresAt when the hold ends, or {@code null}
+     * @param resource the resource the token was for, or {@code null}
+     */
+    public ApprovalRequiredException(
+            Refusal refusal,
+            String approvalId,
+            @Nullable String state,
+            @Nullable String tier,
+            @Nullable String binding,
+            @Nullable Instant expiresAt,
+            @Nullable String resource) {
+        super(described(refusal, approvalId), hint(expiresAt, resource));
+        this.approvalId = approvalId;
+        this.state = state;
+        this.tier = tier;
+        this.binding = binding;
+        this.expiresAt = expiresAt;
+        this.resource = resource;
+    }
+
+    private static Refusal described(Refusal refusal, String approvalId) {
+        String text = "human approval required" + (approvalId.isEmpty() ? "" : " (approval " + approvalId + ")");
+        return new Refusal(refusal.httpStatus(), refusal.code(), text, refusal.requestId(), refusal.retryAfter());
+    }
+
+    private static String hint(@Nullable Instant expiresAt, @Nullable String resource) {
+        return "Nothing was issued"
+                + (resource == null ? "" : " for " + Excerpts.of(resource, 256))
+                + "; ask for it again once a person has approved"
+                + (expiresAt == null ? "." : ", before " + expiresAt + ".");
+    }
+
+    /**
+     * The same hold, naming the resource that the token was for.
+     *
+     * @param resource the resource id
+     * @return a copy
+     */
+    public ApprovalRequiredException withResource(String resource) {
+        ApprovalRequiredException copy =
+                new ApprovalRequiredException(refusal(), approvalId, state, tier, binding, expiresAt, resource);
+        copy.setStackTrace(getStackTrace());
+        return copy;
+    }
+
+    /**
+     * The id of the hold. Whoever knows it can ask for its state.
+     *
+     * @return the id, empty when the STS named none
+     */
+    public String approvalId() {
+        return approvalId;
+    }
+
+    /**
+     * The state of the hold when the STS answered.
+     *
+     * @return for instance {@code pending}; other values may come; {@code null} when unknown
+     */
+    public @Nullable String state() {
+        return state;
+    }
+
+    /**
+     * Who has to approve, as the policy calls it.
+     *
+     * @return one or several tiers, comma separated, or {@code null}
+     */
+    public @Nullable String tier() {
+        return tier;
+    }
+
+    /**
+     * What the approver echoes to show what is approved.
+     *
+     * @return the binding, or {@code null}
+     */
+    public @Nullable String binding() {
+        return binding;
+    }
+
+    /**
+     * When the hold ends.
+     *
+     * @return the instant, or {@code null} when unknown
+     */
+    public @Nullable Instant expiresAt() {
+        return expiresAt;
+    }
+
+    /**
+     * The resource the token was for.
+     *
+     * @return its id, or {@code null} when unknown
+     */
+    public @Nullable String resource() {
+        return resource;
+    }
+}

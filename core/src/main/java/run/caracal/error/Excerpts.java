@@ -1,0 +1,56 @@
+package run.caracal.error;
+
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** Makes text of a service fit for messages and logs: one line, bounded, without anything that looks like a token. */
+final class Excerpts {
+    private static final String REDACTED = "[redacted]";
+    private static final Pattern JWT = Pattern.compile("eyJ[A-Za-z0-9_-]{5,}(?:\\.[A-Za-z0-9_-]*){1,4}");
+    private static final Pattern BEARER = Pattern.compile("(?i)\\b(bearer|basic)\\s+[A-Za-z0-9._~+/=-]{16,}");
+    private static final Pattern SECRET_FIELD =
+            Pattern.compile("(?i)\\b(client_secret|subject_token|access_token)\\s*[=:]\\s*[^\\s&,;]+");
+
+    private Excerpts() {}
+
+    /**
+     * Cleans and shortens text.
+     *
+     * @param text what a service said, or {@code null}
+     * @param max how many characters to keep
+     * @return the excerpt, empty for {@code null}
+     */
+    static String of(@Nullable String text, int max) {
+        if (text == null || text.isEmpty()) {
+            return "";
+        }
+        // Cut generously first, so that a huge text costs no more than a long one.
+        String cut = text.length() > 4 * max ? text.substring(0, 4 * max) : text;
+        String clean = oneLine(cut);
+        clean = JWT.matcher(clean).replaceAll(REDACTED);
+        clean = BEARER.matcher(clean).replaceAll("$1 " + REDACTED);
+        clean = SECRET_FIELD.matcher(clean).replaceAll("$1=" + REDACTED);
+        if (clean.length() <= max) {
+            return clean;
+        }
+        int end = Character.isHighSurrogate(clean.charAt(max - 2)) ? max - 2 : max - 1;
+        return clean.substring(0, end) + "…";
+    }
+
+    private static String oneLine(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        text.codePoints().forEach(c -> out.appendCodePoint(isPrintable(c) ? c : ' '));
+        return out.toString().strip();
+    }
+
+    private static boolean isPrintable(int codePoint) {
+        return switch (Character.getType(codePoint)) {
+            case Character.CONTROL,
+                    Character.FORMAT,
+                    Character.SURROGATE,
+                    Character.LINE_SEPARATOR,
+                    Character.PARAGRAPH_SEPARATOR -> false;
+            default -> true;
+        };
+    }
+}

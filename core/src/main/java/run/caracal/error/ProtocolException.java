@@ -1,0 +1,79 @@
+package run.caracal.error;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A service answered with success, but not with what the protocol promises: not JSON, or without a field that is needed.
+ * Usually something else than the service answers at its address.
+ */
+public final class ProtocolException extends CaracalException {
+    private static final long serialVersionUID = 1L;
+
+    private final String service;
+    private final String operation;
+    private final int httpStatus;
+    private final @Nullable String requestId;
+
+    /**
+     * Creates the exception.
+     *
+     * @param service who answered, for instance {@code STS}
+     * @param operation the call, for instance {@code POST /oauth/2/token}
+     * @param httpStatus the HTTP status
+     * @param requestId the id of the request, or {@code null}
+     * @param problem what is missing or wrong in the answer, never a part of the answer itself
+     */
+    public ProtocolException(
+            String service, String operation, int httpStatus, @Nullable String requestId, String problem) {
+        super("protocol_error", message(service, operation, httpStatus, requestId, problem), null);
+        this.service = service;
+        this.operation = operation;
+        this.httpStatus = httpStatus;
+        String id = Excerpts.of(requestId, 128);
+        this.requestId = id.isEmpty() ? null : id;
+    }
+
+    private static String message(
+            String service, String operation, int httpStatus, @Nullable String requestId, String problem) {
+        String id = Excerpts.of(requestId, 128);
+        return "The " + service + " answered " + operation + " with " + httpStatus + ", but " + problem
+                + ". Check that the address of the " + service + " is right and that no proxy answers in its place."
+                + (id.isEmpty() ? "" : " Request id: " + id + ".");
+    }
+
+    /**
+     * Who answered.
+     *
+     * @return for instance {@code STS}
+     */
+    public String service() {
+        return service;
+    }
+
+    /**
+     * The call.
+     *
+     * @return method and path
+     */
+    public String operation() {
+        return operation;
+    }
+
+    /**
+     * The HTTP status of the answer.
+     *
+     * @return the status
+     */
+    public int httpStatus() {
+        return httpStatus;
+    }
+
+    /**
+     * The id of the request.
+     *
+     * @return the id, or {@code null} when the answer names none
+     */
+    public @Nullable String requestId() {
+        return requestId;
+    }
+}

@@ -1,0 +1,84 @@
+package run.caracal.error;
+
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A Caracal service answered, and the answer is not what was asked for. {@link #code()} is the service's own code, or
+ * {@value Refusal#NO_CODE} when its answer has none (an outage page of a proxy, for instance); the HTTP status is always
+ * kept.
+ */
+public abstract sealed class ServiceException extends CaracalException permits StsException, CoordinatorException {
+    private static final long serialVersionUID = 1L;
+
+    private final Refusal refusal;
+
+    ServiceException(String who, Refusal refusal, @Nullable String hint, @Nullable Throwable cause) {
+        super(refusal.code(), message(who, refusal, hint), cause);
+        this.refusal = refusal;
+    }
+
+    private static String message(String who, Refusal refusal, @Nullable String hint) {
+        StringBuilder text = new StringBuilder(who).append(refusal.httpStatus());
+        if (!refusal.code().equals(Refusal.NO_CODE)) {
+            text.append(' ').append(refusal.code());
+        }
+        if (!refusal.description().isEmpty()) {
+            text.append(": ").append(refusal.description());
+        }
+        if (text.charAt(text.length() - 1) != '.') {
+            text.append('.');
+        }
+        if (hint != null) {
+            text.append(' ').append(hint);
+        }
+        if (refusal.requestId() != null) {
+            text.append(" Request id: ").append(refusal.requestId()).append('.');
+        }
+        return text.toString();
+    }
+
+    /**
+     * The HTTP status of the answer.
+     *
+     * @return the status
+     */
+    public final int httpStatus() {
+        return refusal.httpStatus();
+    }
+
+    /**
+     * The service's own explanation.
+     *
+     * @return the text, shortened and cleaned; empty when the service gave none
+     */
+    public final String description() {
+        return refusal.description();
+    }
+
+    /**
+     * The id of the request, by which the platform's logs and audit can be searched.
+     *
+     * @return the id, or {@code null} when the answer names none
+     */
+    public final @Nullable String requestId() {
+        return refusal.requestId();
+    }
+
+    /**
+     * How long the service, or a proxy before it, asked to wait.
+     *
+     * @return the time as it was given, or {@code null}
+     */
+    public final @Nullable Duration retryAfter() {
+        return refusal.retryAfter();
+    }
+
+    final Refusal refusal() {
+        return refusal;
+    }
+
+    static boolean isTransient(int status) {
+        return status == 408 || status == 425 || status == 429 || status >= 500;
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.error;
+
+import org.jspecify.annotations.NullMarked;
