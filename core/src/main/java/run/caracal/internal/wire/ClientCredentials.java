@@ -1,0 +1,16 @@
+package run.caracal.internal.wire;
+
+/**
+ * What the application proves itself with at the STS.
+ *
+ * @param zoneId the zone
+ * @param applicationId the application
+ * @param clientSecret its secret
+ */
+public record ClientCredentials(String zoneId, String applicationId, String clientSecret) {
+    /** Never shows the secret (DESIGN C4). */
+    @Override
+    public String toString() {
+        return "ClientCredentials[zoneId=" + zoneId + ", applicationId=" + applicationId + ", clientSecret=redacted]";
+    }
+}

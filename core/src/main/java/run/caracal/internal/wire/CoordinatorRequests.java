@@ -1,0 +1,132 @@
+package run.caracal.internal.wire;
+
+import java.net.URI;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import run.caracal.http.HttpRequest;
+
+/**
+ * The calls of the Coordinator as HTTP requests. A content type goes with a body only: the platform refuses either without
+ * the other.
+ */
+public final class CoordinatorRequests {
+    /** How large an answer of a service may be (DESIGN E3). */
+    public static final int MAX_RESPONSE_BYTES = Json.MAX_BYTES;
+
+    private final String base;
+
+    /**
+     * Creates the requests for one Coordinator.
+     *
+     * @param base its address, with or without slashes at the end
+     */
+    public CoordinatorRequests(URI base) {
+        this.base = Urls.base(base);
+    }
+
+    /** Opens a session. */
+    public HttpRequest open(OpenSession session, Call call) {
+        Map<String, String> headers = headers(call);
+        putKey(headers, session.idempotencyKey);
+        if (session.keyGenerated && headers.containsKey("Idempotency-Key")) {
+            headers.put("Idempotency-Key-Kind", "generated");
+        }
+        return request("POST", agents(session.zoneId), headers, session.body(), call);
+    }
+
+    /** Ends a session; a service names the generation of its lease. */
+    public HttpRequest terminate(String zoneId, String sessionId, @Nullable Long leaseGeneration, Call call) {
+        Map<String, Object> body = leaseGeneration == null ? null : Map.of("lease_generation", leaseGeneration);
+        return request("DELETE", agent(zoneId, sessionId), headers(call), body, call);
+    }
+
+    /** Renews a lease. */
+    public HttpRequest heartbeat(
+            String zoneId, String sessionId, String status, @Nullable Long leaseGeneration, Call call) {
+        Map<String, Object> body = new LinkedHashMap<>();
+        body.put("status", status);
+        if (leaseGeneration != null) {
+            body.put("lease_generation", leaseGeneration);
+        }
+        return request("POST", agent(zoneId, sessionId) + "/heartbeat", headers(call), body, call);
+    }
+
+    /** Takes over a lease, which fences the older holder. */
+    public HttpRequest attach(String zoneId, String sessionId, Call call) {
+        return request("POST", agent(zoneId, sessionId) + "/lease", headers(call), null, call);
+    }
+
+    /** Creates a delegation. */
+    public HttpRequest delegate(CreateDelegation delegation, Call call) {
+        Map<String, String> headers = headers(call);
+        putKey(headers, delegation.idempotencyKey);
+        return request("POST", delegations(delegation.zoneId), headers, delegation.body(), call);
+    }
+
+    /** Revokes a delegation and what was derived from it. */
+    public HttpRequest revoke(String zoneId, String edgeId, Call call) {
+        String path = delegations(zoneId) + "/" + Urls.segment("delegationEdgeId", edgeId) + "/revoke";
+        return request("PATCH", path, headers(call), null, call);
+    }
+
+    /** Checks that a delegation is active and addressed to a session of the caller. */
+    public HttpRequest inbound(String zoneId, String sessionId, String edgeId, Call call) {
+        String path = inboundPath(zoneId, sessionId) + "/" + Urls.segment("delegationEdgeId", edgeId);
+        return request("GET", path, headers(call), null, call);
+    }
+
+    /** Lists the delegations addressed to a session of the caller, whatever their status. */
+    public HttpRequest inboundList(String zoneId, String sessionId, Call call) {
+        return request("GET", inboundPath(zoneId, sessionId), headers(call), null, call);
+    }
+
+    private static String agents(String zoneId) {
+        return "/zones/" + Urls.segment("zoneId", zoneId) + "/agents";
+    }
+
+    private static String agent(String zoneId, String sessionId) {
+        return agents(zoneId) + "/" + Urls.segment("agentSessionId", sessionId);
+    }
+
+    private static String delegations(String zoneId) {
+        return "/zones/" + Urls.segment("zoneId", zoneId) + "/delegations";
+    }
+
+    private static String inboundPath(String zoneId, String sessionId) {
+        return delegations(zoneId) + "/inbound/" + Urls.segment("agentSessionId", sessionId);
+    }
+
+    private static Map<String, String> headers(Call call) {
+        Map<String, String> headers = new LinkedHashMap<>();
+        headers.put("Accept", "application/json");
+        headers.put("Authorization", "Bearer " + call.bearer());
+        if (call.traceparent() != null) {
+            headers.put("traceparent", call.traceparent());
+        }
+        if (call.tracestate() != null) {
+            headers.put("tracestate", call.tracestate());
+        }
+        return headers;
+    }
+
+    private static void putKey(Map<String, String> headers, @Nullable String key) {
+        if (key != null && !key.isEmpty()) {
+            headers.put("Idempotency-Key", IdempotencyKeys.headerValue(IdempotencyKeys.require("idempotencyKey", key)));
+        }
+    }
+
+    private HttpRequest request(
+            String method,
+            String path,
+            Map<String, String> headers,
+            @Nullable Map<String, ? extends @Nullable Object> body,
+            Call call) {
+        byte[] bytes = null;
+        if (body != null) {
+            headers.put("Content-Type", "application/json");
+            bytes = Json.write("body", body);
+        }
+        return new HttpRequest(method, URI.create(base + path), headers, bytes, call.timeout(), MAX_RESPONSE_BYTES);
+    }
+}

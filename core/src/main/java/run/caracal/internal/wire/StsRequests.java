@@ -1,0 +1,63 @@
+package run.caracal.internal.wire;
+
+import java.net.URI;
+import java.time.Duration;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import run.caracal.http.HttpRequest;
+
+/** The calls of the STS as HTTP requests. */
+public final class StsRequests {
+    private final String base;
+
+    /**
+     * Creates the requests for one STS.
+     *
+     * @param base its address, with or without slashes at the end
+     */
+    public StsRequests(URI base) {
+        this.base = Urls.base(base);
+    }
+
+    /**
+     * Exchanges credentials for a token.
+     *
+     * @param form what is asked for
+     * @param requestId the id to find the call by in the platform's audit, or {@code null} to let the STS make one
+     * @param timeout how long the call may take
+     */
+    public HttpRequest token(TokenForm form, @Nullable String requestId, Duration timeout) {
+        Map<String, String> headers = new LinkedHashMap<>();
+        headers.put("Accept", "application/json");
+        headers.put("Content-Type", "application/x-www-form-urlencoded");
+        if (requestId != null && Call.isToken(requestId)) {
+            headers.put("X-Request-Id", requestId);
+        }
+        return new HttpRequest(
+                "POST",
+                URI.create(base + "/oauth/2/token"),
+                headers,
+                form.encode(),
+                timeout,
+                CoordinatorRequests.MAX_RESPONSE_BYTES);
+    }
+
+    /**
+     * Asks for the state of an approval, waiting for a change.
+     *
+     * @param approvalId the hold
+     * @param wait how long the STS shall wait; it cuts this to 25 s
+     * @param timeout how long the call may take, longer than {@code wait}
+     */
+    public HttpRequest approval(String approvalId, Duration wait, Duration timeout) {
+        String path = "/approvals/" + Urls.segment("approvalId", approvalId) + "?wait=" + wait.toSeconds();
+        return new HttpRequest(
+                "GET",
+                URI.create(base + path),
+                Map.of("Accept", "application/json"),
+                null,
+                timeout,
+                CoordinatorRequests.MAX_RESPONSE_BYTES);
+    }
+}

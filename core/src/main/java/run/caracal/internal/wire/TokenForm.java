@@ -1,0 +1,119 @@
+package run.caracal.internal.wire;
+
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+
+/** The form of a token exchange (RFC 8693). A field with an empty value is not sent. */
+public final class TokenForm {
+    /** The scope of the token that opens and closes sessions. */
+    public static final String LIFECYCLE_SCOPE = "agent:lifecycle";
+
+    static final String GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
+    static final String ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
+
+    private record Field(String name, String value) {}
+
+    private final List<Field> fields = new ArrayList<>();
+
+    private TokenForm(ClientCredentials credentials) {
+        add("grant_type", GRANT_TYPE);
+        add("zone_id", credentials.zoneId());
+        add("application_id", credentials.applicationId());
+        add("client_secret", credentials.clientSecret());
+    }
+
+    /**
+     * The application's own token.
+     *
+     * @param credentials who asks
+     * @param resources the resources it shall be good for, each sent once
+     * @param ttlSeconds how long it shall live, or {@code null} for the platform's default
+     */
+    public static TokenForm application(
+            ClientCredentials credentials, Collection<String> resources, @Nullable Integer ttlSeconds) {
+        TokenForm form = new TokenForm(credentials);
+        form.add("scope", LIFECYCLE_SCOPE);
+        new LinkedHashSet<>(resources).forEach(resource -> form.add("resource", resource));
+        form.addNumber("ttl_seconds", ttlSeconds);
+        return form;
+    }
+
+    /**
+     * A mandate for one call through the Gateway.
+     *
+     * @param credentials who asks
+     * @param scopes what the call needs, sent sorted
+     * @param resource the resource
+     * @param agentSessionId the session that acts, or {@code null} for the application itself
+     * @param delegationEdgeId the delegation it acts under, or {@code null}
+     * @param ttlSeconds how long the mandate shall live, or {@code null} for the platform's default
+     * @param approvalId the hold that was approved, or {@code null}
+     */
+    public static TokenForm mandate(
+            ClientCredentials credentials,
+            Collection<String> scopes,
+            String resource,
+            @Nullable String agentSessionId,
+            @Nullable String delegationEdgeId,
+            @Nullable Integer ttlSeconds,
+            @Nullable String approvalId) {
+        TokenForm form = new TokenForm(credentials);
+        form.add("scope", String.join(" ", new TreeSet<>(scopes)));
+        form.add("resource", resource);
+        form.add("agent_session_id", agentSessionId);
+        form.add("delegation_edge_id", delegationEdgeId);
+        form.addNumber("ttl_seconds", ttlSeconds);
+        form.add("approval_id", approvalId);
+        return form;
+    }
+
+    /**
+     * A user's identity token for an authority record of the platform; takes neither scopes nor resources.
+     *
+     * @param credentials who asks
+     * @param idToken the user's token
+     * @param ttlSeconds how long the answer shall live, or {@code null} for the platform's default
+     */
+    public static TokenForm federation(ClientCredentials credentials, String idToken, @Nullable Integer ttlSeconds) {
+        TokenForm form = new TokenForm(credentials);
+        form.add("subject_token", idToken);
+        form.add("subject_token_type", ID_TOKEN);
+        form.addNumber("ttl_seconds", ttlSeconds);
+        return form;
+    }
+
+    private void add(String name, @Nullable String value) {
+        if (value != null && !value.isEmpty()) {
+            fields.add(new Field(name, value));
+        }
+    }
+
+    private void addNumber(String name, @Nullable Integer value) {
+        add(name, value == null ? null : value.toString());
+    }
+
+    /** The form as {@code application/x-www-form-urlencoded}. */
+    public byte[] encode() {
+        return fields.stream()
+                .map(f -> encode(f.name()) + "=" + encode(f.value()))
+                .collect(Collectors.joining("&"))
+                .getBytes(StandardCharsets.US_ASCII);
+    }
+
+    static String encode(String text) {
+        return URLEncoder.encode(text, StandardCharsets.UTF_8);
+    }
+
+    /** Names the fields only: the values hold secrets. */
+    @Override
+    public String toString() {
+        return "TokenForm" + fields.stream().map(Field::name).toList();
+    }
+}
