@@ -1,0 +1,65 @@
+package run.caracal.internal.wire;
+
+import org.jspecify.annotations.Nullable;
+import run.caracal.error.ProtocolException;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+
+/** What the parsers of successful answers have in common. */
+final class Answers {
+    static final String STS = "STS";
+    static final String COORDINATOR = "coordinator";
+
+    private Answers() {}
+
+    /** Reads the field of an answer that is needed. */
+    interface Reader<T> {
+        T read(JsonObject body) throws JsonException;
+    }
+
+    /**
+     * Reads an answer.
+     *
+     * @throws ProtocolException when it is not a JSON object, or the reader misses something in it
+     */
+    static <T> T read(String service, HttpRequest request, HttpResponse response, Reader<T> reader) {
+        JsonObject body = JsonObject.EMPTY;
+        try {
+            body = JsonObject.parse(response.body());
+        } catch (JsonException e) {
+            throw failure(service, request, response, JsonObject.EMPTY, "the body cannot be used: " + e.getMessage());
+        }
+        try {
+            return reader.read(body);
+        } catch (JsonException e) {
+            throw failure(service, request, response, body, e.getMessage());
+        }
+    }
+
+    static String needed(JsonObject body, String name) throws JsonException {
+        String value = body.string(name);
+        if (value == null) {
+            throw new JsonException("its " + name + " is missing");
+        }
+        return value;
+    }
+
+    /** The id of the request: from the body in either spelling, else from the header (DESIGN E2). */
+    static @Nullable String requestId(JsonObject body, HttpResponse response) {
+        String id = body.string("requestId");
+        if (id == null) {
+            id = body.string("request_id");
+        }
+        return id == null ? response.header("X-Request-Id") : id;
+    }
+
+    private static ProtocolException failure(
+            String service, HttpRequest request, HttpResponse response, JsonObject body, @Nullable String problem) {
+        return new ProtocolException(
+                service,
+                request.method() + " " + request.uri().getRawPath(),
+                response.status(),
+                requestId(body, response),
+                String.valueOf(problem));
+    }
+}

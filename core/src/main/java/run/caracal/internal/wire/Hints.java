@@ -1,0 +1,158 @@
+package run.caracal.internal.wire;
+
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** What a caller can do about an error of a service, where the cause is known (DESIGN E2). */
+final class Hints {
+    private static final String CLOSE_SESSIONS =
+            " This limit does not pass with time: close sessions that are no longer needed, or ask for a higher limit.";
+
+    private static final Map<String, String> COORDINATOR = Map.ofEntries(
+            Map.entry("session_zone_limit_exceeded", "The zone has as many live sessions as it may." + CLOSE_SESSIONS),
+            Map.entry(
+                    "session_limit_exceeded", "The application has as many live sessions as it may." + CLOSE_SESSIONS),
+            Map.entry(
+                    "session_children_limit_exceeded",
+                    "The parent session has as many live children as it may." + CLOSE_SESSIONS),
+            Map.entry(
+                    "session_depth_limit_exceeded",
+                    "Sessions are nested as deep as they may be: open this one under a session further up."),
+            Map.entry(
+                    "idempotency_receipt_limit_exceeded",
+                    "Too many idempotency keys are kept for the application: leave the key to the SDK, whose keys are"
+                            + " kept for a shorter time."),
+            Map.entry("rate_limited", "Too many calls in this minute from this address: call less often, or wait."),
+            Map.entry(
+                    "identity_revoked",
+                    "The authority behind the token was revoked, which also happens when a delegation to a session it"
+                            + " opened is revoked: exchange the credentials for a new token."),
+            Map.entry(
+                    "missing_scope",
+                    "The token lacks the scope agent:lifecycle: let the SDK exchange the application's credentials, or"
+                            + " give a token that has it (a federated user's token never does)."),
+            Map.entry("zone_mismatch", "The token belongs to another zone: check CARACAL_ZONE_ID."),
+            Map.entry(
+                    "invalid_token",
+                    "The token has expired or is not of this platform: check that CARACAL_STS_URL and"
+                            + " CARACAL_COORDINATOR_URL name the same deployment."),
+            Map.entry("application_not_found", "Check CARACAL_APPLICATION_ID and CARACAL_ZONE_ID."),
+            Map.entry(
+                    "application_ownership_required",
+                    "The token belongs to another application: check CARACAL_APPLICATION_ID."),
+            Map.entry("invalid_params", "An id holds characters that no id of the platform has, or is too long."),
+            Map.entry("parent_not_found", "The parent session has ended or never was."),
+            Map.entry(
+                    "task_session_cannot_start_service",
+                    "A service cannot be a child of a task: open it without a parent."),
+            Map.entry(
+                    "inherit_parent_edge_ambiguous",
+                    "The parent has several delegations: say which with Grant.narrow, or give none with Grant.none."),
+            Map.entry(
+                    "resource_not_found",
+                    "The zone has no such resource: check the resource ids in CARACAL_RESOURCES and in the grant."),
+            Map.entry(
+                    "broad_delegation_permission_required", "A delegation needs a resource: name one in Grant.narrow."),
+            Map.entry("delegation_expiry_required", "A delegation needs an end: give Grant.narrow a ttl."),
+            Map.entry(
+                    "delegation_exceeds_parent_authority",
+                    "A delegation can only narrow the one it derives from: scopes within its scopes, an end no later, a ttl"
+                            + " constraint no longer, and maxHops at least one less."),
+            Map.entry(
+                    "delegation_scopes_exceed_resource",
+                    "The resource does not declare all of these scopes: check the scopes in Grant.narrow."),
+            Map.entry("parent_delegation_ambiguous", "The issuer has several delegations: say which one to narrow."),
+            Map.entry(
+                    "session_lease_fenced",
+                    "Another process has taken over this session: stop, and leave the session to it."),
+            Map.entry(
+                    "session_lease_expired",
+                    "The lease ended before it was renewed: open a new service, or resume it."),
+            Map.entry(
+                    "idempotency_key_conflict",
+                    "The same key was used for a different request, or with another token: use a key once."),
+            Map.entry(
+                    "idempotency_result_inactive",
+                    "The session that was opened with this key has ended: use a new key."),
+            Map.entry("audit_unavailable", "The change was applied; only its audit record failed."));
+
+    private Hints() {}
+
+    static @Nullable String coordinator(int status, String code) {
+        if (status == 404 && code.equals("Not Found")) {
+            return "The coordinator knows no such route: check CARACAL_COORDINATOR_URL and the platform's version.";
+        }
+        // The release before 1.0 calls sessions agents.
+        String name = code.startsWith("agent_") ? "session_" + code.substring("agent_".length()) : code;
+        return COORDINATOR.get(name);
+    }
+
+    static @Nullable String sts(String code, String description) {
+        String text = description.toLowerCase(Locale.ROOT);
+        return switch (code) {
+            case "access_denied" -> denied(text);
+            case "zone_invalid" -> "The application belongs to another zone: check CARACAL_ZONE_ID.";
+            case "resource_not_found" -> "The zone has no such resource: check the resource ids in CARACAL_RESOURCES.";
+            case "delegation_required" -> NO_DELEGATION;
+            case "scope_insufficient" -> "Ask for scopes that the delegation and the resource carry.";
+            case "provider_rate_limited" ->
+                text.startsWith("authentication rate limit")
+                        ? "Too many attempts with a wrong secret: check CARACAL_APP_CLIENT_SECRET; the block ends within a"
+                                + " minute of the last attempt."
+                        : null;
+            case "invalid_token" ->
+                text.startsWith("at least one resource")
+                        ? "Name the resources of the application in CARACAL_RESOURCES or in [[credentials]] of the profile."
+                        : null;
+            case "approval_consumed" -> "The approval was used already: ask again without it, for a new one.";
+            default -> null;
+        };
+    }
+
+    private static final String NO_DELEGATION =
+            "A token for a call needs a session that a delegation was issued to: spawn it with Grant.narrow, naming the"
+                    + " resource and the scopes.";
+
+    private static @Nullable String denied(String text) {
+        if (text.startsWith("invalid client credentials")) {
+            return "The zone knows no application with this id and secret: check CARACAL_APP_CLIENT_SECRET (or"
+                    + " CARACAL_APP_CLIENT_SECRET_FILE), CARACAL_APPLICATION_ID and CARACAL_ZONE_ID.";
+        }
+        if (text.equals("policy denied")) {
+            return "No resource was granted: a resource id that the zone does not know (check CARACAL_RESOURCES), a scope"
+                    + " that the resource or the delegation does not carry, or, for a moment, the rate limit of the STS.";
+        }
+        if (text.contains("no_rule_matched") || text.contains("delegation requires a target session")) {
+            return NO_DELEGATION;
+        }
+        if (text.contains("role_scope_mismatch") || text.contains("confinement_violation")) {
+            return "No role that the resource's grant knows covers these scopes for the session's labels: label the"
+                    + " session with the application id, or with a role that has the scopes.";
+        }
+        if (text.contains("resource_not_granted")) {
+            return "The policy does not grant this resource to the application: check the resource ids in"
+                    + " CARACAL_RESOURCES, and the policy.";
+        }
+        if (text.contains("delegation_scope_exceeded") || text.contains("scopes exceed delegation scopes")) {
+            return "The delegation does not carry these scopes: widen Grant.narrow, or ask for less.";
+        }
+        if (text.startsWith("delegation constraints invalid")) {
+            return "The platform refuses every token under a delegation with a budget constraint: leave the budget out.";
+        }
+        if (text.startsWith("delegation path invalid")) {
+            return "The chain of delegations is longer than the last one allows: a chain of two needs maxHops of 2 at the"
+                    + " end and 3 at the start.";
+        }
+        if (text.contains("inactive or expired") || text.contains("inactive or revoked")) {
+            return "The session or the delegation has ended: open a new one.";
+        }
+        if (text.startsWith("requested ttl exceeds")) {
+            return "Ask for a shorter ttl, or constrain the delegation less.";
+        }
+        if (text.startsWith("approval")) {
+            return "The approval cannot be used (any more): ask again without it, for a new one.";
+        }
+        return null;
+    }
+}
