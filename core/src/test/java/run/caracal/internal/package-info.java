@@ -1,0 +1,5 @@
+/** Tests of the helpers. */
+@NullMarked
+package run.caracal.internal;
+
+import org.jspecify.annotations.NullMarked;
