@@ -1,0 +1,144 @@
+package run.caracal.http;
+
+import java.util.Arrays;
+import java.util.Objects;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import run.caracal.internal.config.HttpAddress;
+
+/**
+ * Says to which addresses a decorated client gives an identity. Requests to other addresses pass untouched, without any
+ * header of Caracal.
+ *
+ * <p>The default is {@link #everywhere()}: every request of a decorated client carries the identity, and the first one to
+ * an origin that is neither the Gateway nor bound to a resource is logged as a warning. In production
+ * ({@code CARACAL_ENV=production}) there is no default: choose one, in the configuration or for the client.
+ *
+ * <p>A value: immutable, and equal to another that allows the same.
+ */
+public final class Propagation {
+    private static final Propagation EVERYWHERE = new Propagation(Reach.EVERYWHERE, Set.of());
+    private static final Propagation GATEWAY_ONLY = new Propagation(Reach.GATEWAY, Set.of());
+    private static final Propagation RESOURCES = new Propagation(Reach.RESOURCES, Set.of());
+
+    private enum Reach {
+        EVERYWHERE,
+        GATEWAY,
+        RESOURCES,
+        ORIGINS
+    }
+
+    private final Reach reach;
+    private final Set<String> origins;
+
+    private Propagation(Reach reach, Set<String> origins) {
+        this.reach = reach;
+        this.origins = origins;
+    }
+
+    /**
+     * Every request carries the identity; the default outside production.
+     *
+     * @return the propagation
+     */
+    public static Propagation everywhere() {
+        return EVERYWHERE;
+    }
+
+    /**
+     * Only requests that the caller addressed to the Gateway carry the identity.
+     *
+     * @return the propagation
+     */
+    public static Propagation gatewayOnly() {
+        return GATEWAY_ONLY;
+    }
+
+    /**
+     * Requests to the Gateway and to addresses under the upstream prefix of a configured resource, which are routed
+     * through the Gateway, carry the identity.
+     *
+     * @return the propagation
+     */
+    public static Propagation resources() {
+        return RESOURCES;
+    }
+
+    /**
+     * As {@link #resources()}, and requests to these origins also carry the identity.
+     *
+     * @param origins at least one, each {@code http://host} or {@code https://host} with an optional port; case and the
+     *     scheme's own port make no difference
+     * @return the propagation
+     * @throws IllegalArgumentException when there is none, or one is no origin: it has a path, a user, a wildcard, or
+     *     another scheme
+     */
+    public static Propagation origins(String... origins) {
+        if (origins.length == 0) {
+            throw new IllegalArgumentException("origins must not be empty; Propagation.resources() names none");
+        }
+        return new Propagation(
+                Reach.ORIGINS,
+                Arrays.stream(origins).map(Propagation::normalise).collect(Collectors.toUnmodifiableSet()));
+    }
+
+    private static String normalise(String origin) {
+        HttpAddress address = HttpAddress.parse(Objects.requireNonNull(origin, "origin"));
+        if (address == null || !(address.rest().isEmpty() || address.rest().equals("/"))) {
+            throw new IllegalArgumentException(
+                    "an origin must be http or https, a host and an optional port, such as https://api.example.com:8443,"
+                            + " without user, path and wildcard");
+        }
+        return address.origin();
+    }
+
+    /**
+     * Whether a request may carry the identity.
+     *
+     * @param gateway whether the caller addressed it to the Gateway
+     * @param bound whether its address is under the upstream prefix of a configured resource
+     * @param origin its origin in normal form: scheme and host in lower case, an IPv6 address in brackets, and a port
+     *     only when it is not the scheme's own
+     * @return whether it may
+     */
+    public boolean allows(boolean gateway, boolean bound, String origin) {
+        return switch (reach) {
+            case EVERYWHERE -> true;
+            case GATEWAY -> gateway;
+            case RESOURCES -> gateway || bound;
+            case ORIGINS -> gateway || bound || origins.contains(origin);
+        };
+    }
+
+    /**
+     * Whether the origin was named. The bearer of an inbound request goes to another origin only then.
+     *
+     * @param origin the origin in normal form, as for {@link #allows}
+     * @return whether {@link #origins} was given it
+     */
+    public boolean names(String origin) {
+        return origins.contains(origin);
+    }
+
+    @Override
+    public boolean equals(Object other) {
+        return other instanceof Propagation that && reach == that.reach && origins.equals(that.origins);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(reach, origins);
+    }
+
+    /** The form that the configuration takes, such as {@code resources}. */
+    @Override
+    public String toString() {
+        return switch (reach) {
+            case EVERYWHERE -> "everywhere";
+            case GATEWAY -> "gateway";
+            case RESOURCES -> "resources";
+            case ORIGINS -> String.join(",", new TreeSet<>(origins));
+        };
+    }
+}
