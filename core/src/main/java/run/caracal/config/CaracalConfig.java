@@ -1,0 +1,871 @@
+package run.caracal.config;
+
+import java.net.URI;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.http.HttpTransport;
+import run.caracal.http.Propagation;
+import run.caracal.internal.config.ConfigLoader;
+import run.caracal.internal.config.Host;
+import run.caracal.internal.config.Problems;
+import run.caracal.internal.config.Rules;
+import run.caracal.internal.config.Settings;
+
+/**
+ * The configuration of a Caracal client. Immutable; {@link #mutate()} gives a builder for a changed copy.
+ *
+ * <p>It comes from one of three places: {@link #builder() the program}, {@link #fromEnvironment() the environment}, or
+ * {@link #fromProfile(Path) a profile}; {@link #load()} looks the last two up. The last three read files and environment
+ * variables, so they belong into start-up code and refuse to run on a thread that must not block.
+ *
+ * <p>Whatever the place, all faults are reported together in one {@link run.caracal.error.ConfigurationException}.
+ */
+public final class CaracalConfig {
+    /** Where the Coordinator is, unless configured: {@code http://localhost:4000}. */
+    public static final URI DEFAULT_COORDINATOR_URL = URI.create("http://localhost:4000");
+
+    /** Where the STS is, unless configured: {@code http://localhost:8080}. */
+    public static final URI DEFAULT_STS_URL = URI.create("http://localhost:8080");
+
+    /** Where the Gateway is, unless configured: {@code http://localhost:8081}. */
+    public static final URI DEFAULT_GATEWAY_URL = URI.create("http://localhost:8081");
+
+    /** The shortest time to live of a session: 1 second. */
+    public static final Duration MIN_TTL = Rules.MIN_TTL;
+
+    /** The longest time to live of a session: 86400 seconds. */
+    public static final Duration MAX_TTL = Rules.MAX_TTL;
+
+    /** How long terminating a session may hold its result up, unless configured: 5 seconds. */
+    public static final Duration DEFAULT_CLOSE_TIMEOUT = Duration.ofSeconds(5);
+
+    /** How long disposing a client waits for its sessions, unless configured: 10 seconds. */
+    public static final Duration DEFAULT_DISPOSE_TIMEOUT = Duration.ofSeconds(10);
+
+    /** How long a call to the Coordinator may take, unless configured: 10 seconds. */
+    public static final Duration DEFAULT_COORDINATOR_TIMEOUT = Duration.ofSeconds(10);
+
+    /** How long a call to the STS may take, unless configured: 30 seconds. */
+    public static final Duration DEFAULT_STS_TIMEOUT = Duration.ofSeconds(30);
+
+    private static final Logger LOG = LoggerFactory.getLogger(CaracalConfig.class);
+    private static final String BUILDER = "CaracalConfig.builder()";
+
+    private final String zoneId;
+    private final String applicationId;
+    private final @Nullable ClientSecretResolver clientSecret;
+    private final @Nullable String subjectToken;
+    private final @Nullable URI stsUrl;
+    private final @Nullable URI coordinatorUrl;
+    private final @Nullable URI gatewayUrl;
+    private final List<ResourceBinding> resources;
+    private final List<String> applicationResources;
+    private final List<String> resourceIds;
+    private final Map<String, List<String>> resourceScopes;
+    private final @Nullable Duration defaultTtl;
+    private final @Nullable String defaultKind;
+    private final boolean production;
+    private final boolean allowInsecureUrls;
+    private final @Nullable Propagation propagation;
+    private final @Nullable HttpTransport transport;
+    private final Duration closeTimeout;
+    private final Duration disposeTimeout;
+    private final boolean failOnCloseError;
+    private final Duration coordinatorTimeout;
+    private final Duration stsTimeout;
+
+    private CaracalConfig(
+            Builder builder, @Nullable URI stsUrl, @Nullable URI coordinatorUrl, @Nullable URI gatewayUrl) {
+        this.zoneId = Objects.requireNonNull(builder.zoneId);
+        this.applicationId = Objects.requireNonNull(builder.applicationId);
+        this.clientSecret = builder.clientSecret;
+        this.subjectToken = builder.subjectToken;
+        this.stsUrl = stsUrl;
+        this.coordinatorUrl = coordinatorUrl;
+        this.gatewayUrl = gatewayUrl;
+        // The router takes the first binding that matches.
+        this.resources = builder.resources.values().stream()
+                .sorted(Comparator.comparingInt((ResourceBinding binding) ->
+                                binding.upstreamPrefix().length())
+                        .reversed())
+                .toList();
+        this.applicationResources = List.copyOf(builder.applicationResources);
+        Set<String> ids = new LinkedHashSet<>(applicationResources);
+        resources.forEach(binding -> ids.add(binding.resource()));
+        this.resourceIds = List.copyOf(ids);
+        this.resourceScopes = Map.copyOf(builder.resourceScopes);
+        this.defaultTtl = builder.defaultTtl;
+        this.defaultKind = builder.defaultKind;
+        this.production = builder.isProduction();
+        this.allowInsecureUrls = builder.allowsInsecureUrls();
+        this.propagation = builder.propagation;
+        this.transport = builder.transport;
+        this.closeTimeout = builder.closeTimeout;
+        this.disposeTimeout = builder.disposeTimeout;
+        this.failOnCloseError = builder.failOnCloseError;
+        this.coordinatorTimeout = builder.coordinatorTimeout;
+        this.stsTimeout = builder.stsTimeout;
+    }
+
+    /**
+     * Starts a configuration in the program. It needs a zone, an application, and either a client secret or a subject
+     * token.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * Looks the configuration up: the profile that {@code CARACAL_CONFIG} names; else {@code caracal.toml} in the default
+     * directory, when there is one; else the environment. The source that won is logged.
+     *
+     * <p>The default directory is {@code $CARACAL_CONFIG_HOME}, else {@code $XDG_CONFIG_HOME/caracal}, else {@code
+     * %APPDATA%\Caracal} on Windows, {@code ~/Library/Application Support/Caracal} on macOS and {@code ~/.config/caracal}
+     * elsewhere; never the working directory.
+     *
+     * @return the configuration
+     * @throws run.caracal.error.ConfigurationException with all faults
+     * @throws IllegalStateException on a thread that must not block
+     */
+    public static CaracalConfig load() {
+        requireBlockingThread("CaracalConfig.load()");
+        return from(ConfigLoader.lookup(Host.system()));
+    }
+
+    /**
+     * Reads the environment only, even when there is a profile:
+     *
+     * <ul>
+     *   <li>{@code CARACAL_ZONE_ID}, {@code CARACAL_APPLICATION_ID};
+     *   <li>{@code CARACAL_APP_CLIENT_SECRET} or {@code CARACAL_APP_CLIENT_SECRET_FILE}, or a static token in {@code
+     *       CARACAL_SUBJECT_TOKEN} or {@code CARACAL_BOOTSTRAP_TOKEN};
+     *   <li>{@code CARACAL_COORDINATOR_URL}, {@code CARACAL_STS_URL} (or, its older name, {@code CARACAL_ZONE_URL}),
+     *       {@code CARACAL_GATEWAY_URL};
+     *   <li>{@code CARACAL_RESOURCES} ({@code id=prefix,...}), {@code CARACAL_RESOURCES_FILE} (JSON), {@code
+     *       CARACAL_APP_RESOURCES} ({@code id,...}), {@code CARACAL_RESOURCE_SCOPES} ({@code id=scope scope,...});
+     *   <li>{@code CARACAL_DEFAULT_TTL_SECONDS};
+     *   <li>{@code CARACAL_PROPAGATION}: {@code gateway}, {@code resources}, {@code everywhere}, or origins separated by
+     *       commas;
+     *   <li>{@code CARACAL_ENV}, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS}.
+     * </ul>
+     *
+     * <p>An empty variable counts as unset; a blank one is a fault.
+     *
+     * @return the configuration
+     * @throws run.caracal.error.ConfigurationException with all faults
+     * @throws IllegalStateException on a thread that must not block
+     */
+    public static CaracalConfig fromEnvironment() {
+        requireBlockingThread("CaracalConfig.fromEnvironment()");
+        return from(ConfigLoader.environment(Host.system()));
+    }
+
+    /**
+     * Reads a profile. It must name zone, application and client secret itself; for the other settings its own keys win
+     * over the environment. Bindings are united: one of the environment replaces the profile's with the same id.
+     *
+     * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or {@code app_client_secret_file}
+     * (relative to the profile), {@code sts_url} (or {@code zone_url}), {@code coordinator_url}, {@code gateway_url},
+     * {@code default_ttl_seconds}, {@code propagation}, and the tables {@code [[credentials]]} and {@code
+     * [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
+     *
+     * @param profile the file
+     * @return the configuration
+     * @throws run.caracal.error.ConfigurationException with all faults
+     * @throws IllegalStateException on a thread that must not block
+     */
+    public static CaracalConfig fromProfile(Path profile) {
+        Objects.requireNonNull(profile, "profile");
+        requireBlockingThread("CaracalConfig.fromProfile(path)");
+        return from(ConfigLoader.profile(Host.system(), profile));
+    }
+
+    private static void requireBlockingThread(String method) {
+        if (Schedulers.isInNonBlockingThread()) {
+            throw new IllegalStateException(
+                    method + " reads files, and the thread "
+                            + Thread.currentThread().getName()
+                            + " must not block: call it in start-up code, or use Caracal.load(), which reads on another thread");
+        }
+    }
+
+    static CaracalConfig from(Settings settings) {
+        LOG.info("Caracal is configured from {}", settings.source());
+        settings.warnings().forEach(LOG::warn);
+        Builder builder = new Builder();
+        builder.zoneId = settings.zoneId();
+        builder.applicationId = settings.applicationId();
+        builder.clientSecret = settings.clientSecret();
+        builder.subjectToken = settings.subjectToken();
+        builder.applicationResources.addAll(settings.applicationResources());
+        settings.resources().forEach(builder::bind);
+        builder.resourceScopes.putAll(settings.scopes());
+        builder.defaultTtl = settings.defaultTtl();
+        builder.propagation = settings.propagation();
+        builder.production = settings.production();
+        builder.allowInsecureUrls = settings.allowInsecureUrls();
+        return new CaracalConfig(builder, settings.stsUrl(), settings.coordinatorUrl(), settings.gatewayUrl());
+    }
+
+    /**
+     * Starts a changed copy.
+     *
+     * @return a builder that holds all of this configuration
+     */
+    public Builder mutate() {
+        Builder builder = new Builder();
+        builder.zoneId = zoneId;
+        builder.applicationId = applicationId;
+        builder.clientSecret = clientSecret;
+        builder.subjectToken = subjectToken;
+        builder.stsUrl = stsUrl == null ? null : stsUrl.toString();
+        builder.coordinatorUrl = coordinatorUrl == null ? null : coordinatorUrl.toString();
+        builder.gatewayUrl = gatewayUrl == null ? null : gatewayUrl.toString();
+        resources.forEach(builder::bind);
+        builder.applicationResources.addAll(applicationResources);
+        builder.resourceScopes.putAll(resourceScopes);
+        builder.defaultTtl = defaultTtl;
+        builder.defaultKind = defaultKind;
+        builder.production = production;
+        builder.allowInsecureUrls = allowInsecureUrls;
+        builder.propagation = propagation;
+        builder.transport = transport;
+        builder.closeTimeout = closeTimeout;
+        builder.disposeTimeout = disposeTimeout;
+        builder.failOnCloseError = failOnCloseError;
+        builder.coordinatorTimeout = coordinatorTimeout;
+        builder.stsTimeout = stsTimeout;
+        return builder;
+    }
+
+    /**
+     * The zone.
+     *
+     * @return its identifier
+     */
+    public String zoneId() {
+        return zoneId;
+    }
+
+    /**
+     * The application that every session belongs to.
+     *
+     * @return its identifier
+     */
+    public String applicationId() {
+        return applicationId;
+    }
+
+    /**
+     * Where the client secret comes from.
+     *
+     * @return the resolver; empty when there is a {@link #subjectToken()} instead
+     */
+    public Optional<ClientSecretResolver> clientSecret() {
+        return Optional.ofNullable(clientSecret);
+    }
+
+    /**
+     * The static token that stands in for the client secret. <b>A secret</b>: never log it.
+     *
+     * @return the token; empty when there is a {@link #clientSecret()} instead
+     */
+    public Optional<String> subjectToken() {
+        return Optional.ofNullable(subjectToken);
+    }
+
+    /**
+     * The base address of the STS, without a slash at its end. A configuration with a {@link #subjectToken()} makes no
+     * use of it.
+     *
+     * @return the address, {@link #DEFAULT_STS_URL} unless configured
+     */
+    public URI stsUrl() {
+        return stsUrl == null ? DEFAULT_STS_URL : stsUrl;
+    }
+
+    /**
+     * The base address of the Coordinator, as it was configured: it may end with a slash.
+     *
+     * @return the address, {@link #DEFAULT_COORDINATOR_URL} unless configured
+     */
+    public URI coordinatorUrl() {
+        return coordinatorUrl == null ? DEFAULT_COORDINATOR_URL : coordinatorUrl;
+    }
+
+    /**
+     * The base address of the Gateway, as it was configured: it may end with a slash.
+     *
+     * @return the address, {@link #DEFAULT_GATEWAY_URL} unless configured
+     */
+    public URI gatewayUrl() {
+        return gatewayUrl == null ? DEFAULT_GATEWAY_URL : gatewayUrl;
+    }
+
+    /**
+     * The bindings of resources to address prefixes.
+     *
+     * @return an immutable list, the longest prefix first
+     */
+    public List<ResourceBinding> resources() {
+        return resources;
+    }
+
+    /**
+     * The resources that the application token asks for: those given as such, then those of {@link #resources()}.
+     *
+     * @return an immutable list without duplicates
+     */
+    public List<String> resourceIds() {
+        return resourceIds;
+    }
+
+    /**
+     * The scopes that calls to a resource ask for, be it bound or not.
+     *
+     * @param resource the id of the resource
+     * @return an immutable list, empty when none are configured
+     */
+    public List<String> scopesOf(String resource) {
+        Objects.requireNonNull(resource, "resource");
+        for (ResourceBinding binding : resources) {
+            if (binding.resource().equals(resource) && !binding.scopes().isEmpty()) {
+                return binding.scopes();
+            }
+        }
+        return resourceScopes.getOrDefault(resource, List.of());
+    }
+
+    /**
+     * The time to live of sessions that name none.
+     *
+     * @return the time; empty to leave it to the platform
+     */
+    public Optional<Duration> defaultTtl() {
+        return Optional.ofNullable(defaultTtl);
+    }
+
+    /**
+     * The kind of sessions that name none. Older platforms take one; the current one ignores it.
+     *
+     * @return the kind; empty to send none
+     */
+    public Optional<String> defaultKind() {
+        return Optional.ofNullable(defaultKind);
+    }
+
+    /**
+     * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and the {@link
+     * #propagation()} must be chosen before a client is decorated.
+     *
+     * @return whether this is production
+     */
+    public boolean production() {
+        return production;
+    }
+
+    /**
+     * Whether plain http to other machines is allowed in production.
+     *
+     * @return whether it is
+     */
+    public boolean allowInsecureUrls() {
+        return allowInsecureUrls;
+    }
+
+    /**
+     * Where identity goes, when that was chosen. When it was not, decorated clients use {@link Propagation#everywhere()};
+     * in production decorating one then fails, unless the client chooses for itself. Loading a configuration without a
+     * choice is no fault, in production neither: not every program decorates a client.
+     *
+     * @return the choice, if there was one
+     */
+    public Optional<Propagation> propagation() {
+        return Optional.ofNullable(propagation);
+    }
+
+    /**
+     * The transport to the STS and the Coordinator.
+     *
+     * @return the transport that was given, which stays the caller's to dispose; empty to find one on the class path
+     */
+    public Optional<HttpTransport> transport() {
+        return Optional.ofNullable(transport);
+    }
+
+    /**
+     * How long terminating a session may hold up the result of its work; then it goes on in the background.
+     *
+     * @return the time, {@link #DEFAULT_CLOSE_TIMEOUT} unless configured
+     */
+    public Duration closeTimeout() {
+        return closeTimeout;
+    }
+
+    /**
+     * How long disposing the client waits for sessions at work before it terminates them.
+     *
+     * @return the time, {@link #DEFAULT_DISPOSE_TIMEOUT} unless configured
+     */
+    public Duration disposeTimeout() {
+        return disposeTimeout;
+    }
+
+    /**
+     * Whether a session that cannot be terminated fails its work, which otherwise keeps its result and logs a warning.
+     *
+     * @return whether it does; {@code false} unless configured
+     */
+    public boolean failOnCloseError() {
+        return failOnCloseError;
+    }
+
+    /**
+     * How long one call to the Coordinator may take.
+     *
+     * @return the time, {@link #DEFAULT_COORDINATOR_TIMEOUT} unless configured
+     */
+    public Duration coordinatorTimeout() {
+        return coordinatorTimeout;
+    }
+
+    /**
+     * How long one call to the STS may take.
+     *
+     * @return the time, {@link #DEFAULT_STS_TIMEOUT} unless configured
+     */
+    public Duration stsTimeout() {
+        return stsTimeout;
+    }
+
+    /** Shows which settings are in use, and no secret. */
+    @Override
+    public String toString() {
+        return "CaracalConfig[zoneId=" + zoneId + ", applicationId=" + applicationId + ", credential="
+                + (clientSecret == null ? "subject token" : "client secret") + ", stsUrl=" + stsUrl()
+                + ", coordinatorUrl=" + coordinatorUrl() + ", gatewayUrl=" + gatewayUrl() + ", resourceIds="
+                + resourceIds() + ", defaultTtl=" + defaultTtl + ", defaultKind=" + defaultKind + ", production="
+                + production + ", allowInsecureUrls=" + allowInsecureUrls + ", propagation=" + propagation
+                + ", closeTimeout=" + closeTimeout + ", disposeTimeout=" + disposeTimeout + ", failOnCloseError="
+                + failOnCloseError + ", coordinatorTimeout=" + coordinatorTimeout + ", stsTimeout=" + stsTimeout + ']';
+    }
+
+    /** Builds a {@link CaracalConfig}. Not safe for use by several threads. */
+    public static final class Builder {
+        private @Nullable String zoneId;
+        private @Nullable String applicationId;
+        private @Nullable ClientSecretResolver clientSecret;
+        private @Nullable String subjectToken;
+        private @Nullable String stsUrl;
+        private @Nullable String coordinatorUrl;
+        private @Nullable String gatewayUrl;
+        private final Map<String, ResourceBinding> resources = new LinkedHashMap<>();
+        private final Set<String> applicationResources = new LinkedHashSet<>();
+        private final Map<String, List<String>> resourceScopes = new LinkedHashMap<>();
+        private @Nullable Duration defaultTtl;
+        private @Nullable String defaultKind;
+        private @Nullable Boolean production;
+        private @Nullable Boolean allowInsecureUrls;
+        private @Nullable Propagation propagation;
+        private @Nullable HttpTransport transport;
+        private Duration closeTimeout = DEFAULT_CLOSE_TIMEOUT;
+        private Duration disposeTimeout = DEFAULT_DISPOSE_TIMEOUT;
+        private boolean failOnCloseError;
+        private Duration coordinatorTimeout = DEFAULT_COORDINATOR_TIMEOUT;
+        private Duration stsTimeout = DEFAULT_STS_TIMEOUT;
+
+        private Builder() {}
+
+        /**
+         * Sets the zone; required.
+         *
+         * @param zoneId its identifier
+         * @return this builder
+         */
+        public Builder zoneId(String zoneId) {
+            this.zoneId = Objects.requireNonNull(zoneId, "zoneId");
+            return this;
+        }
+
+        /**
+         * Sets the application; required.
+         *
+         * @param applicationId its identifier
+         * @return this builder
+         */
+        public Builder applicationId(String applicationId) {
+            this.applicationId = Objects.requireNonNull(applicationId, "applicationId");
+            return this;
+        }
+
+        /**
+         * Sets a client secret that never changes, in place of a subject token.
+         *
+         * @param clientSecret the secret
+         * @return this builder
+         * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
+         */
+        public Builder clientSecret(String clientSecret) {
+            return clientSecret(ClientSecretResolver.of(clientSecret));
+        }
+
+        /**
+         * Sets where the client secret comes from, in place of a subject token.
+         *
+         * @param clientSecret finds the secret whenever one is needed
+         * @return this builder
+         */
+        public Builder clientSecret(ClientSecretResolver clientSecret) {
+            this.clientSecret = Objects.requireNonNull(clientSecret, "clientSecret");
+            this.subjectToken = null;
+            return this;
+        }
+
+        /**
+         * Sets a static token, in place of a client secret. One that is expired or unsigned is refused.
+         *
+         * @param subjectToken the token, a secret
+         * @return this builder
+         */
+        public Builder subjectToken(String subjectToken) {
+            this.subjectToken = Objects.requireNonNull(subjectToken, "subjectToken");
+            this.clientSecret = null;
+            return this;
+        }
+
+        /**
+         * Sets the address of the STS; required in production.
+         *
+         * @param stsUrl an absolute http or https address
+         * @return this builder
+         */
+        public Builder stsUrl(String stsUrl) {
+            this.stsUrl = Rules.stripSlashes(stsUrl);
+            return this;
+        }
+
+        /**
+         * Sets the address of the Coordinator; required in production.
+         *
+         * @param coordinatorUrl an absolute http or https address
+         * @return this builder
+         */
+        public Builder coordinatorUrl(String coordinatorUrl) {
+            this.coordinatorUrl = Objects.requireNonNull(coordinatorUrl, "coordinatorUrl");
+            return this;
+        }
+
+        /**
+         * Sets the address of the Gateway; required in production.
+         *
+         * @param gatewayUrl an absolute http or https address
+         * @return this builder
+         */
+        public Builder gatewayUrl(String gatewayUrl) {
+            this.gatewayUrl = Objects.requireNonNull(gatewayUrl, "gatewayUrl");
+            return this;
+        }
+
+        /**
+         * Adds a binding, or replaces the one of the same resource.
+         *
+         * @param binding the binding
+         * @return this builder
+         */
+        public Builder resource(ResourceBinding binding) {
+            bind(binding);
+            return this;
+        }
+
+        private void bind(ResourceBinding binding) {
+            resources.put(binding.resource(), binding);
+        }
+
+        /**
+         * Adds a binding, or replaces the one of the same resource.
+         *
+         * @param resource the id of the resource
+         * @param upstreamPrefix the absolute address prefix of its upstream
+         * @param scopes the scopes that calls to it ask for
+         * @return this builder
+         */
+        public Builder resource(String resource, String upstreamPrefix, String... scopes) {
+            return resource(new ResourceBinding(resource, upstreamPrefix, List.of(scopes)));
+        }
+
+        /**
+         * Replaces all bindings.
+         *
+         * @param bindings the bindings
+         * @return this builder
+         */
+        public Builder resources(List<ResourceBinding> bindings) {
+            List<ResourceBinding> copy = List.copyOf(bindings);
+            resources.clear();
+            copy.forEach(this::bind);
+            return this;
+        }
+
+        /**
+         * Replaces the resources that the application token asks for before those of the bindings, which it asks for in
+         * any case.
+         *
+         * @param resourceIds ids of resources
+         * @return this builder
+         */
+        public Builder resourceIds(String... resourceIds) {
+            List<String> copy = List.of(resourceIds);
+            applicationResources.clear();
+            applicationResources.addAll(copy);
+            return this;
+        }
+
+        /**
+         * Sets the scopes that calls to a resource ask for when it has no binding, or one without scopes.
+         *
+         * @param resource the id of a resource that is bound or in {@link #resourceIds}
+         * @param scopes the scopes
+         * @return this builder
+         */
+        public Builder resourceScopes(String resource, String... scopes) {
+            resourceScopes.put(Objects.requireNonNull(resource, "resource"), List.of(scopes));
+            return this;
+        }
+
+        /**
+         * Sets the time to live of sessions that name none.
+         *
+         * @param defaultTtl whole seconds from {@link #MIN_TTL} to {@link #MAX_TTL}
+         * @return this builder
+         */
+        public Builder defaultTtl(Duration defaultTtl) {
+            this.defaultTtl = Objects.requireNonNull(defaultTtl, "defaultTtl");
+            return this;
+        }
+
+        /**
+         * Sets the kind of sessions that name none.
+         *
+         * @param defaultKind the kind
+         * @return this builder
+         */
+        public Builder defaultKind(String defaultKind) {
+            this.defaultKind = Objects.requireNonNull(defaultKind, "defaultKind");
+            return this;
+        }
+
+        /**
+         * Turns the production rules on or off. Unless called, {@code CARACAL_ENV=production} in the environment decides.
+         *
+         * @param production whether they hold
+         * @return this builder
+         */
+        public Builder production(boolean production) {
+            this.production = production;
+            return this;
+        }
+
+        /**
+         * Allows plain http to other machines in production: tokens and secrets can then be read on the way. Unless
+         * called, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} in the environment decides.
+         *
+         * @param allowInsecureUrls whether it is allowed
+         * @return this builder
+         */
+        public Builder allowInsecureUrls(boolean allowInsecureUrls) {
+            this.allowInsecureUrls = allowInsecureUrls;
+            return this;
+        }
+
+        /**
+         * Chooses where identity goes.
+         *
+         * @param propagation the choice
+         * @return this builder
+         */
+        public Builder propagation(Propagation propagation) {
+            this.propagation = Objects.requireNonNull(propagation, "propagation");
+            return this;
+        }
+
+        /**
+         * Sets the transport to the STS and the Coordinator. It stays the caller's to dispose.
+         *
+         * @param transport the transport
+         * @return this builder
+         */
+        public Builder transport(HttpTransport transport) {
+            this.transport = Objects.requireNonNull(transport, "transport");
+            return this;
+        }
+
+        /**
+         * Sets how long terminating a session may hold up the result of its work.
+         *
+         * @param closeTimeout a positive time
+         * @return this builder
+         * @throws IllegalArgumentException when it is not positive
+         */
+        public Builder closeTimeout(Duration closeTimeout) {
+            this.closeTimeout = positive(closeTimeout, "closeTimeout");
+            return this;
+        }
+
+        /**
+         * Sets how long disposing the client waits for sessions at work.
+         *
+         * @param disposeTimeout a positive time
+         * @return this builder
+         * @throws IllegalArgumentException when it is not positive
+         */
+        public Builder disposeTimeout(Duration disposeTimeout) {
+            this.disposeTimeout = positive(disposeTimeout, "disposeTimeout");
+            return this;
+        }
+
+        /**
+         * Sets whether a session that cannot be terminated fails its work.
+         *
+         * @param failOnCloseError whether it does
+         * @return this builder
+         */
+        public Builder failOnCloseError(boolean failOnCloseError) {
+            this.failOnCloseError = failOnCloseError;
+            return this;
+        }
+
+        /**
+         * Sets how long one call to the Coordinator may take.
+         *
+         * @param coordinatorTimeout a positive time
+         * @return this builder
+         * @throws IllegalArgumentException when it is not positive
+         */
+        public Builder coordinatorTimeout(Duration coordinatorTimeout) {
+            this.coordinatorTimeout = positive(coordinatorTimeout, "coordinatorTimeout");
+            return this;
+        }
+
+        /**
+         * Sets how long one call to the STS may take.
+         *
+         * @param stsTimeout a positive time
+         * @return this builder
+         * @throws IllegalArgumentException when it is not positive
+         */
+        public Builder stsTimeout(Duration stsTimeout) {
+            this.stsTimeout = positive(stsTimeout, "stsTimeout");
+            return this;
+        }
+
+        /**
+         * Checks all settings and makes the configuration.
+         *
+         * @return the configuration
+         * @throws run.caracal.error.ConfigurationException with all faults
+         */
+        public CaracalConfig build() {
+            Problems problems = new Problems();
+            id(problems, "zoneId", zoneId);
+            id(problems, "applicationId", applicationId);
+            if (clientSecret == null && subjectToken == null) {
+                problems.add("clientSecret", BUILDER, "is missing: set clientSecret or subjectToken");
+            }
+            if (subjectToken != null) {
+                problems.check("subjectToken", BUILDER, Rules.subjectToken(subjectToken, Clock.systemUTC()));
+            }
+            URI coordinator = url(problems, "coordinatorUrl", coordinatorUrl);
+            URI sts = url(problems, "stsUrl", stsUrl);
+            URI gateway = url(problems, "gatewayUrl", gatewayUrl);
+            resources(problems);
+            if (defaultTtl != null) {
+                problems.check("defaultTtl", BUILDER, Rules.ttl(defaultTtl));
+            }
+            if (defaultKind != null) {
+                problems.check("defaultKind", BUILDER, Rules.kind(defaultKind));
+            }
+            problems.throwIfAny();
+            if (isProduction() && Stream.of(sts, coordinator, gateway).anyMatch(Builder::isInsecure)) {
+                LOG.warn(Rules.INSECURE_OVERRIDE);
+            }
+            return new CaracalConfig(this, sts, coordinator, gateway);
+        }
+
+        private static boolean isInsecure(@Nullable URI url) {
+            return url != null && Rules.isInsecure(url);
+        }
+
+        private static void id(Problems problems, String setting, @Nullable String value) {
+            problems.check(setting, BUILDER, value == null ? "is missing: set it" : Rules.id(value));
+        }
+
+        private @Nullable URI url(Problems problems, String setting, @Nullable String value) {
+            if (value == null) {
+                if (isProduction()) {
+                    problems.add(setting, BUILDER, "is required in production: there is no default for it");
+                }
+                return null;
+            }
+            return problems.passes(setting, BUILDER, Rules.serviceUrl(value, isProduction(), allowsInsecureUrls()))
+                    ? URI.create(value)
+                    : null;
+        }
+
+        private void resources(Problems problems) {
+            for (String id : applicationResources) {
+                problems.check("resourceIds", BUILDER, Rules.resourceId(id));
+            }
+            List<List<String>> scopes = new ArrayList<>(resourceScopes.values());
+            for (ResourceBinding binding : resources.values()) {
+                problems.check("resource", BUILDER, Rules.resourceId(binding.resource()));
+                problems.check("upstreamPrefix", BUILDER, Rules.upstreamPrefix(binding.upstreamPrefix()));
+                scopes.add(binding.scopes());
+            }
+            scopes.forEach(values -> problems.check("scopes", BUILDER, Rules.scopes(values)));
+            for (String id : resourceScopes.keySet()) {
+                if (!resources.containsKey(id) && !applicationResources.contains(id)) {
+                    problems.add(
+                            "resourceScopes", BUILDER, "names a resource that is neither bound nor in resourceIds");
+                }
+            }
+        }
+
+        private boolean isProduction() {
+            return production != null ? production : Rules.PRODUCTION.equals(System.getenv(Rules.ENV));
+        }
+
+        private boolean allowsInsecureUrls() {
+            return allowInsecureUrls != null ? allowInsecureUrls : "true".equals(System.getenv(Rules.ALLOW_INSECURE));
+        }
+
+        private static Duration positive(Duration value, String field) {
+            if (value.isNegative() || value.isZero()) {
+                throw new IllegalArgumentException(field + " must be positive");
+            }
+            return value;
+        }
+
+        /** Shows no setting: some are secrets. */
+        @Override
+        public String toString() {
+            return "CaracalConfig.Builder[zoneId=" + zoneId + ", applicationId=" + applicationId + ']';
+        }
+    }
+}

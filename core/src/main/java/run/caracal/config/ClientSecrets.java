@@ -1,0 +1,72 @@
+package run.caracal.config;
+
+import java.nio.file.Path;
+import java.util.List;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.error.ConfigurationException;
+import run.caracal.internal.config.ConfigFiles;
+import run.caracal.internal.config.Fault;
+import run.caracal.internal.config.Rules;
+
+/** The resolvers that the SDK brings. They are classes for the sake of a {@code toString} without the secret. */
+final class ClientSecrets {
+    private ClientSecrets() {}
+
+    static ClientSecretResolver fixed(String secret) {
+        String fault = Rules.clientSecret(secret);
+        if (fault != null) {
+            throw new IllegalArgumentException("secret " + fault);
+        }
+        return new Fixed(secret);
+    }
+
+    static ClientSecretResolver file(Path file) {
+        return new OfFile(file.toAbsolutePath());
+    }
+
+    private static final class Fixed implements ClientSecretResolver {
+        private final String secret;
+
+        Fixed(String secret) {
+            this.secret = secret;
+        }
+
+        @Override
+        public Mono<String> resolve() {
+            return Mono.just(secret);
+        }
+
+        @Override
+        public String toString() {
+            return "ClientSecretResolver[fixed]";
+        }
+    }
+
+    private static final class OfFile implements ClientSecretResolver {
+        private final Path file;
+
+        OfFile(Path file) {
+            this.file = file;
+        }
+
+        @Override
+        public Mono<String> resolve() {
+            return Mono.fromCallable(this::read).subscribeOn(Schedulers.boundedElastic());
+        }
+
+        private String read() {
+            try {
+                return ConfigFiles.readSecret(file);
+            } catch (Fault e) {
+                throw new ConfigurationException(
+                        List.of(new ConfigurationException.Problem("client secret", file.toString(), e.text())));
+            }
+        }
+
+        @Override
+        public String toString() {
+            return "ClientSecretResolver[" + file + ']';
+        }
+    }
+}

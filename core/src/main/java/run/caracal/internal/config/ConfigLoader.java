@@ -1,0 +1,609 @@
+package run.caracal.internal.config;
+
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import org.tomlj.TomlArray;
+import org.tomlj.TomlTable;
+import run.caracal.config.ClientSecretResolver;
+import run.caracal.error.ConfigurationException;
+import run.caracal.http.Propagation;
+
+/**
+ * Loads a configuration from the environment or from a profile: a function of what {@link Host} holds, and of the files
+ * that it names.
+ */
+public final class ConfigLoader {
+    /** The variable that names a profile. */
+    public static final String CONFIG = "CARACAL_CONFIG";
+
+    /** The name of the profile in the default directory. */
+    public static final String PROFILE_NAME = "caracal.toml";
+
+    private static final String CONFIG_HOME = "CARACAL_CONFIG_HOME";
+    private static final String ENVIRONMENT = "environment variable";
+    private static final String ZONE_ID = "CARACAL_ZONE_ID";
+    private static final String APPLICATION_ID = "CARACAL_APPLICATION_ID";
+    private static final String SECRET = "CARACAL_APP_CLIENT_SECRET";
+    private static final String SECRET_FILE = "CARACAL_APP_CLIENT_SECRET_FILE";
+    private static final String SUBJECT_TOKEN = "CARACAL_SUBJECT_TOKEN";
+    private static final String BOOTSTRAP_TOKEN = "CARACAL_BOOTSTRAP_TOKEN";
+    private static final String COORDINATOR_URL = "CARACAL_COORDINATOR_URL";
+    private static final String STS_URL = "CARACAL_STS_URL";
+    private static final String ZONE_URL = "CARACAL_ZONE_URL";
+    private static final String GATEWAY_URL = "CARACAL_GATEWAY_URL";
+    private static final String DEFAULT_TTL = "CARACAL_DEFAULT_TTL_SECONDS";
+    private static final String PROPAGATION = "CARACAL_PROPAGATION";
+    private static final Pattern DIGITS = Pattern.compile("[0-9]{1,18}");
+
+    /** What a profile may hold: the first group is read, the second belongs to other tools of the platform. */
+    private static final Set<String> PROFILE_KEYS = Set.of(
+            "zone_id",
+            "application_id",
+            "app_client_secret",
+            "app_client_secret_file",
+            "sts_url",
+            "zone_url",
+            "coordinator_url",
+            "gateway_url",
+            "default_ttl_seconds",
+            "propagation",
+            "credentials",
+            "optional_credentials");
+
+    private static final Set<String> CREDENTIAL_KEYS = Set.of("resource", "upstream_prefix", "scopes");
+    private static final Set<String> PLATFORM_KEYS = Set.of("env", "ttl_seconds");
+
+    /** Identity comes from one source: these variables are not read beside a profile. */
+    private static final List<String> NOT_BESIDE_PROFILE = List.of(
+            ZONE_ID,
+            APPLICATION_ID,
+            SECRET,
+            SECRET_FILE,
+            SUBJECT_TOKEN,
+            BOOTSTRAP_TOKEN,
+            ResourceSettings.APP_RESOURCES);
+
+    private final Host host;
+    private final @Nullable Path profile;
+    private final @Nullable TomlTable table;
+    private final Problems problems = new Problems();
+    private final List<String> warnings = new ArrayList<>();
+    private final Set<String> reported = new HashSet<>();
+    private final ResourceSettings resources = new ResourceSettings(problems);
+
+    private ConfigLoader(Host host, @Nullable Path profile, @Nullable TomlTable table) {
+        this.host = host;
+        this.profile = profile;
+        this.table = table;
+    }
+
+    /**
+     * Loads the profile that {@code CARACAL_CONFIG} names, else the one in the default directory when it exists, else the
+     * environment.
+     *
+     * @throws ConfigurationException with all faults
+     */
+    public static Settings lookup(Host host) {
+        Problems problems = new Problems();
+        String named = host.variables().getOrDefault(CONFIG, "");
+        String home = host.variables().getOrDefault(CONFIG_HOME, "");
+        if (!named.isEmpty()) {
+            try {
+                if (Text.isBlank(named)) {
+                    throw new Fault(blank());
+                }
+                Path path = path(named);
+                if (!Files.exists(path)) {
+                    throw new Fault("names the profile " + path.toAbsolutePath()
+                            + ", which does not exist: correct the path, or unset the variable");
+                }
+                return profile(host, path);
+            } catch (Fault e) {
+                problems.add(CONFIG, ENVIRONMENT, e.text());
+            }
+        } else if (!home.isEmpty() && Host.absolute(home) == null) {
+            problems.add(CONFIG_HOME, ENVIRONMENT, "must be the absolute path of a directory");
+        }
+        problems.throwIfAny();
+        Path directory = host.defaultDirectory();
+        if (directory != null && Files.exists(directory.resolve(PROFILE_NAME))) {
+            return profile(host, directory.resolve(PROFILE_NAME));
+        }
+        return environment(host);
+    }
+
+    /**
+     * Loads the environment only.
+     *
+     * @throws ConfigurationException with all faults
+     */
+    public static Settings environment(Host host) {
+        return new ConfigLoader(host, null, null).load();
+    }
+
+    /**
+     * Loads a profile; the environment fills in what a profile may leave out.
+     *
+     * @throws ConfigurationException with all faults
+     */
+    public static Settings profile(Host host, Path file) {
+        Path absolute = file.toAbsolutePath();
+        TomlTable table;
+        try {
+            table = ProfileFile.read(absolute);
+        } catch (Fault e) {
+            Problems problems = new Problems();
+            problems.add("profile", absolute.toString(), e.text());
+            problems.throwIfAny();
+            throw new IllegalStateException(e);
+        }
+        return new ConfigLoader(host, absolute, table).load();
+    }
+
+    private Settings load() {
+        boolean production = isProduction();
+        boolean allowInsecure = allowsInsecure();
+
+        String zoneId = identifier("zone_id", ZONE_ID);
+        String applicationId = identifier("application_id", APPLICATION_ID);
+        ClientSecretResolver clientSecret = clientSecret();
+        String subjectToken = subjectToken();
+        checkCredentials();
+
+        URI coordinatorUrl = serviceUrl(
+                first(key("coordinator_url"), variable(COORDINATOR_URL)), COORDINATOR_URL, production, allowInsecure);
+        URI stsUrl = serviceUrl(stsValue(), STS_URL, production, allowInsecure);
+        URI gatewayUrl =
+                serviceUrl(first(key("gateway_url"), variable(GATEWAY_URL)), GATEWAY_URL, production, allowInsecure);
+        Duration defaultTtl = defaultTtl();
+        Propagation propagation = propagation();
+        readResources();
+        warnOfIgnored();
+        problems.throwIfAny();
+
+        boolean override = production && (insecure(coordinatorUrl) || insecure(stsUrl) || insecure(gatewayUrl));
+        if (override) {
+            warnings.add(Rules.INSECURE_OVERRIDE);
+        }
+        return new Settings(
+                profile == null ? "the environment" : "the profile " + profile,
+                List.copyOf(warnings),
+                zoneId,
+                applicationId,
+                clientSecret,
+                subjectToken,
+                stsUrl,
+                coordinatorUrl,
+                gatewayUrl,
+                resources.asked(),
+                resources.bindings(),
+                resources.unboundScopes(),
+                defaultTtl,
+                propagation,
+                production,
+                allowInsecure,
+                override);
+    }
+
+    // ---- identity
+
+    private String identifier(String key, String name) {
+        Value value = table == null ? variable(name) : key(key);
+        if (value == null) {
+            String setting = table == null ? name : key;
+            if (!reported.contains(setting)) {
+                problems.add(setting, source(), "is missing: " + missingRemedy(key, name));
+            }
+            return "";
+        }
+        problems.check(value.setting, value.source, Rules.id(value.text));
+        return value.text;
+    }
+
+    private String missingRemedy(String key, String name) {
+        if (profile != null) {
+            return "add " + key + " to the profile (" + name + " is not read beside one)";
+        }
+        Path directory = host.defaultDirectory();
+        return "set it, or provide a profile with " + CONFIG
+                + (directory == null ? "" : " or as " + directory.resolve(PROFILE_NAME));
+    }
+
+    private @Nullable ClientSecretResolver clientSecret() {
+        Value inline = table == null ? variable(SECRET) : key("app_client_secret");
+        Value file = table == null ? variable(SECRET_FILE) : key("app_client_secret_file");
+        if (isSet("app_client_secret", SECRET) && isSet("app_client_secret_file", SECRET_FILE)) {
+            problems.add(
+                    table == null ? SECRET : "app_client_secret",
+                    source(),
+                    "is set and so is " + (table == null ? SECRET_FILE : "app_client_secret_file") + ": set only one");
+            return null;
+        }
+        if (inline != null) {
+            if (profile != null) {
+                try {
+                    ConfigFiles.requireOwnerOnly(profile, "a profile that carries an inline app_client_secret");
+                } catch (Fault e) {
+                    problems.add(inline.setting, inline.source, e.text());
+                }
+            }
+            return problems.passes(inline.setting, inline.source, Rules.clientSecret(inline.text))
+                    ? ClientSecretResolver.of(inline.text)
+                    : null;
+        }
+        if (file != null) {
+            try {
+                Path path = path(file.text);
+                if (profile != null) {
+                    path = profile.resolveSibling(path);
+                }
+                // Read now so that a fault shows at the start; the resolver reads again.
+                String unused = ConfigFiles.readSecret(path);
+                return ClientSecretResolver.file(path);
+            } catch (Fault e) {
+                problems.add(file.setting, file.source, e.text());
+            }
+        }
+        return null;
+    }
+
+    private @Nullable String subjectToken() {
+        if (table != null) {
+            return null;
+        }
+        Value subject = variable(SUBJECT_TOKEN);
+        Value bootstrap = variable(BOOTSTRAP_TOKEN);
+        if (subject != null && bootstrap != null && !subject.text.equals(bootstrap.text)) {
+            problems.add(
+                    SUBJECT_TOKEN, ENVIRONMENT, "differs from " + BOOTSTRAP_TOKEN + ", its other name: set only one");
+            return null;
+        }
+        Value token = first(subject, bootstrap);
+        if (token == null) {
+            return null;
+        }
+        problems.check(token.setting, token.source, Rules.subjectToken(token.text, host.clock()));
+        return token.text;
+    }
+
+    private void checkCredentials() {
+        boolean secret = isSet("app_client_secret", SECRET) || isSet("app_client_secret_file", SECRET_FILE);
+        boolean token = table == null && (isSet("", SUBJECT_TOKEN) || isSet("", BOOTSTRAP_TOKEN));
+        if (profile != null && !secret) {
+            problems.add(
+                    "app_client_secret",
+                    source(),
+                    "is missing: set app_client_secret, or app_client_secret_file to a file relative to "
+                            + profile.getParent() + " (no file there is read by convention)");
+        } else if (profile == null && secret && token) {
+            problems.add(
+                    SECRET,
+                    ENVIRONMENT,
+                    "(or its _FILE) is set and so is a static token: configure exactly one of " + SECRET + ", "
+                            + SUBJECT_TOKEN + " and " + BOOTSTRAP_TOKEN);
+        } else if (profile == null && !secret && !token) {
+            problems.add(
+                    SECRET,
+                    ENVIRONMENT,
+                    "is missing: provide " + SECRET + " or " + SECRET_FILE + ", or a static token in " + SUBJECT_TOKEN
+                            + " or " + BOOTSTRAP_TOKEN);
+        }
+    }
+
+    // ---- services
+
+    private @Nullable Value stsValue() {
+        Value key = newer(key("sts_url"), key("zone_url"));
+        Value variable = newer(variable(STS_URL), variable(ZONE_URL));
+        return first(key, variable);
+    }
+
+    private @Nullable Value newer(@Nullable Value value, @Nullable Value older) {
+        if (value != null && older != null && !value.text.equals(older.text)) {
+            warnings.add(older.setting + " (" + older.source + ") is ignored: " + value.setting
+                    + ", its newer name, is set to something else");
+        }
+        return first(value, older);
+    }
+
+    private @Nullable URI serviceUrl(@Nullable Value value, String name, boolean production, boolean allowInsecure) {
+        if (value == null) {
+            String key =
+                    name.equals(STS_URL) ? "sts_url" : name.equals(COORDINATOR_URL) ? "coordinator_url" : "gateway_url";
+            if (production && !reported.contains(name) && !reported.contains(key)) {
+                problems.add(
+                        name,
+                        profile == null ? ENVIRONMENT : ENVIRONMENT + ", or " + key + " in " + profile,
+                        "is required in production: there is no default for it");
+            }
+            return null;
+        }
+        String text = name.equals(STS_URL) ? Rules.stripSlashes(value.text) : value.text;
+        return problems.passes(value.setting, value.source, Rules.serviceUrl(text, production, allowInsecure))
+                ? Rules.uri(text)
+                : null;
+    }
+
+    private boolean isProduction() {
+        Value env = variable(Rules.ENV);
+        if (env == null) {
+            return false;
+        }
+        if (!env.text.equals(Rules.PRODUCTION) && Text.strip(env.text).equalsIgnoreCase(Rules.PRODUCTION)) {
+            warnings.add(Rules.ENV + " is not exactly \"" + Rules.PRODUCTION + "\": the production rules are off");
+        }
+        return env.text.equals(Rules.PRODUCTION);
+    }
+
+    private boolean allowsInsecure() {
+        Value value = variable(Rules.ALLOW_INSECURE);
+        return value != null && value.text.equals("true");
+    }
+
+    private static boolean insecure(@Nullable URI uri) {
+        return uri != null && Rules.isInsecure(uri);
+    }
+
+    // ---- behaviour
+
+    private @Nullable Duration defaultTtl() {
+        if (table != null && isKey("default_ttl_seconds")) {
+            Object seconds = table.get(List.of("default_ttl_seconds"));
+            Duration ttl = seconds instanceof Long number ? seconds(number) : Duration.ZERO;
+            problems.check("default_ttl_seconds", source(), Rules.ttl(ttl));
+            return ttl;
+        }
+        Value value = variable(DEFAULT_TTL);
+        if (value == null) {
+            return null;
+        }
+        String digits = Text.strip(value.text);
+        Duration ttl = DIGITS.matcher(digits).matches() ? seconds(Long.parseLong(digits)) : Duration.ZERO;
+        problems.check(value.setting, value.source, Rules.ttl(ttl));
+        return ttl;
+    }
+
+    private static Duration seconds(long number) {
+        return Duration.ofSeconds(number);
+    }
+
+    private @Nullable Propagation propagation() {
+        Value value = null;
+        if (table != null && table.get(List.of("propagation")) instanceof TomlArray array) {
+            value = new Value("propagation", source(), String.join(",", strings(array, "propagation")));
+        } else {
+            value = first(key("propagation"), variable(PROPAGATION));
+        }
+        if (value == null) {
+            return null;
+        }
+        try {
+            return switch (Text.strip(value.text)) {
+                case "gateway" -> Propagation.gatewayOnly();
+                case "resources" -> Propagation.resources();
+                case "everywhere" -> Propagation.everywhere();
+                default ->
+                    Propagation.origins(List.of(value.text.split(",", -1)).stream()
+                            .map(Text::strip)
+                            .filter(origin -> !origin.isEmpty())
+                            .toArray(String[]::new));
+            };
+        } catch (IllegalArgumentException e) {
+            problems.add(
+                    value.setting,
+                    value.source,
+                    "must be gateway, resources, everywhere, or origins such as https://api.example.com separated by"
+                            + " commas");
+            return null;
+        }
+    }
+
+    // ---- resources
+
+    private void readResources() {
+        if (table != null) {
+            credentials(table, "credentials");
+            credentials(table, "optional_credentials");
+        } else {
+            Value asked = variable(ResourceSettings.APP_RESOURCES);
+            if (asked != null) {
+                resources.askVariable(asked.text, asked.source);
+            }
+        }
+        Value file = variable(ResourceSettings.RESOURCES_FILE);
+        if (file != null) {
+            try {
+                resources.file(path(file.text), file.source);
+            } catch (Fault e) {
+                problems.add(file.setting, file.source, e.text());
+            }
+        }
+        Value bindings = variable(ResourceSettings.RESOURCES);
+        if (bindings != null) {
+            resources.variable(bindings.text, bindings.source);
+        }
+        Value scopes = variable(ResourceSettings.RESOURCE_SCOPES);
+        if (scopes != null) {
+            resources.scopesVariable(scopes.text, scopes.source);
+        }
+    }
+
+    private void credentials(TomlTable parent, String key) {
+        Object value = parent.get(List.of(key));
+        if (value == null) {
+            return;
+        }
+        if (!(value instanceof TomlArray array)) {
+            problems.add(key, source(), "must be an array of tables, each begun with [[" + key + "]]");
+            return;
+        }
+        for (int i = 0; i < array.size(); i++) {
+            String setting = key + '[' + i + ']';
+            if (array.get(i) instanceof TomlTable credential) {
+                credential(credential, setting);
+            } else {
+                problems.add(setting, source(), "must be a table");
+            }
+        }
+    }
+
+    private void credential(TomlTable credential, String setting) {
+        unknownKeys(credential, CREDENTIAL_KEYS, setting + '.');
+        Value id = text(credential, "resource", setting + '.');
+        Value prefix = text(credential, "upstream_prefix", setting + '.');
+        List<String> scopes = scopes(credential, setting + ".scopes");
+        if (id == null) {
+            if (!reported.contains(setting + ".resource")) {
+                problems.add(setting + ".resource", source(), "is required: the id of the resource");
+            }
+            return;
+        }
+        problems.check(id.setting, id.source, Rules.resourceId(id.text));
+        resources.ask(id.text);
+        if (prefix != null && problems.passes(prefix.setting, prefix.source, Rules.upstreamPrefix(prefix.text))) {
+            resources.bind(id.text, prefix.text);
+        }
+        if (!scopes.isEmpty()) {
+            resources.scopes(id.text, scopes);
+        }
+    }
+
+    private List<String> scopes(TomlTable credential, String setting) {
+        Object value = credential.get(List.of("scopes"));
+        List<String> scopes;
+        if (value instanceof String text) {
+            scopes = ResourceSettings.words(text);
+        } else if (value instanceof TomlArray array) {
+            scopes = strings(array, setting);
+        } else {
+            scopes = List.of();
+            if (value != null) {
+                problems.add(setting, source(), "must be an array of strings");
+            }
+        }
+        problems.check(setting, source(), Rules.scopes(scopes));
+        return scopes;
+    }
+
+    // ---- values
+
+    /** A value that is neither empty nor blank, with the names under which its faults are reported. */
+    private record Value(String setting, String source, String text) {
+        @Override
+        public String toString() {
+            return setting;
+        }
+    }
+
+    private static @Nullable Value first(@Nullable Value one, @Nullable Value other) {
+        return one == null ? other : one;
+    }
+
+    private String source() {
+        return profile == null ? ENVIRONMENT : profile.toString();
+    }
+
+    /** An environment variable; empty is unset, blank is a fault. */
+    private @Nullable Value variable(String name) {
+        return present(host.variables().getOrDefault(name, ""), name, ENVIRONMENT);
+    }
+
+    /** A text of the profile; empty is unset, blank is a fault, and so is what is not text. */
+    private @Nullable Value key(String key) {
+        return table == null ? null : text(table, key, "");
+    }
+
+    private @Nullable Value text(TomlTable parent, String key, String prefix) {
+        Object value = parent.get(List.of(key));
+        String setting = prefix + key;
+        if (value == null) {
+            return null;
+        }
+        if (!(value instanceof String text)) {
+            if (reported.add(setting)) {
+                problems.add(setting, source(), "must be a string: put it in quotes");
+            }
+            return null;
+        }
+        return present(text, setting, source());
+    }
+
+    private @Nullable Value present(String text, String setting, String source) {
+        if (text.isEmpty()) {
+            return null;
+        }
+        if (Text.isBlank(text)) {
+            if (reported.add(setting)) {
+                problems.add(setting, source, blank());
+            }
+            return null;
+        }
+        return new Value(setting, source, text);
+    }
+
+    private static String blank() {
+        return "is blank: give it a value, or leave it out";
+    }
+
+    /** Whether there is a value at all, usable or not. */
+    private boolean isSet(String key, String name) {
+        return table == null ? !host.variables().getOrDefault(name, "").isEmpty() : isKey(key);
+    }
+
+    private boolean isKey(String key) {
+        Object value = table == null ? null : table.get(List.of(key));
+        return value != null && !value.equals("");
+    }
+
+    private List<String> strings(TomlArray array, String setting) {
+        List<String> strings = new ArrayList<>();
+        for (int i = 0; i < array.size(); i++) {
+            if (array.get(i) instanceof String text) {
+                strings.add(text);
+            } else {
+                problems.add(setting + '[' + i + ']', source(), "must be a string");
+            }
+        }
+        return strings;
+    }
+
+    private static Path path(String text) throws Fault {
+        try {
+            return Path.of(text);
+        } catch (InvalidPathException e) {
+            throw new Fault("is not a path of this file system");
+        }
+    }
+
+    private void warnOfIgnored() {
+        if (table == null) {
+            return;
+        }
+        unknownKeys(table, PROFILE_KEYS, "");
+        List<String> ignored = NOT_BESIDE_PROFILE.stream()
+                .filter(name -> !host.variables().getOrDefault(name, "").isEmpty())
+                .toList();
+        if (!ignored.isEmpty()) {
+            warnings.add(String.join(", ", ignored) + " (environment): not read beside a profile: " + profile
+                    + " names the application and what it asks for");
+        }
+    }
+
+    private void unknownKeys(TomlTable parent, Set<String> known, String prefix) {
+        for (String key : parent.keySet()) {
+            if (!known.contains(key) && !PLATFORM_KEYS.contains(key)) {
+                warnings.add("unknown key " + prefix + ResourceSettings.printable(key) + " in " + profile
+                        + " is ignored: is it misspelt?");
+            }
+        }
+    }
+}

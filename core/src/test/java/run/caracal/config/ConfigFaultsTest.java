@@ -1,0 +1,251 @@
+package run.caracal.config;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.catchThrowableOfType;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Clock;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.ConfigurationException.Problem;
+import run.caracal.internal.config.ConfigLoader;
+import run.caracal.internal.config.Host;
+
+/** What is said about a configuration that cannot be used. */
+class ConfigFaultsTest {
+    private static final String GOOD = "zone_id='z'\napplication_id='a'\napp_client_secret='s3cret-value'\n";
+
+    @TempDir
+    private Path directory = Path.of("");
+
+    private static Host host(Map<String, String> variables) {
+        return new Host(variables, "", "Linux", Clock.systemUTC());
+    }
+
+    private static Map<String, String> environment(String name, String value) {
+        Map<String, String> variables = new HashMap<>(Map.of(
+                "CARACAL_ZONE_ID", "z",
+                "CARACAL_APPLICATION_ID", "a",
+                "CARACAL_APP_CLIENT_SECRET", "s3cret-value"));
+        variables.put(name, value);
+        return variables;
+    }
+
+    private static ConfigurationException environmentFault(Map<String, String> variables) {
+        return catchThrowableOfType(ConfigurationException.class, () -> ConfigLoader.environment(host(variables)));
+    }
+
+    private ConfigurationException profileFault(byte[] toml) throws IOException {
+        Path file = directory.resolve("caracal.toml");
+        Files.write(file, toml);
+        VectorConfigs.setMode(file, "0600");
+        ConfigurationException fault =
+                catchThrowableOfType(ConfigurationException.class, () -> ConfigLoader.profile(host(Map.of()), file));
+        assertThat(fault).isNotNull();
+        assertThat(fault).hasMessageContaining(file.toString());
+        return fault;
+    }
+
+    private ConfigurationException profileFault(String toml) throws IOException {
+        return profileFault(toml.getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Test
+    void allFaultsOfAnEnvironmentAreReportedTogether() {
+        ConfigurationException fault = environmentFault(Map.of(
+                "CARACAL_APPLICATION_ID", "..",
+                "CARACAL_APP_CLIENT_SECRET", "s3cret-value",
+                "CARACAL_SUBJECT_TOKEN", "t0ken-value",
+                "CARACAL_STS_URL", "nope",
+                "CARACAL_DEFAULT_TTL_SECONDS", "86401",
+                "CARACAL_RESOURCES", "bad,r1=https://a.example.com,r2=",
+                "CARACAL_RESOURCE_SCOPES", "r1=read,r7=read,r1=,x",
+                "CARACAL_PROPAGATION", "https://*.example.com"));
+        assertThat(fault.problems().stream().map(Problem::setting))
+                .containsExactly(
+                        "CARACAL_ZONE_ID",
+                        "CARACAL_APPLICATION_ID",
+                        "CARACAL_APP_CLIENT_SECRET",
+                        "CARACAL_STS_URL",
+                        "CARACAL_DEFAULT_TTL_SECONDS",
+                        "CARACAL_PROPAGATION",
+                        "CARACAL_RESOURCES",
+                        "CARACAL_RESOURCES",
+                        "CARACAL_RESOURCE_SCOPES",
+                        "CARACAL_RESOURCE_SCOPES",
+                        "CARACAL_RESOURCE_SCOPES");
+        assertThat(fault.problems()).allMatch(problem -> problem.source().equals("environment variable"));
+        assertThat(fault)
+                .hasMessageContaining("11 faults")
+                .hasMessageNotContaining("s3cret-value")
+                .hasMessageNotContaining("t0ken-value");
+    }
+
+    @Test
+    void allFaultsOfAProfileAreReportedTogether() throws IOException {
+        ConfigurationException fault = profileFault("""
+                application_id = 7
+                app_client_secret = "top\\nsecret"
+                gateway_url = " "
+                default_ttl_seconds = "5"
+                propagation = [1]
+                [[credentials]]
+                resource = "r1"
+                scopes = ["a b"]
+                [[credentials]]
+                upstream_prefix = 5
+                """);
+        assertThat(fault.problems().stream().map(Problem::setting))
+                .containsExactly(
+                        "zone_id",
+                        "application_id",
+                        "app_client_secret",
+                        "gateway_url",
+                        "default_ttl_seconds",
+                        "propagation[0]",
+                        "propagation",
+                        "credentials[0].scopes",
+                        "credentials[1].upstream_prefix",
+                        "credentials[1].resource");
+        assertThat(fault).hasMessageNotContaining("top");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "CARACAL_ZONE_ID",
+                "CARACAL_APPLICATION_ID",
+                "CARACAL_APP_CLIENT_SECRET",
+                "CARACAL_COORDINATOR_URL",
+                "CARACAL_STS_URL",
+                "CARACAL_ZONE_URL",
+                "CARACAL_GATEWAY_URL",
+                "CARACAL_RESOURCES",
+                "CARACAL_RESOURCES_FILE",
+                "CARACAL_APP_RESOURCES",
+                "CARACAL_RESOURCE_SCOPES",
+                "CARACAL_DEFAULT_TTL_SECONDS",
+                "CARACAL_PROPAGATION",
+                "CARACAL_ENV",
+                "CARACAL_ALLOW_INSECURE_CONFIG_URLS"
+            })
+    void blankIsAFaultAndEmptyIsUnset(String name) {
+        ConfigurationException fault = environmentFault(environment(name, " \t"));
+        assertThat(fault.problems()).hasSize(1);
+        assertThat(fault).hasMessageContaining(name + " (environment variable): is blank");
+        boolean required = name.endsWith("_ID") || name.endsWith("SECRET");
+        ConfigurationException empty = environmentFault(environment(name, ""));
+        if (required) {
+            assertThat(empty).hasMessageContaining(name).hasMessageContaining("is missing");
+        } else {
+            assertThat(empty).isNull();
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"CARACAL_APP_CLIENT_SECRET", "CARACAL_SUBJECT_TOKEN", "CARACAL_BOOTSTRAP_TOKEN"})
+    void aLineBreakInASecretIsNeverEchoed(String name) {
+        Map<String, String> variables = environment(name, "first-half\nsecond-half");
+        if (!name.endsWith("SECRET")) {
+            variables.remove("CARACAL_APP_CLIENT_SECRET");
+        }
+        assertThat(environmentFault(variables))
+                .hasMessageContaining(name + " (environment variable)")
+                .hasMessageContaining("line break")
+                .hasMessageNotContaining("-half");
+    }
+
+    @Test
+    void twoDifferentTokensAreAFault() {
+        Map<String, String> variables = environment("CARACAL_SUBJECT_TOKEN", "t0ken-one");
+        variables.put("CARACAL_BOOTSTRAP_TOKEN", "t0ken-two");
+        variables.remove("CARACAL_APP_CLIENT_SECRET");
+        assertThat(environmentFault(variables))
+                .hasMessageContaining("CARACAL_SUBJECT_TOKEN")
+                .hasMessageContaining("CARACAL_BOOTSTRAP_TOKEN")
+                .hasMessageNotContaining("t0ken");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "app_client_secret = s3cret-value",
+                "app_client_secret = \"s3cret-value\\q\"",
+                "app_client_secret = \"s3cret-value",
+                "app_client_secret = 's3cret-value'\napp_client_secret = 's3cret-value'",
+                "s3cret-value"
+            })
+    void aSyntaxErrorQuotesNothing(String toml) throws IOException {
+        assertThat(profileFault(toml))
+                .hasMessageContaining("is not valid TOML")
+                .hasMessageContaining("line ")
+                .hasMessageNotContaining("s3cret");
+    }
+
+    @Test
+    void hugeAndDeepProfilesFailCleanly() throws IOException {
+        List<String> bad = new ArrayList<>(List.of(
+                "x = " + "[".repeat(100_000),
+                "x = " + "[".repeat(30_000) + "]".repeat(30_000),
+                "x = " + "{a=".repeat(15_000),
+                "x" + ".a".repeat(30_000) + " = 1",
+                "[x" + ".a".repeat(30_000) + "]",
+                "[[".repeat(30_000),
+                "\"\n".repeat(2_000),
+                "#".repeat(70_000)));
+        for (String toml : bad) {
+            assertThat(profileFault(GOOD + toml)).hasMessageNotContaining("s3cret");
+        }
+        assertThat(profileFault(new byte[] {'a', '=', '"', (byte) 0xff, '"'})).hasMessageContaining("UTF-8");
+    }
+
+    @Test
+    void hugeAndDeepBindingFilesFailCleanly() throws IOException {
+        Path file = directory.resolve("bindings.json");
+        for (String json : List.of(
+                "[".repeat(100_000),
+                "{\"a\":".repeat(100_000),
+                "{\"r1\":\"https://a.example.com\"} {}",
+                "[".repeat(5) + "]".repeat(5),
+                "[{\"resource_id\":\"r 1\",\"upstream_prefix\":\"https://a.example.com\"}]",
+                "{\"r1\":\"https://user:s3cret@a.example.com\"}",
+                "",
+                " ".repeat(1024 * 1024 + 1))) {
+            Files.writeString(file, json);
+            assertThat(environmentFault(environment("CARACAL_RESOURCES_FILE", file.toString())))
+                    .hasMessageContaining("CARACAL_RESOURCES_FILE")
+                    .hasMessageContaining(file.toString())
+                    .hasMessageNotContaining("s3cret");
+        }
+        assertThat(environmentFault(environment("CARACAL_RESOURCES_FILE", directory.toString())))
+                .hasMessageContaining("is a directory");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "https://user:s3cret@sts.example.com",
+                "https://sts.example.com?key=s3cret",
+                "https://sts.example.com#s3cret",
+                "https://sts.example.com/a b",
+                "https://sts.example.com\n",
+                "https://sts.example.com:99999",
+                "https://my_sts"
+            })
+    void refusesAddressesThatNoClientCouldUse(String url) {
+        assertThat(environmentFault(environment("CARACAL_STS_URL", url)))
+                .hasMessageContaining("CARACAL_STS_URL")
+                .hasMessageNotContaining("s3cret");
+    }
+}
