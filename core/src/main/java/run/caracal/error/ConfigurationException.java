@@ -18,6 +18,7 @@ public final class ConfigurationException extends CaracalException {
         private static final long serialVersionUID = 1L;
     }
 
+    @SuppressWarnings("serial") // List.copyOf is serializable
     private final List<Problem> problems;
 
     /**

@@ -1,4 +1,8 @@
-/** The exceptions of the SDK, one type for each thing a caller can do about it. */
+/**
+ * The exceptions of the SDK, one type for each thing a caller can do about it.
+ *
+ * @serial exclude
+ */
 @NullMarked
 package run.caracal.error;
 
