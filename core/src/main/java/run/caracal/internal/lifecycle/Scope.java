@@ -1,0 +1,305 @@
+package run.caracal.internal.lifecycle;
+
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import reactor.core.Disposable;
+import reactor.core.Exceptions;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Scheduler;
+import reactor.util.context.Context;
+import run.caracal.error.ClosedException;
+
+/**
+ * Everything held here is ended exactly once, and closing waits for all of it (DESIGN S1, S2, S5, S6).
+ *
+ * <p>A resource counts from the start of its open call to the end of its one termination; not its subscribers are
+ * counted, because a cancelled pipeline is gone before the cleanup it started. Scopes nest: what is held in a scope
+ * counts in its enclosing scope too.
+ */
+public final class Scope {
+    /** Set in {@link #state} when the scope refuses new resources; the bits below count what it holds. */
+    private static final long CLOSED = 1L << 62;
+
+    /** A cleanup failure is attached to the work's error only while that holds fewer than this many. */
+    private static final int MAX_SUPPRESSED = 8;
+
+    private final @Nullable Scope enclosing;
+    private final String closedMessage;
+    private final AtomicLong state = new AtomicLong();
+    private final Sinks.Empty<Void> drained = Sinks.empty();
+    private final Set<Held<?>> held = ConcurrentHashMap.newKeySet();
+    private volatile boolean swept;
+
+    /**
+     * Creates an open scope.
+     *
+     * @param enclosing the scope in which everything held here counts too, or {@code null}
+     * @param closedMessage what the error says when something is opened after the scope was closed
+     */
+    public Scope(@Nullable Scope enclosing, String closedMessage) {
+        this.enclosing = enclosing;
+        this.closedMessage = closedMessage;
+    }
+
+    /**
+     * A resource together with its one termination: the first subscription starts it, all others share it, and no
+     * cancellation stops it.
+     */
+    private static final class Held<R> {
+        final R resource;
+        final Mono<Void> end;
+
+        Held(R resource, Mono<Void> end) {
+            this.resource = resource;
+            this.end = end;
+        }
+    }
+
+    /**
+     * How resources of one kind are opened and ended.
+     *
+     * @param <R> the type of the resource
+     * @param open opens a resource; told whether the caller has gone, it may stop retrying what cannot have opened one
+     * @param end ends a resource; subscribed once for each
+     * @param budget how long a pipeline waits for the end; after that it goes on by itself
+     * @param failOnEnd maps the failure of an end after successful work to the error that replaces the result; gives
+     *     {@code null} to keep the result
+     * @param report hears of every failed end, and of every failed open whose caller has gone
+     */
+    public record Lifecycle<R>(
+            Function<BooleanSupplier, Mono<R>> open,
+            Function<R, Mono<Void>> end,
+            Duration budget,
+            Function<Throwable, @Nullable RuntimeException> failOnEnd,
+            Consumer<Throwable> report) {}
+
+    /**
+     * Whether the scope refuses new resources.
+     *
+     * @return {@code true} once {@link #close} was subscribed
+     */
+    public boolean isClosed() {
+        return (state.get() & CLOSED) != 0 || (enclosing != null && enclosing.isClosed());
+    }
+
+    /**
+     * How many resources are opening, open or ending.
+     *
+     * @return the number
+     */
+    public long count() {
+        return state.get() & ~CLOSED;
+    }
+
+    /**
+     * Refuses new resources, waits for those it holds, ends what is left when the grace is over, and waits for that once
+     * more as long.
+     *
+     * @param grace how long to wait, twice at most
+     * @param timer where time is measured
+     * @return completes when nothing is held any more or the time is over; never an error
+     */
+    public Mono<Void> close(Duration grace, Scheduler timer) {
+        return Mono.defer(() -> {
+            refuse();
+            Mono<Void> rest = Mono.defer(() -> {
+                swept = true;
+                return Flux.fromIterable(held)
+                        .flatMap(h -> h.end.onErrorComplete(), Integer.MAX_VALUE)
+                        .then(drained.asMono())
+                        .timeout(grace, Mono.empty(), timer);
+            });
+            // Inside a scope that ends what is left, there is no more time to wait.
+            return isEnclosedInSweep() ? rest : drained.asMono().timeout(grace, rest, timer);
+        });
+    }
+
+    private boolean isEnclosedInSweep() {
+        return enclosing != null && (enclosing.swept || enclosing.isEnclosedInSweep());
+    }
+
+    /** Refuses new resources from now on, without waiting for what is held. */
+    public void refuse() {
+        if (state.getAndUpdate(x -> x | CLOSED) == 0) {
+            drained.tryEmitEmpty().orThrow();
+        }
+    }
+
+    /**
+     * Runs work that needs one resource; see {@link #many}.
+     *
+     * @param lifecycle how the resource is opened and ended
+     * @param work the work
+     * @param <R> the type of the resource
+     * @param <T> the type of the result
+     * @return the result, held back until the end of the resource or until the budget is over
+     */
+    public <R, T> Mono<T> one(Lifecycle<R> lifecycle, Function<R, Mono<T>> work) {
+        return Mono.defer(() -> {
+            AtomicBoolean cancelled = new AtomicBoolean();
+            return Mono.usingWhen(
+                            acquire(lifecycle, cancelled),
+                            h -> work.apply(h.resource),
+                            h -> afterSuccess(lifecycle, h),
+                            (h, e) -> afterError(lifecycle, h, e),
+                            h -> afterCancel(lifecycle, h))
+                    .onErrorResume(e -> cancelled.get() ? Mono.empty() : Mono.error(unwrap(e)))
+                    .doOnCancel(() -> cancelled.set(true));
+        });
+    }
+
+    /**
+     * Runs work that needs one resource. The resource is opened on subscription and ended exactly once: when the work
+     * completes, fails or is cancelled, and also when the cancellation arrives while it is still being opened. Cleanup
+     * failures never replace the result or the error of the work, unless the lifecycle asks for it.
+     *
+     * @param lifecycle how the resource is opened and ended
+     * @param work the work
+     * @param <R> the type of the resource
+     * @param <T> the type of the results
+     * @return the results
+     */
+    public <R, T> Flux<T> many(Lifecycle<R> lifecycle, Function<R, Publisher<T>> work) {
+        return Flux.defer(() -> {
+            AtomicBoolean cancelled = new AtomicBoolean();
+            return Flux.usingWhen(
+                            acquire(lifecycle, cancelled),
+                            h -> work.apply(h.resource),
+                            h -> afterSuccess(lifecycle, h),
+                            (h, e) -> afterError(lifecycle, h, e),
+                            h -> afterCancel(lifecycle, h))
+                    .onErrorResume(e -> cancelled.get() ? Mono.empty() : Mono.error(unwrap(e)))
+                    .doOnCancel(() -> cancelled.set(true));
+        });
+    }
+
+    /**
+     * Opens a resource such that a cancellation does not orphan it: usingWhen alone only cancels the open call, whose
+     * request has been sent already. The open call runs to its end behind {@code cache()}, which does not hand the
+     * cancellation on, and what it opened is ended. A cancellation that races with the arrival of the resource reaches
+     * both this and usingWhen's own cleanup; the end is shared, so it happens once.
+     */
+    private <R> Mono<Held<R>> acquire(Lifecycle<R> lifecycle, AtomicBoolean cancelled) {
+        return Mono.deferContextual(context -> {
+            Mono<Held<R>> shared = hold(lifecycle, cancelled::get).cache();
+            return shared.doOnCancel(() -> {
+                cancelled.set(true);
+                // Its end is owned by this scope, which counts it.
+                Disposable detached =
+                        shared.flatMap(h -> h.end).subscribe(null, lifecycle.report(), null, Context.of(context));
+                if (detached.isDisposed()) {
+                    return;
+                }
+            });
+        });
+    }
+
+    private <R> Mono<Held<R>> hold(Lifecycle<R> lifecycle, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            if (!enter()) {
+                return Mono.error(new ClosedException(closedMessage));
+            }
+            return Mono.defer(() -> lifecycle.open().apply(abandoned))
+                    .switchIfEmpty(Mono.error(() -> new IllegalStateException("nothing was opened")))
+                    .map(resource -> register(resource, lifecycle.end()))
+                    .doOnError(e -> exit())
+                    // What opens behind the sweep of close() is not seen by it.
+                    .flatMap(h -> swept
+                            ? h.end.onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))
+                            : Mono.just(h));
+        });
+    }
+
+    private <R> Held<R> register(R resource, Function<R, Mono<Void>> end) {
+        Held<?>[] self = new Held<?>[1];
+        Mono<Void> ended = Mono.defer(() -> end.apply(resource))
+                .doFinally(signal -> {
+                    held.remove(self[0]);
+                    exit();
+                })
+                .cache();
+        Held<R> entry = new Held<>(resource, ended);
+        self[0] = entry;
+        held.add(entry);
+        return entry;
+    }
+
+    private <R> Mono<Void> afterSuccess(Lifecycle<R> lifecycle, Held<R> h) {
+        return bounded(lifecycle, h).onErrorResume(failure -> {
+            lifecycle.report().accept(failure);
+            RuntimeException replacement = lifecycle.failOnEnd().apply(failure);
+            return replacement == null ? Mono.empty() : Mono.error(new EndFailed(replacement));
+        });
+    }
+
+    private <R> Mono<Void> afterError(Lifecycle<R> lifecycle, Held<R> h, Throwable error) {
+        return bounded(lifecycle, h).onErrorResume(failure -> {
+            lifecycle.report().accept(failure);
+            // A shared exception instance would grow for ever.
+            if (error.getSuppressed().length < MAX_SUPPRESSED) {
+                Exceptions.addSuppressed(error, failure);
+            }
+            return Mono.empty();
+        });
+    }
+
+    private <R> Mono<Void> afterCancel(Lifecycle<R> lifecycle, Held<R> h) {
+        return h.end.onErrorResume(failure -> {
+            lifecycle.report().accept(failure);
+            return Mono.empty();
+        });
+    }
+
+    /** The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. */
+    private static <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h) {
+        return h.end.timeout(lifecycle.budget(), Mono.empty());
+    }
+
+    /** usingWhen wraps the failure of a cleanup after success into a RuntimeException of its own. */
+    private static Throwable unwrap(Throwable e) {
+        return e.getCause() instanceof EndFailed failed ? failed.replacement : e;
+    }
+
+    private boolean enter() {
+        if (enclosing != null && !enclosing.enter()) {
+            return false;
+        }
+        if ((state.getAndUpdate(x -> (x & CLOSED) != 0 ? x : x + 1) & CLOSED) == 0) {
+            return true;
+        }
+        if (enclosing != null) {
+            enclosing.exit();
+        }
+        return false;
+    }
+
+    private void exit() {
+        if (state.decrementAndGet() == CLOSED) {
+            drained.tryEmitEmpty().orThrow();
+        }
+        if (enclosing != null) {
+            enclosing.exit();
+        }
+    }
+
+    /** Carries the error that replaces a result out of usingWhen, which would bury it in a RuntimeException. */
+    private static final class EndFailed extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+        private final transient RuntimeException replacement;
+
+        EndFailed(RuntimeException replacement) {
+            super(replacement.getMessage(), replacement, false, false);
+            this.replacement = replacement;
+        }
+    }
+}
