@@ -1,0 +1,62 @@
+package run.caracal.internal.token;
+
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A bearer token and what is known about it. Compared by identity: a refused token is dropped only while it is still the
+ * current one.
+ */
+public final class AccessToken {
+    private final String value;
+    private final @Nullable Set<String> targets;
+    private final long refreshAtNanos;
+    private final long expiresAtNanos;
+
+    /**
+     * Creates a token.
+     *
+     * @param value the bearer
+     * @param targets the resources it is good for; {@code null} when the STS did not say
+     * @param refreshAtNanos when to fetch the next one, on the clock of {@link TokenCache}
+     * @param expiresAtNanos when it stops being used, on the same clock
+     */
+    AccessToken(String value, @Nullable Set<String> targets, long refreshAtNanos, long expiresAtNanos) {
+        this.value = value;
+        this.targets = targets;
+        this.refreshAtNanos = refreshAtNanos;
+        this.expiresAtNanos = expiresAtNanos;
+    }
+
+    /**
+     * The bearer. A secret: never log it.
+     *
+     * @return the token itself
+     */
+    public String value() {
+        return value;
+    }
+
+    /**
+     * Whether the token was granted for a resource.
+     *
+     * @param resource the resource identifier
+     * @return {@code true} also when the STS did not name the granted resources
+     */
+    public boolean covers(String resource) {
+        return targets == null || targets.contains(resource);
+    }
+
+    boolean isExpired(long nowNanos) {
+        return nowNanos - expiresAtNanos >= 0;
+    }
+
+    boolean isStale(long nowNanos) {
+        return nowNanos - refreshAtNanos >= 0;
+    }
+
+    @Override
+    public String toString() {
+        return "AccessToken[***]";
+    }
+}

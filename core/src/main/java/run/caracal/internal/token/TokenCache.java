@@ -1,0 +1,169 @@
+package run.caracal.internal.token;
+
+import java.time.Duration;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import reactor.core.Disposable;
+import reactor.core.Disposables;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.util.context.Context;
+
+/**
+ * Holds one token and fetches the next (DESIGN T1): single flight, early refresh behind the callers' backs, failures never
+ * kept. One instance serves exactly one set of exchange inputs, so no key can be too narrow; the Reactor Context of a
+ * caller never reaches an exchange, because its result is shared.
+ */
+public final class TokenCache implements Disposable {
+    /** A token is refreshed this long before it expires, or at half of its lifetime, whichever is later. */
+    private static final Duration REFRESH_AHEAD = Duration.ofSeconds(60);
+
+    /** After a failed early refresh the next one waits this long. */
+    private static final Duration REFRESH_GATE = Duration.ofSeconds(30);
+
+    /**
+     * What an exchange gave.
+     *
+     * @param value the bearer
+     * @param lifetime how long it lives from now on; zero when unknown, and then it is not kept
+     * @param targets the granted resources, or {@code null} when the STS did not name them
+     */
+    public record Exchanged(
+            String value, Duration lifetime, @Nullable Set<String> targets) {
+        @Override
+        public String toString() {
+            return "Exchanged[lifetime=" + lifetime + ", targets=" + targets + "]";
+        }
+    }
+
+    /** Where tokens come from, and who hears how the cache did. */
+    public interface Source {
+        /**
+         * Fetches a token; subscribed once for each flight, never concurrently.
+         *
+         * @param early whether the old token is still being served meanwhile
+         * @return a new token
+         */
+        Mono<Exchanged> exchange(boolean early);
+
+        /** A token was served from memory. */
+        void served();
+
+        /**
+         * An early exchange failed; the old token goes on being served.
+         *
+         * @param error what it met
+         */
+        void refreshFailed(Throwable error);
+    }
+
+    private final Source source;
+    private final Scheduler timer;
+    private final AtomicReference<@Nullable AccessToken> current = new AtomicReference<>();
+    private final Disposable.Swap refresh = Disposables.swap();
+    private final Mono<AccessToken> flight;
+    private final Mono<AccessToken> get;
+    private volatile long refreshNotBefore;
+
+    /**
+     * Creates an empty cache.
+     *
+     * @param source where tokens come from
+     * @param timer gives the clock: its nanoseconds are monotonic
+     */
+    public TokenCache(Source source, Scheduler timer) {
+        this.source = source;
+        this.timer = timer;
+        this.refreshNotBefore = now();
+        Mono<AccessToken> fetch = Mono.defer(() -> {
+                    // A flight that was joined a moment too late finds what the one before it brought.
+                    AccessToken token = current.get();
+                    long sent = now();
+                    if (token != null && !token.isStale(sent)) {
+                        return Mono.just(token);
+                    }
+                    return source.exchange(token != null && !token.isExpired(sent))
+                            .map(e -> keep(e, sent));
+                })
+                .contextWrite(anyCaller -> Context.empty());
+        // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it, a
+        // waiter
+        // that leaves does not end it for the others, and the last one does.
+        this.flight = fetch.cacheInvalidateIf(token -> true);
+        this.get = Mono.defer(() -> {
+            AccessToken token = peek();
+            return token != null ? Mono.just(token) : flight;
+        });
+    }
+
+    /**
+     * The token: the current one while it is valid, else the one that an exchange brings.
+     *
+     * @return a valid token; what the exchange met otherwise
+     */
+    public Mono<AccessToken> get() {
+        return get;
+    }
+
+    /**
+     * The current token, if it is valid; starts an early refresh when it is due.
+     *
+     * @return the token, or {@code null} when {@link #get()} has to fetch one
+     */
+    public @Nullable AccessToken peek() {
+        AccessToken token = current.get();
+        long now = now();
+        if (token == null || token.isExpired(now)) {
+            return null;
+        }
+        if (token.isStale(now) && now - refreshNotBefore >= 0) {
+            refreshBehind(now);
+        }
+        source.served();
+        return token;
+    }
+
+    /**
+     * Drops a token that a service refused with 401. Another token, fetched since, stays.
+     *
+     * @param refused the token that was refused
+     */
+    public void reject(AccessToken refused) {
+        current.compareAndSet(refused, null);
+    }
+
+    /** Stops an early refresh that is under way. */
+    @Override
+    public void dispose() {
+        refresh.dispose();
+    }
+
+    @Override
+    public boolean isDisposed() {
+        return refresh.isDisposed();
+    }
+
+    private void refreshBehind(long now) {
+        // Also keeps callers of the next moments from subscribing to the flight for nothing.
+        refreshNotBefore = now + REFRESH_GATE.toNanos();
+        if (!refresh.isDisposed()) {
+            refresh.update(flight.subscribe(fetched -> {}, source::refreshFailed));
+        }
+    }
+
+    private AccessToken keep(Exchanged exchanged, long sentNanos) {
+        long lifetime = exchanged.lifetime().toNanos();
+        long ahead = Math.min(REFRESH_AHEAD.toNanos(), lifetime / 2);
+        AccessToken token = new AccessToken(
+                exchanged.value(), exchanged.targets(), sentNanos + lifetime - ahead, sentNanos + lifetime);
+        // Before the waiters hear of it: whoever asks after them finds it (PITFALLS D10).
+        current.set(token);
+        return token;
+    }
+
+    private long now() {
+        return timer.now(TimeUnit.NANOSECONDS);
+    }
+}

@@ -1,0 +1,248 @@
+package run.caracal.internal.token;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Schedulers;
+import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
+import run.caracal.internal.token.TokenCache.Exchanged;
+
+class TokenCacheTest {
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private final VirtualTimeScheduler time = VirtualTimeScheduler.create();
+    private final AtomicInteger exchanges = new AtomicInteger();
+    private final AtomicInteger hits = new AtomicInteger();
+    private final Queue<Throwable> failedRefreshes = new ConcurrentLinkedQueue<>();
+
+    private TokenCache cache(Supplier<Mono<Exchanged>> exchange) {
+        return new TokenCache(
+                new TokenCache.Source() {
+                    @Override
+                    public Mono<Exchanged> exchange(boolean early) {
+                        return Mono.defer(() -> {
+                            exchanges.incrementAndGet();
+                            return exchange.get();
+                        });
+                    }
+
+                    @Override
+                    public void served() {
+                        hits.incrementAndGet();
+                    }
+
+                    @Override
+                    public void refreshFailed(Throwable error) {
+                        failedRefreshes.add(error);
+                    }
+                },
+                time);
+    }
+
+    private TokenCache numbered(Duration lifetime) {
+        return cache(() -> Mono.just(new Exchanged("t" + exchanges.get(), lifetime, null)));
+    }
+
+    private static String value(TokenCache cache) {
+        return token(cache).value();
+    }
+
+    private static AccessToken token(TokenCache cache) {
+        return Objects.requireNonNull(cache.get().block(LIMIT));
+    }
+
+    @Test
+    void t1_servesFromMemoryUntilTheRefreshIsDue() {
+        TokenCache cache = numbered(Duration.ofSeconds(900));
+        assertThat(value(cache)).isEqualTo("t1");
+        time.advanceTimeBy(Duration.ofSeconds(839));
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(exchanges).hasValue(1);
+        time.advanceTimeBy(Duration.ofSeconds(1));
+        assertThat(value(cache))
+                .as("the old one is served while the new one is fetched")
+                .isEqualTo("t1");
+        assertThat(exchanges).hasValue(2);
+        assertThat(value(cache)).isEqualTo("t2");
+    }
+
+    /** PITFALLS D8: the time ahead is never longer than half of the lifetime. */
+    @ParameterizedTest
+    @ValueSource(ints = {1, 30, 119, 300, 3600})
+    void d8_shortLivedTokensAreKeptForHalfTheirLife(int seconds) {
+        TokenCache cache = numbered(Duration.ofSeconds(seconds));
+        long ahead = Math.min(60_000, seconds * 500L);
+        assertThat(value(cache)).isEqualTo("t1");
+        time.advanceTimeBy(Duration.ofMillis(seconds * 1000L - ahead - 1));
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(exchanges).hasValue(1);
+    }
+
+    @Test
+    void d8_aTokenOfUnknownLifeIsUsedOnce() {
+        TokenCache cache = numbered(Duration.ZERO);
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(value(cache)).isEqualTo("t2");
+    }
+
+    /** PITFALLS D1 and D3. */
+    @Test
+    void d1_concurrentSubscribersShareOneExchange() {
+        for (int round = 0; round < 200; round++) {
+            exchanges.set(0);
+            TokenCache cache = cache(() -> Mono.just(new Exchanged("t", Duration.ofSeconds(900), null))
+                    .delayElement(Duration.ofNanos(50_000), Schedulers.parallel()));
+            StepVerifier.create(Flux.range(0, 1000)
+                            .flatMap(i -> cache.get().subscribeOn(Schedulers.parallel()), 1000)
+                            .map(AccessToken::value)
+                            .distinct())
+                    .expectNext("t")
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(exchanges).as("round %d", round).hasValue(1);
+        }
+    }
+
+    @Test
+    void d1_anExpiredTokenIsExchangedOnceForAll() {
+        Sinks.One<Exchanged> slow = Sinks.one();
+        TokenCache cache = cache(() ->
+                exchanges.get() == 1 ? Mono.just(new Exchanged("old", Duration.ofSeconds(10), null)) : slow.asMono());
+        assertThat(value(cache)).isEqualTo("old");
+        time.advanceTimeBy(Duration.ofSeconds(10));
+        List<String> seen = new ArrayList<>();
+        Disposable all = Flux.range(0, 100).flatMap(i -> cache.get(), 100).subscribe(token -> seen.add(token.value()));
+        slow.tryEmitValue(new Exchanged("new", Duration.ofSeconds(10), null)).orThrow();
+        assertThat(seen).hasSize(100).containsOnly("new");
+        assertThat(exchanges).hasValue(2);
+        assertThat(all.isDisposed()).isTrue();
+    }
+
+    /** PITFALLS D2: whoever leaves, the first included, neither cancels nor stalls the others. */
+    @Test
+    void d2_aWaiterThatLeavesHarmsNobody() {
+        Sinks.One<Exchanged> slow = Sinks.one();
+        AtomicInteger cancelled = new AtomicInteger();
+        TokenCache cache = cache(() -> slow.asMono().doOnCancel(cancelled::incrementAndGet));
+        List<String> seen = new ArrayList<>();
+        Disposable first = cache.get().subscribe(t -> seen.add("first"));
+        Disposable second = cache.get().subscribe(t -> seen.add("second"));
+        first.dispose();
+        assertThat(cancelled).hasValue(0);
+        slow.tryEmitValue(new Exchanged("t", Duration.ofSeconds(10), null)).orThrow();
+        assertThat(seen).containsExactly("second");
+        assertThat(second.isDisposed()).isTrue();
+    }
+
+    @Test
+    void d2_theCacheIsUsableAfterAllHaveLeft() {
+        Sinks.One<Exchanged> never = Sinks.one();
+        TokenCache cache = cache(() ->
+                exchanges.get() == 1 ? never.asMono() : Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
+        Disposable only = cache.get().subscribe();
+        only.dispose();
+        assertThat(value(cache)).isEqualTo("t");
+    }
+
+    /** PITFALLS D4. */
+    @Test
+    void d4_aFailedExchangeIsNotKept() {
+        TokenCache cache = cache(() -> exchanges.get() == 1
+                ? Mono.error(new IllegalStateException("500"))
+                : Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
+        StepVerifier.create(cache.get()).expectErrorMessage("500").verify(LIMIT);
+        assertThat(value(cache)).isEqualTo("t");
+    }
+
+    /** PITFALLS D5: the result is shared, so nothing of the first caller may reach the exchange. */
+    @Test
+    void d5_noCallersContextReachesTheExchange() {
+        TokenCache cache = cache(() -> Mono.deferContextual(
+                view -> Mono.just(new Exchanged(view.isEmpty() ? "clean" : "tainted", Duration.ofSeconds(10), null))));
+        StepVerifier.create(cache.get().contextWrite(c -> c.put("user", "u0")).map(AccessToken::value))
+                .expectNext("clean")
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    /** PITFALLS D7. */
+    @Test
+    void d7_onlyTheRefusedTokenIsDropped() {
+        TokenCache cache = numbered(Duration.ofSeconds(900));
+        AccessToken old = token(cache);
+        cache.reject(old);
+        assertThat(value(cache)).isEqualTo("t2");
+        cache.reject(old);
+        assertThat(value(cache))
+                .as("a late 401 for the old token leaves the new one")
+                .isEqualTo("t2");
+    }
+
+    /** PITFALLS D9. */
+    @Test
+    void d9_aFailedEarlyRefreshKeepsTheValidTokenAndBacksOff() {
+        TokenCache cache = cache(() -> exchanges.get() == 1
+                ? Mono.just(new Exchanged("t", Duration.ofSeconds(300), null))
+                : Mono.error(new IllegalStateException("down")));
+        assertThat(value(cache)).isEqualTo("t");
+        time.advanceTimeBy(Duration.ofSeconds(240));
+        for (int i = 0; i < 100; i++) {
+            assertThat(value(cache)).isEqualTo("t");
+        }
+        assertThat(exchanges).as("one try, then a pause").hasValue(2);
+        assertThat(failedRefreshes).hasSize(1);
+        time.advanceTimeBy(Duration.ofSeconds(30));
+        assertThat(value(cache)).isEqualTo("t");
+        assertThat(exchanges).hasValue(3);
+        time.advanceTimeBy(Duration.ofSeconds(30));
+        StepVerifier.create(cache.get()).expectErrorMessage("down").verify(LIMIT);
+    }
+
+    /** PITFALLS D10: whoever hears of the token finds it in the cache. */
+    @Test
+    void d10_theTokenIsKeptBeforeTheWaitersHearOfIt() {
+        for (int i = 0; i < 10_000; i++) {
+            TokenCache cache = numbered(Duration.ofSeconds(900));
+            StepVerifier.create(cache.get().map(token -> token == cache.peek()))
+                    .expectNext(true)
+                    .expectComplete()
+                    .verify(LIMIT);
+        }
+    }
+
+    @Test
+    void c4_toStringHidesTheToken() {
+        assertThat(new Exchanged("secret-token", Duration.ZERO, null).toString())
+                .doesNotContain("secret");
+        assertThat(new AccessToken("secret-token", null, 0, 0).toString()).doesNotContain("secret");
+    }
+
+    @Test
+    void disposeStopsAnEarlyRefresh() {
+        AtomicInteger cancelled = new AtomicInteger();
+        TokenCache cache = cache(() -> exchanges.get() == 1
+                ? Mono.just(new Exchanged("t", Duration.ofSeconds(300), null))
+                : Mono.<Exchanged>never().doOnCancel(cancelled::incrementAndGet));
+        assertThat(value(cache)).isEqualTo("t");
+        time.advanceTimeBy(Duration.ofSeconds(240));
+        assertThat(value(cache)).isEqualTo("t");
+        cache.dispose();
+        assertThat(cancelled).hasValue(1);
+        assertThat(cache.isDisposed()).isTrue();
+    }
+}
