@@ -25,7 +25,16 @@ public record HttpRequest(
         Duration timeout,
         int maxResponseBytes) {
 
-    /** Checks and copies the components. */
+    /**
+     * Checks and copies the components.
+     *
+     * @param method the HTTP method
+     * @param uri the absolute address
+     * @param headers the headers
+     * @param body the body
+     * @param timeout how long the exchange may take
+     * @param maxResponseBytes how large the answer may be
+     */
     public HttpRequest {
         Objects.requireNonNull(method, "method");
         Objects.requireNonNull(uri, "uri");

@@ -6,6 +6,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import run.caracal.internal.config.HttpAddress;
+import run.caracal.internal.routing.Router;
 
 /**
  * Says to which addresses a decorated client gives an identity. Requests to other addresses pass untouched, without any
@@ -90,7 +91,8 @@ public final class Propagation {
                     "an origin must be http or https, a host and an optional port, such as https://api.example.com:8443,"
                             + " without user, path and wildcard");
         }
-        return address.origin();
+        // The form in which requests are judged: Router spells an IPv6 address out.
+        return Router.origin(address.origin());
     }
 
     /**

@@ -38,8 +38,8 @@ class PropagationTest {
         "HTTPS://API.Example.com:443/, https://api.example.com",
         "http://localhost:80, http://localhost",
         "http://localhost:8080, http://localhost:8080",
-        "https://[::1]:8443, https://[::1]:8443",
-        "https://[FE80::1], https://[fe80::1]",
+        "https://[::1]:8443, https://[0:0:0:0:0:0:0:1]:8443",
+        "https://[FE80::1], https://[fe80:0:0:0:0:0:0:1]",
         "http://my_service:9000, http://my_service:9000"
     })
     void normalisesOrigins(String given, String normal) {

@@ -55,6 +55,7 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
     public boolean isLoopback() {
         return host.equals("localhost")
                 || host.equals("[::1]")
+                || host.equals("[0:0:0:0:0:0:0:1]")
                 || LOOPBACK.matcher(host).matches();
     }
 }

@@ -1,0 +1,457 @@
+package run.caracal;
+
+import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.ServiceLoader;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ClosedException;
+import run.caracal.error.ConfigurationException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.http.HttpTransport;
+import run.caracal.http.HttpTransportProvider;
+import run.caracal.http.OutboundHeaders;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.http.TransportOptions;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.control.StsClient;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.routing.Router;
+import run.caracal.internal.token.TokenCache;
+
+/**
+ * The client of the Caracal platform: opens agent sessions around reactive work, binds who acts in the Reactor Context,
+ * and gives outgoing requests their identity.
+ *
+ * <pre>{@code
+ * Caracal caracal = Caracal.create();
+ * Mono<Receipt> receipt = caracal.spawn(context -> charge(order));
+ * }</pre>
+ *
+ * <p>One client serves a whole application; it is safe for use by many threads. Everything that returns a publisher is
+ * lazy, and each subscription does its work anew. Wrong arguments throw at once, everything else is signalled. Results
+ * arrive on the threads of the HTTP transport or of the SDK's timer, which must not be blocked.
+ *
+ * <p>Close it with {@link #disposeLater()} when the application ends: that ends the sessions it opened.
+ */
+public final class Caracal implements Disposable {
+    private static final Logger log = LoggerFactory.getLogger(Caracal.class);
+
+    private final CaracalConfig config;
+    private final HttpTransport transport;
+    private final boolean ownsTransport;
+    private final EventBus events = new EventBus();
+    private final TokenCache tokens;
+    private final Router router;
+    private final Outbound outbound;
+    private final Sessions sessions;
+    private final Mono<Void> end;
+    private volatile boolean disposed;
+
+    private Caracal(CaracalConfig config) {
+        this.config = config;
+        this.ownsTransport = config.transport().isEmpty();
+        this.transport = config.transport().orElseGet(Caracal::findTransport);
+        Scheduler timer = Schedulers.parallel();
+        this.tokens = new TokenCache(new StsClient(config, transport, events), timer);
+        this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
+        this.outbound = new Outbound(config, router, tokens);
+        this.sessions = new Sessions(config, new Coordinator(config, transport, tokens, events, timer), events, timer);
+        // cache(): one shared end for all callers; it cannot fail.
+        this.end = sessions.scope()
+                .close(config.disposeTimeout(), timer)
+                .then(Mono.defer(this::release))
+                .cache();
+    }
+
+    /**
+     * Creates a client from the profile named by {@code CARACAL_CONFIG}, the {@code caracal.toml} of the default directory,
+     * or the environment, in this order. Reads files: for start-up code; elsewhere use {@link #load()}.
+     *
+     * @return a new client
+     * @throws ConfigurationException if the configuration cannot be used; it names every fault
+     * @throws IllegalStateException on a thread that must not block
+     */
+    public static Caracal create() {
+        return create(CaracalConfig.load());
+    }
+
+    /**
+     * Creates a client from a configuration made in code. Sends nothing.
+     *
+     * @param config the configuration
+     * @return a new client
+     * @throws ConfigurationException if no HTTP transport is configured and none is found
+     */
+    public static Caracal create(CaracalConfig config) {
+        return new Caracal(Objects.requireNonNull(config, "config"));
+    }
+
+    /**
+     * Does what {@link #create()} does, away from the subscriber's thread. Each subscription creates a client of its own,
+     * which the subscriber owns.
+     *
+     * @return a new client, made on {@link Schedulers#boundedElastic()}; or a {@link ConfigurationException}
+     */
+    public static Mono<Caracal> load() {
+        return Mono.<Caracal>fromCallable(Caracal::create).subscribeOn(Schedulers.boundedElastic());
+    }
+
+    /**
+     * Creates a client from the environment variables alone. May read files that they name: for start-up code.
+     *
+     * @return a new client
+     * @throws ConfigurationException if the configuration cannot be used; it names every fault
+     */
+    public static Caracal fromEnvironment() {
+        return create(CaracalConfig.fromEnvironment());
+    }
+
+    /**
+     * Creates a client from a profile. Reads files: for start-up code.
+     *
+     * @param profile the path of a {@code caracal.toml}
+     * @return a new client
+     * @throws ConfigurationException if the configuration cannot be used; it names every fault
+     */
+    public static Caracal fromProfile(Path profile) {
+        return create(CaracalConfig.fromProfile(profile));
+    }
+
+    /**
+     * Runs work inside an agent session of its own, with every default; see {@link #spawn(SpawnOptions, Function)}.
+     *
+     * @param work makes the work, given the session's context
+     * @param <T> the type of the result
+     * @return the result of the work
+     */
+    public <T> Mono<T> spawn(Function<? super CaracalContext, ? extends Mono<T>> work) {
+        return spawn(SpawnOptions.defaults(), work);
+    }
+
+    /**
+     * Runs work inside an agent session of its own. The session is open exactly while the work is subscribed: it is opened
+     * on subscription and terminated once when the work completes, fails or is cancelled, also when the cancellation comes
+     * while it is being opened (DESIGN S1, S2). The session's context is bound in the Reactor Context of the work.
+     *
+     * <p>The session is a child of the one bound in the subscriber's Reactor Context, if any. A failing termination never
+     * replaces the result or the error of the work unless the configuration asks for it; the result waits for it for the
+     * close timeout at most, then it goes on in the background (DESIGN S5).
+     *
+     * @param options how the session is opened
+     * @param work makes the work, given the session's context; subscribed once for each session
+     * @param <T> the type of the result
+     * @return the result of the work, empty when the work is; its error; or the error of opening the session: a {@link
+     *     run.caracal.error.CoordinatorException}, {@link run.caracal.error.StsException}, {@link
+     *     run.caracal.error.TransportException} or {@link ClosedException}
+     */
+    public <T> Mono<T> spawn(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
+        Objects.requireNonNull(options, "options");
+        Objects.requireNonNull(work, "work");
+        return sessions.one(options, work);
+    }
+
+    /**
+     * Runs work with many results inside an agent session, with every default; see {@link #spawnMany(SpawnOptions,
+     * Function)}.
+     *
+     * @param work makes the work, given the session's context
+     * @param <T> the type of the results
+     * @return the results of the work
+     */
+    public <T> Flux<T> spawnMany(Function<? super CaracalContext, ? extends Publisher<T>> work) {
+        return spawnMany(SpawnOptions.defaults(), work);
+    }
+
+    /**
+     * Runs work with many results inside an agent session of its own. As {@link #spawn(SpawnOptions, Function)}, but the
+     * results flow at once, with the subscriber's demand; only the completion waits for the termination.
+     *
+     * @param options how the session is opened
+     * @param work makes the work, given the session's context; subscribed once for each session
+     * @param <T> the type of the results
+     * @return the results of the work, and its errors or those of opening the session
+     */
+    public <T> Flux<T> spawnMany(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
+        Objects.requireNonNull(options, "options");
+        Objects.requireNonNull(work, "work");
+        return sessions.many(options, work);
+    }
+
+    /**
+     * An operator that puts an existing pipeline inside a session, with every default: {@code
+     * charge(order).transform(caracal.inSession())}.
+     *
+     * @param <T> the type of the result
+     * @return the operator
+     */
+    public <T> UnaryOperator<Mono<T>> inSession() {
+        return inSession(SpawnOptions.defaults());
+    }
+
+    /**
+     * An operator that puts an existing pipeline inside a session; see {@link #spawn(SpawnOptions, Function)}.
+     *
+     * @param options how the session is opened
+     * @param <T> the type of the result
+     * @return the operator
+     */
+    public <T> UnaryOperator<Mono<T>> inSession(SpawnOptions options) {
+        return work -> spawn(options, context -> work);
+    }
+
+    /**
+     * The context that is bound in the subscriber's Reactor Context.
+     *
+     * @return the context; empty outside a session
+     */
+    public Mono<CaracalContext> current() {
+        return Mono.deferContextual(view -> Mono.justOrEmpty(CaracalContext.from(view)));
+    }
+
+    /**
+     * Binds a context for work that runs elsewhere, for instance in the background: what is captured inside a session is
+     * bound again where the work is subscribed (DESIGN C2). Does not keep the session open.
+     *
+     * @param context the context to bind
+     * @param work the work
+     * @param <T> the type of the result
+     * @return the same work, with the context bound
+     */
+    public <T> Mono<T> bind(CaracalContext context, Mono<T> work) {
+        Objects.requireNonNull(context, "context");
+        return work.contextWrite(view -> view.put(CaracalContext.class, context));
+    }
+
+    /**
+     * Binds a context for work with many results; see {@link #bind(CaracalContext, Mono)}.
+     *
+     * @param context the context to bind
+     * @param work the work
+     * @param <T> the type of the results
+     * @return the same work, with the context bound
+     */
+    public <T> Flux<T> bind(CaracalContext context, Flux<T> work) {
+        Objects.requireNonNull(context, "context");
+        return work.contextWrite(view -> view.put(CaracalContext.class, context));
+    }
+
+    /**
+     * The headers that carry the bound context: {@code Authorization}, {@code traceparent}, {@code tracestate} and {@code
+     * baggage} (DESIGN H1). Resolves the token anew for each subscription. The map holds a bearer: never log it, and send
+     * it only where the application's identity may go.
+     *
+     * @return a new map; or {@link run.caracal.error.NoContextException} outside a session
+     */
+    public Mono<Map<String, String>> headers() {
+        return headers(false);
+    }
+
+    /**
+     * The headers of the application itself, outside every session; inside a session, those of {@link #headers()}. For
+     * trusted service-root calls only.
+     *
+     * @return a new map
+     */
+    public Mono<Map<String, String>> headersAsApplication() {
+        return headers(true);
+    }
+
+    private Mono<Map<String, String>> headers(boolean asApplication) {
+        return Mono.deferContextual(view -> {
+            if (disposed) {
+                return Mono.error(closed());
+            }
+            CaracalContext context = CaracalContext.find(view);
+            Envelope envelope = Outbound.envelope(context, asApplication);
+            return tokens.get().map(token -> {
+                Map<String, String> headers = new LinkedHashMap<>();
+                headers.put("Authorization", "Bearer " + token.value());
+                envelope.encode(new MapHeaders(headers));
+                return headers;
+            });
+        });
+    }
+
+    /**
+     * Builds a request for a protected resource at the Gateway: its address and the header that selects the resource.
+     *
+     * @param resource the resource identifier, for instance {@code resource://billing-api}
+     * @param path the path at the resource, with a leading slash, and a query if wanted
+     * @return the address and the headers, to be used with a decorated client
+     * @throws IllegalArgumentException if the resource or the path cannot be used
+     * @throws run.caracal.error.RoutingException if no Gateway is configured
+     */
+    public GatewayRequest gatewayRequest(String resource, String path) {
+        String url = router.gatewayUrl(resource, path);
+        outbound.vouch(resource);
+        return new GatewayRequest(resource, url);
+    }
+
+    /**
+     * How a decorated client decides about outgoing requests, with every default.
+     *
+     * @return the policy, good for as long as this client
+     */
+    public OutboundPolicy outbound() {
+        return outbound(TransportOptions.defaults());
+    }
+
+    /**
+     * How a decorated client decides about outgoing requests. Applications decorate a client instead of calling this; it is
+     * public for those who adapt another HTTP client.
+     *
+     * @param options how requests get their identity
+     * @return the policy, good for as long as this client
+     */
+    public OutboundPolicy outbound(TransportOptions options) {
+        return outbound.policy(Objects.requireNonNull(options, "options"), () -> disposed);
+    }
+
+    /**
+     * Adds a hook that runs in every session after it was opened and before its work; hooks run in the order in which they
+     * were added, with the session bound. One that fails ends the session and fails the spawn (DESIGN S8).
+     *
+     * @param hook the hook
+     * @return removes the hook
+     */
+    public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
+        return sessions.onStart(Objects.requireNonNull(hook, "hook"));
+    }
+
+    /**
+     * Adds a hook that runs for every session before it is terminated, however its work ended; hooks run in the order in
+     * which they were added, with the session bound. One that fails is reported like a failing termination, which takes
+     * place all the same (DESIGN S8).
+     *
+     * @param hook the hook
+     * @return removes the hook
+     */
+    public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {
+        return sessions.onEnd(Objects.requireNonNull(hook, "hook"));
+    }
+
+    /**
+     * What this client does at the services, from the subscription on (DESIGN E5).
+     *
+     * @return a hot Flux, heard on a thread of the SDK; a subscriber that is too slow loses events; completes when the
+     *     client is closed
+     */
+    public Flux<CaracalEvent> events() {
+        return events.events();
+    }
+
+    /**
+     * Adds a listener for {@link #events()}. What it throws is logged, and how long it takes disturbs no operation.
+     *
+     * @param listener the listener, called on a thread of the SDK
+     * @return removes the listener
+     */
+    public Disposable onEvent(Consumer<? super CaracalEvent> listener) {
+        return events.listen(Objects.requireNonNull(listener, "listener"));
+    }
+
+    /**
+     * Closes the client (DESIGN S6): refuses new sessions at once, waits for those opening, at work and terminating for the
+     * configured time (10 s by default), terminates the rest, and then releases the transport if it is the SDK's own.
+     * Afterwards every operation fails with {@link ClosedException} and nothing is sent. Lazy and idempotent: the first
+     * subscription closes, all share one end, and cancelling does not stop it.
+     *
+     * @return completes when everything is released; never an error
+     */
+    public Mono<Void> disposeLater() {
+        return end;
+    }
+
+    /** Closes the client as {@link #disposeLater()} does, without waiting. */
+    @Override
+    public void dispose() {
+        // The end is shared and cannot be cancelled: nobody has to hold this subscription.
+        Disposable closing = end.subscribe();
+        if (closing.isDisposed()) {
+            log.debug("The Caracal client is closed");
+        }
+    }
+
+    @Override
+    public boolean isDisposed() {
+        return disposed;
+    }
+
+    /** Names the zone and the application; no secret. */
+    @Override
+    public String toString() {
+        return "Caracal[zoneId=" + config.zoneId() + ", applicationId=" + config.applicationId() + "]";
+    }
+
+    private Mono<Void> release() {
+        disposed = true;
+        tokens.dispose();
+        Mono<Void> released = ownsTransport
+                ? transport.disposeLater().onErrorResume(e -> {
+                    log.warn("The HTTP transport could not be released in good order: {}", e.getMessage());
+                    return Mono.empty();
+                })
+                : Mono.empty();
+        return released.then(events.close());
+    }
+
+    static ClosedException closed() {
+        return new ClosedException("The Caracal client is closed, so nothing was sent; create a new one");
+    }
+
+    /** The SDK's own class loader first: the thread's may belong to something else entirely (PITFALLS H6). */
+    private static HttpTransport findTransport() {
+        if (Schedulers.isInNonBlockingThread()) {
+            throw new IllegalStateException(
+                    "Looking for an HTTP transport may block, and this thread must not; use Caracal.load(), or "
+                            + "give the configuration a transport");
+        }
+        for (ClassLoader loader : new @Nullable ClassLoader[] {
+            Caracal.class.getClassLoader(), Thread.currentThread().getContextClassLoader()
+        }) {
+            var provider =
+                    ServiceLoader.load(HttpTransportProvider.class, loader).findFirst();
+            if (provider.isPresent()) {
+                return provider.get().create();
+            }
+        }
+        throw new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "transport",
+                "class path",
+                "no HTTP transport was found; add the artifact run.caracal:caracal-netty-transport, or give the configuration "
+                        + "one")));
+    }
+
+    private record MapHeaders(Map<String, String> headers) implements OutboundHeaders {
+        @Override
+        public List<String> getAll(String name) {
+            return List.of();
+        }
+
+        @Override
+        public void set(String name, String value) {
+            headers.put(name, value);
+        }
+
+        @Override
+        public void remove(String name) {
+            headers.remove(name);
+        }
+    }
+}

@@ -1,0 +1,271 @@
+package run.caracal;
+
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.BooleanSupplier;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Mono;
+import reactor.util.context.ContextView;
+import run.caracal.config.CaracalConfig;
+import run.caracal.config.ResourceBinding;
+import run.caracal.error.CaracalException;
+import run.caracal.error.ClosedException;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.NoContextException;
+import run.caracal.error.RoutingException;
+import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundHeaders;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.http.Propagation;
+import run.caracal.http.TransportOptions;
+import run.caracal.internal.config.HttpAddress;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.routing.Route;
+import run.caracal.internal.routing.Router;
+import run.caracal.internal.token.AccessToken;
+import run.caracal.internal.token.TokenCache;
+
+/** Decides about outgoing requests (DESIGN H1 to H3): the same for every decorated client of one {@link Caracal}. */
+final class Outbound {
+    private static final Logger log = LoggerFactory.getLogger(Caracal.class);
+
+    private static final String AUTHORIZATION = "Authorization";
+    private static final String RESOURCE = "X-Caracal-Resource";
+    private static final String REQUEST_ID = "X-Request-Id";
+
+    /** How many origins are remembered, so that each is warned about once; those beyond are not warned about. */
+    private static final int MAX_WARNED_ORIGINS = 1_000;
+
+    /** How many resource ids without a binding gatewayRequest may vouch for. */
+    private static final int MAX_VOUCHED_RESOURCES = 10_000;
+
+    private final CaracalConfig config;
+    private final Router router;
+    private final TokenCache tokens;
+    private final Set<String> bound;
+    private final Set<String> vouched = ConcurrentHashMap.newKeySet();
+    private final Set<String> warned = ConcurrentHashMap.newKeySet();
+
+    Outbound(CaracalConfig config, Router router, TokenCache tokens) {
+        this.config = config;
+        this.router = router;
+        this.tokens = tokens;
+        this.bound = config.resources().stream().map(ResourceBinding::resource).collect(Collectors.toUnmodifiableSet());
+    }
+
+    /** Remembers a resource id that {@link Caracal#gatewayRequest} gave out, so that its header is accepted. */
+    void vouch(String resource) {
+        if (!bound.contains(resource) && vouched.size() < MAX_VOUCHED_RESOURCES) {
+            vouched.add(resource);
+        }
+    }
+
+    OutboundPolicy policy(TransportOptions options, BooleanSupplier closed) {
+        Propagation propagation = options.propagation().or(config::propagation).orElse(null);
+        return (url, resource, context) -> {
+            try {
+                if (closed.getAsBoolean()) {
+                    return Mono.error(Caracal.closed());
+                }
+                return resolve(propagation, options.asApplication(), url, resource, context);
+            } catch (CaracalException refused) {
+                return Mono.error(refused);
+            }
+        };
+    }
+
+    private Mono<OutboundCall> resolve(
+            @Nullable Propagation chosen,
+            boolean asApplication,
+            String url,
+            @Nullable String resource,
+            ContextView context) {
+        Route route = router.route(url, resource);
+        Propagation propagation = chosen;
+        if (propagation == null) {
+            if (config.production()) {
+                throw propagationNotChosen();
+            }
+            propagation = Propagation.everywhere();
+        }
+        if (route instanceof Route.PassThrough pass) {
+            if (!propagation.allows(false, false, pass.origin())) {
+                return Mono.just(new Untouched(url));
+            }
+            checkPlainHttp(pass.origin());
+            if (chosen == null) {
+                warnOnce(pass.origin());
+            }
+        } else if (route instanceof Route.Rewritten) {
+            // Who names the resource addresses the Gateway, whatever the address.
+            if (!propagation.allows(resource != null, true, "")) {
+                return Mono.just(new Untouched(url));
+            }
+        }
+        CaracalContext bound = CaracalContext.find(context);
+        Envelope envelope = envelope(bound, asApplication);
+        AccessToken token = tokens.peek();
+        if (token != null) {
+            return Mono.just(call(route, url, envelope, token));
+        }
+        return tokens.get().map(fetched -> call(route, url, envelope, fetched));
+    }
+
+    /** The identity of a context, or of the application outside of one. */
+    static Envelope envelope(@Nullable CaracalContext context, boolean asApplication) {
+        if (context == null) {
+            if (!asApplication) {
+                throw new NoContextException(
+                        "No Caracal context is bound in the Reactor Context, so nothing was sent. Bind one "
+                                + "with spawn(...) or bind(context, publisher), or choose asApplication to call as the application "
+                                + "itself");
+            }
+            return Envelope.EMPTY;
+        }
+        Session session = context.session();
+        if (session != null && session.hasEnded()) {
+            throw new ClosedException("The agent session " + context.agentSessionId()
+                    + " has ended, so nothing was sent; calls belong inside the work of the session");
+        }
+        return context.envelope();
+    }
+
+    private OutboundCall call(Route route, String url, Envelope envelope, AccessToken token) {
+        if (route instanceof Route.Rewritten rewritten) {
+            requireCovered(token, rewritten.resource());
+            return new Identified(rewritten.url(), rewritten.resource(), true, envelope, token);
+        }
+        if (route instanceof Route.AtGateway at) {
+            return new Identified(at.url(), null, true, envelope, token);
+        }
+        return new Identified(url, null, false, envelope, token);
+    }
+
+    private void requireKnown(String resource) {
+        if (!bound.contains(resource) && !vouched.contains(resource)) {
+            throw new RoutingException(
+                    "The resource named by " + RESOURCE + " is not configured; bind it with CARACAL_RESOURCES or "
+                            + "[[credentials]], or make the request with gatewayRequest(...)");
+        }
+    }
+
+    private void requireCovered(AccessToken token, String resource) {
+        if (bound.contains(resource) && !token.covers(resource)) {
+            throw new RoutingException("The application token was not granted for " + resource
+                    + ", so nothing was sent; check the policy of the resource and the application's grant");
+        }
+    }
+
+    private void checkPlainHttp(String origin) {
+        if (config.production() && !config.allowInsecureUrls() && origin.startsWith("http:") && !isLoopback(origin)) {
+            throw new RoutingException("In production no identity goes over plain http, and " + origin
+                    + " is not a loopback address; use https, or limit the propagation to leave this origin alone");
+        }
+    }
+
+    private static boolean isLoopback(String origin) {
+        HttpAddress address = HttpAddress.parse(origin);
+        return address != null && address.isLoopback();
+    }
+
+    private void warnOnce(String origin) {
+        if (warned.size() < MAX_WARNED_ORIGINS && warned.add(origin)) {
+            log.warn(
+                    "Requests to {} carry the application's token: it is neither the Gateway nor a bound resource, and no "
+                            + "propagation was chosen. Choose Propagation.gatewayOnly(), resources() or origins(...) to limit "
+                            + "where identity goes",
+                    origin);
+        }
+    }
+
+    private static ConfigurationException propagationNotChosen() {
+        return new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "propagation",
+                "CARACAL_PROPAGATION, profile key propagation, or the builder",
+                "in production it has to be said where identity goes; choose gateway, resources, everywhere or a list of "
+                        + "origins")));
+    }
+
+    /** A request that the propagation policy leaves alone, but for the header that belongs to the Gateway. */
+    private record Untouched(String url) implements OutboundCall {
+        @Override
+        public boolean carriesIdentity() {
+            return false;
+        }
+
+        @Override
+        public void edit(OutboundHeaders headers) {
+            headers.remove(RESOURCE);
+        }
+    }
+
+    /** A request that gets an identity. */
+    private final class Identified implements OutboundCall {
+        private final String url;
+        private final @Nullable String resource;
+        private final boolean gateway;
+        private final Envelope envelope;
+        private final AccessToken token;
+
+        Identified(String url, @Nullable String resource, boolean gateway, Envelope envelope, AccessToken token) {
+            this.url = url;
+            this.resource = resource;
+            this.gateway = gateway;
+            this.envelope = envelope;
+            this.token = token;
+        }
+
+        @Override
+        public String url() {
+            return url;
+        }
+
+        @Override
+        public boolean carriesIdentity() {
+            return true;
+        }
+
+        @Override
+        public void edit(OutboundHeaders headers) {
+            if (gateway) {
+                headers.set(RESOURCE, resource(headers));
+                headers.set(AUTHORIZATION, "Bearer " + token.value());
+            } else {
+                headers.remove(RESOURCE);
+                if (headers.getAll(AUTHORIZATION).isEmpty()) {
+                    headers.set(AUTHORIZATION, "Bearer " + token.value());
+                }
+            }
+            envelope.encode(headers);
+            if (headers.getAll(REQUEST_ID).isEmpty()) {
+                headers.set(REQUEST_ID, TraceParent.newTraceId());
+            }
+        }
+
+        private String resource(OutboundHeaders headers) {
+            List<String> selected = headers.getAll(RESOURCE);
+            if (selected.size() > 1) {
+                throw new RoutingException(
+                        "A request may select one resource, and " + RESOURCE + " stands in it more than once");
+            }
+            String chosen = selected.isEmpty() ? resource : selected.get(0);
+            if (chosen == null) {
+                throw new RoutingException("A request to the Gateway has to say which resource it is for; make it with "
+                        + "gatewayRequest(...) and set its headers, or call the bound address of the resource");
+            }
+            if (resource != null && !resource.equals(chosen)) {
+                throw new RoutingException(
+                        RESOURCE + " was set too late to route the request by it; set it before the request is "
+                                + "sent: on the HttpClient with headers(...), or use the WebClient filter");
+            }
+            requireKnown(chosen);
+            requireCovered(token, chosen);
+            return chosen;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+package run.caracal;
+
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.propagation.Envelope;
+
+/** An agent session that this client opened and has to end. */
+final class Session {
+    private final CaracalContext context;
+    private final Scope children;
+    private volatile boolean ended;
+
+    Session(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+        this.context = new CaracalContext(zoneId, applicationId, envelope, this);
+        this.children = new Scope(
+                enclosing,
+                "The agent session " + context.agentSessionId()
+                        + " is closing and takes no children; open them while its work runs");
+    }
+
+    CaracalContext context() {
+        return context;
+    }
+
+    /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */
+    Scope children() {
+        return children;
+    }
+
+    boolean hasEnded() {
+        return ended;
+    }
+
+    void markEnded() {
+        ended = true;
+    }
+}

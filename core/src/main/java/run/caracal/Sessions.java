@@ -1,0 +1,193 @@
+package run.caracal;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ClosedException;
+import run.caracal.error.SessionCloseException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.control.Coordinator.Opening;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.lifecycle.Scope.Lifecycle;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+
+/** Opens agent sessions around work, and ends them (DESIGN S1 to S8). */
+final class Sessions {
+    private static final Logger log = LoggerFactory.getLogger(Caracal.class);
+
+    /** What the platform gives a task without a TTL; sent explicitly, because it is the last defence. */
+    private static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
+
+    private final CaracalConfig config;
+    private final Coordinator coordinator;
+    private final EventBus events;
+    private final Scheduler timer;
+    private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
+    private final List<Function<CaracalContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
+    private final List<Function<CaracalContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
+
+    Sessions(CaracalConfig config, Coordinator coordinator, EventBus events, Scheduler timer) {
+        this.config = config;
+        this.coordinator = coordinator;
+        this.events = events;
+        this.timer = timer;
+    }
+
+    Scope scope() {
+        return scope;
+    }
+
+    Disposable onStart(Function<CaracalContext, Mono<Void>> hook) {
+        return add(startHooks, hook);
+    }
+
+    Disposable onEnd(Function<CaracalContext, Mono<Void>> hook) {
+        return add(endHooks, hook);
+    }
+
+    private static Disposable add(
+            List<Function<CaracalContext, Mono<Void>>> hooks, Function<CaracalContext, Mono<Void>> hook) {
+        // A wrapper of its own, so that a hook registered twice is removed once.
+        Function<CaracalContext, Mono<Void>> entry = context -> hook.apply(context);
+        hooks.add(entry);
+        return () -> hooks.remove(entry);
+    }
+
+    <T> Mono<T> one(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
+        return Mono.deferContextual(view -> {
+                    CaracalContext parent = parent(options, CaracalContext.find(view));
+                    return scope(parent)
+                            .one(
+                                    lifecycle(options, parent),
+                                    session -> started(session)
+                                            .then(Mono.defer(() -> work.apply(session.context())))
+                                            .contextWrite(bound(session)));
+                })
+                // A caller's onErrorContinue must not reach into these operators.
+                .onErrorStop();
+    }
+
+    <T> Flux<T> many(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
+        return Flux.deferContextual(view -> {
+                    CaracalContext parent = parent(options, CaracalContext.find(view));
+                    return scope(parent)
+                            .<Session, T>many(
+                                    lifecycle(options, parent),
+                                    session -> started(session)
+                                            .thenMany(Flux.defer(() -> work.apply(session.context())))
+                                            .contextWrite(bound(session)));
+                })
+                .onErrorStop();
+    }
+
+    private static @Nullable CaracalContext parent(SpawnOptions options, @Nullable CaracalContext bound) {
+        return options.parent().orElse(bound);
+    }
+
+    private Scope scope(@Nullable CaracalContext parent) {
+        Session session = parent == null ? null : parent.session();
+        return session == null ? scope : session.children();
+    }
+
+    private Lifecycle<Session> lifecycle(SpawnOptions options, @Nullable CaracalContext parent) {
+        Duration budget = options.closeTimeout().orElse(config.closeTimeout());
+        return new Lifecycle<>(
+                abandoned -> open(options, parent, abandoned),
+                session -> end(session, budget),
+                budget,
+                failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
+                Sessions::report);
+    }
+
+    private Mono<Session> open(SpawnOptions options, @Nullable CaracalContext parent, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
+            Envelope inherited = above.toBuilder()
+                    .traceId(options.traceId()
+                            .orElseGet(() -> parent == null ? TraceParent.newTraceId() : parent.traceId()))
+                    .build();
+            String subject = options.subjectAuthorityRecordId().orElse(null);
+            Opening opening = new Opening(
+                    parent == null ? null : parent.agentSessionId(),
+                    above.delegationEdgeId(),
+                    options.ttl().or(config::defaultTtl).orElse(DEFAULT_TTL),
+                    options.labels(),
+                    options.metadata(),
+                    options.kind().or(config::defaultKind).orElse(null),
+                    subject,
+                    options.idempotencyKey().orElse(null),
+                    options.adopt(),
+                    inherited);
+            Mono<Session> opened = coordinator.open(opening, abandoned).map(answer -> {
+                boolean delegated = answer.delegationEdgeId() != null && parent != null;
+                Envelope envelope = inherited.toBuilder()
+                        .agentSessionId(answer.agentSessionId())
+                        .delegationEdgeId(answer.delegationEdgeId())
+                        .parentEdgeId(above.delegationEdgeId())
+                        .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
+                        .hop(delegated ? above.hop() + 1 : above.hop())
+                        .build();
+                return new Session(config.zoneId(), config.applicationId(), envelope, scope(parent));
+            });
+            return events.observe(
+                    opened,
+                    201,
+                    (session, completion) -> new CaracalEvent.SessionOpened(
+                            session == null ? null : session.context().agentSessionId(), completion));
+        });
+    }
+
+    private Mono<Void> started(Session session) {
+        return Flux.fromIterable(startHooks)
+                .concatMap(hook -> hook.apply(session.context()))
+                .then();
+    }
+
+    /** Ends a session: its children first, then its end hooks, then itself. One that fails does not keep the others. */
+    private Mono<Void> end(Session session, Duration budget) {
+        CaracalContext context = session.context();
+        Mono<Void> hooks = Flux.fromIterable(endHooks)
+                .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
+                .then()
+                .timeout(budget, timer);
+        Mono<Void> terminate = Mono.defer(() -> {
+            session.markEnded();
+            return coordinator.terminate(context.agentSessionId(), context.envelope());
+        });
+        Mono<Void> end = session.children()
+                .close(budget, timer)
+                .then(Flux.concatDelayError(hooks, terminate).then())
+                .contextWrite(bound(session));
+        return events.observe(
+                end, 204, (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
+    }
+
+    private static Function<reactor.util.context.Context, reactor.util.context.Context> bound(Session session) {
+        return context -> context.put(CaracalContext.class, session.context());
+    }
+
+    private static void report(Throwable failure) {
+        if (failure instanceof ClosedException) {
+            log.debug("An agent session was not opened: its caller had gone");
+        } else {
+            log.warn(
+                    "An agent session could not be opened or closed in good order; if it is still open, the platform ends it "
+                            + "when its TTL is over: {}",
+                    failure.getMessage());
+        }
+    }
+}

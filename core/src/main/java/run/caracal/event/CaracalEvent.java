@@ -1,0 +1,61 @@
+package run.caracal.event;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Something the SDK did at a Caracal service (DESIGN E5). Events hold ids and outcomes, never a token or a secret. New
+ * kinds may be added: give a {@code switch} over them a default branch.
+ */
+public interface CaracalEvent {
+
+    /**
+     * How the operation ended.
+     *
+     * @return the completion
+     */
+    Completion completion();
+
+    /**
+     * The application token was asked for.
+     *
+     * @param cache where the token came from
+     * @param completion how it ended
+     */
+    record TokenExchange(Cache cache, Completion completion) implements CaracalEvent {
+
+        /** Where a token came from. */
+        public enum Cache {
+            /** From memory, without a call. */
+            HIT,
+            /** From an exchange for which a caller waited. */
+            MISS,
+            /** From an early exchange, while the old token was still served. */
+            REFRESH
+        }
+    }
+
+    /**
+     * One operation at the Coordinator, with all its attempts.
+     *
+     * @param operation the operation, for instance {@code open} or {@code terminate}
+     * @param attempts how many requests were sent
+     * @param completion how it ended
+     */
+    record CoordinatorCall(String operation, int attempts, Completion completion) implements CaracalEvent {}
+
+    /**
+     * An agent session was opened, or could not be.
+     *
+     * @param agentSessionId the session; {@code null} when none was opened
+     * @param completion how it ended
+     */
+    record SessionOpened(@Nullable String agentSessionId, Completion completion) implements CaracalEvent {}
+
+    /**
+     * An agent session was terminated, or its termination failed for good and the platform's TTL has to end it.
+     *
+     * @param agentSessionId the session
+     * @param completion how it ended
+     */
+    record SessionClosed(String agentSessionId, Completion completion) implements CaracalEvent {}
+}

@@ -1,0 +1,168 @@
+package run.caracal.internal.control;
+
+import java.time.Duration;
+import java.time.Instant;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.error.CaracalException;
+import run.caracal.error.ClosedException;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.ProtocolException;
+import run.caracal.error.ServiceException;
+import run.caracal.error.TransportException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.token.AccessToken;
+import run.caracal.internal.token.TokenCache;
+import run.caracal.internal.wire.Backoff;
+import run.caracal.internal.wire.ErrorAnswers;
+
+/**
+ * Runs one operation at the Coordinator with the attempts that DESIGN S4 allows it: which failures are tried again, when,
+ * with which bearer, and what is unknown in the end.
+ */
+final class Attempts {
+
+    /**
+     * An operation.
+     *
+     * @param name its name in events
+     * @param retries how many times it may be tried again
+     * @param keepsBearer whether all attempts after an ambiguous one must carry the same bearer: the digest of a session
+     *     start covers it, and a second bearer would turn the replay into a conflict
+     */
+    record Operation(String name, int retries, boolean keepsBearer) {}
+
+    private final HttpTransport transport;
+    private final TokenCache tokens;
+    private final EventBus events;
+    private final Scheduler timer;
+
+    Attempts(HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer) {
+        this.transport = transport;
+        this.tokens = tokens;
+        this.events = events;
+        this.timer = timer;
+    }
+
+    /**
+     * Runs an operation.
+     *
+     * @param operation what it is
+     * @param request makes the request for a bearer
+     * @param read reads a 2xx answer, given the request that it answers
+     * @param abandoned whether the caller has gone: then only what is ambiguous is tried again, to learn what came of it
+     * @param <T> the type of the result
+     * @return the result, or the last error
+     */
+    <T> Mono<T> run(
+            Operation operation,
+            Function<String, HttpRequest> request,
+            BiFunction<HttpRequest, HttpResponse, T> read,
+            BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            Run<T> run = new Run<>(operation, request, read, abandoned);
+            Mono<T> result = tokens.get().flatMap(run::attempt);
+            return events.observe(
+                    result,
+                    200,
+                    (value, completion) ->
+                            new CaracalEvent.CoordinatorCall(operation.name(), run.attempts, completion));
+        });
+    }
+
+    /** The state of one subscription; its attempts follow one another. */
+    private final class Run<T> {
+        private final Operation operation;
+        private final Function<String, HttpRequest> request;
+        private final BiFunction<HttpRequest, HttpResponse, T> read;
+        private final BooleanSupplier abandoned;
+        private int attempts;
+        private int retried;
+        private boolean ambiguous;
+        private boolean refreshed;
+
+        Run(
+                Operation operation,
+                Function<String, HttpRequest> request,
+                BiFunction<HttpRequest, HttpResponse, T> read,
+                BooleanSupplier abandoned) {
+            this.operation = operation;
+            this.request = request;
+            this.read = read;
+            this.abandoned = abandoned;
+        }
+
+        Mono<T> attempt(AccessToken token) {
+            if (abandoned.getAsBoolean() && !ambiguous) {
+                return Mono.error(new ClosedException("The caller went before the request was sent; nothing was sent"));
+            }
+            attempts++;
+            HttpRequest sent = request.apply(token.value());
+            return transport
+                    .exchange(sent)
+                    .map(answer -> {
+                        if (!ErrorAnswers.isSuccess(answer.status())) {
+                            throw ErrorAnswers.coordinator(sent, answer, Instant.now());
+                        }
+                        return read.apply(sent, answer);
+                    })
+                    .onErrorResume(e -> failed(token, e));
+        }
+
+        private Mono<T> failed(AccessToken token, Throwable error) {
+            if (isRefusedToken(error) && !refreshed && !(ambiguous && operation.keepsBearer())) {
+                refreshed = true;
+                tokens.reject(token);
+                return tokens.get()
+                        .flatMap(fresh -> fresh.value().equals(token.value()) ? Mono.error(error) : attempt(fresh));
+            }
+            boolean unclear = isAmbiguous(error);
+            ambiguous |= unclear;
+            if (retried < operation.retries() && isTransient(error) && (unclear || !abandoned.getAsBoolean())) {
+                Duration pause = Backoff.delay(
+                        retried++,
+                        retryAfter(error),
+                        ThreadLocalRandom.current().nextDouble());
+                return Mono.delay(pause, timer).then(Mono.defer(() -> attempt(token)));
+            }
+            return Mono.error(
+                    ambiguous && error instanceof CoordinatorException answer ? answer.withOutcomeUnknown() : error);
+        }
+    }
+
+    private static boolean isRefusedToken(Throwable error) {
+        return error instanceof ServiceException answer && answer.httpStatus() == 401;
+    }
+
+    /** Whether the service may have acted although the attempt failed. */
+    private static boolean isAmbiguous(Throwable error) {
+        if (error instanceof TransportException lost) {
+            return lost.isAmbiguous();
+        }
+        if (error instanceof ServiceException answer) {
+            return answer.httpStatus() >= 500 || answer.httpStatus() == 408;
+        }
+        return error instanceof ProtocolException;
+    }
+
+    private static boolean isTransient(Throwable error) {
+        if (error instanceof ServiceException answer) {
+            // The platform's own 429 are capacity limits, which a second attempt does not change; a proxy's say when.
+            return isAmbiguous(error) || (answer.httpStatus() == 429 && answer.retryAfter() != null);
+        }
+        return error instanceof CaracalException typed && (typed.isRetryable() || error instanceof ProtocolException);
+    }
+
+    private static @Nullable Duration retryAfter(Throwable error) {
+        return error instanceof ServiceException answer ? answer.retryAfter() : null;
+    }
+}

@@ -1,0 +1,142 @@
+package run.caracal.internal.control;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.SessionReplayedException;
+import run.caracal.http.HttpTransport;
+import run.caracal.internal.control.Attempts.Operation;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.token.TokenCache;
+import run.caracal.internal.wire.Call;
+import run.caracal.internal.wire.CoordinatorRequests;
+import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.wire.OpenSession;
+import run.caracal.internal.wire.SessionAnswer;
+
+/** The operations at the Coordinator. */
+public final class Coordinator {
+    private static final Operation OPEN = new Operation("open", 2, true);
+    private static final Operation TERMINATE = new Operation("terminate", 2, false);
+
+    /**
+     * What a session is opened with.
+     *
+     * @param parentId the parent session
+     * @param parentEdgeId the delegation that bounds the parent
+     * @param ttl how long the platform lets it live
+     * @param labels its labels
+     * @param metadata what its record says besides
+     * @param kind its kind
+     * @param subjectAuthorityRecordId the user for whom it acts
+     * @param idempotencyKey the caller's own key; {@code null} for a generated one
+     * @param adopt whether a session that the caller's key opened before is taken over
+     * @param trace the trace it belongs to
+     */
+    public record Opening(
+            @Nullable String parentId,
+            @Nullable String parentEdgeId,
+            Duration ttl,
+            List<String> labels,
+            Map<String, @Nullable Object> metadata,
+            @Nullable String kind,
+            @Nullable String subjectAuthorityRecordId,
+            @Nullable String idempotencyKey,
+            boolean adopt,
+            Envelope trace) {}
+
+    private final CaracalConfig config;
+    private final CoordinatorRequests requests;
+    private final Attempts attempts;
+
+    /**
+     * Creates the client.
+     *
+     * @param config which Coordinator, zone and application
+     * @param transport how to reach it
+     * @param tokens the application token
+     * @param events hears of every operation
+     * @param timer where pauses are measured
+     */
+    public Coordinator(
+            CaracalConfig config, HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer) {
+        this.config = config;
+        this.requests = new CoordinatorRequests(config.coordinatorUrl());
+        this.attempts = new Attempts(transport, tokens, events, timer);
+    }
+
+    /**
+     * Opens a task session, under one idempotency key through all attempts, so that a lost answer never leaves a second
+     * session (DESIGN S3).
+     *
+     * @param opening what it is opened with
+     * @param abandoned whether the caller has gone
+     * @return the session; an error when the caller's own key opened it before and it is not to be adopted
+     */
+    public Mono<SessionAnswer> open(Opening opening, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            OpenSession.Builder session = OpenSession.builder(config.zoneId(), config.applicationId())
+                    .lifecycle("task")
+                    .ttlSeconds(opening.ttl().toSeconds())
+                    .labels(opening.labels())
+                    .metadata(opening.metadata())
+                    .kind(opening.kind())
+                    .subjectAuthorityRecordId(opening.subjectAuthorityRecordId());
+            if (opening.parentId() != null) {
+                session = session.parentId(opening.parentId())
+                        .parentAuthority("inherit")
+                        .inheritParentEdgeId(opening.parentEdgeId());
+            }
+            String key = opening.idempotencyKey();
+            OpenSession request = (key == null
+                            ? session.generatedIdempotencyKey(IdempotencyKeys.generate())
+                            : session.idempotencyKey(key))
+                    .build();
+            return attempts.run(
+                    OPEN,
+                    bearer -> requests.open(request, call(bearer, opening.trace())),
+                    (sent, answer) -> {
+                        SessionAnswer opened = SessionAnswer.parse(sent, answer);
+                        // With a generated key a replay can only be that of our own lost attempt.
+                        if (opened.isReplay() && key != null && !opening.adopt()) {
+                            throw new SessionReplayedException(opened.agentSessionId());
+                        }
+                        return opened;
+                    },
+                    abandoned);
+        });
+    }
+
+    /**
+     * Terminates a session. One that is already gone counts as terminated (DESIGN S5).
+     *
+     * @param agentSessionId the session
+     * @param trace the trace it belongs to
+     * @return completes when the session is gone
+     */
+    public Mono<Void> terminate(String agentSessionId, Envelope trace) {
+        return attempts.run(
+                        TERMINATE,
+                        bearer -> requests.terminate(config.zoneId(), agentSessionId, null, call(bearer, trace)),
+                        (sent, answer) -> true,
+                        () -> false)
+                .onErrorResume(CoordinatorException.class, e -> e.isSessionGone() ? Mono.empty() : Mono.error(e))
+                .then();
+    }
+
+    private Call call(String bearer, Envelope trace) {
+        return new Call(
+                bearer,
+                TraceParent.write(trace.traceId(), trace.traceFlags()),
+                trace.traceState(),
+                config.coordinatorTimeout());
+    }
+}

@@ -1,0 +1,219 @@
+package run.caracal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static run.caracal.test.FakePlatform.LIMIT;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Test;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Schedulers;
+import reactor.test.StepVerifier;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ClosedException;
+import run.caracal.error.ConfigurationException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.CaracalEvent.CoordinatorCall;
+import run.caracal.event.CaracalEvent.SessionClosed;
+import run.caracal.event.CaracalEvent.SessionOpened;
+import run.caracal.event.CaracalEvent.TokenExchange;
+import run.caracal.event.Completion.Outcome;
+import run.caracal.test.FakePlatform;
+
+class CaracalLifecycleTest {
+    private final FakePlatform platform = new FakePlatform();
+
+    @Test
+    void s6_disposeLaterWaitsForTheSessionAtWork() {
+        Caracal caracal = platform.client();
+        Sinks.One<String> work = Sinks.one();
+        List<String> order = new ArrayList<>();
+        Disposable running = caracal.spawn(
+                        context -> work.asMono().flatMap(x -> caracal.headers().thenReturn(x)))
+                .subscribe(x -> order.add("worked"));
+        Mono<Void> close = caracal.disposeLater();
+        Disposable closing = close.subscribe(null, null, () -> order.add("closed"));
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        assertThat(order).isEmpty();
+        work.tryEmitValue("x").orThrow();
+        StepVerifier.create(close).expectComplete().verify(LIMIT);
+        assertThat(order).startsWith("worked");
+        assertThat(platform.live()).isEmpty();
+        assertThat(running.isDisposed()).isTrue();
+        assertThat(closing.isDisposed()).isTrue();
+    }
+
+    @Test
+    void s6_disposeLaterTerminatesTheRestWhenItsBoundIsOver() {
+        Caracal caracal = Caracal.create(
+                platform.config().disposeTimeout(Duration.ofMillis(50)).build());
+        Disposable running = Flux.range(0, 20)
+                .flatMap(i -> caracal.spawn(context -> caracal.spawn(child -> Mono.never())))
+                .subscribe();
+        assertThat(platform.live()).hasSize(40);
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(platform.live()).isEmpty();
+        running.dispose();
+        assertThat(platform.ended()).hasSize(40).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void s6_oneEndForAllCallers() {
+        Caracal caracal = platform.client();
+        caracal.dispose();
+        caracal.dispose();
+        StepVerifier.create(Flux.merge(caracal.disposeLater(), caracal.disposeLater()))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(caracal.isDisposed()).isTrue();
+    }
+
+    @Test
+    void s6_disposeLaterIsLazy() {
+        Caracal caracal = platform.client();
+        Mono<Void> close = caracal.disposeLater();
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(close).expectComplete().verify(LIMIT);
+    }
+
+    /** PITFALLS H3: a hundred clients come and go without leaving a thread behind. */
+    @Test
+    void h3_noThreadStays() {
+        for (int i = 0; i < 100; i++) {
+            Caracal caracal = platform.client();
+            Disposable listener = caracal.onEvent(event -> {});
+            StepVerifier.create(caracal.spawn(context -> Mono.just(1)).then(caracal.disposeLater()))
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(listener.isDisposed() || i >= 0).isTrue();
+        }
+        StepVerifier.create(Mono.fromSupplier(CaracalLifecycleTest::eventThreads)
+                        .filter(n -> n == 0)
+                        .repeatWhenEmpty(500, n -> n.delayElements(Duration.ofMillis(10))))
+                .expectNext(0L)
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    private static long eventThreads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .filter(t -> t.getName().startsWith("caracal-"))
+                .count();
+    }
+
+    @Test
+    void e5_everyOperationEmitsAnEvent() {
+        Caracal caracal = platform.client();
+        Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
+        Disposable listener = caracal.onEvent(events::add);
+        Mono<Void> completed = caracal.events().then();
+        platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\",\"requestId\":\"r-9\"}");
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(caracal.spawn(context -> Mono.just(2)))
+                .expectNext(2)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(Mono.when(completed, caracal.disposeLater()))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(events)
+                .filteredOn(TokenExchange.class::isInstance)
+                .extracting(e -> ((TokenExchange) e).cache())
+                .startsWith(TokenExchange.Cache.MISS)
+                .contains(TokenExchange.Cache.HIT);
+        assertThat(events).filteredOn(CoordinatorCall.class::isInstance).hasSize(4);
+        assertThat(events)
+                .filteredOn(SessionOpened.class::isInstance)
+                .hasSize(2)
+                .allSatisfy(e -> {
+                    assertThat(e.completion().outcome()).isEqualTo(Outcome.SUCCESS);
+                    assertThat(e.completion().status()).isEqualTo(201);
+                });
+        assertThat(events)
+                .filteredOn(e -> e instanceof SessionClosed closed
+                        && closed.agentSessionId().equals("session-1"))
+                .singleElement()
+                .satisfies(e -> {
+                    assertThat(e.completion().outcome()).isEqualTo(Outcome.FAILURE);
+                    assertThat(e.completion().status()).isEqualTo(403);
+                    assertThat(e.completion().code()).isEqualTo("missing_scope");
+                    assertThat(e.completion().requestId()).isEqualTo("r-9");
+                });
+        assertThat(events.toString()).doesNotContain("token-1").doesNotContain("the-client-secret");
+        listener.dispose();
+    }
+
+    @Test
+    void e5_aSlowOrFailingListenerDisturbsNothing() {
+        Caracal caracal = platform.client();
+        CountDownLatch gate = new CountDownLatch(1);
+        AtomicInteger heard = new AtomicInteger();
+        Disposable failing = caracal.onEvent(event -> {
+            heard.incrementAndGet();
+            throw new IllegalStateException("listener");
+        });
+        Disposable slow = caracal.events()
+                .publishOn(Schedulers.boundedElastic())
+                .subscribe(event -> {
+                    try {
+                        gate.await();
+                    } catch (InterruptedException e) {
+                        Thread.currentThread().interrupt();
+                    }
+                });
+        StepVerifier.create(Flux.range(0, 2_000)
+                        .concatMap(i -> caracal.spawn(context -> Mono.just(i)))
+                        .count())
+                .expectNext(2_000L)
+                .expectComplete()
+                .verify(LIMIT);
+        gate.countDown();
+        slow.dispose();
+        StepVerifier.create(Mono.fromSupplier(heard::get)
+                        .filter(n -> n > 1)
+                        .repeatWhenEmpty(500, n -> n.delayElements(Duration.ofMillis(10))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        failing.dispose();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void withoutATransportTheErrorNamesTheArtifact() {
+        CaracalConfig config = CaracalConfig.builder()
+                .zoneId("zone-1")
+                .applicationId("app-1")
+                .clientSecret("s")
+                .build();
+        assertThatThrownBy(() -> Caracal.create(config))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContaining("caracal-netty-transport");
+    }
+
+    /** DESIGN E1 and PITFALLS H2: what may block says so on a thread that must not. */
+    @Test
+    void h2_createOnAnEventLoopFailsAndNamesLoad() {
+        StepVerifier.create(Mono.fromCallable(Caracal::create).subscribeOn(Schedulers.parallel()))
+                .expectErrorSatisfies(e ->
+                        assertThat(e).isInstanceOf(IllegalStateException.class).hasMessageContaining("load()"))
+                .verify(LIMIT);
+    }
+}

@@ -1,0 +1,391 @@
+package run.caracal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static run.caracal.test.FakePlatform.BILLING;
+import static run.caracal.test.FakePlatform.GATEWAY;
+import static run.caracal.test.FakePlatform.LIMIT;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.test.StepVerifier;
+import run.caracal.error.ClosedException;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.NoContextException;
+import run.caracal.error.RoutingException;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundHeaders;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.http.Propagation;
+import run.caracal.http.TransportOptions;
+import run.caracal.test.FakePlatform;
+
+class OutboundTest {
+    private static final String OTHER = "https://other.example.com/x";
+
+    private final FakePlatform platform = new FakePlatform();
+    private final Caracal caracal = platform.client();
+
+    @AfterEach
+    void close() {
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** The headers of a request that is about to leave. */
+    private static final class Headers implements OutboundHeaders {
+        final Map<String, List<String>> values = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+
+        static Headers of(String... namesAndValues) {
+            Headers headers = new Headers();
+            IntStream.range(0, namesAndValues.length / 2)
+                    .forEach(i -> headers.values
+                            .computeIfAbsent(namesAndValues[2 * i], name -> new ArrayList<>())
+                            .add(namesAndValues[2 * i + 1]));
+            return headers;
+        }
+
+        @Override
+        public List<String> getAll(String name) {
+            return values.getOrDefault(name, List.of());
+        }
+
+        @Override
+        public void set(String name, String value) {
+            values.put(name, List.of(value));
+        }
+
+        @Override
+        public void remove(String name) {
+            values.remove(name);
+        }
+
+        @Nullable
+        String one(String name) {
+            List<String> all = getAll(name);
+            assertThat(all).as(name).hasSizeLessThanOrEqualTo(1);
+            return all.isEmpty() ? null : all.get(0);
+        }
+    }
+
+    private static Mono<OutboundCall> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
+        return Mono.deferContextual(view -> policy.resolve(url, resource, view));
+    }
+
+    private OutboundCall inSession(OutboundPolicy policy, String url, @Nullable String resource) {
+        return Objects.requireNonNull(
+                caracal.spawn(context -> resolve(policy, url, resource)).block(LIMIT));
+    }
+
+    private OutboundCall inSession(String url) {
+        return inSession(caracal.outbound(), url, null);
+    }
+
+    private static Headers edited(OutboundCall call, String... namesAndValues) {
+        Headers headers = Headers.of(namesAndValues);
+        call.edit(headers);
+        return headers;
+    }
+
+    @Test
+    void h1_aRequestUnderABindingGoesToTheGatewayWithTheSessionsIdentity() {
+        OutboundCall call = inSession(BILLING + "/charge?a=1");
+        assertThat(call.url()).isEqualTo(GATEWAY + "/charge?a=1");
+        assertThat(call.carriesIdentity()).isTrue();
+        Headers headers = edited(call);
+        assertThat(headers.one("Authorization")).isEqualTo("Bearer token-1");
+        assertThat(headers.one("X-Caracal-Resource")).isEqualTo("resource://billing-api");
+        assertThat(headers.one("baggage")).contains("caracal.agent_session=session-1");
+        assertThat(headers.one("traceparent")).matches("00-[0-9a-f]{32}-[0-9a-f]{16}-01");
+        assertThat(headers.one("X-Request-Id")).isNotBlank();
+    }
+
+    /** PITFALLS A2: fails closed. */
+    @Test
+    void a2_withoutAContextNothingIsResolved() {
+        for (String url : new String[] {BILLING + "/charge", GATEWAY + "/charge", OTHER}) {
+            StepVerifier.create(resolve(caracal.outbound(), url, null))
+                    .expectErrorSatisfies(e -> assertThat(e)
+                            .isInstanceOf(NoContextException.class)
+                            .hasMessageContaining("bind")
+                            .hasMessageContaining("asApplication"))
+                    .verify(LIMIT);
+        }
+        assertThat(platform.requests(r -> true)).isEmpty();
+    }
+
+    @Test
+    void h1_asApplicationActsOutsideASessionOnly() {
+        OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withAsApplication());
+        OutboundCall call = Objects.requireNonNull(resolve(policy, OTHER, null).block(LIMIT));
+        Headers headers = edited(call);
+        assertThat(headers.one("Authorization")).isEqualTo("Bearer token-1");
+        assertThat(headers.one("baggage")).isNull();
+        assertThat(edited(inSession(policy, OTHER, null)).one("baggage")).contains("caracal.agent_session");
+    }
+
+    @Test
+    void h2_towardsTheGatewayAuthorizationIsOurs_elsewhereTheCallersStays() {
+        assertThat(edited(inSession(BILLING + "/charge"), "authorization", "Basic caller")
+                        .one("Authorization"))
+                .isEqualTo("Bearer token-1");
+        assertThat(edited(inSession(OTHER), "authorization", "Basic caller").one("Authorization"))
+                .isEqualTo("Basic caller");
+    }
+
+    /** PITFALLS F3. */
+    @Test
+    void f3_aValidTraceparentAndOtherBaggageAreKeptAndNothingIsDoubled() {
+        String trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        OutboundCall call = inSession(BILLING + "/charge");
+        Headers headers = Headers.of(
+                "traceparent", trace, "baggage", "tenant=a,caracal.agent_session=forged", "X-Request-Id", "mine");
+        call.edit(headers);
+        call.edit(headers);
+        assertThat(headers.one("traceparent")).isEqualTo(trace);
+        assertThat(headers.one("baggage"))
+                .contains("tenant=a", "caracal.agent_session=session-1")
+                .doesNotContain("forged");
+        assertThat(headers.one("X-Request-Id")).isEqualTo("mine");
+    }
+
+    @Test
+    void h2_theResourceHeaderSelectsAndLeavesOnlyTowardsTheGateway() {
+        OutboundCall call = inSession(GATEWAY + "/charge");
+        assertThat(edited(call, "x-caracal-resource", "resource://billing-api").one("X-Caracal-Resource"))
+                .isEqualTo("resource://billing-api");
+        assertThatThrownBy(() -> edited(call))
+                .isInstanceOf(RoutingException.class)
+                .hasMessageContaining("gatewayRequest");
+        assertThatThrownBy(() -> edited(call, "x-caracal-resource", "resource://unknown"))
+                .isInstanceOf(RoutingException.class)
+                .hasMessageContaining("CARACAL_RESOURCES");
+        assertThatThrownBy(() -> edited(
+                        call, "x-caracal-resource", "resource://billing-api", "x-caracal-resource", "resource://b"))
+                .isInstanceOf(RoutingException.class);
+        assertThat(edited(inSession(OTHER), "x-caracal-resource", "resource://billing-api")
+                        .one("X-Caracal-Resource"))
+                .isNull();
+    }
+
+    @Test
+    void h2_aResourceFromGatewayRequestIsAccepted() {
+        GatewayRequest request = caracal.gatewayRequest("resource://unbound", "/x");
+        assertThat(edited(inSession(request.url()), "x-caracal-resource", "resource://unbound")
+                        .one("X-Caracal-Resource"))
+                .isEqualTo("resource://unbound");
+    }
+
+    @Test
+    void h2_anUnknownResourceIsRefusedBeforeAnyCall() {
+        StepVerifier.create(resolve(caracal.outbound(), OTHER, "resource://unknown"))
+                .expectError(RoutingException.class)
+                .verify(LIMIT);
+        assertThat(platform.requests(r -> true)).isEmpty();
+    }
+
+    @Test
+    void h2_aResourceNamedTooLateIsRefused() {
+        OutboundCall call = inSession(BILLING + "/charge");
+        Headers late = Headers.of("x-caracal-resource", "resource://late");
+        assertThat(caracal.gatewayRequest("resource://late", "/").url()).isNotBlank();
+        assertThatThrownBy(() -> call.edit(late))
+                .isInstanceOf(RoutingException.class)
+                .hasMessageContaining("too late");
+    }
+
+    /** PITFALLS E6: whatever the policy leaves alone stays untouched. */
+    @Test
+    void e6_propagationLimitsWhereIdentityGoes() {
+        record Row(Propagation propagation, String url, boolean identity) {}
+        List<Row> rows = List.of(
+                new Row(Propagation.everywhere(), OTHER, true),
+                new Row(Propagation.gatewayOnly(), OTHER, false),
+                new Row(Propagation.gatewayOnly(), BILLING + "/charge", false),
+                new Row(Propagation.gatewayOnly(), GATEWAY + "/charge", true),
+                new Row(Propagation.resources(), OTHER, false),
+                new Row(Propagation.resources(), BILLING + "/charge", true),
+                new Row(Propagation.resources(), GATEWAY + "/charge", true),
+                new Row(Propagation.origins("https://other.example.com"), OTHER, true),
+                new Row(Propagation.origins("https://other.example.com"), "https://third.example.com/", false),
+                new Row(Propagation.origins("https://other.example.com"), BILLING + "/charge", true));
+        for (Row row : rows) {
+            OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withPropagation(row.propagation()));
+            OutboundCall call = inSession(policy, row.url(), null);
+            assertThat(call.carriesIdentity()).as("%s", row).isEqualTo(row.identity());
+            if (!row.identity()) {
+                Headers headers = edited(call, "baggage", "tenant=a");
+                assertThat(headers.values).as("%s", row).containsOnlyKeys("baggage");
+            }
+        }
+        // What is left alone needs no context either.
+        StepVerifier.create(resolve(
+                        caracal.outbound(TransportOptions.defaults().withPropagation(Propagation.resources())),
+                        OTHER,
+                        null))
+                .assertNext(call -> assertThat(call.carriesIdentity()).isFalse())
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    @Test
+    void h2_inProductionPropagationIsChosenAndPlainHttpCarriesNoIdentity() {
+        Caracal production = Caracal.create(platform.config().production(true).build());
+        StepVerifier.create(production.spawn(context -> resolve(production.outbound(), OTHER, null)))
+                .expectErrorSatisfies(e ->
+                        assertThat(e).isInstanceOf(ConfigurationException.class).hasMessageContaining("propagation"))
+                .verify(LIMIT);
+        OutboundPolicy chosen =
+                production.outbound(TransportOptions.defaults().withPropagation(Propagation.everywhere()));
+        StepVerifier.create(production.spawn(context -> resolve(chosen, "http://other.example.com/", null)))
+                .expectErrorSatisfies(
+                        e -> assertThat(e).isInstanceOf(RoutingException.class).hasMessageContaining("https"))
+                .verify(LIMIT);
+        for (String loopback : List.of("http://127.0.0.1:9/", "http://localhost:9/", "http://[::1]:9/")) {
+            StepVerifier.create(production.spawn(context -> resolve(chosen, loopback, null)))
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(LIMIT);
+        }
+        StepVerifier.create(production.spawn(context -> resolve(chosen, "http://127.evil.example.com/", null)))
+                .expectError(RoutingException.class)
+                .verify(LIMIT);
+        StepVerifier.create(production.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** PITFALLS E4. */
+    @Test
+    void e4_traversalAndTheGatewaysOtherPathsAreRefused() {
+        Caracal based = Caracal.create(platform.config()
+                .gatewayUrl("https://gateway.example.com/proxy")
+                .build());
+        for (String path : List.of(
+                "/unrelated",
+                "/proxy-evil",
+                "/proxy/%2e%2e/x",
+                "/proxy/%252e%252e/x",
+                "/proxy/..%5cx",
+                "/proxy/../x")) {
+            StepVerifier.create(based.spawn(
+                            context -> resolve(based.outbound(), "https://gateway.example.com" + path, null)))
+                    .expectError(RoutingException.class)
+                    .verify(LIMIT);
+        }
+        StepVerifier.create(
+                        based.spawn(context -> resolve(based.outbound(), "https://gateway.example.com/proxy/x", null)))
+                .assertNext(call -> assertThat(call.carriesIdentity()).isTrue())
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(based.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void aSessionThatHasEndedHasNoIdentityAnyMore() {
+        CaracalContext ended = Objects.requireNonNull(caracal.spawn(Mono::just).block(LIMIT));
+        StepVerifier.create(caracal.bind(ended, resolve(caracal.outbound(), OTHER, null)))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        StepVerifier.create(caracal.bind(ended, caracal.headers()))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+    }
+
+    /** PITFALLS D5 and D6: many users, one client, one token, and each request its own session. */
+    @Test
+    void d5_manySessionsAtOnceNeverMix() {
+        Flux<String> wrong = Flux.range(0, 500)
+                .flatMap(
+                        i -> caracal.spawn(context -> resolve(caracal.outbound(), OTHER, null)
+                                .map(call -> Objects.requireNonNull(edited(call).one("baggage")))
+                                .filter(baggage -> !baggage.contains("=" + context.agentSessionId() + ",")
+                                        && !baggage.endsWith("=" + context.agentSessionId()))),
+                        64);
+        StepVerifier.create(wrong).expectComplete().verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isToken)).hasSize(1);
+    }
+
+    @Test
+    void t1_aResourceThatTheTokenDoesNotCoverFailsAlone() {
+        platform.next(
+                FakePlatform::isToken,
+                real -> Mono.just(FakePlatform.answer(
+                        200,
+                        "{\"access_token\":\"partial\",\"token_type\":\"Bearer\",\"expires_in\":900,"
+                                + "\"target_resources\":[\"resource://other\"]}")));
+        Caracal two = Caracal.create(platform.config()
+                .resource("resource://other", "https://granted.example.com")
+                .build());
+        StepVerifier.create(two.spawn(context -> resolve(two.outbound(), BILLING + "/charge", null)))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(RoutingException.class)
+                        .hasMessageContaining("resource://billing-api"))
+                .verify(LIMIT);
+        StepVerifier.create(two.spawn(context -> resolve(two.outbound(), "https://granted.example.com/x", null)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(two.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void h1_headersCarryTheBoundContext() {
+        StepVerifier.create(caracal.spawn(context -> caracal.headers()))
+                .assertNext(headers -> {
+                    assertThat(headers)
+                            .containsEntry("Authorization", "Bearer token-1")
+                            .hasSize(3);
+                    assertThat(headers.toString()).contains("caracal.agent_session=session-1", "traceparent");
+                })
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(caracal.headers())
+                .expectErrorSatisfies(e -> assertThat(e).isInstanceOf(NoContextException.class))
+                .verify(LIMIT);
+        StepVerifier.create(caracal.headersAsApplication())
+                .assertNext(headers ->
+                        assertThat(headers).doesNotContainKey("baggage").containsKey("Authorization"))
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    @Test
+    void s6_afterCloseNothingIsResolved() {
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        StepVerifier.create(resolve(caracal.outbound(), OTHER, null))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        StepVerifier.create(caracal.headersAsApplication())
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        assertThat(platform.requests(r -> true)).isEmpty();
+        assertThat(caracal.isDisposed()).isTrue();
+        assertThat(platform.isDisposed())
+                .as("the caller's transport stays the caller's")
+                .isFalse();
+    }
+
+    @Test
+    void e7_noTokenInAnyToString() {
+        OutboundCall call = inSession(BILLING + "/charge");
+        assertThat(call.toString() + caracal + caracal.outbound())
+                .doesNotContain("token-1")
+                .doesNotContain("the-client-secret");
+        HttpResponse answer = FakePlatform.answer(200, "{\"access_token\":\"token-1\"}");
+        assertThat(answer.toString()).doesNotContain("token-1");
+        assertThat(platform.requests(r -> true).toString())
+                .doesNotContain("token-1")
+                .doesNotContain("the-client-secret");
+    }
+}

@@ -1,0 +1,188 @@
+package run.caracal.test;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.ConcurrentLinkedDeque;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Predicate;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import run.caracal.Caracal;
+import run.caracal.config.CaracalConfig;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
+
+/**
+ * A scripted transport: an STS and a Coordinator in a few lines, which answer at once unless the script says otherwise.
+ */
+public final class FakePlatform implements HttpTransport {
+    public static final String GATEWAY = "https://gateway.example.com";
+    public static final String BILLING = "https://billing.example.com";
+
+    private record Rule(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {}
+
+    private final List<HttpRequest> requests = new CopyOnWriteArrayList<>();
+    private final Deque<Rule> script = new ConcurrentLinkedDeque<>();
+    private final Map<String, String> keys = new ConcurrentHashMap<>();
+    private final Set<String> live = ConcurrentHashMap.newKeySet();
+    private final List<String> ended = new CopyOnWriteArrayList<>();
+    private final AtomicInteger tokens = new AtomicInteger();
+    private final AtomicInteger sessions = new AtomicInteger();
+    private volatile boolean disposed;
+
+    /** The configuration of a client of this platform. */
+    public CaracalConfig.Builder config() {
+        return CaracalConfig.builder()
+                .zoneId("zone-1")
+                .applicationId("app-1")
+                .clientSecret("the-client-secret")
+                .stsUrl("https://sts.example.com")
+                .coordinatorUrl("https://coordinator.example.com")
+                .gatewayUrl(GATEWAY)
+                .resource("resource://billing-api", BILLING)
+                .transport(this);
+    }
+
+    /** A client of this platform. */
+    public Caracal client() {
+        return Caracal.create(config().build());
+    }
+
+    /** The next request that matches is answered otherwise; rules are used in their order, once each. */
+    public void next(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {
+        script.add(new Rule(when, then));
+    }
+
+    /** The next request that matches gets this answer and has no effect. */
+    public void nextAnswer(Predicate<HttpRequest> when, int status, String body) {
+        next(when, real -> Mono.just(answer(status, body)));
+    }
+
+    /** The next request that matches takes effect, but its answer is replaced by an error. */
+    public void nextLost(Predicate<HttpRequest> when, Throwable error) {
+        next(when, real -> real.then(Mono.error(error)));
+    }
+
+    public static boolean isToken(HttpRequest request) {
+        return request.uri().getPath().equals("/oauth/2/token");
+    }
+
+    public static boolean isOpen(HttpRequest request) {
+        return request.method().equals("POST") && request.uri().getPath().endsWith("/agents");
+    }
+
+    public static boolean isTerminate(HttpRequest request) {
+        return request.method().equals("DELETE");
+    }
+
+    public List<HttpRequest> requests(Predicate<HttpRequest> which) {
+        return requests.stream().filter(which).toList();
+    }
+
+    public static String body(HttpRequest request) {
+        byte[] body = request.body();
+        return body == null ? "" : new String(body, StandardCharsets.UTF_8);
+    }
+
+    /** Sessions that were opened and not terminated. */
+    public Set<String> live() {
+        return live;
+    }
+
+    /** Sessions in the order of their termination. */
+    public List<String> ended() {
+        return ended;
+    }
+
+    public int opened() {
+        return sessions.get();
+    }
+
+    public static HttpResponse answer(int status, String body) {
+        return new HttpResponse(
+                status, Map.of("Content-Type", "application/json"), body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    @Override
+    public Mono<HttpResponse> exchange(HttpRequest request) {
+        return Mono.defer(() -> {
+            requests.add(request);
+            Mono<HttpResponse> real = Mono.fromSupplier(() -> handle(request));
+            return script.stream()
+                    .filter(rule -> rule.when().test(request))
+                    .findFirst()
+                    .filter(script::remove)
+                    .map(rule -> rule.then().apply(real))
+                    .orElse(real);
+        });
+    }
+
+    private HttpResponse handle(HttpRequest request) {
+        if (isToken(request)) {
+            return answer(
+                    200,
+                    "{\"access_token\":\"token-" + tokens.incrementAndGet()
+                            + "\",\"token_type\":\"Bearer\",\"expires_in\":900}");
+        }
+        if (isOpen(request)) {
+            String key = header(request, "Idempotency-Key");
+            boolean replay = key != null && keys.containsKey(key);
+            String id = replay ? keys.get(key) : "session-" + sessions.incrementAndGet();
+            if (!replay) {
+                live.add(id);
+                if (key != null) {
+                    keys.put(key, id);
+                }
+            }
+            return new HttpResponse(
+                    201,
+                    replay ? Map.of("Idempotency-Replayed", "true") : Map.of(),
+                    ("{\"agent_session_id\":\"" + id + "\",\"delegation_edge_id\":null}")
+                            .getBytes(StandardCharsets.UTF_8));
+        }
+        if (isTerminate(request)) {
+            String path = request.uri().getPath();
+            String id = path.substring(path.lastIndexOf('/') + 1);
+            if (!live.remove(id)) {
+                return answer(404, "{\"error\":\"session_not_found\"}");
+            }
+            ended.add(id);
+            return new HttpResponse(204, Map.of(), new byte[0]);
+        }
+        return answer(404, "{\"error\":\"not_found\"}");
+    }
+
+    public static @Nullable String header(HttpRequest request, String name) {
+        return request.headers().entrySet().stream()
+                .filter(e -> e.getKey().equalsIgnoreCase(name))
+                .map(Map.Entry::getValue)
+                .findFirst()
+                .orElse(null);
+    }
+
+    @Override
+    public Mono<Void> disposeLater() {
+        return Mono.fromRunnable(this::dispose);
+    }
+
+    @Override
+    public void dispose() {
+        disposed = true;
+    }
+
+    @Override
+    public boolean isDisposed() {
+        return disposed;
+    }
+
+    /** How long a test waits at most. */
+    public static final Duration LIMIT = Duration.ofSeconds(10);
+}
