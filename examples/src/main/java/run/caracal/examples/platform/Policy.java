@@ -1,0 +1,46 @@
+package run.caracal.examples.platform;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The policy set in force, as far as it can be told from outside: its names in the audit log. */
+final class Policy {
+
+    static final String BOOTSTRAP = "caracal-bootstrap";
+
+    private static final String SET = "policy-set-local";
+    private static final String VERSION = "policy-set-local-v1";
+    private static final String MANIFEST = "5d9c68c6c50ed3d02a2fcf54f63993b6d48d8a4a2d2b5f6f3a2d8e1c7b904a11";
+
+    /** The policy that lets an application use what it holds at the Gateway. */
+    static String use(String applicationId) {
+        return "caracal-" + applicationId + "-use";
+    }
+
+    AuditEvent event(
+            String zoneId,
+            String eventType,
+            String requestId,
+            boolean allowed,
+            String evaluationStatus,
+            @Nullable String determiningPolicy,
+            Map<String, @Nullable Object> metadata,
+            Instant now) {
+        boolean decision = eventType.equals("token_exchange");
+        return new AuditEvent(
+                Ids.timeOrdered(now),
+                zoneId,
+                eventType,
+                requestId,
+                allowed ? "allow" : "deny",
+                evaluationStatus,
+                decision ? SET : null,
+                decision ? VERSION : null,
+                decision ? MANIFEST : null,
+                determiningPolicy == null ? List.of() : List.of(determiningPolicy),
+                metadata,
+                now);
+    }
+}

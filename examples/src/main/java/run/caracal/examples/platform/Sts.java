@@ -1,0 +1,199 @@
+package run.caracal.examples.platform;
+
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import run.caracal.examples.platform.Zone.Application;
+
+/** The token service's HTTP face: framing checks, client authentication, and the shape of its answers. */
+final class Sts {
+
+    private static final String GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
+    private static final String ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
+    private static final String ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
+    private static final List<String> REFUSED_FIELDS =
+            List.of("actor_token", "client_assertion", "client_assertion_type");
+    private static final List<String> NOT_FOR_FEDERATION =
+            List.of("resource", "scope", "session_id", "agent_session_id", "delegation_edge_id", "approval_id");
+
+    private final Zone zone;
+    private final TokenService tokens;
+    private final SecretThrottle throttle;
+
+    Sts(Zone zone, TokenService tokens) {
+        this.zone = zone;
+        this.tokens = tokens;
+        this.throttle = new SecretThrottle(zone.limits);
+    }
+
+    Mono<Answer> answer(Call call) {
+        return switch (call.path()) {
+            case "/oauth/2/token" -> allowed(call, "POST", token(call));
+            case "/.well-known/jwks.json" -> allowed(call, "GET", Mono.fromSupplier(() -> jwks(call)));
+            case "/health", "/ready" -> allowed(call, "GET", Mono.just(Answer.empty(200)));
+            default -> Mono.just(Answer.text(404, "404 page not found\n"));
+        };
+    }
+
+    private static Mono<Answer> allowed(Call call, String method, Mono<Answer> answer) {
+        boolean fits = call.method().equals(method)
+                || (method.equals("GET") && call.method().equals("HEAD"));
+        return fits
+                ? answer
+                : Mono.just(Answer.text(405, "Method Not Allowed\n").with("Allow", method));
+    }
+
+    private Answer jwks(Call call) {
+        String zoneId = call.queryFields().first("zone_id");
+        if (zoneId.isEmpty()) {
+            return Answer.error(new Refusal(400, "invalid_token", "zone_id is required"), null);
+        }
+        if (!zoneId.equals(zone.id)) {
+            return Answer.error(new Refusal(404, "resource_not_found", "no signing key for this zone"), null);
+        }
+        return Answer.json(200, zone.keys.jwks())
+                .with("Cache-Control", "public, max-age=300, must-revalidate")
+                .with("X-Content-Type-Options", "nosniff");
+    }
+
+    private Mono<Answer> token(Call call) {
+        String requestId =
+                call.header("x-request-id").filter(id -> !id.isEmpty()).orElseGet(() -> Ids.timeOrdered(zone.now()));
+        return Mono.defer(() -> exchange(call, requestId))
+                .map(issued -> Answer.json(200, issued.toJson()))
+                .onErrorResume(Refusal.class, refusal -> Mono.just(Answer.error(refusal, requestId)))
+                .map(answer -> answer.with("X-Request-Id", requestId));
+    }
+
+    private Mono<IssuedToken> exchange(Call call, String requestId) {
+        Form form = form(call);
+        long ttl = ttl(form);
+        checkTerms(call, form);
+        Application application = authenticated(form);
+        if (form.first("subject_token_type").equals(ID_TOKEN)) {
+            throw federationRefusal(form);
+        }
+        Set<String> resources =
+                form.all("resource").stream().map(String::strip).collect(Collectors.toCollection(TreeSet::new));
+        if (resources.isEmpty()) {
+            throw invalid("at least one resource is required");
+        }
+        return tokens.issue(new TokenRequest(
+                application.id(),
+                List.copyOf(resources),
+                form.first("scope"),
+                ttl,
+                emptyIsNull(form.first("session_id")),
+                emptyIsNull(form.first("agent_session_id")),
+                emptyIsNull(form.first("delegation_edge_id")),
+                emptyIsNull(form.first("subject_token")),
+                requestId));
+    }
+
+    /** The checks up to the form's fields, in the platform's order. */
+    private static Form form(Call call) {
+        if (call.query() != null) {
+            throw invalid("query parameters are not allowed");
+        }
+        String contentType = call.header("content-type").orElse("");
+        int parameters = contentType.indexOf(';');
+        String mediaType = parameters < 0 ? contentType : contentType.substring(0, parameters);
+        if (!mediaType.strip().toLowerCase(Locale.ROOT).equals("application/x-www-form-urlencoded")) {
+            throw new Refusal(415, "invalid_token", "content type must be application/x-www-form-urlencoded");
+        }
+        if (call.body().tooLarge()) {
+            throw new Refusal(413, "payload_too_large", "request body too large");
+        }
+        Form form = decoded(call.body().text());
+        form.fields().forEach((name, values) -> {
+            if (values.size() > 1 && !name.equals("resource")) {
+                throw invalid("duplicate form field: " + name);
+            }
+        });
+        for (String name : REFUSED_FIELDS) {
+            if (form.has(name)) {
+                throw invalid(name + " is not supported");
+            }
+        }
+        return form;
+    }
+
+    /** The checks on what the form says, in the platform's order. */
+    private static void checkTerms(Call call, Form form) {
+        for (Map.Entry<String, String> header : call.requestHeaders()) {
+            if (header.getKey().toLowerCase(Locale.ROOT).startsWith("x-caracal-gateway-")) {
+                throw new Refusal(401, "access_denied", "invalid gateway exchange signature");
+            }
+        }
+        if (form.all("resource").stream().anyMatch(String::isBlank)) {
+            throw invalid("resource must not be empty");
+        }
+        if (!form.first("grant_type").equals(GRANT_TYPE)) {
+            throw invalid("unsupported grant_type");
+        }
+        String subjectType = form.first("subject_token_type");
+        if (!Set.of("", ACCESS_TOKEN, ID_TOKEN).contains(subjectType)) {
+            throw invalid("unsupported subject_token_type");
+        }
+        if (subjectType.isEmpty() != form.first("subject_token").isEmpty()) {
+            throw invalid("subject_token and subject_token_type must be provided together");
+        }
+    }
+
+    private Application authenticated(Form form) {
+        String applicationId = form.first("application_id").strip();
+        String zoneId = form.first("zone_id").strip();
+        if (throttle.blocks(applicationId, zone.now())) {
+            throw new Refusal(429, "provider_rate_limited", "authentication rate limit exceeded");
+        }
+        Application application = zone.applications.get(applicationId);
+        if (application == null || zoneId.isEmpty() || !application.hasSecret(form.first("client_secret"))) {
+            throttle.failed(applicationId, zone.now());
+            throw new Refusal(401, "access_denied", "invalid client credentials");
+        }
+        if (!zoneId.equals(zone.id)) {
+            throw new Refusal(
+                    403, "zone_invalid", "application belongs to zone " + zone.id + ", not to zone " + zoneId);
+        }
+        return application;
+    }
+
+    private static Refusal federationRefusal(Form form) {
+        for (String name : NOT_FOR_FEDERATION) {
+            if (form.has(name)) {
+                return invalid(name + " is not allowed with an id_token");
+            }
+        }
+        return new Refusal(401, "invalid_token", "invalid subject_token: issuer is not registered in this zone");
+    }
+
+    private static Form decoded(String body) {
+        try {
+            return Form.parse(body);
+        } catch (IllegalArgumentException e) {
+            throw invalid("malformed request body");
+        }
+    }
+
+    private static long ttl(Form form) {
+        String ttl = form.first("ttl_seconds");
+        try {
+            return ttl.isEmpty() ? 0 : Long.parseLong(ttl);
+        } catch (NumberFormatException e) {
+            throw invalid("invalid ttl_seconds");
+        }
+    }
+
+    private static @Nullable String emptyIsNull(String value) {
+        return value.isEmpty() ? null : value;
+    }
+
+    private static Refusal invalid(String description) {
+        return new Refusal(400, "invalid_token", description);
+    }
+}
