@@ -1,5 +1,8 @@
 package run.caracal.examples.platform;
 
+import io.netty.channel.group.ChannelGroup;
+import io.netty.channel.group.DefaultChannelGroup;
+import io.netty.util.concurrent.ImmediateEventExecutor;
 import java.nio.charset.StandardCharsets;
 import java.time.Clock;
 import java.time.Duration;
@@ -12,6 +15,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
+import reactor.netty.FutureMono;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
@@ -41,24 +45,34 @@ final class Endpoint {
     }
 
     /** A listening endpoint with the address it is reached at. */
-    record Bound(Endpoint endpoint, DisposableServer server) {
+    record Bound(Endpoint endpoint, DisposableServer server, ChannelGroup connections) {
         String url() {
             return "http://127.0.0.1:" + server.port();
+        }
+
+        /** Stops listening, then closes what is connected. */
+        Mono<Void> close() {
+            return Mono.defer(() -> {
+                server.dispose();
+                return server.onDispose().then(Mono.defer(() -> FutureMono.from(connections.close())));
+            });
         }
     }
 
     static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, LoopResources loops) {
         Endpoint endpoint = new Endpoint(service, limits, clock);
+        ChannelGroup connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE);
         return HttpServer.create()
                 .host("127.0.0.1")
                 .port(port)
                 .runOn(loops)
+                .channelGroup(connections)
                 .idleTimeout(IDLE)
                 .httpRequestDecoder(
                         decoder -> decoder.maxHeaderSize(limits.headerBytes).maxInitialLineLength(limits.headerBytes))
                 .handle(endpoint::handle)
                 .bind()
-                .map(server -> new Bound(endpoint, server));
+                .map(server -> new Bound(endpoint, server, connections));
     }
 
     /**

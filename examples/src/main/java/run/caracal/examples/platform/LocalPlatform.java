@@ -75,7 +75,7 @@ public final class LocalPlatform implements Disposable {
         this.closing = Mono.defer(() -> {
                     closed.set(true);
                     sweeps.dispose();
-                    return close(servers, loops).then(connections.disposeLater());
+                    return connections.disposeLater().then(close(servers, loops));
                 })
                 .cache();
     }
@@ -273,10 +273,7 @@ public final class LocalPlatform implements Disposable {
 
     private static Mono<Void> close(Map<Service, Endpoint.Bound> servers, LoopResources loops) {
         return Flux.fromIterable(servers.values())
-                .flatMap(bound -> {
-                    bound.server().dispose();
-                    return bound.server().onDispose();
-                })
+                .flatMap(Endpoint.Bound::close)
                 .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT));
     }
 

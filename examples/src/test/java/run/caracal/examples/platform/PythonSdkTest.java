@@ -1,0 +1,62 @@
+package run.caracal.examples.platform;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Assumptions;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The platform serves a client that was not written here: the published Python SDK. Runs with
+ * {@code -Dcaracal.python=PATH}, where PATH is a Python 3.12 or later that has caracalai-sdk 1.0.0 installed.
+ */
+final class PythonSdkTest {
+
+    @Test
+    void servesThePublishedPythonSdk(@TempDir Path directory) throws Exception {
+        String python = System.getProperty("caracal.python", "");
+        Assumptions.assumeFalse(
+                python.isEmpty(), "skipped: -Dcaracal.python names no Python with caracalai-sdk installed");
+        LocalPlatform platform = LocalPlatform.builder().start();
+        try {
+            String output = run(python, platform, directory);
+
+            assertThat(output)
+                    .contains("session closed", "child closed", "gateway 200", "service active", "service closed");
+            assertThat(platform.openSessionCount()).isZero();
+            assertThat(platform.totalOpened()).isEqualTo(3);
+            assertThat(platform.audit().events())
+                    .extracting(AuditEvent::eventType)
+                    .contains("token_exchange", "gateway_resource_request");
+        } finally {
+            platform.disposeLater().block(Duration.ofSeconds(5));
+        }
+    }
+
+    private static String run(String python, LocalPlatform platform, Path directory)
+            throws IOException, InterruptedException {
+        Path script = Path.of("src", "test", "resources", "python_sdk.py").toAbsolutePath();
+        File output = directory.resolve("output").toFile();
+        ProcessBuilder builder = new ProcessBuilder(List.of(python, script.toString()))
+                .redirectErrorStream(true)
+                .redirectOutput(output);
+        Map<String, String> environment = builder.environment();
+        environment.keySet().removeIf(name -> name.startsWith("CARACAL_"));
+        environment.put("CARACAL_CONFIG", platform.writeProfile(directory).toString());
+        environment.put("CARACAL_RESOURCE_ID", platform.resourceId());
+        environment.put("CARACAL_RESOURCE_PATH", "/charge");
+        Process process = builder.start();
+        assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
+        String text = Files.readString(output.toPath());
+        assertThat(process.exitValue()).as(text).isZero();
+        return text;
+    }
+}
