@@ -1,0 +1,21 @@
+package run.caracal.test;
+
+import reactor.blockhound.BlockHound;
+import reactor.blockhound.BlockingOperationError;
+import reactor.blockhound.integration.BlockHoundIntegration;
+
+/** Records a blocking call, and then refuses it: an error that somebody swallows is seen nevertheless. */
+public final class RecordingBlockHound implements BlockHoundIntegration {
+
+    /** For {@link java.util.ServiceLoader}. */
+    public RecordingBlockHound() {}
+
+    @Override
+    public void applyTo(BlockHound.Builder builder) {
+        builder.blockingMethodCallback(method -> {
+            BlockingOperationError error = new BlockingOperationError(method);
+            Hygiene.blocked(error);
+            throw error;
+        });
+    }
+}

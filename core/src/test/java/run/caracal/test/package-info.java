@@ -1,0 +1,5 @@
+/** Test support for all modules. */
+@NullMarked
+package run.caracal.test;
+
+import org.jspecify.annotations.NullMarked;
