@@ -1,0 +1,53 @@
+package run.caracal.netty;
+
+import java.util.Objects;
+import reactor.netty.http.client.HttpClient;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.netty.internal.GovernedHttpClient;
+
+/**
+ * Gives the requests of a Reactor Netty {@link HttpClient} the identity of the session in whose Reactor Context they are
+ * subscribed. Decorate a client once and use it, its withers, or a {@code WebClient} built on it, everywhere.
+ *
+ * <p>What a decorated client does (DESIGN H1 to H5):
+ *
+ * <ul>
+ *   <li>Each subscription asks the {@link OutboundPolicy} anew, with the subscriber's own Context: a response
+ *       {@code Mono} that is stored, retried, repeated or subscribed by two users sends each time the identity of that
+ *       subscription.
+ *   <li>Headers are edited when the request leaves, after everything that the caller or {@code WebClient} has set. When
+ *       the address is rewritten, {@code Host} (in HTTP/2 {@code :authority}) follows it.
+ *   <li>What the policy refuses fails with its error and is not sent. Under {@code WebClient} such an error is the cause
+ *       of a {@code WebClientRequestException}.
+ *   <li>A request that the policy leaves alone goes to the address object that the caller gave, untouched but for
+ *       {@code X-Caracal-Resource}, which is removed.
+ *   <li>A redirect, when the client follows them, is sent without any identity, to the same origin too. Following
+ *       redirects is best left off.
+ *   <li>A call with an identity is refused when {@link HttpClient#httpAuthentication} would send it again, and
+ *       {@link HttpClient#websocket()} is refused always, because its address and identity cannot be governed: use a
+ *       client that is not decorated for it.
+ *   <li>Nothing is retried, and no status is turned into an error.
+ * </ul>
+ *
+ * <p>A resource is selected with an {@code X-Caracal-Resource} header. Given with {@code client.headers(...)} it is known
+ * when the identity is resolved; set later, inside {@code send} (which is where {@code WebClient} sets its headers), it
+ * is seen only when the request leaves.
+ *
+ * <p>Decorated clients subclass {@link HttpClient}; they are tested with Reactor Netty 1.3.6 and later 1.3 versions.
+ */
+public final class CaracalHttp {
+    private CaracalHttp() {}
+
+    /**
+     * Decorates a client.
+     *
+     * @param client the client to decorate; it is not changed. A client that is decorated already gets the new policy in
+     *     place of its old one, so that decorating twice is the same as decorating once, with the last policy.
+     * @param policy decides where requests go and which identity they carry
+     * @return a decorated client; all its withers return decorated clients
+     */
+    public static HttpClient decorate(HttpClient client, OutboundPolicy policy) {
+        return GovernedHttpClient.decorate(
+                Objects.requireNonNull(client, "client"), Objects.requireNonNull(policy, "policy"));
+    }
+}

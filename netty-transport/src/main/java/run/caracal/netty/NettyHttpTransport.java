@@ -1,0 +1,405 @@
+package run.caracal.netty;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.channel.ChannelOption;
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.ssl.SslContext;
+import io.netty.handler.ssl.SslContextBuilder;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeMap;
+import java.util.concurrent.TimeoutException;
+import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import reactor.netty.ByteBufFlux;
+import reactor.netty.NettyOutbound;
+import reactor.netty.http.Http11SslContextSpec;
+import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.client.HttpClientRequest;
+import reactor.netty.http.client.HttpClientResponse;
+import reactor.netty.resources.ConnectionProvider;
+import reactor.netty.resources.LoopResources;
+import reactor.netty.tcp.SslProvider;
+import run.caracal.error.CaracalException;
+import run.caracal.error.ClosedException;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
+import run.caracal.netty.TransportErrors.Limits;
+
+/**
+ * The transport of the SDK on Reactor Netty, for the calls to the STS and the Coordinator. It has a connection pool and
+ * event loop threads of its own, so that user traffic neither delays nor exhausts it, and it never repeats a request and
+ * never follows a redirect, whatever the customizer says.
+ *
+ * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
+ *
+ * <pre>{@code
+ * HttpTransport transport = NettyHttpTransport.builder()
+ *         .customize(client -> client.proxyWithSystemProperties())
+ *         .sslContext(certificates::current)
+ *         .build();
+ * }</pre>
+ *
+ * <p>Creating one reads the platform's trust store: do it in start-up code, not on an event loop.
+ */
+public final class NettyHttpTransport implements HttpTransport {
+    /** How many connections there may be to one service by default. */
+    public static final int DEFAULT_MAX_CONNECTIONS = 100;
+
+    /** How many requests may wait for a connection to one service by default. */
+    public static final int DEFAULT_MAX_PENDING = 20_000;
+
+    /** How long a request waits for a connection to become free by default. */
+    public static final Duration DEFAULT_ACQUIRE_TIMEOUT = Duration.ofSeconds(5);
+
+    /** How long establishing a connection may take, unless the customizer says otherwise. */
+    public static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
+
+    /** How long a connection stays idle in the pool: less than the 60 s after which load balancers drop it. */
+    public static final Duration MAX_IDLE_TIME = Duration.ofSeconds(45);
+
+    private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
+    private static final Duration LOOP_SHUTDOWN_TIMEOUT = Duration.ofSeconds(5);
+    private static final int MAX_LOOPS = 4;
+    private static final Logger log = LoggerFactory.getLogger(NettyHttpTransport.class);
+
+    private final ConnectionProvider pool;
+    private final LoopResources loops;
+    private final Scheduler timer;
+    private final HttpClient client;
+    private final Limits limits;
+    private final Mono<Void> end;
+    private volatile boolean disposed;
+
+    private NettyHttpTransport(Builder builder) {
+        limits = new Limits(builder.maxConnections, builder.maxPending, builder.acquireTimeout);
+        pool = ConnectionProvider.builder("caracal")
+                .maxConnections(builder.maxConnections)
+                .pendingAcquireMaxCount(builder.maxPending)
+                .pendingAcquireTimeout(builder.acquireTimeout)
+                .maxIdleTime(MAX_IDLE_TIME)
+                .evictInBackground(EVICTION_INTERVAL)
+                .lifo()
+                .build();
+        loops = LoopResources.create(
+                "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
+        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal.
+        timer = Schedulers.fromExecutorService(loops.onClient(true));
+        Supplier<? extends SslContext> ssl = builder.sslContext;
+        HttpClient base = HttpClient.create(pool)
+                .runOn(loops)
+                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) CONNECT_TIMEOUT.toMillis())
+                .secure(spec -> {
+                    if (ssl == null) {
+                        SslProvider.GenericSslContextSpec<SslContextBuilder> platform =
+                                Http11SslContextSpec.forClient();
+                        spec.sslContext(platform);
+                    } else {
+                        spec.sslContext(new SuppliedSslContext(ssl));
+                    }
+                });
+        client = Objects.requireNonNull(builder.customizer.apply(base), "the customizer returned null")
+                .followRedirect(false)
+                .disableRetry(true);
+        end = Mono.defer(() -> pool.disposeLater()
+                        .then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT))
+                        .doFinally(signal -> timer.dispose()))
+                .cache();
+    }
+
+    /**
+     * Creates a transport with the default settings.
+     *
+     * @return a new transport, owned by the caller
+     */
+    public static NettyHttpTransport create() {
+        return builder().build();
+    }
+
+    /**
+     * Starts to build a transport.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    @Override
+    public Mono<HttpResponse> exchange(HttpRequest request) {
+        Objects.requireNonNull(request, "request");
+        return Mono.defer(() -> {
+            if (disposed) {
+                return Mono.error(closed());
+            }
+            Attempt attempt = new Attempt(request);
+            return client.request(HttpMethod.valueOf(request.method()))
+                    .uri(request.uri())
+                    .send(attempt::send)
+                    .response(attempt::receive)
+                    .singleOrEmpty()
+                    .timeout(request.timeout(), timer)
+                    .onErrorMap(error -> map(attempt, error));
+        });
+    }
+
+    private Throwable map(Attempt attempt, Throwable error) {
+        if (error instanceof CaracalException || error instanceof UnsendableHeader) {
+            return error;
+        }
+        if (disposed && !attempt.sent) {
+            return closed();
+        }
+        return error.getClass() == TimeoutException.class
+                ? TransportErrors.timeout(attempt.request, attempt.sent)
+                : TransportErrors.map(attempt.request, error, attempt.sent, limits);
+    }
+
+    private static ClosedException closed() {
+        return new ClosedException("The HTTP transport is closed; nothing was sent. Create a new client.");
+    }
+
+    /**
+     * {@inheritDoc}
+     *
+     * <p>Requests still in flight fail. Resources that the customizer brought are left alone.
+     */
+    @Override
+    public Mono<Void> disposeLater() {
+        return Mono.defer(() -> {
+            disposed = true;
+            return end;
+        });
+    }
+
+    @Override
+    public void dispose() {
+        Disposable closing = disposeLater()
+                .subscribe(null, error -> log.warn("Closing the Caracal HTTP transport failed: {}", error.toString()));
+        if (closing.isDisposed()) {
+            log.debug("The Caracal HTTP transport is closed");
+        }
+    }
+
+    @Override
+    public boolean isDisposed() {
+        return disposed;
+    }
+
+    /** Names the limits only. */
+    @Override
+    public String toString() {
+        return "NettyHttpTransport[maxConnections=" + limits.maxConnections() + ", disposed=" + disposed + "]";
+    }
+
+    /** One request: sent at most once, its answer collected up to the limit. */
+    private static final class Attempt {
+        final HttpRequest request;
+        volatile boolean sent;
+
+        Attempt(HttpRequest request) {
+            this.request = request;
+        }
+
+        Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
+            HttpHeaders headers = out.requestHeaders();
+            request.headers().forEach((name, value) -> {
+                try {
+                    headers.set(name, value);
+                } catch (IllegalArgumentException e) {
+                    throw new UnsendableHeader(TransportErrors.describe(request), name);
+                }
+            });
+            sent = true;
+            byte[] body = request.body();
+            if (body == null) {
+                if (!"GET".equals(request.method()) && !"HEAD".equals(request.method())) {
+                    headers.remove(HttpHeaderNames.TRANSFER_ENCODING).set(HttpHeaderNames.CONTENT_LENGTH, 0);
+                }
+                return outbound;
+            }
+            headers.remove(HttpHeaderNames.TRANSFER_ENCODING).set(HttpHeaderNames.CONTENT_LENGTH, body.length);
+            return outbound.sendByteArray(Mono.just(body));
+        }
+
+        Mono<HttpResponse> receive(HttpClientResponse response, ByteBufFlux content) {
+            int limit = request.maxResponseBytes();
+            HttpHeaders headers = response.responseHeaders();
+            long announced = announced(headers);
+            if (announced > limit && !"HEAD".equals(request.method())) {
+                return Mono.error(TransportErrors.tooLarge(request));
+            }
+            int expected = announced < 0 || announced > limit ? 0 : (int) announced;
+            return content.collect(() -> new Collected(expected), (collected, buffer) -> {
+                        if (!collected.add(buffer, limit)) {
+                            throw TransportErrors.tooLarge(request);
+                        }
+                    })
+                    .map(collected -> new HttpResponse(response.status().code(), first(headers), collected.bytes()));
+        }
+
+        private static long announced(HttpHeaders headers) {
+            String value = headers.get(HttpHeaderNames.CONTENT_LENGTH);
+            try {
+                return value == null ? -1 : Long.parseLong(value.strip());
+            } catch (NumberFormatException e) {
+                return -1;
+            }
+        }
+
+        private static Map<String, String> first(HttpHeaders headers) {
+            Map<String, String> first = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+            headers.forEach(header -> first.putIfAbsent(header.getKey(), header.getValue()));
+            return first;
+        }
+    }
+
+    /** The bytes of an answer so far; the buffers are released by Reactor Netty. */
+    private static final class Collected {
+        private byte[] bytes;
+        private int size;
+
+        Collected(int expected) {
+            bytes = new byte[expected];
+        }
+
+        boolean add(ByteBuf buffer, int limit) {
+            int more = buffer.readableBytes();
+            if (more > limit - size) {
+                return false;
+            }
+            if (size + more > bytes.length) {
+                bytes = Arrays.copyOf(bytes, Math.min(limit, Math.max(size + more, bytes.length * 2)));
+            }
+            buffer.readBytes(bytes, size, more);
+            size += more;
+            return true;
+        }
+
+        byte[] bytes() {
+            return size == bytes.length ? bytes : Arrays.copyOf(bytes, size);
+        }
+    }
+
+    /** A header that HTTP does not allow; without its value, which may be a secret. */
+    private static final class UnsendableHeader extends IllegalArgumentException {
+        private static final long serialVersionUID = 1L;
+
+        UnsendableHeader(String call, String name) {
+            super(call + ": the value for the header " + name
+                    + " holds a character that HTTP does not allow; nothing was"
+                    + " sent. Check where the value comes from, for instance a secret file with a line break.");
+        }
+    }
+
+    /** Settings of a transport. Not thread-safe. */
+    public static final class Builder {
+        private UnaryOperator<HttpClient> customizer = UnaryOperator.identity();
+        private @Nullable Supplier<? extends SslContext> sslContext;
+        private int maxConnections = DEFAULT_MAX_CONNECTIONS;
+        private int maxPending = DEFAULT_MAX_PENDING;
+        private Duration acquireTimeout = DEFAULT_ACQUIRE_TIMEOUT;
+
+        private Builder() {}
+
+        /**
+         * Changes the client that is used for the STS and the Coordinator alike: proxy, resolver, timeouts, metrics, event
+         * loops and so on. Several customizers are applied one after the other. A connection provider or event loops
+         * given here are never disposed by this transport. Following redirects and repeating requests stay off.
+         *
+         * @param customizer gets the client with the settings of this transport, returns the one to use
+         * @return this builder
+         */
+        public Builder customize(UnaryOperator<HttpClient> customizer) {
+            Objects.requireNonNull(customizer, "customizer");
+            UnaryOperator<HttpClient> before = this.customizer;
+            this.customizer = client -> customizer.apply(before.apply(client));
+            return this;
+        }
+
+        /**
+         * Sets the TLS context, for instance for a client certificate. The supplier is asked for each new connection, so
+         * that a rotated certificate is used without a restart; connections that are open live on until they have been
+         * idle for {@link NettyHttpTransport#MAX_IDLE_TIME}.
+         *
+         * <p>Default: the platform's trust store and no client certificate.
+         *
+         * @param sslContext gives the current context for clients. It is called on an event loop and must not block: load
+         *     certificates elsewhere and hand out what is current. Return the same instance as long as nothing has
+         *     changed: TLS sessions are resumed within one context only.
+         * @return this builder
+         */
+        public Builder sslContext(Supplier<? extends SslContext> sslContext) {
+            this.sslContext = Objects.requireNonNull(sslContext, "sslContext");
+            return this;
+        }
+
+        /**
+         * Sets how many connections there may be to one service.
+         *
+         * @param maxConnections at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_CONNECTIONS}
+         * @return this builder
+         */
+        public Builder maxConnections(int maxConnections) {
+            this.maxConnections = positive(maxConnections, "maxConnections");
+            return this;
+        }
+
+        /**
+         * Sets how many requests may wait for a connection to one service; more fail with an error of the kind
+         * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}.
+         *
+         * @param maxPending at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_PENDING}
+         * @return this builder
+         */
+        public Builder maxPending(int maxPending) {
+            this.maxPending = positive(maxPending, "maxPending");
+            return this;
+        }
+
+        /**
+         * Sets how long a request waits for a connection to become free, before it fails with an error of the kind
+         * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}. The timeout of the request as a whole
+         * runs from the same moment.
+         *
+         * @param acquireTimeout positive (resolution: ms); default 5 s
+         * @return this builder
+         */
+        public Builder acquireTimeout(Duration acquireTimeout) {
+            if (acquireTimeout.toMillis() <= 0) {
+                throw new IllegalArgumentException("acquireTimeout must be at least 1 ms: " + acquireTimeout);
+            }
+            this.acquireTimeout = acquireTimeout;
+            return this;
+        }
+
+        private static int positive(int value, String name) {
+            if (value < 1) {
+                throw new IllegalArgumentException(name + " must be at least 1: " + value);
+            }
+            return value;
+        }
+
+        /**
+         * Creates the transport.
+         *
+         * @return a new transport, owned by the caller
+         */
+        public NettyHttpTransport build() {
+            return new NettyHttpTransport(this);
+        }
+    }
+}

@@ -1,0 +1,362 @@
+package run.caracal.netty.internal;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.util.AsciiString;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import org.jspecify.annotations.Nullable;
+import reactor.core.Exceptions;
+import reactor.core.publisher.Mono;
+import reactor.netty.Connection;
+import reactor.netty.http.client.HttpClientRequest;
+import reactor.util.context.ContextView;
+import run.caracal.error.RoutingException;
+import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundHeaders;
+import run.caracal.http.OutboundPolicy;
+
+/**
+ * One resolved request on its way out: the decision of the policy, and what has become of it. It travels in the Reactor
+ * Context of one subscription, under {@link #KEY}, so that the WebClient filter and the decorated client agree on one
+ * resolution (H4), and so that what follows the first request on the same subscription, a redirect, is recognised.
+ */
+public final class OutboundExchange {
+    /** Where the exchange stands in the Reactor Context of its request. */
+    public static final Object KEY = OutboundExchange.class;
+
+    private static final AsciiString TRACEPARENT = AsciiString.cached("traceparent");
+    private static final AsciiString TRACESTATE = AsciiString.cached("tracestate");
+    private static final AsciiString BAGGAGE = AsciiString.cached("baggage");
+    private static final String OWN_HEADERS = "x-caracal-";
+    private static final String OWN_MEMBERS = "caracal.";
+    private static final AtomicIntegerFieldUpdater<OutboundExchange> CLAIMED =
+            AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "claimed");
+
+    private final OutboundCall call;
+    private final String target;
+    private final boolean rewritten;
+    private final @Nullable OutboundExchange replaced;
+
+    private volatile int claimed; // whose request this is has been settled; from then on another one resolves anew
+    private volatile boolean superseded; // a later attempt has its own exchange
+    private volatile boolean governed; // a decorated client sends it: a filter above needs to watch no more
+    private boolean prepared; // a request of this exchange has been on a connection
+    private boolean edited;
+    private boolean sent;
+    // What the edit has set, to be found again on a redirect.
+    private @Nullable String authorization;
+    private @Nullable String traceparent;
+    private @Nullable String tracestate;
+
+    private OutboundExchange(OutboundCall call, String asked, boolean governed, @Nullable OutboundExchange replaced) {
+        this.call = call;
+        this.governed = governed;
+        this.claimed = governed ? 1 : 0;
+        this.rewritten = call.carriesIdentity() && !call.url().equals(asked);
+        this.target = rewritten ? call.url() : asked;
+        this.replaced = replaced;
+    }
+
+    /**
+     * Asks the policy. What is known at once comes as a scalar, without operators in between.
+     *
+     * @param policy the policy
+     * @param url the absolute address as the caller gave it
+     * @param resource the caller's resource, as far as it is known
+     * @param context the subscriber's Context
+     * @param governed whether a decorated client asks, whose own request it is then
+     * @return the exchange, or the error that keeps the request from being sent; never empty
+     */
+    public static Mono<OutboundExchange> resolve(
+            OutboundPolicy policy, String url, @Nullable String resource, ContextView context, boolean governed) {
+        OutboundExchange before = in(context, url);
+        if (before != null) {
+            before.superseded = true;
+        }
+        Mono<OutboundCall> decision = policy.resolve(url, resource, context);
+        if (decision instanceof Callable<?> known) {
+            try {
+                return known.call() instanceof OutboundCall call
+                        ? Mono.just(new OutboundExchange(call, url, governed, before))
+                        : undecided();
+            } catch (Exception e) {
+                return Mono.error(Exceptions.unwrap(e));
+            }
+        }
+        return decision.map(call -> new OutboundExchange(call, url, governed, before))
+                .switchIfEmpty(undecided());
+    }
+
+    private static Mono<OutboundExchange> undecided() {
+        return Mono.error(
+                () -> new RoutingException("The outbound policy made no decision about this request, so it was"
+                        + " not sent. A policy answers every request with exactly one call or with an error."));
+    }
+
+    /**
+     * The exchange that a filter further up has resolved for this very address, used or not.
+     *
+     * @param context the subscriber's Context
+     * @param url the absolute address
+     * @return the exchange, or {@code null}
+     */
+    public static @Nullable OutboundExchange in(ContextView context, String url) {
+        return context.getOrDefault(KEY, null) instanceof OutboundExchange exchange && exchange.target.equals(url)
+                ? exchange
+                : null;
+    }
+
+    /**
+     * Whether a request may still be sent with this exchange.
+     *
+     * @return {@code false} when one has been
+     */
+    public boolean isFree() {
+        return claimed == 0;
+    }
+
+    /** Takes the exchange for one request of a decorated client; the first one wins. */
+    boolean claimForGovernedClient() {
+        if (CLAIMED.compareAndSet(this, 0, 1)) {
+            governed = true;
+            return true;
+        }
+        return false;
+    }
+
+    /**
+     * Where the request goes.
+     *
+     * @return the absolute address
+     */
+    public String target() {
+        return target;
+    }
+
+    /**
+     * Whether that is another address than the caller asked for.
+     *
+     * @return {@code true} when the request is routed to the Gateway
+     */
+    public boolean isRewritten() {
+        return rewritten;
+    }
+
+    /**
+     * Whether the request gets an identity.
+     *
+     * @return {@code false} when the policy leaves it alone
+     */
+    public boolean carriesIdentity() {
+        return call.carriesIdentity();
+    }
+
+    /**
+     * Whether a decorated client has taken the exchange over, which then looks after the wire.
+     *
+     * @return {@code true} below a filter, on a decorated client
+     */
+    public boolean isGoverned() {
+        return governed;
+    }
+
+    /**
+     * Edits the headers, once.
+     *
+     * @param headers the outgoing headers; writes through them are to be reported to {@link #wrote}
+     */
+    public void edit(OutboundHeaders headers) {
+        OutboundExchange before = replaced;
+        if (before != null && before.authorization != null) {
+            // The bearer of an earlier attempt is not the caller's own Authorization.
+            if (headers.getAll("Authorization").contains(before.authorization)) {
+                headers.remove("Authorization");
+            }
+        }
+        edited = true;
+        call.edit(headers);
+    }
+
+    /**
+     * Remembers what the edit has set.
+     *
+     * @param name the header
+     * @param value its value
+     */
+    public void wrote(String name, String value) {
+        switch (name.length()) {
+            case 13 -> authorization = name.equalsIgnoreCase("Authorization") ? value : authorization;
+            case 11 -> traceparent = name.equalsIgnoreCase("traceparent") ? value : traceparent;
+            case 10 -> tracestate = name.equalsIgnoreCase("tracestate") ? value : tracestate;
+            default -> {}
+        }
+    }
+
+    /**
+     * A request is about to be written by a connector that is not Reactor Netty's: what happens to it afterwards cannot be
+     * seen from here, so there is one request for each resolution.
+     *
+     * @param headers the outgoing headers
+     */
+    public void prepare(OutboundHeaders headers) {
+        if (superseded) {
+            return;
+        }
+        if (!CLAIMED.compareAndSet(this, 0, 1) && carriesIdentity()) {
+            throw sentAgain();
+        }
+        enforce(headers);
+    }
+
+    /**
+     * A request is prepared on a connection: the first one of this exchange, or what follows it on the same subscription.
+     * On the event loop.
+     *
+     * @param request the request
+     * @param connection its connection, or stream
+     */
+    public void prepare(HttpClientRequest request, Connection connection) {
+        if (prepared && request.redirectedFrom().length == 0) {
+            if (superseded) {
+                return;
+            }
+            if (carriesIdentity() || request.authenticationRetryCount() == 0) {
+                throw sentAgain();
+            }
+        }
+        claimed = 1;
+        prepared = true;
+        WireEdit.arm(connection.channel(), this);
+    }
+
+    private static RoutingException sentAgain() {
+        return new RoutingException(
+                "A request was about to be sent a second time with the identity of the first, which is"
+                        + " good for one request only; it was not sent. Retry the whole call instead, so that each attempt gets"
+                        + " an identity of its own: put a retry filter before the Caracal filter, use no httpAuthentication(...)"
+                        + " for governed requests, and use another client for WebSocket.");
+    }
+
+    /** The request leaves: gets its identity, or, after a redirect, loses what is left of it. On the event loop. */
+    void onWire(HttpHeaders headers) {
+        if (sent) {
+            strip(headers);
+            return;
+        }
+        NettyHeaders view = new NettyHeaders(headers, this);
+        if (edited) {
+            enforce(view);
+        } else {
+            edit(view);
+        }
+        sent = true;
+        if (rewritten) {
+            headers.set(HttpHeaderNames.HOST, authority());
+        }
+    }
+
+    /** What the edit of a filter has set may not be changed on the way down. */
+    private void enforce(OutboundHeaders headers) {
+        String own = authorization;
+        if (own != null) {
+            List<String> there = headers.getAll("Authorization");
+            if (there.size() != 1 || !own.equals(there.get(0))) {
+                headers.set("Authorization", own);
+            }
+        }
+    }
+
+    private String authority() {
+        int from = target.indexOf("://") + 3;
+        int to = from;
+        while (to < target.length() && "/?#".indexOf(target.charAt(to)) < 0) {
+            to++;
+        }
+        String authority = target.substring(from, to);
+        return authority.substring(authority.lastIndexOf('@') + 1);
+    }
+
+    /** Removes what identifies the session; what the caller has set stays. */
+    private void strip(HttpHeaders headers) {
+        removeOwn(headers, HttpHeaderNames.AUTHORIZATION, authorization);
+        removeOwn(headers, TRACEPARENT, traceparent);
+        removeOwn(headers, TRACESTATE, tracestate);
+        for (String name : List.copyOf(headers.names())) {
+            if (name.toLowerCase(Locale.ROOT).startsWith(OWN_HEADERS)) {
+                headers.remove(name);
+            }
+        }
+        if (headers.contains(BAGGAGE)) {
+            List<String> kept = new ArrayList<>();
+            for (String value : headers.getAll(BAGGAGE)) {
+                for (String member : value.split(",", -1)) {
+                    if (!member.isBlank()
+                            && !member.strip().toLowerCase(Locale.ROOT).startsWith(OWN_MEMBERS)) {
+                        kept.add(member.strip());
+                    }
+                }
+            }
+            if (kept.isEmpty()) {
+                headers.remove(BAGGAGE);
+            } else {
+                headers.set(BAGGAGE, String.join(",", kept));
+            }
+        }
+    }
+
+    private static void removeOwn(HttpHeaders headers, AsciiString name, @Nullable String own) {
+        if (own != null && headers.getAll(name).contains(own)) {
+            headers.remove(name);
+        }
+    }
+
+    /** Names the target only, without its query: headers carry tokens. */
+    @Override
+    public String toString() {
+        int query = target.indexOf('?');
+        return "OutboundExchange[" + (query < 0 ? target : target.substring(0, query)) + "]";
+    }
+
+    private record NettyHeaders(HttpHeaders headers, OutboundExchange exchange) implements OutboundHeaders {
+        @Override
+        public List<String> getAll(String name) {
+            return headers.getAll(name);
+        }
+
+        @Override
+        public void set(String name, String value) {
+            try {
+                headers.set(name, value);
+            } catch (IllegalArgumentException e) {
+                throw unsendable(name);
+            }
+            exchange.wrote(name, value);
+        }
+
+        @Override
+        public void remove(String name) {
+            headers.remove(name);
+        }
+
+        @Override
+        public String toString() {
+            return "NettyHeaders";
+        }
+    }
+
+    /**
+     * The error for a header value that HTTP does not allow; without the value, which may be a token.
+     *
+     * @param name the header
+     * @return the error
+     */
+    public static RoutingException unsendable(String name) {
+        return new RoutingException(
+                "The value for the header " + name + " holds a character that HTTP does not allow; the"
+                        + " request was not sent. Check where the value comes from, for instance a token file with a line break.");
+    }
+}

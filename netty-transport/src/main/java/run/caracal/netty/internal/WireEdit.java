@@ -1,0 +1,78 @@
+package run.caracal.netty.internal;
+
+import io.netty.channel.Channel;
+import io.netty.channel.ChannelHandlerContext;
+import io.netty.channel.ChannelOutboundHandlerAdapter;
+import io.netty.channel.ChannelPipeline;
+import io.netty.channel.ChannelPromise;
+import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.AttributeKey;
+import io.netty.util.ReferenceCountUtil;
+import org.jspecify.annotations.Nullable;
+import reactor.netty.NettyPipeline;
+
+/**
+ * Edits the head of a request next to the codec, where everything that the caller wanted to set is set. Stays on a
+ * connection once it is there, and lets pass what it was not armed for.
+ */
+final class WireEdit extends ChannelOutboundHandlerAdapter {
+    private static final String NAME = "caracal.wireEdit";
+    private static final AttributeKey<@Nullable WireEdit> KEY = AttributeKey.valueOf(NAME);
+    private static final String[] CODECS = {
+        NettyPipeline.HttpCodec, NettyPipeline.H2ToHttp11Codec, NettyPipeline.H3ToHttp11Codec
+    };
+
+    private @Nullable OutboundExchange next;
+    private @Nullable Throwable refused;
+
+    private WireEdit() {}
+
+    static void arm(Channel channel, OutboundExchange exchange) {
+        WireEdit edit = channel.attr(KEY).get();
+        if (edit == null) {
+            edit = new WireEdit();
+            edit.addTo(channel.pipeline());
+            channel.attr(KEY).set(edit);
+        }
+        edit.next = exchange;
+    }
+
+    private void addTo(ChannelPipeline pipeline) {
+        for (String codec : CODECS) {
+            if (pipeline.get(codec) != null) {
+                pipeline.addAfter(codec, NAME, this);
+                return;
+            }
+        }
+        pipeline.addBefore(NettyPipeline.ReactiveBridge, NAME, this);
+    }
+
+    @Override
+    public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
+        if (message instanceof HttpRequest request) {
+            OutboundExchange exchange = next;
+            next = null;
+            refused = null;
+            if (exchange != null) {
+                try {
+                    exchange.onWire(request.headers());
+                } catch (RuntimeException | Error e) {
+                    refuse(message, promise, e);
+                    return;
+                }
+            }
+        } else if (refused != null) {
+            // The rest of a request whose head was not sent.
+            refuse(message, promise, refused);
+            return;
+        }
+        super.write(context, message, promise);
+    }
+
+    private void refuse(Object message, ChannelPromise promise, Throwable error) {
+        refused = message instanceof LastHttpContent ? null : error;
+        ReferenceCountUtil.release(message);
+        promise.tryFailure(error);
+    }
+}

@@ -1,0 +1,159 @@
+package run.caracal.webflux;
+
+import java.net.URI;
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
+import org.springframework.http.HttpHeaders;
+import org.springframework.http.client.reactive.ClientHttpRequest;
+import org.springframework.web.reactive.function.client.ClientRequest;
+import org.springframework.web.reactive.function.client.ClientResponse;
+import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
+import org.springframework.web.reactive.function.client.ExchangeFunction;
+import org.springframework.web.reactive.function.client.WebClientRequestException;
+import reactor.core.Exceptions;
+import reactor.core.publisher.Mono;
+import reactor.netty.Connection;
+import reactor.netty.http.client.HttpClientRequest;
+import run.caracal.error.CaracalException;
+import run.caracal.error.RoutingException;
+import run.caracal.http.OutboundHeaders;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.netty.internal.OutboundExchange;
+
+/**
+ * Gives the requests of a {@code WebClient} the identity of the session in whose Reactor Context they are subscribed.
+ *
+ * <p>The address and the headers of the {@link ClientRequest} are rewritten for each subscription. A caller's
+ * {@code X-Caracal-Resource} header selects the resource. Errors of the policy reach the caller as they are, not wrapped
+ * in a {@link WebClientRequestException}, and nothing is sent then. Nothing is retried, and no status is turned into an
+ * error.
+ *
+ * <p><b>Order.</b> Put a retry filter before this one: each attempt then gets an identity of its own. When a filter after
+ * this one sends the same request again, that second request is refused with a {@link RoutingException} and not sent,
+ * because a mandate is good for one request; on top of a client that is decorated with
+ * {@link run.caracal.netty.CaracalHttp} it gets a fresh identity. So is a request whose address was changed by a filter
+ * after this one. The filter registered twice, or on top of a decorated client, resolves and mints once.
+ *
+ * <p><b>Redirects.</b> When a Reactor Netty connector follows a redirect, the redirected request is sent without any
+ * identity, to the same origin too. The JDK, Jetty and Apache connectors do not show redirects to a filter: leave
+ * following them off there (the JDK's and Apache's default under {@code WebClient}; not Jetty's).
+ */
+public final class CaracalExchangeFilter {
+    private CaracalExchangeFilter() {}
+
+    /**
+     * Creates the filter.
+     *
+     * @param policy decides where requests go and which identity they carry
+     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     */
+    public static ExchangeFilterFunction create(OutboundPolicy policy) {
+        Objects.requireNonNull(policy, "policy");
+        return (request, next) -> filter(policy, request, next);
+    }
+
+    private static Mono<ClientResponse> filter(OutboundPolicy policy, ClientRequest request, ExchangeFunction next) {
+        return Mono.deferContextual(context -> {
+            String url = request.url().toString();
+            OutboundExchange above = OutboundExchange.in(context, url);
+            if (above != null && above.isFree()) {
+                return next.exchange(request); // the same filter, registered twice
+            }
+            if (!request.url().isAbsolute()) {
+                return Mono.error(
+                        new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
+                                + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
+            }
+            Mono<OutboundExchange> resolved = OutboundExchange.resolve(
+                    policy, url, request.headers().getFirst("X-Caracal-Resource"), context, false);
+            return resolved instanceof Callable<?> known
+                    ? send(request, next, exchange(known))
+                    : resolved.flatMap(exchange -> send(request, next, exchange));
+        });
+    }
+
+    private static OutboundExchange exchange(Callable<?> known) {
+        try {
+            return (OutboundExchange) known.call();
+        } catch (Exception e) {
+            throw Exceptions.propagate(e);
+        }
+    }
+
+    private static Mono<ClientResponse> send(ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
+        URI target = exchange.isRewritten() ? URI.create(exchange.target()) : request.url();
+        ClientRequest governed = ClientRequest.from(request)
+                .url(target)
+                .headers(headers -> {
+                    if (exchange.isRewritten()) {
+                        headers.remove(HttpHeaders.HOST);
+                    }
+                    exchange.edit(new SpringHeaders(headers, exchange));
+                })
+                .httpRequest(outgoing -> beforeWrite(exchange, target, outgoing))
+                .build();
+        return next.exchange(governed)
+                .onErrorMap(WebClientRequestException.class, CaracalExchangeFilter::typed)
+                .contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
+    }
+
+    private static Throwable typed(WebClientRequestException error) {
+        return error.getCause() instanceof CaracalException own ? own : error;
+    }
+
+    /** Each time the request is written: at first, on a redirect that the connector follows, on a retry below us. */
+    private static void beforeWrite(OutboundExchange exchange, URI target, ClientHttpRequest outgoing) {
+        if (exchange.isGoverned()) {
+            return; // a decorated client watches the wire itself
+        }
+        if (exchange.carriesIdentity() && !outgoing.getURI().equals(target)) {
+            throw new RoutingException(
+                    "A filter after the Caracal filter sent the request to another address than the one"
+                            + " its identity is for; it was not sent. Put that filter before the Caracal filter.");
+        }
+        if (nativeRequest(outgoing) instanceof HttpClientRequest request && request instanceof Connection connection) {
+            exchange.prepare(request, connection);
+        } else {
+            exchange.prepare(new SpringHeaders(outgoing.getHeaders(), exchange));
+        }
+    }
+
+    private static @Nullable Object nativeRequest(ClientHttpRequest outgoing) {
+        try {
+            return outgoing.<@Nullable Object>getNativeRequest();
+        } catch (IllegalStateException | UnsupportedOperationException e) {
+            return null; // not on a connection, for instance a mock
+        }
+    }
+
+    private record SpringHeaders(HttpHeaders headers, OutboundExchange exchange) implements OutboundHeaders {
+        @Override
+        public List<String> getAll(String name) {
+            return headers.getOrEmpty(name);
+        }
+
+        @Override
+        public void set(String name, String value) {
+            for (int i = 0; i < value.length(); i++) {
+                char c = value.charAt(i);
+                if ((c < ' ' && c != '\t') || c == 0x7f) {
+                    throw OutboundExchange.unsendable(name);
+                }
+            }
+            headers.set(name, value);
+            exchange.wrote(name, value);
+        }
+
+        @Override
+        public void remove(String name) {
+            headers.remove(name);
+        }
+
+        @Override
+        public String toString() {
+            return "SpringHeaders";
+        }
+    }
+}

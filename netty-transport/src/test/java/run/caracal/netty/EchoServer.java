@@ -1,0 +1,111 @@
+package run.caracal.netty;
+
+import io.netty.handler.codec.http.HttpHeaders;
+import java.time.Duration;
+import java.util.List;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.netty.DisposableServer;
+import reactor.netty.http.server.HttpServer;
+import reactor.netty.resources.LoopResources;
+
+/** A server that records what arrives and tells the caller: {@code METHOD uri length authorization}. */
+public final class EchoServer implements AutoCloseable {
+    public record Arrival(String method, String uri, HttpHeaders headers, String connection, int length) {
+        public @Nullable String header(String name) {
+            return headers.get(name);
+        }
+
+        public List<String> all(String name) {
+            return headers.getAll(name);
+        }
+    }
+
+    public final Queue<Arrival> arrivals = new ConcurrentLinkedQueue<>();
+    private final DisposableServer server;
+    private final LoopResources loops = LoopResources.create("echo", 2, true);
+    private final String scheme;
+    private boolean recording = true;
+
+    public EchoServer() {
+        this("http", it -> it);
+    }
+
+    public EchoServer(String scheme, UnaryOperator<HttpServer> configuration) {
+        this.scheme = scheme;
+        server = configuration
+                .apply(HttpServer.create().host("127.0.0.1").port(0).runOn(loops))
+                .handle((request, response) -> request.receive()
+                        .aggregate()
+                        .asByteArray()
+                        .defaultIfEmpty(new byte[0])
+                        .flatMap(body -> {
+                            HttpHeaders headers = request.requestHeaders();
+                            if (recording) {
+                                String connection = String.valueOf(request.remoteAddress());
+                                arrivals.add(new Arrival(
+                                        request.method().name(),
+                                        request.uri(),
+                                        headers.copy(),
+                                        connection,
+                                        body.length));
+                            }
+                            if (request.uri().startsWith("/status/")) {
+                                return response.status(
+                                                Integer.parseInt(request.uri().substring("/status/".length())))
+                                        .sendString(Mono.just("{\"error\":\"teapot\"}".repeat(100)))
+                                        .then();
+                            }
+                            if (request.uri().startsWith("/redirect")) {
+                                return response.status(307)
+                                        .header("Location", headers.get("x-to", "/landed"))
+                                        .send();
+                            }
+                            if (request.uri().startsWith("/challenge")) {
+                                return response.status(401).send();
+                            }
+                            if (request.uri().startsWith("/hang")) {
+                                return Mono.<Void>never();
+                            }
+                            if (request.uri().startsWith("/big")) {
+                                return response.sendByteArray(
+                                                Flux.range(0, 1000).map(i -> new byte[8192]))
+                                        .then();
+                            }
+                            return response.sendString(Mono.just(request.method() + " " + request.uri() + " "
+                                            + body.length + " " + headers.get("authorization", "-")))
+                                    .then();
+                        }))
+                .bindNow();
+    }
+
+    /** Stops recording arrivals, for tests with many. */
+    public void quiet() {
+        recording = false;
+    }
+
+    public String url() {
+        return scheme + "://localhost:" + server.port();
+    }
+
+    public int port() {
+        return server.port();
+    }
+
+    public Arrival only() {
+        if (arrivals.size() != 1) {
+            throw new AssertionError("expected one arrival: " + arrivals);
+        }
+        return arrivals.element();
+    }
+
+    @Override
+    public void close() {
+        server.disposeNow();
+        Await.done(loops.disposeLater(Duration.ZERO, Duration.ofSeconds(5)));
+    }
+}
