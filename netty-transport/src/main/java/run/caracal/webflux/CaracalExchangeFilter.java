@@ -31,14 +31,15 @@ import run.caracal.netty.internal.OutboundExchange;
  * error.
  *
  * <p><b>Order.</b> Put a retry filter before this one: each attempt then gets an identity of its own. When a filter after
- * this one sends the same request again, that second request is refused with a {@link RoutingException} and not sent,
- * because a mandate is good for one request; on top of a client that is decorated with
- * {@link run.caracal.netty.CaracalHttp} it gets a fresh identity. So is a request whose address was changed by a filter
- * after this one. The filter registered twice, or on top of a decorated client, resolves and mints once.
+ * this one sends the same request again, it gets a fresh identity on top of a client that is decorated with
+ * {@link run.caracal.netty.CaracalHttp}; on a plain Reactor Netty connector that second request is refused with a
+ * {@link RoutingException} and not sent, because a mandate is good for one request; other connectors do not show it to a
+ * filter, and the Gateway refuses it. A request whose address was changed by a filter after this one is refused. The
+ * filter registered twice, or on top of a decorated client, resolves and mints once.
  *
  * <p><b>Redirects.</b> When a Reactor Netty connector follows a redirect, the redirected request is sent without any
- * identity, to the same origin too. The JDK, Jetty and Apache connectors do not show redirects to a filter: leave
- * following them off there (the JDK's and Apache's default under {@code WebClient}; not Jetty's).
+ * identity, to the same origin too. Other connectors do not show redirects to a filter: leave following them off there
+ * (the JDK client's default; not Jetty's).
  */
 public final class CaracalExchangeFilter {
     private CaracalExchangeFilter() {}
@@ -103,7 +104,7 @@ public final class CaracalExchangeFilter {
         return error.getCause() instanceof CaracalException own ? own : error;
     }
 
-    /** Each time the request is written: at first, on a redirect that the connector follows, on a retry below us. */
+    /** Each time the request is written: at first, and with Reactor Netty on a redirect and on a retry below us. */
     private static void beforeWrite(OutboundExchange exchange, URI target, ClientHttpRequest outgoing) {
         if (exchange.isGoverned()) {
             return; // a decorated client watches the wire itself

@@ -224,7 +224,8 @@ public final class OutboundExchange {
             if (superseded) {
                 return;
             }
-            if (carriesIdentity() || request.authenticationRetryCount() == 0) {
+            // Under a decorated client what is neither a redirect nor an answer to a challenge is a WebSocket.
+            if (carriesIdentity() || (governed && request.authenticationRetryCount() == 0)) {
                 throw sentAgain();
             }
         }
