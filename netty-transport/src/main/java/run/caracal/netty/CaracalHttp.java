@@ -2,7 +2,9 @@ package run.caracal.netty;
 
 import java.util.Objects;
 import reactor.netty.http.client.HttpClient;
+import run.caracal.Caracal;
 import run.caracal.http.OutboundPolicy;
+import run.caracal.http.TransportOptions;
 import run.caracal.netty.internal.GovernedHttpClient;
 
 /**
@@ -39,7 +41,30 @@ public final class CaracalHttp {
     private CaracalHttp() {}
 
     /**
+     * Decorates a client, with the propagation of the configuration, and so that a request outside every session fails.
+     *
+     * @param client the client to decorate; it is not changed
+     * @param caracal whose sessions the requests are made in
+     * @return a decorated client; all its withers return decorated clients
+     */
+    public static HttpClient decorate(HttpClient client, Caracal caracal) {
+        return decorate(client, caracal.outbound());
+    }
+
+    /**
      * Decorates a client.
+     *
+     * @param client the client to decorate; it is not changed
+     * @param caracal whose sessions the requests are made in
+     * @param options where identity goes, and whether requests outside every session act as the application
+     * @return a decorated client; all its withers return decorated clients
+     */
+    public static HttpClient decorate(HttpClient client, Caracal caracal, TransportOptions options) {
+        return decorate(client, caracal.outbound(options));
+    }
+
+    /**
+     * Decorates a client with a policy of its own.
      *
      * @param client the client to decorate; it is not changed. A client that is decorated already gets the new policy in
      *     place of its old one, so that decorating twice is the same as decorating once, with the last policy.

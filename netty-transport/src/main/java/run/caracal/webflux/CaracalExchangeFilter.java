@@ -16,10 +16,12 @@ import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
 import reactor.netty.Connection;
 import reactor.netty.http.client.HttpClientRequest;
+import run.caracal.Caracal;
 import run.caracal.error.CaracalException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
+import run.caracal.http.TransportOptions;
 import run.caracal.netty.internal.OutboundExchange;
 
 /**
@@ -45,7 +47,28 @@ public final class CaracalExchangeFilter {
     private CaracalExchangeFilter() {}
 
     /**
+     * Creates the filter, with the propagation of the configuration, and so that a request outside every session fails.
+     *
+     * @param caracal whose sessions the requests are made in
+     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     */
+    public static ExchangeFilterFunction create(Caracal caracal) {
+        return create(caracal.outbound());
+    }
+
+    /**
      * Creates the filter.
+     *
+     * @param caracal whose sessions the requests are made in
+     * @param options where identity goes, and whether requests outside every session act as the application
+     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     */
+    public static ExchangeFilterFunction create(Caracal caracal, TransportOptions options) {
+        return create(caracal.outbound(options));
+    }
+
+    /**
+     * Creates the filter with a policy of its own.
      *
      * @param policy decides where requests go and which identity they carry
      * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
