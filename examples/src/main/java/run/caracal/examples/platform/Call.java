@@ -118,6 +118,9 @@ final class Call {
 
     /** Answers with a body that flows, each piece sent as it comes. */
     Mono<Void> stream(int status, HttpHeaders headers, Flux<ByteBuf> content) {
+        if (fault.kind() == Fault.Kind.DROP_RESPONSE) {
+            return content.doOnNext(ByteBuf::release).then(abort());
+        }
         return reply(() -> {
             response.status(status);
             response.responseHeaders().add(headers);

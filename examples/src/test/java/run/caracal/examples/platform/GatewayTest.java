@@ -16,12 +16,10 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.TestInstance;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.examples.platform.Http.Result;
 
 /** The Gateway as a client sees it: its checks in their order, what it forwards, and what it writes down. */
-@TestInstance(TestInstance.Lifecycle.PER_METHOD)
 final class GatewayTest {
 
     private final TestClock clock = new TestClock();
