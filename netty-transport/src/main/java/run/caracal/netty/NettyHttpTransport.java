@@ -96,7 +96,7 @@ public final class NettyHttpTransport implements HttpTransport {
                 .build();
         loops = LoopResources.create(
                 "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
-        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal.
+        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal. Has no threads of its own.
         timer = Schedulers.fromExecutorService(loops.onClient(true));
         Supplier<? extends SslContext> ssl = builder.sslContext;
         HttpClient base = HttpClient.create(pool)
@@ -114,9 +114,7 @@ public final class NettyHttpTransport implements HttpTransport {
         client = Objects.requireNonNull(builder.customizer.apply(base), "the customizer returned null")
                 .followRedirect(false)
                 .disableRetry(true);
-        end = Mono.defer(() -> pool.disposeLater()
-                        .then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT))
-                        .doFinally(signal -> timer.dispose()))
+        end = Mono.defer(() -> pool.disposeLater().then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))
                 .cache();
     }
 

@@ -89,7 +89,7 @@ final class TransportErrors {
                             + " set a resolver with NettyHttpTransport.Builder.customize(...)",
                     error);
         }
-        if (error instanceof ProxyConnectException) {
+        if (isProxyRefusal(error)) {
             return error(Kind.CONNECT, request, "the proxy did not open a connection; check its settings", error);
         }
         if (error instanceof ConnectTimeoutException) {
@@ -128,6 +128,12 @@ final class TransportErrors {
                 "no connection was made; the cause tells why, and what was set with"
                         + " NettyHttpTransport.Builder.customize(...) or sslContext(...) may play a part",
                 error);
+    }
+
+    /** Under TLS it is the cause of an error of the handshake that could not begin. */
+    private static boolean isProxyRefusal(Throwable error) {
+        return error instanceof ProxyConnectException
+                || (error instanceof SSLException && error.getCause() instanceof ProxyConnectException);
     }
 
     private static TransportException error(

@@ -1,0 +1,530 @@
+package run.caracal.netty;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.netty.handler.ssl.SslContext;
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.ServiceLoader;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
+import mockwebserver3.MockResponse;
+import mockwebserver3.MockWebServer;
+import mockwebserver3.RecordedRequest;
+import mockwebserver3.SocketEffect;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import reactor.netty.http.client.HttpClient;
+import reactor.netty.resources.ConnectionProvider;
+import reactor.netty.resources.LoopResources;
+import reactor.netty.transport.ProxyProvider;
+import reactor.test.StepVerifier;
+import run.caracal.error.ClosedException;
+import run.caracal.error.TransportException;
+import run.caracal.error.TransportException.Kind;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
+import run.caracal.http.HttpTransportProvider;
+
+/** The transport on sockets (DESIGN E1, E3; PITFALLS E7, G1, G2, G4 to G8, H1, H3). */
+class NettyHttpTransportTest {
+    private static final String SECRET = "s3cret-bearer";
+
+    private final MockWebServer server = new MockWebServer();
+    private NettyHttpTransport transport = NettyHttpTransport.create();
+
+    @BeforeEach
+    void start() throws IOException {
+        server.start();
+    }
+
+    @AfterEach
+    void close() {
+        Await.done(transport.disposeLater());
+        server.close();
+    }
+
+    private void use(NettyHttpTransport.Builder builder) {
+        Await.done(transport.disposeLater());
+        transport = builder.build();
+    }
+
+    private HttpRequest get(String url) {
+        return request("GET", url, null);
+    }
+
+    private static HttpRequest request(String method, String url, @Nullable String body) {
+        return request(method, url, body, Duration.ofSeconds(10), 1 << 20);
+    }
+
+    @SuppressWarnings("NullAway") // outside JSpecify mode it does not see that the array may be null
+    private static HttpRequest request(
+            String method, String url, @Nullable String body, Duration timeout, int maxResponseBytes) {
+        return new HttpRequest(
+                method,
+                URI.create(url),
+                Map.of("Authorization", "Bearer " + SECRET),
+                body == null ? null : body.getBytes(StandardCharsets.UTF_8),
+                timeout,
+                maxResponseBytes);
+    }
+
+    private String url(String path) {
+        return server.url(path).toString();
+    }
+
+    private static MockResponse status(int status) {
+        return new MockResponse.Builder().code(status).build();
+    }
+
+    private HttpResponse send(HttpRequest request) {
+        return Objects.requireNonNull(transport.exchange(request).block(Await.BOUND));
+    }
+
+    private TransportException failure(HttpRequest request) {
+        AtomicReference<Throwable> seen = new AtomicReference<>();
+        StepVerifier.create(transport.exchange(request))
+                .expectErrorSatisfies(seen::set)
+                .verify(Await.BOUND);
+        assertThat(seen.get()).isInstanceOf(TransportException.class);
+        for (Throwable it = seen.get(); it != null; it = it.getCause()) {
+            assertThat(it.toString()).doesNotContain(SECRET).doesNotContain("body-s3cret"); // E7
+        }
+        assertThat(seen.get())
+                .hasMessageStartingWith(request.method() + " " + request.uri().getScheme() + "://");
+        return (TransportException) Objects.requireNonNull(seen.get());
+    }
+
+    @Test
+    void aRequestArrivesAsItIsAndItsAnswerComesBackWhole() throws InterruptedException {
+        server.enqueue(new MockResponse.Builder()
+                .code(201)
+                .addHeader("X-Request-Id", "first")
+                .addHeader("x-request-id", "second")
+                .chunkedBody("äö".repeat(5000), 100)
+                .build());
+        HttpResponse response = send(request("POST", url("/token?a=b%20c"), "body"));
+        assertThat(response.status()).isEqualTo(201);
+        assertThat(response.header("x-Request-ID")).isEqualTo("first");
+        assertThat(new String(response.body(), StandardCharsets.UTF_8)).isEqualTo("äö".repeat(5000));
+        RecordedRequest seen = server.takeRequest();
+        assertThat(seen.getTarget()).isEqualTo("/token?a=b%20c");
+        assertThat(seen.getHeaders().values("Authorization")).containsExactly("Bearer " + SECRET);
+        assertThat(seen.getHeaders().values("Content-Length")).containsExactly("4");
+        assertThat(seen.getHeaders().values("Transfer-Encoding")).isEmpty();
+        assertThat(seen.getHeaders().values("Accept-Encoding")).isEmpty();
+        assertThat(Objects.requireNonNull(seen.getBody()).utf8()).isEqualTo("body");
+    }
+
+    @Test
+    void requestsWithoutABodySayHowLongItIs() throws InterruptedException {
+        for (String method : List.of("GET", "POST", "PATCH", "DELETE")) {
+            server.enqueue(status(204));
+            assertThat(send(request(method, url("/x"), null)).body()).isEmpty();
+            RecordedRequest seen = server.takeRequest();
+            assertThat(seen.getMethod()).isEqualTo(method);
+            assertThat(seen.getHeaders().values("Transfer-Encoding")).isEmpty();
+            assertThat(seen.getHeaders().values("Content-Length"))
+                    .isEqualTo(method.equals("GET") ? List.of() : List.of("0"));
+        }
+    }
+
+    @Test
+    void eachSubscriptionSendsOnce() {
+        server.enqueue(status(500));
+        server.enqueue(new MockResponse(302, okhttp3.Headers.of("Location", "/elsewhere"), ""));
+        Mono<HttpResponse> call = transport.exchange(request("POST", url("/x"), "body"));
+        assertThat(server.getRequestCount()).isZero();
+        StepVerifier.create(call.map(HttpResponse::status))
+                .expectNext(500)
+                .expectComplete()
+                .verify(Await.BOUND);
+        StepVerifier.create(call.map(HttpResponse::status)) // E3: redirects are not followed
+                .expectNext(302)
+                .expectComplete()
+                .verify(Await.BOUND);
+        assertThat(server.getRequestCount()).isEqualTo(2);
+    }
+
+    @Test
+    void theServiceLoaderFindsIt() {
+        List<HttpTransport> found = ServiceLoader.load(HttpTransportProvider.class).stream()
+                .map(it -> it.get().create())
+                .toList();
+        assertThat(found).singleElement().isInstanceOf(NettyHttpTransport.class);
+        Await.done(found.get(0).disposeLater());
+    }
+
+    @Test
+    void whatKeepsAConnectionAwayIsKindConnect() throws IOException {
+        int port = closedPort();
+        TransportException refused = failure(get("http://localhost:" + port + "/x?token=" + SECRET));
+        assertThat(refused.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(refused).hasMessageContaining("refused").hasMessageContaining("localhost:" + port + "/x");
+        assertThat(refused.isAmbiguous()).isFalse();
+        TransportException unknown = failure(get("http://no-such-host.invalid/x"));
+        assertThat(unknown.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(unknown).hasMessageContaining("resolve");
+        server.useHttps(new Certificates().forServer().sslSocketFactory());
+        TransportException untrusted = failure(get(url("/x")));
+        assertThat(untrusted.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(untrusted).hasMessageContaining("TLS handshake");
+    }
+
+    private static int closedPort() throws IOException {
+        try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return taken.getLocalPort();
+        }
+    }
+
+    @Test
+    void aServerThatDoesNotAnswerIsKindTimeout() {
+        server.enqueue(new MockResponse.Builder()
+                .onResponseStart(SocketEffect.Stall.INSTANCE)
+                .build());
+        TransportException error = failure(request("POST", url("/slow"), "body-s3cret", Duration.ofMillis(300), 100));
+        assertThat(error.kind()).isEqualTo(Kind.TIMEOUT);
+        assertThat(error.isAmbiguous()).isTrue();
+        assertThat(error).hasMessageContaining("300 ms").hasMessageContaining("/slow");
+    }
+
+    @Test
+    void aBrokenConnectionIsKindIo() {
+        server.enqueue(new MockResponse.Builder()
+                .onResponseStart(new SocketEffect.CloseSocket())
+                .build());
+        assertThat(failure(get(url("/x"))).kind()).isEqualTo(Kind.IO);
+        server.enqueue(new MockResponse.Builder()
+                .body("half of the answer")
+                .onResponseBody(new SocketEffect.CloseSocket())
+                .build());
+        assertThat(failure(get(url("/x"))).kind()).isEqualTo(Kind.IO);
+    }
+
+    @Test
+    void anAnswerOverTheLimitIsNotReadToItsEnd_E3() {
+        String large = "x".repeat(200_000);
+        server.enqueue(new MockResponse.Builder().body(large).build());
+        server.enqueue(new MockResponse.Builder().chunkedBody(large, 1000).build());
+        server.enqueue(
+                new MockResponse.Builder().chunkedBody("x".repeat(1000), 10).build());
+        for (int i = 0; i < 2; i++) {
+            TransportException error = failure(request("GET", url("/x"), null, Duration.ofSeconds(10), 1000));
+            assertThat(error.kind()).isEqualTo(Kind.RESPONSE_TOO_LARGE);
+            assertThat(error).hasMessageContaining("1000 bytes");
+        }
+        assertThat(send(request("GET", url("/x"), null, Duration.ofSeconds(10), 1000))
+                        .body())
+                .hasSize(1000);
+    }
+
+    @Test
+    void anEndlessAnswerIsCutOffAndItsConnectionClosed_E3() {
+        try (EchoServer endless = new EchoServer()) {
+            HttpRequest request = request("GET", endless.url() + "/big", null, Duration.ofSeconds(10), 10_000);
+            assertThat(failure(request).kind()).isEqualTo(Kind.RESPONSE_TOO_LARGE);
+            assertThat(send(request("GET", endless.url() + "/x", null)).status())
+                    .isEqualTo(200);
+            // The cut-off connection was not used again.
+            assertThat(endless.arrivals.stream()
+                            .map(EchoServer.Arrival::connection)
+                            .distinct())
+                    .hasSize(2);
+        }
+    }
+
+    @Test
+    void anUnsendableHeaderValueIsNotShown_E7() {
+        HttpRequest request = new HttpRequest(
+                "GET",
+                URI.create(url("/x")),
+                Map.of("Authorization", "Bearer " + SECRET + "\nX: y"),
+                new byte[0],
+                Duration.ofSeconds(5),
+                100);
+        StepVerifier.create(transport.exchange(request))
+                .expectErrorSatisfies(it -> assertThat(it)
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining("Authorization")
+                        .hasMessageNotContaining(SECRET)
+                        .hasNoCause())
+                .verify(Await.BOUND);
+        assertThat(server.getRequestCount()).isZero();
+        assertThat(transport.toString()).doesNotContain(SECRET);
+    }
+
+    @Test
+    void aFullPoolIsKindOverloadedAndNamesTheKnob_G4() {
+        use(NettyHttpTransport.builder().maxConnections(1).maxPending(1).acquireTimeout(Duration.ofMillis(200)));
+        server.enqueue(new MockResponse.Builder()
+                .onResponseStart(SocketEffect.Stall.INSTANCE)
+                .build());
+        Queue<Throwable> errors = new ConcurrentLinkedQueue<>();
+        Mono<HttpResponse> call = transport.exchange(request("GET", url("/x"), null, Duration.ofSeconds(2), 100));
+        Flux<HttpResponse> three = Flux.merge(
+                call.onErrorComplete(), // holds the only connection until its timeout
+                Mono.defer(() -> {
+                            Await.until("the connection is in use", () -> server.getRequestCount() == 1);
+                            return Flux.mergeDelayError(
+                                            2,
+                                            call.doOnError(errors::add).onErrorComplete(),
+                                            call.doOnError(errors::add).onErrorComplete())
+                                    .next();
+                        })
+                        .subscribeOn(Schedulers.boundedElastic()));
+        StepVerifier.create(three).expectComplete().verify(Await.BOUND);
+        assertThat(errors)
+                .hasSize(2)
+                .allMatch(it -> it instanceof TransportException error && error.kind() == Kind.OVERLOADED)
+                .anyMatch(it -> it.toString().contains("maxPending"))
+                .anyMatch(it -> it.toString().contains("maxConnections"));
+    }
+
+    @RepeatedTest(20)
+    void aConnectionTheServerClosedWhileIdleIsNotUsedAgain_G1() {
+        AtomicInteger closed = new AtomicInteger();
+        use(NettyHttpTransport.builder()
+                .customize(it -> it.doOnConnected(connection ->
+                        connection.channel().closeFuture().addListener(done -> closed.incrementAndGet()))));
+        server.enqueue(new MockResponse.Builder()
+                .body("one")
+                .onResponseEnd(new SocketEffect.CloseSocket())
+                .build());
+        server.enqueue(new MockResponse.Builder().body("two").build());
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+        Await.until("the server has closed the connection", () -> closed.get() == 1);
+        assertThat(new String(send(get(url("/x"))).body(), StandardCharsets.UTF_8))
+                .isEqualTo("two");
+        assertThat(NettyHttpTransport.MAX_IDLE_TIME).isLessThan(Duration.ofSeconds(60));
+    }
+
+    @Test
+    void aRequestThatWasReceivedIsNeverRepeated_G2() throws IOException {
+        AtomicInteger arrivals = new AtomicInteger();
+        use(NettyHttpTransport.builder().maxConnections(1)); // the next request waits for the same connection
+        try (ServerSocket resetting = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
+            Thread acceptor = new Thread(() -> serveOnceThenReset(resetting, arrivals), "resetting");
+            acceptor.setDaemon(true);
+            acceptor.start();
+            String url = "http://localhost:" + resetting.getLocalPort() + "/";
+            int answered = 0;
+            for (int i = 0; i < 10; i++) {
+                if (i % 2 == 0) {
+                    assertThat(send(request("POST", url, "body")).status()).isEqualTo(200);
+                    answered++;
+                } else {
+                    assertThat(failure(request("POST", url, "body")).kind()).isEqualTo(Kind.IO);
+                }
+            }
+            assertThat(answered).isEqualTo(5);
+            assertThat(arrivals).hasValue(10);
+        }
+    }
+
+    /** Answers the first request of a connection, receives the second, and resets. */
+    private static void serveOnceThenReset(ServerSocket server, AtomicInteger arrivals) {
+        try {
+            while (true) {
+                try (Socket socket = server.accept()) {
+                    BufferedReader in =
+                            new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+                    for (int request = 0; request < 2; request++) {
+                        for (String line = in.readLine(); line != null && !line.isEmpty(); line = in.readLine()) {}
+                        char[] body = new char[4];
+                        if (in.read(body) == 4) {
+                            arrivals.incrementAndGet();
+                        }
+                        if (request == 0) {
+                            socket.getOutputStream()
+                                    .write("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+                                            .getBytes(StandardCharsets.UTF_8));
+                        } else {
+                            socket.setSoLinger(true, 0);
+                        }
+                    }
+                }
+            }
+        } catch (IOException e) {
+            return; // the test is over
+        }
+    }
+
+    @Test
+    void theCustomizerSetsTheResolver_G6() {
+        LoopbackResolver resolver = new LoopbackResolver();
+        use(NettyHttpTransport.builder().customize(it -> it.resolver(resolver)));
+        server.enqueue(new MockResponse.Builder().body("found").build());
+        assertThat(send(get("http://sts.internal:" + server.getPort() + "/x")).status())
+                .isEqualTo(200);
+        assertThat(resolver.asked).containsExactly("sts.internal");
+    }
+
+    @Test
+    void theCustomizerSetsAProxyThatTunnels_G7() {
+        Certificates certificates = new Certificates();
+        server.useHttps(certificates.forServer().sslSocketFactory());
+        server.enqueue(new MockResponse.Builder().inTunnel().build());
+        server.enqueue(new MockResponse.Builder().body("tunnelled").build());
+        SslContext trusting = certificates.forClient(certificates.server);
+        use(NettyHttpTransport.builder()
+                .sslContext(() -> trusting)
+                .customize(it -> it.proxy(spec ->
+                        spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
+        // The name behind the proxy is resolved by the proxy alone.
+        HttpResponse response = send(get("https://localhost:9/x"));
+        assertThat(new String(response.body(), StandardCharsets.UTF_8)).isEqualTo("tunnelled");
+        assertThat(server.getRequestCount()).isEqualTo(2);
+    }
+
+    @Test
+    void aProxyThatRefusesIsKindConnect_G7() {
+        server.enqueue(status(407));
+        use(NettyHttpTransport.builder()
+                .customize(it -> it.proxy(spec ->
+                        spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
+        TransportException error = failure(get("https://localhost:9/x"));
+        assertThat(error.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(error).hasMessageContaining("proxy");
+    }
+
+    @Test
+    void aRotatedClientCertificateIsUsedByTheNextConnection_G8() throws InterruptedException {
+        Certificates certificates = new Certificates();
+        server.useHttps(certificates.forServer().sslSocketFactory());
+        server.requireClientAuth();
+        AtomicReference<SslContext> current = new AtomicReference<>(certificates.forClient(certificates.issue("old")));
+        use(NettyHttpTransport.builder().sslContext(current::get));
+        server.enqueue(new MockResponse.Builder().body("1").build());
+        server.enqueue(new MockResponse.Builder()
+                .body("2")
+                .addHeader("Connection", "close")
+                .build());
+        server.enqueue(new MockResponse.Builder().body("3").build());
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+        current.set(certificates.forClient(certificates.issue("new")));
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200); // the old connection drains
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+        assertThat(peer(server.takeRequest())).contains("CN=old");
+        assertThat(peer(server.takeRequest())).contains("CN=old");
+        assertThat(peer(server.takeRequest())).contains("CN=new");
+    }
+
+    private static String peer(RecordedRequest request) {
+        return String.valueOf(Objects.requireNonNull(request.getHandshake()).peerPrincipal());
+    }
+
+    @Test
+    void aSupplierWithoutAContextIsKindConnect_G8() {
+        use(NettyHttpTransport.builder().sslContext(() -> {
+            throw new IllegalStateException("not loaded yet");
+        }));
+        server.useHttps(new Certificates().forServer().sslSocketFactory());
+        TransportException error = failure(get(url("/x")));
+        assertThat(error.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(error).hasMessageContaining("sslContext");
+    }
+
+    @Test
+    void theWrongHostNameIsRefused() {
+        Certificates certificates = new Certificates();
+        server.useHttps(certificates.forServer().sslSocketFactory());
+        SslContext trusting = certificates.forClient(certificates.server);
+        use(NettyHttpTransport.builder()
+                .sslContext(() -> trusting)
+                .customize(it -> it.resolver(new LoopbackResolver())));
+        TransportException error = failure(get("https://sts.internal:" + server.getPort() + "/x"));
+        assertThat(error.kind()).isEqualTo(Kind.CONNECT);
+        assertThat(error).hasMessageContaining("certificate");
+    }
+
+    @Test
+    void afterCloseNothingIsSentAndAllCallersShareOneEnd() {
+        server.enqueue(status(200));
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+        Mono<Void> end = transport.disposeLater();
+        assertThat(transport.isDisposed()).isFalse();
+        Await.done(Flux.merge(end, transport.disposeLater()));
+        transport.dispose();
+        Await.done(end);
+        assertThat(transport.isDisposed()).isTrue();
+        StepVerifier.create(transport.exchange(get(url("/x"))))
+                .expectError(ClosedException.class)
+                .verify(Await.BOUND);
+        assertThat(server.getRequestCount()).isEqualTo(1);
+    }
+
+    @Test
+    void whatTheCustomizerBroughtIsNotDisposed_H3() {
+        ConnectionProvider pool = ConnectionProvider.create("mine", 1);
+        LoopResources loops = LoopResources.create("mine", 1, true);
+        use(NettyHttpTransport.builder().customize(it -> HttpClient.create(pool).runOn(loops)));
+        server.enqueue(status(200));
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+        Await.done(transport.disposeLater());
+        assertThat(loops.isDisposed()).isFalse();
+        assertThat(pool.isDisposed()).isFalse();
+        Await.done(pool.disposeLater());
+        Await.done(loops.disposeLater(Duration.ZERO, Duration.ofSeconds(5)));
+    }
+
+    @Test
+    void aHundredTransportsLeaveNoThreadBehind_H3() {
+        Await.done(transport.disposeLater());
+        for (int i = 0; i < 100; i++) {
+            server.enqueue(status(200));
+            NettyHttpTransport one = NettyHttpTransport.create();
+            HttpResponse response =
+                    Objects.requireNonNull(one.exchange(get(url("/x"))).block(Await.BOUND));
+            assertThat(response.status()).isEqualTo(200);
+            Await.done(one.disposeLater());
+        }
+        Await.until("no thread of a transport is left", () -> loopThreads().isEmpty());
+    }
+
+    private static List<String> loopThreads() {
+        return Thread.getAllStackTraces().keySet().stream()
+                .map(Thread::getName)
+                .filter(it -> it.startsWith("caracal-http"))
+                .toList();
+    }
+
+    @Test
+    void theLoopsAreOurOwnDaemonsAndFirstCallsMayComeFromThem_H1() {
+        Queue<Thread> threads = new ConcurrentLinkedQueue<>();
+        server.enqueue(status(200));
+        server.enqueue(status(200));
+        Mono<HttpResponse> nested = transport
+                .exchange(get(url("/x")))
+                .doOnNext(it -> threads.add(Thread.currentThread()))
+                .flatMap(it -> transport.exchange(get(url("/y"))))
+                .subscribeOn(Schedulers.parallel());
+        StepVerifier.create(nested).expectNextCount(1).expectComplete().verify(Await.BOUND);
+        assertThat(threads)
+                .singleElement()
+                .matches(it -> it.isDaemon() && it.getName().startsWith("caracal-http"));
+        Certificates certificates = new Certificates();
+        server.useHttps(certificates.forServer().sslSocketFactory());
+        StepVerifier.create(transport.exchange(get(url("/x"))).subscribeOn(Schedulers.parallel()))
+                .expectError(TransportException.class) // untrusted; the trust store was read in create()
+                .verify(Await.BOUND);
+    }
+}
