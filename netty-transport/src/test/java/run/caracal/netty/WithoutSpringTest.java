@@ -1,0 +1,66 @@
+package run.caracal.netty;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.File;
+import java.io.IOException;
+import java.net.URL;
+import java.net.URLClassLoader;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.function.Predicate;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
+
+/** Spring is optional, all of it or spring-context alone (PITFALLS H10). */
+class WithoutSpringTest {
+
+    private static URLClassLoader classPathWithout(Predicate<String> jar) {
+        URL[] urls = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
+                .filter(it -> !jar.test(Path.of(it).getFileName().toString()))
+                .map(WithoutSpringTest::url)
+                .toArray(URL[]::new);
+        return new URLClassLoader(urls, ClassLoader.getPlatformClassLoader());
+    }
+
+    private static URL url(String path) {
+        try {
+            return Path.of(path).toUri().toURL();
+        } catch (IOException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    @Test
+    void transportAndDecoratorNeedNoSpring_H10() throws ReflectiveOperationException, IOException {
+        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-"))) {
+            Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
+            Object created = transport.getMethod("create").invoke(null);
+            transport.getMethod("dispose").invoke(created);
+            Class<?> client = loader.loadClass("reactor.netty.http.client.HttpClient");
+            Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
+            Object decorated = loader.loadClass(CaracalHttp.class.getName())
+                    .getMethod("decorate", client, policy)
+                    .invoke(
+                            null,
+                            client.getMethod("create").invoke(null),
+                            java.lang.reflect.Proxy.newProxyInstance(
+                                    loader, new Class<?>[] {policy}, (proxy, method, arguments) -> Mono.empty()));
+            assertThat(decorated.toString()).startsWith("Governed");
+        }
+    }
+
+    @Test
+    void theFilterNeedsNoSpringContext_H10() throws ReflectiveOperationException, IOException {
+        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-context"))) {
+            Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
+            Object filter = loader.loadClass("run.caracal.webflux.CaracalExchangeFilter")
+                    .getMethod("create", policy)
+                    .invoke(
+                            null,
+                            java.lang.reflect.Proxy.newProxyInstance(
+                                    loader, new Class<?>[] {policy}, (proxy, method, arguments) -> Mono.empty()));
+            assertThat(filter).isNotNull();
+        }
+    }
+}
