@@ -17,5 +17,11 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
             Hygiene.blocked(error);
             throw error;
         });
+        // Netty's allocator hands its magazines from thread to thread under a lock, for the time of a few instructions.
+        for (String method : new String[] {"allocate", "reallocate", "free"}) {
+            builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator", method);
+        }
+        builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator$MagazineGroup", "allocate");
+        builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator$AdaptiveByteBuf", "deallocate");
     }
 }

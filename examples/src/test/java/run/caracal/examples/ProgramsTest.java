@@ -1,0 +1,165 @@
+package run.caracal.examples;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.BufferedReader;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+
+/** The example programs, run as a user runs them. */
+class ProgramsTest {
+    private static final Pattern OPENED = Pattern.compile("session (\\S+) opened");
+    private static final Pattern GATEWAY = Pattern.compile("gateway 200 (\\S+)");
+
+    private static List<String> output(Consumer<PrintStream> program) {
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        program.accept(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+        return bytes.toString(StandardCharsets.UTF_8).lines().toList();
+    }
+
+    private static void assertQuickstart(List<String> lines) {
+        Matcher opened = OPENED.matcher(lines.get(0));
+        assertThat(opened.matches()).as(lines.get(0)).isTrue();
+        Matcher gateway = GATEWAY.matcher(lines.get(1));
+        assertThat(gateway.matches()).as(lines.get(1)).isTrue();
+        String request = gateway.group(1);
+        assertThat(lines)
+                .containsSubsequence(
+                        "audit token_exchange allow " + request,
+                        "audit gateway_resource_request allow " + request,
+                        "session " + opened.group(1) + " closed");
+    }
+
+    @Test
+    void quickstartPrintsWhatHappens() {
+        assertQuickstart(output(Quickstart::run));
+    }
+
+    @Test
+    void webclientReachesTheResourceThroughEveryClient() {
+        assertThat(output(WebClientExample::run))
+                .filteredOn(line -> line.endsWith(": 200"))
+                .hasSize(4);
+    }
+
+    @Test
+    void pipelineChargesEveryInvoice() {
+        assertThat(output(Pipeline::run)).contains("50 of 50 invoices charged");
+    }
+
+    /** PITFALLS H3: as programs of their own they end by themselves, and say nothing besides. */
+    @Test
+    void theProgramsEndByThemselvesAndQuietly() throws Exception {
+        for (String name : List.of("quickstart", "pipeline", "webclient")) {
+            Process program = start(Map.of(), name);
+            List<String> lines = lines(program);
+            assertThat(program.waitFor(30, TimeUnit.SECONDS)).as(name).isTrue();
+            assertThat(program.exitValue()).as("%s: %s", name, lines).isZero();
+            assertThat(lines)
+                    .noneMatch(line -> line.contains("Exception") || line.contains("WARN") || line.contains("\tat "));
+            if (name.equals("quickstart")) {
+                assertQuickstart(lines);
+            }
+        }
+    }
+
+    @Test
+    void anUnknownExampleIsNamedAndExitsWith2() throws Exception {
+        Process program = start(Map.of(), "nope");
+        assertThat(lines(program)).anyMatch(line -> line.contains("nope") && line.contains("quickstart"));
+        assertThat(program.waitFor()).isEqualTo(2);
+    }
+
+    /** The same program runs against a deployment by configuration alone; here that is a platform in another process. */
+    @Test
+    void quickstartRunsAgainstAPlatformOfAnotherProcess() throws Exception {
+        Process platform = start(Map.of(), "local-platform");
+        try {
+            Map<String, String> exports = exports(platform);
+            assertThat(exports).containsKeys("CARACAL_CONFIG", "CARACAL_ZONE_ID", "CARACAL_RESOURCES");
+            Map<String, String> profileOnly = Map.of("CARACAL_CONFIG", exports.get("CARACAL_CONFIG"));
+            Map<String, String> environmentOnly = new LinkedHashMap<>(exports);
+            environmentOnly.remove("CARACAL_CONFIG");
+            for (Map<String, String> environment : List.of(profileOnly, environmentOnly)) {
+                Process program = start(environment, "quickstart");
+                List<String> lines = lines(program);
+                assertThat(program.waitFor()).as("%s", lines).isZero();
+                Matcher gateway = GATEWAY.matcher(lines.get(1));
+                assertThat(gateway.matches()).as("%s", lines).isTrue();
+                assertThat(lines).anyMatch(line -> line.startsWith("Look the request " + gateway.group(1) + " up"));
+            }
+            Process refused = start(
+                    with(environmentOnly, "CARACAL_APP_CLIENT_SECRET_FILE", "CARACAL_APP_CLIENT_SECRET", "wrong"),
+                    "quickstart");
+            List<String> lines = lines(refused);
+            assertThat(refused.waitFor()).isEqualTo(1);
+            assertThat(lines).anyMatch(line -> line.contains("CARACAL_APP_CLIENT_SECRET"));
+            assertThat(lines).noneMatch(line -> line.contains("\tat "));
+        } finally {
+            platform.destroy();
+            assertThat(platform.waitFor(20, TimeUnit.SECONDS))
+                    .as("ends on SIGTERM")
+                    .isTrue();
+        }
+    }
+
+    private static Map<String, String> with(
+            Map<String, String> environment, String removed, String name, String value) {
+        Map<String, String> changed = new LinkedHashMap<>(environment);
+        changed.remove(removed);
+        changed.put(name, value);
+        return changed;
+    }
+
+    private static Process start(Map<String, String> environment, String name) throws IOException {
+        List<String> command = new ArrayList<>();
+        command.add(System.getProperty("java.home") + "/bin/java");
+        if (Runtime.version().feature() >= 24) {
+            command.add("--enable-native-access=ALL-UNNAMED");
+            command.add("--sun-misc-unsafe-memory-access=allow");
+        }
+        command.add("-cp");
+        command.add(System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
+        command.add("run.caracal.examples.Examples");
+        command.add(name);
+        ProcessBuilder builder = new ProcessBuilder(command).redirectErrorStream(true);
+        builder.environment().keySet().removeIf(key -> key.startsWith("CARACAL_") || key.equals("JAVA_TOOL_OPTIONS"));
+        builder.environment().putAll(environment);
+        return builder.start();
+    }
+
+    private static List<String> lines(Process program) throws IOException {
+        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
+            return reader.lines().toList();
+        }
+    }
+
+    private static Map<String, String> exports(Process platform) throws IOException {
+        Map<String, String> exports = new LinkedHashMap<>();
+        BufferedReader reader =
+                new BufferedReader(new InputStreamReader(platform.getInputStream(), StandardCharsets.UTF_8));
+        for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+            if (line.startsWith("export ")) {
+                int equals = line.indexOf('=');
+                exports.put(
+                        line.substring("export ".length(), equals),
+                        line.substring(equals + 1).replace("'", ""));
+            } else if (line.contains("the platform is up")) {
+                return exports;
+            }
+        }
+        throw new IOException("the platform ended: " + exports);
+    }
+}
