@@ -8,6 +8,7 @@ import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
+import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import reactor.core.publisher.Hooks;
 
@@ -16,7 +17,8 @@ import reactor.core.publisher.Hooks;
  * that leaked a Netty buffer (PITFALLS G5), where Netty is on the class path and its
  * {@code io.netty.util.LeakPresenceDetector} is configured. See {@link Hygiene} for tests that expect such things.
  */
-public final class HygieneExtension implements BeforeAllCallback, AfterEachCallback, AfterAllCallback {
+public final class HygieneExtension
+        implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     private static final String DETECTOR = "io.netty.util.LeakPresenceDetector";
     private static final Duration RELEASE_TIME = Duration.ofSeconds(5);
 
@@ -25,7 +27,18 @@ public final class HygieneExtension implements BeforeAllCallback, AfterEachCallb
 
     @Override
     public void beforeAll(ExtensionContext context) {
-        Hooks.onErrorDropped(Hygiene::dropped); // never reset: what is dropped late belongs to a test too
+        listen();
+    }
+
+    @Override
+    public void beforeEach(ExtensionContext context) {
+        listen();
+    }
+
+    /** Reactor chains what is given twice, and StepVerifier's own recording takes ours away when it ends. */
+    private static void listen() {
+        Hooks.resetOnErrorDropped();
+        Hooks.onErrorDropped(Hygiene::dropped);
     }
 
     @Override
