@@ -21,6 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.SignalType;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
@@ -149,6 +150,7 @@ public final class NettyHttpTransport implements HttpTransport {
                     .send(attempt::send)
                     .response(attempt::receive)
                     .singleOrEmpty()
+                    .doFinally(attempt::release)
                     .timeout(request.timeout(), timer)
                     .onErrorMap(error -> map(attempt, error));
         });
@@ -207,12 +209,28 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final class Attempt {
         final HttpRequest request;
         volatile boolean sent;
+        private volatile boolean received;
+        private volatile @Nullable Disposable connection;
 
         Attempt(HttpRequest request) {
             this.request = request;
         }
 
+        /**
+         * Closes the connection of a request that was cancelled. Reactor Netty does so too, but not when the cancel meets
+         * the arrival of the answer: the connection is then in nobody's hands, and lost for the pool.
+         */
+        void release(SignalType signal) {
+            Disposable used = connection;
+            if (signal == SignalType.CANCEL && used != null && !received) {
+                used.dispose();
+            }
+        }
+
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
+            if (out instanceof Disposable used) {
+                connection = used;
+            }
             HttpHeaders headers = out.requestHeaders();
             request.headers().forEach((name, value) -> {
                 try {
@@ -234,6 +252,7 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         Mono<HttpResponse> receive(HttpClientResponse response, ByteBufFlux content) {
+            received = true;
             int limit = request.maxResponseBytes();
             HttpHeaders headers = response.responseHeaders();
             long announced = announced(headers);

@@ -300,6 +300,23 @@ class NettyHttpTransportTest {
     }
 
     @RepeatedTest(20)
+    void cancelledRequestsLoseNoConnection() {
+        use(NettyHttpTransport.builder().maxConnections(1));
+        try (EchoServer busy = new EchoServer()) {
+            busy.quiet();
+            Mono<HttpResponse> call = transport.exchange(get(busy.url() + "/medium"));
+            // The request after a cancelled one may meet its closing connection.
+            Flux<HttpResponse> cancelled = Flux.range(0, 200)
+                    .concatMap(i -> call.onErrorComplete(TransportException.class)
+                            .take(Duration.ofNanos(i * 10_000L))
+                            .then(Mono.<HttpResponse>empty()));
+            Await.done(cancelled);
+            assertThat(call.retry(3).map(HttpResponse::status).block(Await.BOUND))
+                    .isEqualTo(200);
+        }
+    }
+
+    @RepeatedTest(20)
     void aConnectionTheServerClosedWhileIdleIsNotUsedAgain_G1() {
         AtomicInteger closed = new AtomicInteger();
         use(NettyHttpTransport.builder()
