@@ -27,6 +27,7 @@ import run.caracal.http.HttpTransportProvider;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.Ids;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.event.EventBus;
@@ -60,6 +61,10 @@ public final class Caracal implements Disposable {
     private final Router router;
     private final Outbound outbound;
     private final Sessions sessions;
+    private final Services services;
+    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it (DESIGN L3). */
+    private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
+
     private final Mono<Void> end;
     private volatile boolean disposed;
 
@@ -71,7 +76,9 @@ public final class Caracal implements Disposable {
         this.tokens = new TokenCache(new StsClient(config, transport, events), timer);
         this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
         this.outbound = new Outbound(config, router, tokens);
-        this.sessions = new Sessions(config, new Coordinator(config, transport, tokens, events, timer), events, timer);
+        Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer);
+        this.sessions = new Sessions(config, coordinator, events, timer);
+        this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = sessions.scope()
                 .close(config.disposeTimeout(), timer)
@@ -213,6 +220,75 @@ public final class Caracal implements Disposable {
      */
     public <T> UnaryOperator<Mono<T>> inSession(SpawnOptions options) {
         return work -> spawn(options, context -> work);
+    }
+
+    /**
+     * Opens a service agent with every default; see {@link #spawnService(ServiceOptions)}.
+     *
+     * @return the agent, which its receiver owns and has to close
+     */
+    public Mono<ServiceAgent> spawnService() {
+        return spawnService(ServiceOptions.defaults());
+    }
+
+    /**
+     * Opens a service agent: a session without a TTL that lives as long as its lease is renewed, for daemons and workers
+     * that outlive a request. Renew it by {@link ServiceAgent#heartbeat()}, by listening to {@link
+     * ServiceAgent#heartbeats()}, or in the background with {@link ServiceOptions.Builder#heartbeatInterval}.
+     *
+     * <p>A subscriber that has gone before the agent is delivered leaves nothing open; afterwards the receiver owns the
+     * agent and has to close it (DESIGN L0). {@link #runService} does that by itself. A task bound in the Reactor Context
+     * does not become the parent, because the platform refuses that: the service only keeps its trace.
+     *
+     * @param options how the service is opened
+     * @return the agent; or the error of opening it
+     */
+    public Mono<ServiceAgent> spawnService(ServiceOptions options) {
+        return services.spawn(Objects.requireNonNull(options, "options"));
+    }
+
+    /**
+     * Runs a daemon as a service agent of its own: opens it on subscription, renews its lease behind the work, and closes it
+     * when the work ends, fails or is cancelled. When the lease is lost the work is cancelled and the Flux errors with
+     * {@link run.caracal.error.LeaseLostException} (DESIGN L2, L3). The agent's context is bound in the Reactor Context of
+     * the work.
+     *
+     * @param options how the service is opened; its heartbeat interval, if any, replaces the cadence that follows the
+     *     deadline
+     * @param work makes the work, given the agent
+     * @param <T> the type of the results
+     * @return the results of the work
+     */
+    public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
+        Objects.requireNonNull(options, "options");
+        Objects.requireNonNull(work, "work");
+        return services.run(options, work);
+    }
+
+    /**
+     * Takes over a service session after a restart, with every default; see {@link #attachService(String,
+     * ServiceOptions)}.
+     *
+     * @param agentSessionId the service session
+     * @return the agent, which its receiver owns and has to close
+     */
+    public Mono<ServiceAgent> attachService(String agentSessionId) {
+        return attachService(agentSessionId, ServiceOptions.defaults());
+    }
+
+    /**
+     * Takes over a service session, for instance after a restart: its lease gets a new generation, and an older holder loses
+     * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED} (DESIGN L5).
+     *
+     * @param agentSessionId the service session
+     * @param options how its lease is renewed; what describes a new session is not used
+     * @return the agent, which its receiver owns and has to close; {@link run.caracal.error.LeaseLostException} when the
+     *     session has expired or is suspended, {@link run.caracal.error.CoordinatorException} when it is no service of this
+     *     application
+     */
+    public Mono<ServiceAgent> attachService(String agentSessionId, ServiceOptions options) {
+        return services.attach(
+                Ids.require(agentSessionId, "agentSessionId"), Objects.requireNonNull(options, "options"));
     }
 
     /**
@@ -408,7 +484,7 @@ public final class Caracal implements Disposable {
                     return Mono.empty();
                 })
                 : Mono.empty();
-        return released.then(events.close());
+        return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
     }
 
     static ClosedException closed() {

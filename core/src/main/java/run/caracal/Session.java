@@ -7,14 +7,29 @@ import run.caracal.internal.propagation.Envelope;
 final class Session {
     private final CaracalContext context;
     private final Scope children;
+    private final boolean service;
     private volatile boolean ended;
 
-    Session(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+    private Session(String zoneId, String applicationId, Envelope envelope, Scope enclosing, boolean service) {
+        this.service = service;
         this.context = new CaracalContext(zoneId, applicationId, envelope, this);
         this.children = new Scope(
                 enclosing,
                 "The agent session " + context.agentSessionId()
                         + " is closing and takes no children; open them while its work runs");
+    }
+
+    static Session task(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+        return new Session(zoneId, applicationId, envelope, enclosing, false);
+    }
+
+    static Session service(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+        return new Session(zoneId, applicationId, envelope, enclosing, true);
+    }
+
+    /** Whether it is a service, which lives as long as its lease. */
+    boolean isService() {
+        return service;
     }
 
     CaracalContext context() {

@@ -98,7 +98,7 @@ final class Sessions {
         return options.parent().orElse(bound);
     }
 
-    private Scope scope(@Nullable CaracalContext parent) {
+    Scope scope(@Nullable CaracalContext parent) {
         Session session = parent == null ? null : parent.session();
         return session == null ? scope : session.children();
     }
@@ -107,7 +107,7 @@ final class Sessions {
         Duration budget = options.closeTimeout().orElse(config.closeTimeout());
         return new Lifecycle<>(
                 abandoned -> open(options, parent, abandoned),
-                session -> end(session, budget),
+                session -> end(session, budget, null),
                 budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 Sessions::report);
@@ -141,14 +141,18 @@ final class Sessions {
                         .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
                         .hop(delegated ? above.hop() + 1 : above.hop())
                         .build();
-                return new Session(config.zoneId(), config.applicationId(), envelope, scope(parent));
+                return Session.task(config.zoneId(), config.applicationId(), envelope, scope(parent));
             });
-            return events.observe(
-                    opened,
-                    201,
-                    (session, completion) -> new CaracalEvent.SessionOpened(
-                            session == null ? null : session.context().agentSessionId(), completion));
+            return observeOpening(opened, Session::context);
         });
+    }
+
+    <S> Mono<S> observeOpening(Mono<S> opened, Function<S, CaracalContext> context) {
+        return events.observe(
+                opened,
+                201,
+                (session, completion) -> new CaracalEvent.SessionOpened(
+                        session == null ? null : context.apply(session).agentSessionId(), completion));
     }
 
     private Mono<Void> started(Session session) {
@@ -158,7 +162,7 @@ final class Sessions {
     }
 
     /** Ends a session: its children first, then its end hooks, then itself. One that fails does not keep the others. */
-    private Mono<Void> end(Session session, Duration budget) {
+    Mono<Void> end(Session session, Duration budget, @Nullable Long generation) {
         CaracalContext context = session.context();
         Mono<Void> hooks = Flux.fromIterable(endHooks)
                 .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
@@ -166,7 +170,7 @@ final class Sessions {
                 .timeout(budget, timer);
         Mono<Void> terminate = Mono.defer(() -> {
             session.markEnded();
-            return coordinator.terminate(context.agentSessionId(), context.envelope());
+            return coordinator.terminate(context.agentSessionId(), generation, context.envelope());
         });
         Mono<Void> end = session.children()
                 .close(budget, timer)
@@ -180,7 +184,7 @@ final class Sessions {
         return context -> context.put(CaracalContext.class, session.context());
     }
 
-    private static void report(Throwable failure) {
+    static void report(Throwable failure) {
         if (failure instanceof ClosedException) {
             log.debug("An agent session was not opened: its caller had gone");
         } else {

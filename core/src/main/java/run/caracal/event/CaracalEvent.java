@@ -1,6 +1,7 @@
 package run.caracal.event;
 
 import org.jspecify.annotations.Nullable;
+import run.caracal.error.LeaseLostException;
 
 /**
  * Something the SDK did at a Caracal service (DESIGN E5). Events hold ids and outcomes, never a token or a secret. New
@@ -58,4 +59,22 @@ public interface CaracalEvent {
      * @param completion how it ended
      */
     record SessionClosed(String agentSessionId, Completion completion) implements CaracalEvent {}
+
+    /**
+     * The lease of a service was renewed, or a renewal failed; one that fails is tried again at the next tick.
+     *
+     * @param agentSessionId the service session
+     * @param completion how it ended
+     */
+    record LeaseRenewed(String agentSessionId, Completion completion) implements CaracalEvent {}
+
+    /**
+     * The lease of a service is lost; once for each service.
+     *
+     * @param agentSessionId the service session
+     * @param reason why
+     * @param completion a failure, with the code of the loss
+     */
+    record LeaseLost(String agentSessionId, LeaseLostException.Reason reason, Completion completion)
+            implements CaracalEvent {}
 }

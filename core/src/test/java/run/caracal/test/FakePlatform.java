@@ -2,6 +2,7 @@ package run.caracal.test;
 
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -36,6 +37,9 @@ public final class FakePlatform implements HttpTransport {
     private final List<String> ended = new CopyOnWriteArrayList<>();
     private final AtomicInteger tokens = new AtomicInteger();
     private final AtomicInteger sessions = new AtomicInteger();
+    private final Map<String, Integer> generations = new ConcurrentHashMap<>();
+    private volatile Duration leaseLength = Duration.ofSeconds(120);
+    private volatile Duration clockSkew = Duration.ZERO;
     private volatile boolean disposed;
 
     /** The configuration of a client of this platform. */
@@ -81,6 +85,26 @@ public final class FakePlatform implements HttpTransport {
 
     public static boolean isTerminate(HttpRequest request) {
         return request.method().equals("DELETE");
+    }
+
+    public static boolean isHeartbeat(HttpRequest request) {
+        return request.uri().getPath().endsWith("/heartbeat");
+    }
+
+    public static boolean isAttach(HttpRequest request) {
+        return request.uri().getPath().endsWith("/lease");
+    }
+
+    /** How long leases are, and how far the Coordinator's clock is ahead of this machine's. */
+    public void leases(Duration length, Duration skew) {
+        leaseLength = length;
+        clockSkew = skew;
+    }
+
+    private String lease(int generation) {
+        Instant now = Instant.now().plus(clockSkew);
+        return "\"lease_generation\":" + generation + ",\"last_heartbeat_at\":\"" + now
+                + "\",\"heartbeat_deadline_at\":\"" + now.plus(leaseLength) + "\"";
     }
 
     public List<HttpRequest> requests(Predicate<HttpRequest> which) {
@@ -138,6 +162,7 @@ public final class FakePlatform implements HttpTransport {
             String id = replay ? keys.get(key) : "session-" + sessions.incrementAndGet();
             if (!replay) {
                 live.add(id);
+                generations.put(id, 1);
                 if (key != null) {
                     keys.put(key, id);
                 }
@@ -145,8 +170,23 @@ public final class FakePlatform implements HttpTransport {
             return new HttpResponse(
                     201,
                     replay ? Map.of("Idempotency-Replayed", "true") : Map.of(),
-                    ("{\"agent_session_id\":\"" + id + "\",\"delegation_edge_id\":null}")
+                    ("{\"agent_session_id\":\"" + id + "\",\"delegation_edge_id\":null"
+                                    + (body(request).contains("\"service\"") ? "," + lease(1) : "") + "}")
                             .getBytes(StandardCharsets.UTF_8));
+        }
+        if (isHeartbeat(request) || isAttach(request)) {
+            String path = request.uri().getPath();
+            String id = path.substring(0, path.lastIndexOf('/'));
+            id = id.substring(id.lastIndexOf('/') + 1);
+            if (!live.contains(id)) {
+                return answer(404, "{\"error\":\"session_not_found\"}");
+            }
+            return isAttach(request)
+                    ? answer(200, "{\"status\":\"active\"," + lease(generations.merge(id, 1, Integer::sum)) + "}")
+                    : answer(
+                            200,
+                            "{\"agent\":{\"id\":\"" + id + "\",\"status\":\"active\","
+                                    + lease(generations.getOrDefault(id, 1)) + "}}");
         }
         if (isTerminate(request)) {
             String path = request.uri().getPath();

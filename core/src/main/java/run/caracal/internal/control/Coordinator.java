@@ -19,6 +19,7 @@ import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.Call;
 import run.caracal.internal.wire.CoordinatorRequests;
 import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.wire.LeaseAnswer;
 import run.caracal.internal.wire.OpenSession;
 import run.caracal.internal.wire.SessionAnswer;
 
@@ -26,13 +27,15 @@ import run.caracal.internal.wire.SessionAnswer;
 public final class Coordinator {
     private static final Operation OPEN = new Operation("open", 2, true);
     private static final Operation TERMINATE = new Operation("terminate", 2, false);
+    private static final Operation RENEW = new Operation("renew", 0, false);
+    private static final Operation ATTACH = new Operation("attach", 1, false);
 
     /**
      * What a session is opened with.
      *
      * @param parentId the parent session
      * @param parentEdgeId the delegation that bounds the parent
-     * @param ttl how long the platform lets it live
+     * @param ttl how long the platform lets it live; {@code null} for a service, which lives as long as its lease
      * @param labels its labels
      * @param metadata what its record says besides
      * @param kind its kind
@@ -44,7 +47,7 @@ public final class Coordinator {
     public record Opening(
             @Nullable String parentId,
             @Nullable String parentEdgeId,
-            Duration ttl,
+            @Nullable Duration ttl,
             List<String> labels,
             Map<String, @Nullable Object> metadata,
             @Nullable String kind,
@@ -74,7 +77,7 @@ public final class Coordinator {
     }
 
     /**
-     * Opens a task session, under one idempotency key through all attempts, so that a lost answer never leaves a second
+     * Opens a session, a task if it has a TTL, else a service, under one idempotency key through all attempts, so that a lost answer never leaves a second
      * session (DESIGN S3).
      *
      * @param opening what it is opened with
@@ -83,9 +86,10 @@ public final class Coordinator {
      */
     public Mono<SessionAnswer> open(Opening opening, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
+            Duration ttl = opening.ttl();
             OpenSession.Builder session = OpenSession.builder(config.zoneId(), config.applicationId())
-                    .lifecycle("task")
-                    .ttlSeconds(opening.ttl().toSeconds())
+                    .lifecycle(ttl == null ? "service" : "task")
+                    .ttlSeconds(ttl == null ? 0 : ttl.toSeconds())
                     .labels(opening.labels())
                     .metadata(opening.metadata())
                     .kind(opening.kind())
@@ -116,16 +120,49 @@ public final class Coordinator {
     }
 
     /**
-     * Terminates a session. One that is already gone counts as terminated (DESIGN S5).
+     * Renews the lease of a service. One attempt: the next tick is the retry (DESIGN S4).
+     *
+     * @param agentSessionId the session
+     * @param status the status that the renewal carries
+     * @param generation the generation of the lease, or {@code null} when none was given
+     * @param trace the trace it belongs to
+     * @return the renewed lease
+     */
+    public Mono<LeaseAnswer> renew(String agentSessionId, String status, @Nullable Long generation, Envelope trace) {
+        return attempts.run(
+                RENEW,
+                bearer -> requests.heartbeat(config.zoneId(), agentSessionId, status, generation, call(bearer, trace)),
+                LeaseAnswer::parse,
+                () -> false);
+    }
+
+    /**
+     * Takes over the lease of a service, which fences its older holder (DESIGN L5).
      *
      * @param agentSessionId the session
      * @param trace the trace it belongs to
+     * @return the lease in its new generation
+     */
+    public Mono<LeaseAnswer> attach(String agentSessionId, Envelope trace) {
+        return attempts.run(
+                ATTACH,
+                bearer -> requests.attach(config.zoneId(), agentSessionId, call(bearer, trace)),
+                LeaseAnswer::parse,
+                () -> false);
+    }
+
+    /**
+     * Terminates a session. One that is already gone counts as terminated (DESIGN S5).
+     *
+     * @param agentSessionId the session
+     * @param generation the generation of a service's lease; {@code null} for a task
+     * @param trace the trace it belongs to
      * @return completes when the session is gone
      */
-    public Mono<Void> terminate(String agentSessionId, Envelope trace) {
+    public Mono<Void> terminate(String agentSessionId, @Nullable Long generation, Envelope trace) {
         return attempts.run(
                         TERMINATE,
-                        bearer -> requests.terminate(config.zoneId(), agentSessionId, null, call(bearer, trace)),
+                        bearer -> requests.terminate(config.zoneId(), agentSessionId, generation, call(bearer, trace)),
                         (sent, answer) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, e -> e.isSessionGone() ? Mono.empty() : Mono.error(e))

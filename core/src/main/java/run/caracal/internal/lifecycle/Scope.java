@@ -5,18 +5,23 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Operators;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 import run.caracal.error.ClosedException;
 
 /**
@@ -27,6 +32,8 @@ import run.caracal.error.ClosedException;
  * counts in its enclosing scope too.
  */
 public final class Scope {
+    private static final Logger log = LoggerFactory.getLogger(Scope.class);
+
     /** Set in {@link #state} when the scope refuses new resources; the bits below count what it holds. */
     private static final long CLOSED = 1L << 62;
 
@@ -184,6 +191,38 @@ public final class Scope {
     }
 
     /**
+     * Opens a resource for an owner who ends it. Until it is delivered it belongs to this scope: a subscriber that has gone
+     * by then leaves nothing behind (DESIGN L0).
+     *
+     * @param lifecycle how the resource is opened and ended
+     * @param handle makes what the owner gets of the resource and its end: the first subscription to the end starts it, all
+     *     others share it, and no cancellation stops it
+     * @param <R> the type of the resource
+     * @param <A> the type of the handle
+     * @return the handle
+     */
+    public <R, A> Mono<A> handOver(Lifecycle<R> lifecycle, BiFunction<R, Mono<Void>, A> handle) {
+        return Mono.deferContextual(context -> {
+            AtomicBoolean gone = new AtomicBoolean();
+            Mono<Held<R>> shared = hold(lifecycle, gone::get).cache();
+            Runnable takeBack = () -> {
+                gone.set(true);
+                endDetached(shared, lifecycle, context);
+            };
+            return shared.map(h -> handle.apply(h.resource, h.end))
+                    .transform(Operators.<A, A>lift((scannable, actual) -> new Delivery<>(actual, takeBack)));
+        });
+    }
+
+    /** Its end is owned by this scope, which counts it. */
+    private static <R> void endDetached(Mono<Held<R>> shared, Lifecycle<R> lifecycle, ContextView context) {
+        Disposable detached = shared.flatMap(h -> h.end).subscribe(null, lifecycle.report(), null, Context.of(context));
+        if (!detached.isDisposed()) {
+            log.debug("The end of what a cancelled pipeline opened goes on by itself");
+        }
+    }
+
+    /**
      * Opens a resource such that a cancellation does not orphan it: usingWhen alone only cancels the open call, whose
      * request has been sent already. The open call runs to its end behind {@code cache()}, which does not hand the
      * cancellation on, and what it opened is ended. A cancellation that races with the arrival of the resource reaches
@@ -194,12 +233,7 @@ public final class Scope {
             Mono<Held<R>> shared = hold(lifecycle, cancelled::get).cache();
             return shared.doOnCancel(() -> {
                 cancelled.set(true);
-                // Its end is owned by this scope, which counts it.
-                Disposable detached =
-                        shared.flatMap(h -> h.end).subscribe(null, lifecycle.report(), null, Context.of(context));
-                if (detached.isDisposed()) {
-                    return;
-                }
+                endDetached(shared, lifecycle, context);
             });
         });
     }

@@ -1,0 +1,258 @@
+package run.caracal;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+
+/**
+ * How a service agent is opened. Immutable; every limit of the platform is checked when an option is set, before any call.
+ * A service has no TTL: it lives as long as its lease is renewed.
+ */
+public final class ServiceOptions {
+    private static final ServiceOptions DEFAULTS = builder().build();
+
+    /** What a service shares with a task; its TTL stays unset. */
+    private final SpawnOptions session;
+
+    private final @Nullable Duration heartbeatInterval;
+    private final @Nullable Supplier<Mono<Health>> health;
+
+    private ServiceOptions(Builder b) {
+        this.session = b.session.build();
+        this.heartbeatInterval = b.heartbeatInterval;
+        this.health = b.health;
+    }
+
+    /**
+     * The options of a plain {@code spawnService}.
+     *
+     * @return options with every default
+     */
+    public static ServiceOptions defaults() {
+        return DEFAULTS;
+    }
+
+    /**
+     * Starts building.
+     *
+     * @return a builder with every default
+     */
+    public static Builder builder() {
+        return new Builder(SpawnOptions.builder());
+    }
+
+    /**
+     * Starts from these options.
+     *
+     * @return a builder with the same values
+     */
+    public Builder mutate() {
+        Builder builder = new Builder(session.mutate());
+        builder.heartbeatInterval = heartbeatInterval;
+        builder.health = health;
+        return builder;
+    }
+
+    /**
+     * The labels.
+     *
+     * @return an immutable list, empty by default
+     */
+    public List<String> labels() {
+        return session.labels();
+    }
+
+    /**
+     * What the session's record says besides.
+     *
+     * @return an immutable JSON object, empty by default
+     */
+    public Map<String, @Nullable Object> metadata() {
+        return session.metadata();
+    }
+
+    /**
+     * The kind of the session, for platforms that know kinds.
+     *
+     * @return the kind; empty for the configuration's default
+     */
+    public Optional<String> kind() {
+        return session.kind();
+    }
+
+    /**
+     * The parent, a service itself.
+     *
+     * @return the parent given explicitly; empty for the service bound in the Reactor Context, if any
+     */
+    public Optional<CaracalContext> parent() {
+        return session.parent();
+    }
+
+    /**
+     * The caller's own idempotency key.
+     *
+     * @return the key; empty for one that is generated for each subscription
+     */
+    public Optional<String> idempotencyKey() {
+        return session.idempotencyKey();
+    }
+
+    /**
+     * The interval of renewals in the background.
+     *
+     * @return the interval; empty when the lease is renewed by whoever calls {@code heartbeat} or listens to {@code
+     *     heartbeats}
+     */
+    public Optional<Duration> heartbeatInterval() {
+        return Optional.ofNullable(heartbeatInterval);
+    }
+
+    /**
+     * What tells how the service is.
+     *
+     * @return the signal of liveness; empty when every renewal says {@link Health#HEALTHY}
+     */
+    public Optional<Supplier<Mono<Health>>> health() {
+        return Optional.ofNullable(health);
+    }
+
+    SpawnOptions session() {
+        return session;
+    }
+
+    @Override
+    public String toString() {
+        return "ServiceOptions[labels=" + labels() + ", heartbeatInterval=" + heartbeatInterval + "]";
+    }
+
+    /** Builds {@link ServiceOptions}. Not for use by several threads at once. */
+    public static final class Builder {
+        private SpawnOptions.Builder session;
+        private @Nullable Duration heartbeatInterval;
+        private @Nullable Supplier<Mono<Health>> health;
+
+        private Builder(SpawnOptions.Builder session) {
+            this.session = session;
+        }
+
+        /**
+         * Sets the labels.
+         *
+         * @param labels up to {@value SpawnOptions#MAX_LABELS} labels of 1 to {@value SpawnOptions#MAX_LABEL_LENGTH}
+         *     characters each
+         * @return this builder
+         */
+        public Builder labels(String... labels) {
+            return labels(Arrays.asList(labels));
+        }
+
+        /**
+         * Sets the labels; see {@link #labels(String...)}.
+         *
+         * @param labels the labels
+         * @return this builder
+         */
+        public Builder labels(List<String> labels) {
+            session = session.labels(labels);
+            return this;
+        }
+
+        /**
+         * Sets what the session's record says besides.
+         *
+         * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of them
+         * @return this builder
+         */
+        public Builder metadata(Map<String, ?> metadata) {
+            session = session.metadata(metadata);
+            return this;
+        }
+
+        /**
+         * Sets the kind, which platforms from 1.0 on ignore.
+         *
+         * @param kind the kind
+         * @return this builder
+         */
+        public Builder kind(String kind) {
+            session = session.kind(kind);
+            return this;
+        }
+
+        /**
+         * Sets the parent, which must be a service: the platform does not let a task open one.
+         *
+         * @param parent the context of a service session
+         * @return this builder
+         * @throws IllegalArgumentException if the context is that of a task
+         */
+        public Builder parent(CaracalContext parent) {
+            Session own = parent.session();
+            if (own != null && !own.isService()) {
+                throw new IllegalArgumentException("parent: the session " + parent.agentSessionId()
+                        + " is a task, and the platform lets no task open a service; open the service outside of it, or with a "
+                        + "service as its parent");
+            }
+            session = session.parent(parent);
+            return this;
+        }
+
+        /**
+         * Sets the caller's own idempotency key. A replay of a session that it opened before is an error.
+         *
+         * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
+         * @return this builder
+         */
+        public Builder idempotencyKey(String key) {
+            session = session.idempotencyKey(key);
+            return this;
+        }
+
+        /**
+         * Renews the lease in the background, from the opening of the service to its end. An interval of more than a third
+         * of the lease is shortened to that, with a warning.
+         *
+         * @param interval a positive time
+         * @return this builder
+         */
+        public Builder heartbeatInterval(Duration interval) {
+            this.heartbeatInterval = requireInterval(interval);
+            return this;
+        }
+
+        /**
+         * Sets what tells how the service is: asked before each renewal, which carries the answer. When it fails, gives
+         * nothing, or takes longer than a renewal may, the renewal is skipped, so a service that hangs loses its lease.
+         *
+         * @param health the signal of liveness; subscribed on a thread that must not be blocked
+         * @return this builder
+         */
+        public Builder health(Supplier<Mono<Health>> health) {
+            this.health = Objects.requireNonNull(health, "health");
+            return this;
+        }
+
+        /**
+         * Builds the options.
+         *
+         * @return immutable options
+         */
+        public ServiceOptions build() {
+            return new ServiceOptions(this);
+        }
+    }
+
+    static Duration requireInterval(Duration interval) {
+        if (interval.isNegative() || interval.isZero()) {
+            throw new IllegalArgumentException("interval: a positive time is needed, not " + interval);
+        }
+        return interval;
+    }
+}

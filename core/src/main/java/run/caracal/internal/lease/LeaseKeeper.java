@@ -1,0 +1,397 @@
+package run.caracal.internal.lease;
+
+import java.time.Duration;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.error.ClosedException;
+import run.caracal.error.LeaseLostException;
+import run.caracal.error.LeaseLostException.Reason;
+
+/**
+ * Keeps one lease: renews it on demand or in a loop that all listeners share, and knows when it is lost, also without the
+ * Coordinator (DESIGN L1, L2, L6). Time is counted on the timer's monotonic clock from the instant a renewal was sent.
+ *
+ * @param <L> what a renewal brings to listeners
+ */
+public final class LeaseKeeper<L> {
+    private static final Logger log = LoggerFactory.getLogger(LeaseKeeper.class);
+
+    /** The renewals of an unknown deadline. */
+    static final Duration UNKNOWN_CADENCE = Duration.ofSeconds(30);
+
+    static final Duration MIN_CADENCE = Duration.ofSeconds(1);
+    static final Duration MAX_CADENCE = Duration.ofMinutes(5);
+
+    /** How often the last moments of a lease are used. */
+    private static final Duration LAST_CADENCE = Duration.ofMillis(250);
+
+    /** The most that one renewal may take; it also may take no more than a third of what remains. */
+    private static final Duration MAX_BEAT = Duration.ofSeconds(10);
+
+    /** Of failed renewals, the first is logged, and then each one whose number is a multiple of this. */
+    private static final int LOG_EVERY = 10;
+
+    private static final long UNKNOWN = Long.MAX_VALUE;
+
+    /**
+     * A lease that was granted or renewed.
+     *
+     * @param value what listeners get
+     * @param generation its generation, carried on the next renewal; {@code null} keeps the present one
+     * @param length how long it lasts from the instant its request was sent; {@code null} when unknown
+     * @param <L> what listeners get
+     */
+    public record Granted<L>(
+            L value, @Nullable Long generation, @Nullable Duration length) {}
+
+    /** Whose lease it is, and how it is renewed. */
+    public interface Holder<L> {
+        /**
+         * The service session.
+         *
+         * @return its id
+         */
+        String agentSessionId();
+
+        /**
+         * Renews the lease.
+         *
+         * @param generation the generation, or {@code null} when none was given
+         * @return the renewed lease; {@link LeaseLostException} when it is lost; anything else is transient
+         */
+        Mono<Granted<L>> renew(@Nullable Long generation);
+
+        /**
+         * The lease is lost; called once.
+         *
+         * @param loss why
+         */
+        void lost(LeaseLostException loss);
+    }
+
+    /**
+     * How a renewal ended. A value in either case: a loss ends the loop in whose call it is found, and the error of a
+     * cancelled call would be dropped.
+     */
+    private record Outcome<L>(@Nullable L value, @Nullable Throwable error) {}
+
+    private enum State {
+        KEPT,
+        LOST,
+        CLOSED
+    }
+
+    private final Holder<L> holder;
+    private final Scheduler timer;
+    private final AtomicReference<State> state = new AtomicReference<>(State.KEPT);
+    private final Mono<Outcome<L>> flight;
+    private final Sinks.Empty<Void> end = Sinks.empty();
+    private final Sinks.Many<L> renewals = Sinks.many().multicast().directBestEffort();
+    private volatile @Nullable LeaseLostException loss;
+    private volatile @Nullable Long generation;
+    private volatile long expiresAtNanos = UNKNOWN;
+    private int failures;
+    private int listeners;
+    private @Nullable Disposable loop;
+    private @Nullable Disposable watch;
+
+    /**
+     * Starts keeping a lease.
+     *
+     * @param holder whose lease it is
+     * @param first the lease as it was granted
+     * @param sentNanos when its request was sent, on the timer's clock
+     * @param timer where renewals and the deadline are timed; not blocked by anybody's work
+     */
+    public LeaseKeeper(Holder<L> holder, Granted<L> first, long sentNanos, Scheduler timer) {
+        this.holder = holder;
+        this.timer = timer;
+        // Who comes during a renewal joins it; nothing is kept; the last one that leaves cancels it.
+        this.flight = renewal()
+                .map(value -> new Outcome<L>(value, null))
+                .onErrorResume(e -> Mono.just(new Outcome<>(null, e)))
+                .cacheInvalidateIf(outcome -> true);
+        accept(first, sentNanos);
+        watch();
+    }
+
+    /**
+     * The cadence of renewals: a third of what remains, clamped, then jittered by a tenth each way (DESIGN L1).
+     *
+     * @param leftNanos what remains, {@link Long#MAX_VALUE} when unknown
+     * @param random uniform, at least 0 and less than 1
+     * @return the delay of the next renewal, in nanoseconds
+     */
+    static long cadence(long leftNanos, double random) {
+        long third = leftNanos == UNKNOWN
+                ? UNKNOWN_CADENCE.toNanos()
+                : Math.max(MIN_CADENCE.toNanos(), Math.min(leftNanos / 3, MAX_CADENCE.toNanos()));
+        return (long) (third * (0.9 + 0.2 * random));
+    }
+
+    /**
+     * Renews the lease now, or joins the renewal that is under way.
+     *
+     * @return the renewed lease; {@link LeaseLostException} when it is lost, {@link ClosedException} when it was given up,
+     *     else what the renewal met, after which the lease still stands until its deadline
+     */
+    public Mono<L> beat() {
+        return flight.handle((outcome, sink) -> {
+            if (outcome.error() != null) {
+                sink.error(outcome.error());
+            } else if (outcome.value() != null) {
+                sink.next(outcome.value());
+            }
+        });
+    }
+
+    private Mono<L> renewal() {
+        return Mono.defer(() -> {
+            if (state.get() == State.CLOSED) {
+                return Mono.error(closed());
+            }
+            LeaseLostException lost = loss;
+            if (lost != null) {
+                return Mono.error(lost);
+            }
+            long sent = nanos();
+            long left = left(sent);
+            if (left <= 0) {
+                return Mono.error(lose(Reason.EXPIRED, null));
+            }
+            return holder.renew(generation)
+                    .timeout(Duration.ofNanos(Math.min(left / 3, MAX_BEAT.toNanos())), timer)
+                    .map(granted -> {
+                        accept(granted, sent);
+                        return granted.value();
+                    })
+                    .onErrorMap(LeaseLostException.class, refused -> lose(refused.reason(), refused))
+                    .doOnNext(this::publish);
+        });
+    }
+
+    /**
+     * The renewals, while somebody listens: one loop serves all listeners, at the cadence of the first.
+     *
+     * @param interval a fixed interval, or {@code null} to follow the deadline
+     * @return hot, never overflowing, heard on another thread than the renewals; ends with {@link LeaseLostException}, or
+     *     completes when the lease is given up
+     */
+    public Flux<L> renewals(@Nullable Duration interval) {
+        return Flux.defer(() -> renewals.asFlux()
+                .doOnSubscribe(s -> enter(interval))
+                .doFinally(signal -> leave())
+                .takeUntilOther(end.asMono())
+                .onBackpressureLatest()
+                .publishOn(Schedulers.parallel(), 1));
+    }
+
+    /**
+     * Renews in the background until the lease is lost or given up.
+     *
+     * @param interval a fixed interval, or {@code null} to follow the deadline
+     */
+    public void renewInBackground(@Nullable Duration interval) {
+        enter(interval);
+    }
+
+    private synchronized void enter(@Nullable Duration interval) {
+        if (listeners++ == 0 && isKept()) {
+            loop = loop(interval).subscribe();
+            if (!isKept()) {
+                stopLoop();
+            }
+        }
+    }
+
+    private synchronized void leave() {
+        if (--listeners == 0) {
+            stopLoop();
+        }
+    }
+
+    private void stopLoop() {
+        Disposable running = loop;
+        loop = null;
+        if (running != null) {
+            running.dispose();
+        }
+    }
+
+    /** No beat overlaps the next: each is awaited. A slow one makes the interval skip ticks. */
+    private Flux<Outcome<L>> loop(@Nullable Duration interval) {
+        if (interval == null) {
+            Mono<Outcome<L>> step = Mono.defer(() -> {
+                long left = left(nanos());
+                // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
+                long delay = Math.min(
+                        cadence(left, ThreadLocalRandom.current().nextDouble()),
+                        Math.max(left / 2, LAST_CADENCE.toNanos()));
+                return Mono.delay(Duration.ofNanos(delay), timer).then(loopBeat());
+            });
+            return step.repeat(this::isKept);
+        }
+        long period = interval.toNanos();
+        long left = left(nanos());
+        if (left != UNKNOWN && period > left / 3) {
+            period = Math.max(1, left / 3);
+            log.warn(
+                    "The heartbeat interval {} is more than a third of the lease of {}; renewing every {} ms instead",
+                    interval,
+                    holder.agentSessionId(),
+                    TimeUnit.NANOSECONDS.toMillis(period));
+        }
+        long first = (long) (period * ThreadLocalRandom.current().nextDouble());
+        return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
+                .onBackpressureDrop()
+                .concatMap(tick -> loopBeat(), 0);
+    }
+
+    /** A renewal of the loop: what is transient is tried again at the next tick, what is lost or given up stops it. */
+    private Mono<Outcome<L>> loopBeat() {
+        return flight.doOnNext(outcome -> {
+            Throwable error = outcome.error();
+            if (error == null) {
+                failures = 0;
+            } else if (isKept() && failures++ % LOG_EVERY == 0) {
+                log.warn(
+                        "The lease of {} was not renewed (failure {} in a row); the next tick tries again: {}",
+                        holder.agentSessionId(),
+                        failures,
+                        error.toString());
+            }
+        });
+    }
+
+    private void accept(Granted<L> granted, long sentNanos) {
+        if (granted.generation() != null) {
+            generation = granted.generation();
+        }
+        Duration length = granted.length();
+        expiresAtNanos = length == null ? UNKNOWN : sentNanos + length.toNanos();
+    }
+
+    private void publish(L renewed) {
+        if (state.get() == State.KEPT) {
+            renewals.emitNext(renewed, Sinks.EmitFailureHandler.busyLooping(Duration.ofSeconds(1)));
+        }
+    }
+
+    /** Looks at the deadline when it is due; a renewal meanwhile has moved it, and then looks again. */
+    private void watch() {
+        long left = left(nanos());
+        if (left <= 0) {
+            Throwable expired = lose(Reason.EXPIRED, null);
+            log.debug("{}", expired.getMessage());
+            return;
+        }
+        synchronized (this) {
+            if (state.get() == State.KEPT) {
+                long wait = left == UNKNOWN ? UNKNOWN_CADENCE.toNanos() : left;
+                watch = timer.schedule(this::watch, wait, TimeUnit.NANOSECONDS);
+            }
+        }
+    }
+
+    private Throwable lose(Reason reason, @Nullable LeaseLostException cause) {
+        LeaseLostException lost = cause == null ? new LeaseLostException(reason, holder.agentSessionId(), null) : cause;
+        synchronized (this) {
+            if (!state.compareAndSet(State.KEPT, State.LOST)) {
+                return state.get() == State.CLOSED ? closed() : lossOr(lost);
+            }
+            loss = lost;
+            stopTimers();
+        }
+        holder.lost(lost);
+        end.tryEmitError(lost).orThrow();
+        return lost;
+    }
+
+    private LeaseLostException lossOr(LeaseLostException other) {
+        LeaseLostException known = loss;
+        return known == null ? other : known;
+    }
+
+    private ClosedException closed() {
+        return new ClosedException(
+                "The service agent " + holder.agentSessionId() + " is closed; nothing was sent. Open a new service");
+    }
+
+    /**
+     * Gives the lease up: no renewal is sent any more, listeners complete. Closing is not loss.
+     */
+    public void close() {
+        synchronized (this) {
+            if (!state.compareAndSet(State.KEPT, State.CLOSED)) {
+                return;
+            }
+            stopTimers();
+        }
+        end.tryEmitEmpty().orThrow();
+    }
+
+    private void stopTimers() {
+        stopLoop();
+        Disposable watching = watch;
+        watch = null;
+        if (watching != null) {
+            watching.dispose();
+        }
+    }
+
+    /**
+     * The end of the lease.
+     *
+     * @return errors with {@link LeaseLostException} when it is lost, completes when it is given up; heard on another
+     *     thread than the renewals
+     */
+    public Mono<Void> end() {
+        return end.asMono().publishOn(Schedulers.parallel());
+    }
+
+    /**
+     * The present generation.
+     *
+     * @return the generation, or {@code null} when none was given
+     */
+    public @Nullable Long generation() {
+        return generation;
+    }
+
+    /**
+     * Whether the lease is kept.
+     *
+     * @return {@code false} once it was lost or given up
+     */
+    public boolean isKept() {
+        return state.get() == State.KEPT;
+    }
+
+    /**
+     * Why the lease is lost.
+     *
+     * @return the loss, or {@code null}
+     */
+    public @Nullable LeaseLostException loss() {
+        return loss;
+    }
+
+    private long left(long now) {
+        long expires = expiresAtNanos;
+        return expires == UNKNOWN ? UNKNOWN : expires - now;
+    }
+
+    private long nanos() {
+        return timer.now(TimeUnit.NANOSECONDS);
+    }
+}

@@ -1,0 +1,581 @@
+package run.caracal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
+import static run.caracal.test.FakePlatform.LIMIT;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Objects;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Schedulers;
+import reactor.test.StepVerifier;
+import run.caracal.error.ClosedException;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.LeaseLostException;
+import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.event.CaracalEvent;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.test.FakePlatform;
+
+class ServiceAgentTest {
+    private final FakePlatform platform = new FakePlatform();
+    private final Caracal caracal = platform.client();
+
+    @AfterEach
+    void nothingStaysOpen() {
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(Duration.ofSeconds(30));
+        assertThat(platform.live()).isEmpty();
+    }
+
+    private ServiceAgent agent(ServiceOptions options) {
+        return Objects.requireNonNull(caracal.spawnService(options).block(LIMIT));
+    }
+
+    private ServiceAgent agent() {
+        return agent(ServiceOptions.defaults());
+    }
+
+    private static void close(ServiceAgent agent) {
+        StepVerifier.create(agent.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void aServiceIsOpenedWithoutATtlAndClosedWithItsGeneration() {
+        ServiceAgent agent =
+                agent(ServiceOptions.builder().labels("billing-worker").build());
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(0)))
+                .contains("\"lifecycle\":\"service\"", "\"labels\":[\"billing-worker\"]")
+                .doesNotContain("ttl_seconds");
+        StepVerifier.create(agent.headers())
+                .assertNext(headers ->
+                        assertThat(headers.toString()).contains("caracal.agent_session=" + agent.agentSessionId()))
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(agent.bind(caracal.current()))
+                .expectNext(agent.context())
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.CLOSED);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isTerminate).get(0)))
+                .contains("\"lease_generation\":1");
+        StepVerifier.create(agent.heartbeat())
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        StepVerifier.create(agent.headers()).expectError(ClosedException.class).verify(LIMIT);
+        StepVerifier.create(agent.lost()).expectComplete().verify(LIMIT);
+        close(agent);
+        assertThat(platform.requests(FakePlatform::isTerminate)).as("once").hasSize(1);
+    }
+
+    @Test
+    void l0_aSubscriberThatHasGoneLeavesNothingOpen() {
+        Sinks.Empty<Void> gate = Sinks.empty();
+        platform.next(FakePlatform::isOpen, real -> real.delayUntil(r -> gate.asMono()));
+        caracal.spawnService().subscribe().dispose();
+        assertThat(platform.live()).hasSize(1);
+        gate.tryEmitEmpty().orThrow();
+        assertThat(platform.live()).isEmpty();
+    }
+
+    @Test
+    void l0_aFailureAfterACancellationIsNotDropped() {
+        Sinks.Empty<Void> gate = Sinks.empty();
+        platform.next(
+                FakePlatform::isOpen,
+                real -> gate.asMono().then(Mono.just(FakePlatform.answer(403, "{\"error\":\"missing_scope\"}"))));
+        caracal.spawnService().subscribe().dispose();
+        gate.tryEmitEmpty().orThrow();
+        assertThat(platform.opened()).isZero();
+    }
+
+    @Test
+    void l0_deliveredMeansOwned() {
+        // next() cancels its source in the middle of the delivery, and has it nevertheless.
+        ServiceAgent agent =
+                Objects.requireNonNull(caracal.spawnService().flux().next().block(LIMIT));
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        assertThat(platform.live()).hasSize(1);
+        close(agent);
+    }
+
+    @Test
+    void l0_cancelledAtRandomInstantsNothingStaysOpen() {
+        Mono<Void> all = Flux.range(0, 20_000)
+                .flatMap(
+                        i -> {
+                            platform.next(
+                                    FakePlatform::isOpen,
+                                    real -> pause().then(real).delayUntil(r -> pause()));
+                            AtomicBoolean received = new AtomicBoolean();
+                            return caracal.spawnService()
+                                    .doOnNext(agent -> received.set(true))
+                                    .takeUntilOther(pause().then(pause()))
+                                    .flatMap(ServiceAgent::disposeLater)
+                                    .onErrorComplete();
+                        },
+                        64)
+                .then();
+        StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(1));
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(platform.live()).isEmpty();
+        assertThat(platform.opened()).isGreaterThan(1_000);
+    }
+
+    private static Mono<Long> pause() {
+        return Mono.defer(
+                () -> Mono.delay(Duration.ofNanos(ThreadLocalRandom.current().nextInt(400_000))));
+    }
+
+    @Test
+    void l0_aTaskIsNeverTheParentOfAService() {
+        ServiceAgent agent = Objects.requireNonNull(caracal.spawn(task -> caracal.spawnService()
+                        .doOnNext(service ->
+                                assertThat(service.context().traceId()).isEqualTo(task.traceId())))
+                .block(LIMIT));
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(1)))
+                .doesNotContain("parent_id");
+        ServiceAgent child =
+                Objects.requireNonNull(agent.bind(caracal.spawnService()).block(LIMIT));
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(2)))
+                .contains("\"parent_id\":\"" + agent.agentSessionId() + "\"");
+        close(agent);
+        assertThat(platform.ended())
+                .as("the child before its parent")
+                .endsWith(child.agentSessionId(), agent.agentSessionId());
+        StepVerifier.create(caracal.spawn(task -> Mono.fromRunnable(() -> assertThatIllegalArgumentException()
+                        .isThrownBy(() -> ServiceOptions.builder().parent(task))
+                        .withMessageContaining("task"))))
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    @Test
+    void l1_aHeartbeatRenewsTheLease() {
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeat())
+                .assertNext(lease -> {
+                    assertThat(lease.agentSessionId()).isEqualTo(agent.agentSessionId());
+                    assertThat(lease.length()).isEqualTo(Duration.ofSeconds(120));
+                })
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isHeartbeat).get(0)))
+                .contains("\"status\":\"healthy\"", "\"lease_generation\":1");
+        close(agent);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {0, -1, -1000})
+    void l1_anIntervalThatIsNotPositiveIsRefused(long millis) {
+        ServiceAgent agent = agent();
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> agent.heartbeats(Duration.ofMillis(millis)))
+                .withMessageContaining("interval");
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(millis)));
+        close(agent);
+    }
+
+    @Test
+    void l1_listenersAreHeardOnAnotherThreadThanTheRenewals() {
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeats(Duration.ofMillis(5))
+                        .map(lease -> Thread.currentThread().getName())
+                        .take(3))
+                .thenConsumeWhile(name -> !name.startsWith("caracal-leases"))
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "404, session_not_found, GONE",
+        "409, session_not_live, GONE",
+        "409, session_lease_fenced, FENCED",
+        "409, session_subject_inactive, SUBJECT_INACTIVE",
+        "409, session_lease_expired, EXPIRED",
+        "403, application_ownership_required, UNAUTHORIZED"
+    })
+    void l2_whatTheCoordinatorSaysForGoodIsALoss(int status, String code, Reason reason) {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, status, "{\"error\":\"" + code + "\"}");
+        StepVerifier.create(agent.heartbeats(Duration.ofMillis(5)))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(
+                                LeaseLostException.class,
+                                lost -> assertThat(lost.reason()).isEqualTo(reason)))
+                .verify(LIMIT);
+        StepVerifier.create(agent.lost()).expectError(LeaseLostException.class).verify(LIMIT);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.LOST);
+        close(agent);
+        if (reason == Reason.FENCED || reason == Reason.GONE) {
+            assertThat(platform.requests(FakePlatform::isTerminate))
+                    .as("somebody else's session is left alone")
+                    .isEmpty();
+            platform.live().clear();
+        }
+    }
+
+    @Test
+    void l2_aSecondRefusalOfTheTokenIsALoss() {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, 401, "{\"error\":\"identity_revoked\"}");
+        StepVerifier.create(agent.heartbeat())
+                .as("one new token")
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        platform.nextAnswer(FakePlatform::isHeartbeat, 401, "{\"error\":\"invalid_token\"}");
+        platform.nextAnswer(FakePlatform::isHeartbeat, 401, "{\"error\":\"invalid_token\"}");
+        StepVerifier.create(agent.heartbeat())
+                .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.UNAUTHORIZED)
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @Test
+    void l2_aSuspendedSessionIsALoss() {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, 200, "{\"agent\":{\"status\":\"suspended\"}}");
+        StepVerifier.create(agent.heartbeat())
+                .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.SUSPENDED)
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {408, 429, 500, 502, 503})
+    void l2_whatIsTransientIsTriedAgainAtTheNextTick(int status) {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, status, "{\"error\":\"unavailable\"}");
+        StepVerifier.create(agent.heartbeat())
+                .expectError(CoordinatorException.class)
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isHeartbeat))
+                .as("one attempt")
+                .hasSize(1);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @Test
+    void l3_runServiceRenewsBehindTheWorkAndClosesAtItsEnd() {
+        ServiceOptions options =
+                ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(5)).build();
+        StepVerifier.create(caracal.runService(
+                        options,
+                        agent -> caracal.current()
+                                .map(CaracalContext::agentSessionId)
+                                .concatWith(Mono.delay(Duration.ofMillis(200)).then(Mono.just("done")))))
+                .expectNext("session-1", "done")
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isHeartbeat)).hasSizeGreaterThan(3);
+        assertThat(platform.ended()).containsExactly("session-1");
+        StepVerifier.create(caracal.runService(options, agent -> Mono.error(new IllegalStateException("work"))))
+                .expectErrorMessage("work")
+                .verify(LIMIT);
+        Disposable running = caracal.runService(options, agent -> Flux.never()).subscribe();
+        running.dispose();
+        assertThat(platform.ended()).containsExactly("session-1", "session-2", "session-3");
+    }
+
+    @Test
+    void l3_theLossOfTheLeaseCancelsTheWork() {
+        ServiceOptions options =
+                ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(5)).build();
+        AtomicInteger cancelled = new AtomicInteger();
+        StepVerifier.create(caracal.runService(
+                        options,
+                        agent -> Flux.never()
+                                .doOnSubscribe(s -> platform.nextAnswer(
+                                        FakePlatform::isHeartbeat, 409, "{\"error\":\"session_lease_fenced\"}"))
+                                .doOnCancel(cancelled::incrementAndGet)))
+                .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.FENCED)
+                .verify(LIMIT);
+        assertThat(cancelled).hasValue(1);
+        platform.live().clear();
+    }
+
+    /** PITFALLS C7: every worker blocked, and the renewals neither starve nor burst afterwards. */
+    @Test
+    void c7_blockedWorkersDoNotStarveTheRenewals() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .heartbeatInterval(Duration.ofMillis(50))
+                .build());
+        AtomicBoolean release = new AtomicBoolean();
+        AtomicInteger blocked = new AtomicInteger();
+        AtomicInteger spins = new AtomicInteger();
+        int workers = Schedulers.DEFAULT_POOL_SIZE;
+        Disposable blockers = Flux.merge(IntStream.range(0, workers)
+                        .mapToObj(i -> Mono.fromRunnable(() -> {
+                                    blocked.incrementAndGet();
+                                    // BlockHound takes Thread.onSpinWait() for blocking, too.
+                                    while (!release.get()) {
+                                        spins.incrementAndGet();
+                                    }
+                                })
+                                .subscribeOn(Schedulers.parallel()))
+                        .toList())
+                .subscribe();
+        long until = System.nanoTime() + TimeUnit.SECONDS.toNanos(1);
+        int before = platform.requests(FakePlatform::isHeartbeat).size();
+        while (System.nanoTime() < until) {
+            Thread.onSpinWait();
+        }
+        int during = platform.requests(FakePlatform::isHeartbeat).size() - before;
+        assertThat(blocked).hasPositiveValue();
+        assertThat(during).as("renewals while blocked").isGreaterThan(8);
+        release.set(true);
+        assertThat(during).as("never more than the ticks").isLessThan(25);
+        int after = platform.requests(FakePlatform::isHeartbeat).size();
+        StepVerifier.create(Mono.delay(Duration.ofMillis(200)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isHeartbeat).size() - after)
+                .as("no burst")
+                .isLessThan(10);
+        blockers.dispose();
+        close(agent);
+    }
+
+    @Test
+    void l3_theHealthSignalIsWhatARenewalCarries() {
+        AtomicInteger asked = new AtomicInteger();
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .health(() -> switch (asked.incrementAndGet()) {
+                    case 1 -> Mono.just(Health.DEGRADED);
+                    case 2 -> Mono.error(new IllegalStateException("sick"));
+                    case 3 -> Mono.empty();
+                    default -> Mono.just(Health.HEALTHY);
+                })
+                .build());
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(agent.heartbeat()).expectErrorMessage("sick").verify(LIMIT);
+        StepVerifier.create(agent.heartbeat())
+                .expectError(IllegalStateException.class)
+                .verify(LIMIT);
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isHeartbeat))
+                .extracting(FakePlatform::body)
+                .satisfiesExactly(
+                        first -> assertThat(first).contains("\"status\":\"degraded\""),
+                        second -> assertThat(second).contains("\"status\":\"healthy\""));
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        close(agent);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\"lease_generation\":\"7\",", "\"lease_generation\":7,"})
+    void l4_theGenerationMayBeANumberOrAText(String generation) {
+        platform.next(
+                FakePlatform::isOpen,
+                real -> real.then(Mono.just(FakePlatform.answer(
+                        201, "{\"agent_session_id\":\"session-1\"," + generation + "\"delegation_edge_id\":null}"))));
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isHeartbeat).get(0)))
+                .contains("\"lease_generation\":7");
+        close(agent);
+    }
+
+    @Test
+    void l4_withoutAGenerationNoneIsSent() {
+        platform.next(
+                FakePlatform::isOpen,
+                real -> real.then(Mono.just(FakePlatform.answer(201, "{\"agent_session_id\":\"session-1\"}"))));
+        platform.nextAnswer(FakePlatform::isHeartbeat, 200, "{\"agent\":{\"status\":\"active\"}}");
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeat())
+                .assertNext(lease -> assertThat(lease.length()).isNull())
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isHeartbeat).get(0)))
+                .doesNotContain("lease_generation");
+        close(agent);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isTerminate).get(0)))
+                .isEmpty();
+    }
+
+    @Test
+    void l5_attachTakesTheSessionOver() {
+        ServiceAgent first = agent();
+        ServiceAgent second = Objects.requireNonNull(
+                caracal.attachService(first.agentSessionId()).block(LIMIT));
+        HttpRequest attach = platform.requests(FakePlatform::isAttach).get(0);
+        assertThat(attach.body()).isNull();
+        assertThat(FakePlatform.header(attach, "Content-Type")).isNull();
+        StepVerifier.create(second.heartbeat())
+                .assertNext(lease -> assertThat(lease.generation()).isEqualTo(2))
+                .expectComplete()
+                .verify(LIMIT);
+        close(second);
+        assertThat(FakePlatform.body(
+                        platform.requests(FakePlatform::isTerminate).get(0)))
+                .contains("\"lease_generation\":2");
+        close(first);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"session_lease_expired, EXPIRED, open a new service", "session_suspended, SUSPENDED, resumed"})
+    void l5_anExpiredOrSuspendedSessionIsATypedError(String code, Reason reason, String remedy) {
+        platform.nextAnswer(FakePlatform::isAttach, 409, "{\"error\":\"" + code + "\"}");
+        StepVerifier.create(caracal.attachService("some-session"))
+                .expectErrorSatisfies(e -> {
+                    assertThat(e).isInstanceOf(LeaseLostException.class).hasMessageContaining(remedy);
+                    assertThat(((LeaseLostException) e).reason()).isEqualTo(reason);
+                })
+                .verify(LIMIT);
+    }
+
+    @Test
+    void l5_aTaskCannotBeAttached() {
+        platform.nextAnswer(FakePlatform::isAttach, 409, "{\"error\":\"session_not_service\"}");
+        StepVerifier.create(caracal.attachService("some-task"))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(CoordinatorException.class)
+                        .hasMessageContaining("session_not_service"))
+                .verify(LIMIT);
+        assertThatIllegalArgumentException()
+                .isThrownBy(() -> caracal.attachService(".."))
+                .withMessageContaining("agentSessionId");
+    }
+
+    /** PITFALLS C6: the wall clocks do not have to agree. */
+    @ParameterizedTest
+    @ValueSource(ints = {-600, 0, 600})
+    void c6_theClocksMayDifferByTenMinutes(int seconds) {
+        platform.leases(Duration.ofSeconds(90), Duration.ofSeconds(seconds));
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeat())
+                .assertNext(lease -> assertThat(lease.length()).isEqualTo(Duration.ofSeconds(90)))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        close(agent);
+    }
+
+    /** DESIGN L6: within a second of the deadline, by this machine alone. */
+    @Test
+    void l6_aLeaseThatNobodyRenewsIsLostLocally() {
+        platform.leases(Duration.ofMillis(300), Duration.ZERO);
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.lost())
+                .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.EXPIRED)
+                .verify(Duration.ofMillis(1_300));
+        assertThat(platform.requests(FakePlatform::isHeartbeat)).isEmpty();
+        close(agent);
+    }
+
+    /** PITFALLS C8. */
+    @Test
+    void c8_nothingIsSentAfterTheClose() {
+        ServiceAgent agent = agent(
+                ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(2)).build());
+        StepVerifier.create(agent.heartbeats().take(3))
+                .expectNextCount(3)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(agent.heartbeats())
+                .expectNextCount(1)
+                .then(() -> close(agent))
+                .thenConsumeWhile(lease -> true)
+                .expectComplete()
+                .verify(LIMIT);
+        int sent = platform.requests(r -> true).size();
+        StepVerifier.create(Mono.delay(Duration.ofMillis(50)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(r -> true)).hasSize(sent);
+    }
+
+    @Test
+    void e5_renewalsAndLossesAreEvents() {
+        Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
+        Disposable listener = caracal.onEvent(events::add);
+        ServiceAgent agent = agent();
+        platform.next(FakePlatform::isHeartbeat, real -> real);
+        platform.next(
+                FakePlatform::isHeartbeat,
+                real -> Mono.just(new HttpResponse(
+                        409,
+                        java.util.Map.of(),
+                        "{\"error\":\"session_lease_fenced\"}".getBytes(java.nio.charset.StandardCharsets.UTF_8))));
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(agent.heartbeat())
+                .expectError(LeaseLostException.class)
+                .verify(LIMIT);
+        close(agent);
+        platform.live().clear();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(Duration.ofSeconds(30));
+        assertThat(events)
+                .filteredOn(CaracalEvent.LeaseRenewed.class::isInstance)
+                .hasSize(2);
+        assertThat(events)
+                .filteredOn(CaracalEvent.LeaseLost.class::isInstance)
+                .singleElement()
+                .satisfies(
+                        e -> assertThat(((CaracalEvent.LeaseLost) e).reason()).isEqualTo(Reason.FENCED));
+        listener.dispose();
+    }
+
+    @Test
+    void optionsKeepWhatTheyWereGiven() {
+        ServiceOptions options = ServiceOptions.builder()
+                .labels(List.of("a"))
+                .kind("instance")
+                .idempotencyKey("k")
+                .heartbeatInterval(Duration.ofSeconds(3))
+                .health(() -> Mono.just(Health.HEALTHY))
+                .build();
+        ServiceOptions copy = options.mutate().build();
+        assertThat(copy.labels()).containsExactly("a");
+        assertThat(copy.kind()).contains("instance");
+        assertThat(copy.idempotencyKey()).contains("k");
+        assertThat(copy.heartbeatInterval()).contains(Duration.ofSeconds(3));
+        assertThat(copy.health()).isPresent();
+    }
+}

@@ -1,0 +1,352 @@
+package run.caracal.internal.lease;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
+import reactor.core.Disposable;
+import reactor.core.Disposables;
+import reactor.core.publisher.BaseSubscriber;
+import reactor.core.publisher.Mono;
+import reactor.core.publisher.SignalType;
+import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
+import run.caracal.error.ClosedException;
+import run.caracal.error.LeaseLostException;
+import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.internal.lease.LeaseKeeper.Granted;
+
+class LeaseKeeperTest {
+    private static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private VirtualTimeScheduler time;
+    private final Disposable.Composite subscriptions = Disposables.composite();
+    private final List<Double> beats = new ArrayList<>();
+    private final List<Double> cancelled = new ArrayList<>();
+    private final List<LeaseLostException> losses = new CopyOnWriteArrayList<>();
+    private final AtomicInteger inFlight = new AtomicInteger();
+    private final AtomicInteger mostInFlight = new AtomicInteger();
+
+    @BeforeEach
+    void virtualTime() {
+        // Also replaces Schedulers.parallel(), on which listeners hear.
+        time = VirtualTimeScheduler.getOrSet();
+    }
+
+    @AfterEach
+    void realTime() {
+        subscriptions.dispose();
+        VirtualTimeScheduler.reset();
+    }
+
+    private double now() {
+        return time.now(TimeUnit.MILLISECONDS) / 1000.0;
+    }
+
+    private void pass(Duration duration) {
+        for (long i = 0; i < duration.toMillis(); i += 250) {
+            time.advanceTimeBy(Duration.ofMillis(250));
+        }
+    }
+
+    /** A lease of a length; the answer to its k-th renewal. */
+    private LeaseKeeper<String> keeper(@Nullable Duration length, IntFunction<Mono<String>> answer) {
+        LeaseKeeper.Holder<String> holder = new LeaseKeeper.Holder<>() {
+            @Override
+            public String agentSessionId() {
+                return "svc";
+            }
+
+            @Override
+            public Mono<Granted<String>> renew(@Nullable Long generation) {
+                return Mono.defer(() -> {
+                    beats.add(now());
+                    mostInFlight.accumulateAndGet(inFlight.incrementAndGet(), Math::max);
+                    return answer.apply(beats.size())
+                            .map(value -> new Granted<>(value, null, length))
+                            .doFinally(signal -> {
+                                inFlight.decrementAndGet();
+                                if (signal == SignalType.CANCEL) {
+                                    cancelled.add(now());
+                                }
+                            });
+                });
+            }
+
+            @Override
+            public void lost(LeaseLostException loss) {
+                losses.add(loss);
+            }
+        };
+        return new LeaseKeeper<>(holder, new Granted<>("first", 1L, length), time.now(TimeUnit.NANOSECONDS), time);
+    }
+
+    private static Mono<String> down() {
+        return Mono.error(new IllegalStateException("503"));
+    }
+
+    private List<String> listen(LeaseKeeper<String> keeper, @Nullable Duration interval) {
+        List<String> heard = new CopyOnWriteArrayList<>();
+        subscriptions.add(keeper.renewals(interval)
+                .subscribe(heard::add, e -> heard.add("lost " + now()), () -> heard.add("closed")));
+        return heard;
+    }
+
+    @Test
+    void l1_renewsAtAThirdOfWhatRemains() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        List<String> heard = listen(keeper, null);
+        pass(Duration.ofSeconds(300));
+        assertThat(beats).hasSizeBetween(9, 11);
+        for (int i = 1; i < beats.size(); i++) {
+            assertThat(beats.get(i) - beats.get(i - 1)).isBetween(26.5, 33.5);
+        }
+        assertThat(heard).hasSize(beats.size());
+        assertThat(losses).isEmpty();
+    }
+
+    @Test
+    void l1_unknownDeadline_renewsEveryThirtySecondsAndIsNeverLostLocally() {
+        LeaseKeeper<String> keeper = keeper(null, k -> Mono.just("r" + k));
+        List<String> heard = listen(keeper, null);
+        pass(Duration.ofSeconds(300));
+        assertThat(heard).hasSizeBetween(9, 11);
+        assertThat(keeper.isKept()).isTrue();
+    }
+
+    /** PITFALLS C1: a renewal much slower than the period neither ends the stream, nor overlaps, nor bursts. */
+    @Test
+    void c1_aSlowRenewalSkipsTicks() {
+        LeaseKeeper<String> keeper = keeper(
+                Duration.ofSeconds(90),
+                k -> k == 2 ? Mono.delay(Duration.ofMillis(9_500), time).thenReturn("slow") : Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(1));
+        pass(Duration.ofSeconds(30));
+        assertThat(mostInFlight).hasValue(1);
+        assertThat(heard).contains("slow").hasSizeGreaterThan(15);
+        for (int i = 1; i < beats.size(); i++) {
+            assertThat(beats.get(i) - beats.get(i - 1)).as("no burst").isGreaterThan(0.4);
+        }
+        assertThat(losses).isEmpty();
+    }
+
+    /** PITFALLS C2 and C10. */
+    @Test
+    void c2_transientFailuresDoNotEndTheRenewals() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> k <= 3 ? down() : Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(20));
+        pass(Duration.ofSeconds(200));
+        assertThat(heard).startsWith("r4").hasSizeGreaterThan(4);
+        assertThat(losses).isEmpty();
+        assertThat(keeper.isKept()).isTrue();
+    }
+
+    /** PITFALLS C4 and DESIGN L6: lost at the deadline, without a word from the Coordinator, once. */
+    @Test
+    void c4_withoutRenewalTheLeaseIsLostAtTheDeadline() {
+        for (boolean hanging : new boolean[] {false, true}) {
+            beats.clear();
+            losses.clear();
+            cancelled.clear();
+            double start = now();
+            LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> hanging ? Mono.never() : down());
+            List<String> heard = listen(keeper, null);
+            StepVerifier.create(keeper.end())
+                    .then(() -> pass(Duration.ofSeconds(200)))
+                    .expectErrorSatisfies(e -> assertThat(e)
+                            .isInstanceOfSatisfying(
+                                    LeaseLostException.class,
+                                    lost -> assertThat(lost.reason()).isEqualTo(Reason.EXPIRED)))
+                    .verify(LIMIT);
+            assertThat(losses).hasSize(1);
+            assertThat(heard).singleElement().asString().startsWith("lost");
+            assertThat(Double.parseDouble(heard.get(0).substring(5)) - start).isBetween(89.9, 91.0);
+            assertThat(inFlight).as("nothing is left in flight").hasValue(0);
+            assertThat(beats).hasSizeLessThan(25);
+        }
+    }
+
+    @Test
+    void l6_theDeadlineIsWatchedWithoutAnyListener() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        pass(Duration.ofSeconds(60));
+        StepVerifier.create(keeper.beat()).expectNext("r1").expectComplete().verify(LIMIT);
+        pass(Duration.ofSeconds(89));
+        assertThat(losses).isEmpty();
+        pass(Duration.ofSeconds(2));
+        assertThat(losses).hasSize(1);
+        StepVerifier.create(keeper.beat()).expectError(LeaseLostException.class).verify(LIMIT);
+        assertThat(beats).as("nothing is sent for a lost lease").hasSize(1);
+    }
+
+    /** PITFALLS C3: what the Coordinator says for good is signalled at once, and once. */
+    @Test
+    void c3_aTerminalRefusalEndsEverythingOnce() {
+        for (Reason reason : Reason.values()) {
+            beats.clear();
+            losses.clear();
+            LeaseKeeper<String> keeper = keeper(
+                    Duration.ofSeconds(90),
+                    k -> k < 3 ? Mono.just("r" + k) : Mono.error(new LeaseLostException(reason, "svc", null)));
+            List<String> first = listen(keeper, null);
+            List<String> second = listen(keeper, null);
+            pass(Duration.ofSeconds(200));
+            assertThat(losses)
+                    .singleElement()
+                    .extracting(LeaseLostException::reason)
+                    .isEqualTo(reason);
+            assertThat(beats).hasSize(3);
+            assertThat(first).hasSize(3).last().asString().startsWith("lost");
+            assertThat(second).hasSize(3).last().asString().startsWith("lost");
+        }
+    }
+
+    /** PITFALLS C5: two lost renewals in a row leave time for a third. */
+    @Test
+    void c5_twoLostRenewalsLeaveTimeForAThird() {
+        for (int seconds : new int[] {3, 4, 5, 7, 10, 30, 60, 120, 300, 900, 3600}) {
+            for (int round = 0; round < 20; round++) {
+                beats.clear();
+                losses.clear();
+                LeaseKeeper<String> keeper =
+                        keeper(Duration.ofSeconds(seconds), k -> k <= 2 ? down() : Mono.just("r" + k));
+                Disposable listening = keeper.renewals(null).subscribe(x -> {}, e -> {});
+                for (int i = 0; i < seconds * 8; i++) {
+                    time.advanceTimeBy(Duration.ofMillis(125));
+                }
+                assertThat(losses).as("lease of %d s", seconds).isEmpty();
+                assertThat(beats).hasSizeGreaterThanOrEqualTo(3);
+                listening.dispose();
+                keeper.close();
+            }
+        }
+    }
+
+    /** PITFALLS C8: closing is not loss, and nothing is sent afterwards. */
+    @Test
+    void c8_closeCompletesListenersAndStopsTheRenewals() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> k == 2 ? Mono.never() : Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(10));
+        pass(Duration.ofSeconds(21));
+        assertThat(inFlight).hasValue(1);
+        keeper.close();
+        keeper.close();
+        pass(Duration.ofSeconds(300));
+        assertThat(inFlight).hasValue(0);
+        assertThat(beats).hasSize(2);
+        assertThat(heard).containsExactly("r1", "closed");
+        assertThat(losses).isEmpty();
+        StepVerifier.create(keeper.end())
+                .then(() -> pass(Duration.ofSeconds(1)))
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(keeper.beat()).expectError(ClosedException.class).verify(LIMIT);
+    }
+
+    @Test
+    void c8_aTerminalAnswerDuringTheCloseIsNoLoss() {
+        reactor.core.publisher.Sinks.One<String> answer = reactor.core.publisher.Sinks.one();
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> answer.asMono());
+        StepVerifier.create(keeper.beat())
+                .then(keeper::close)
+                .then(() -> answer.tryEmitError(new LeaseLostException(Reason.GONE, "svc", null))
+                        .orThrow())
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        assertThat(losses).isEmpty();
+        assertThat(keeper.loss()).isNull();
+    }
+
+    /** PITFALLS C9: an outage costs one request for each tick. */
+    @Test
+    void c9_anOutageMakesNoMoreRequestsThanTicks() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> down());
+        List<String> heard = listen(keeper, Duration.ofSeconds(1));
+        pass(Duration.ofSeconds(10));
+        assertThat(beats).hasSizeLessThanOrEqualTo(11);
+        assertThat(heard).isEmpty();
+    }
+
+    @Test
+    void l1_oneLoopForAllListeners() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        List<String> first = listen(keeper, Duration.ofSeconds(10));
+        List<String> second = listen(keeper, Duration.ofSeconds(10));
+        keeper.renewInBackground(null);
+        pass(Duration.ofSeconds(100));
+        assertThat(beats).hasSizeBetween(9, 11);
+        assertThat(first).hasSize(beats.size());
+        assertThat(second).hasSize(beats.size());
+    }
+
+    @Test
+    void l1_theLoopStopsWithItsLastListener() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(10));
+        pass(Duration.ofSeconds(25));
+        subscriptions.dispose();
+        int before = beats.size();
+        pass(Duration.ofSeconds(50));
+        assertThat(beats).hasSize(before);
+        assertThat(heard).hasSize(before);
+    }
+
+    @Test
+    void l1_renewalsGoOnWithoutDemand() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        BaseSubscriber<String> silent = new BaseSubscriber<>() {
+            @Override
+            protected void hookOnSubscribe(Subscription subscription) {
+                // Asks for nothing.
+            }
+        };
+        keeper.renewals(Duration.ofSeconds(10)).subscribe(silent);
+        pass(Duration.ofSeconds(100));
+        assertThat(beats).hasSizeBetween(9, 11);
+        silent.cancel();
+    }
+
+    @Test
+    void l1_anIntervalOfMoreThanAThirdIsShortened() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(30), k -> Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(60));
+        pass(Duration.ofSeconds(100));
+        assertThat(beats).hasSizeBetween(9, 11);
+        assertThat(heard).hasSize(beats.size());
+    }
+
+    @Test
+    void l1_concurrentBeatsAreOneRenewal() {
+        reactor.core.publisher.Sinks.One<String> answer = reactor.core.publisher.Sinks.one();
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> answer.asMono());
+        StepVerifier.create(Mono.zip(keeper.beat(), keeper.beat()))
+                .then(() -> answer.tryEmitValue("r").orThrow())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(beats).hasSize(1);
+    }
+
+    @Test
+    void l1_aRenewalMayTakeAThirdOfWhatRemains() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(15), k -> Mono.never());
+        StepVerifier.create(keeper.beat())
+                .then(() -> pass(Duration.ofSeconds(6)))
+                .expectError(java.util.concurrent.TimeoutException.class)
+                .verify(LIMIT);
+        assertThat(cancelled).singleElement().satisfies(at -> assertThat(at).isBetween(4.9, 5.3));
+        assertThat(keeper.isKept())
+                .as("a renewal that failed by hand is no loss")
+                .isTrue();
+    }
+}
