@@ -75,9 +75,9 @@ public final class Caracal implements Disposable {
         Scheduler timer = Schedulers.parallel();
         this.tokens = new TokenCache(new StsClient(config, transport, events), timer);
         this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
-        this.outbound = new Outbound(config, router, tokens);
-        Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer);
+        Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
+        this.outbound = new Outbound(config, router, tokens, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = sessions.scope()
@@ -124,6 +124,7 @@ public final class Caracal implements Disposable {
      *
      * @return a new client
      * @throws ConfigurationException if the configuration cannot be used; it names every fault
+     * @throws IllegalStateException on a thread that must not block
      */
     public static Caracal fromEnvironment() {
         return create(CaracalConfig.fromEnvironment());
@@ -135,6 +136,7 @@ public final class Caracal implements Disposable {
      * @param profile the path of a {@code caracal.toml}
      * @return a new client
      * @throws ConfigurationException if the configuration cannot be used; it names every fault
+     * @throws IllegalStateException on a thread that must not block
      */
     public static Caracal fromProfile(Path profile) {
         return create(CaracalConfig.fromProfile(profile));
@@ -349,19 +351,20 @@ public final class Caracal implements Disposable {
     }
 
     private Mono<Map<String, String>> headers(boolean asApplication) {
-        return Mono.deferContextual(view -> {
-            if (disposed) {
-                return Mono.error(closed());
-            }
-            CaracalContext context = CaracalContext.find(view);
-            Envelope envelope = Outbound.envelope(context, asApplication);
-            return tokens.get().map(token -> {
-                Map<String, String> headers = new LinkedHashMap<>();
-                headers.put("Authorization", "Bearer " + token.value());
-                envelope.encode(new MapHeaders(headers));
-                return headers;
-            });
-        });
+        return Mono.<Map<String, String>>deferContextual(view -> {
+                    if (disposed) {
+                        return Mono.error(closed());
+                    }
+                    CaracalContext context = CaracalContext.find(view);
+                    Envelope envelope = outbound.envelope(context, asApplication);
+                    return tokens.get().map(token -> {
+                        Map<String, String> headers = new LinkedHashMap<>();
+                        headers.put("Authorization", "Bearer " + token.value());
+                        envelope.encode(new MapHeaders(headers));
+                        return headers;
+                    });
+                })
+                .onErrorStop();
     }
 
     /**
@@ -433,7 +436,8 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Adds a listener for {@link #events()}. What it throws is logged, and how long it takes disturbs no operation.
+     * Adds a listener for {@link #events()}. What it throws is logged, and how long it takes disturbs no operation; all
+     * listeners share one thread, so a slow one delays the others.
      *
      * @param listener the listener, called on a thread of the SDK
      * @return removes the listener
@@ -444,7 +448,7 @@ public final class Caracal implements Disposable {
 
     /**
      * Closes the client (DESIGN S6): refuses new sessions at once, waits for those opening, at work and terminating for the
-     * configured time (10 s by default), terminates the rest, and then releases the transport if it is the SDK's own.
+     * configured time (10 s by default), terminates the rest (work that still runs is not signalled), and then releases the transport if it is the SDK's own.
      * Afterwards every operation fails with {@link ClosedException} and nothing is sent. Lazy and idempotent: the first
      * subscription closes, all share one end, and cancelling does not stop it.
      *
@@ -458,10 +462,7 @@ public final class Caracal implements Disposable {
     @Override
     public void dispose() {
         // The end is shared and cannot be cancelled: nobody has to hold this subscription.
-        Disposable closing = end.subscribe();
-        if (closing.isDisposed()) {
-            log.debug("The Caracal client is closed");
-        }
+        var unused = end.subscribe();
     }
 
     @Override

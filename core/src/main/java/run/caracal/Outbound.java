@@ -4,14 +4,12 @@ import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.BooleanSupplier;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
 import reactor.util.context.ContextView;
 import run.caracal.config.CaracalConfig;
-import run.caracal.config.ResourceBinding;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
@@ -23,6 +21,7 @@ import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.config.HttpAddress;
+import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.routing.Route;
@@ -47,20 +46,27 @@ final class Outbound {
     private final CaracalConfig config;
     private final Router router;
     private final TokenCache tokens;
-    private final Set<String> bound;
+    private final Set<String> configured;
+    private final Scope client;
     private final Set<String> vouched = ConcurrentHashMap.newKeySet();
     private final Set<String> warned = ConcurrentHashMap.newKeySet();
 
-    Outbound(CaracalConfig config, Router router, TokenCache tokens) {
+    /**
+     * Creates the policies of a client.
+     *
+     * @param client the scope of its sessions: contexts of another client are refused
+     */
+    Outbound(CaracalConfig config, Router router, TokenCache tokens, Scope client) {
+        this.client = client;
         this.config = config;
         this.router = router;
         this.tokens = tokens;
-        this.bound = config.resources().stream().map(ResourceBinding::resource).collect(Collectors.toUnmodifiableSet());
+        this.configured = Set.copyOf(config.resourceIds());
     }
 
     /** Remembers a resource id that {@link Caracal#gatewayRequest} gave out, so that its header is accepted. */
     void vouch(String resource) {
-        if (!bound.contains(resource) && vouched.size() < MAX_VOUCHED_RESOURCES) {
+        if (!configured.contains(resource) && vouched.size() < MAX_VOUCHED_RESOURCES) {
             vouched.add(resource);
         }
     }
@@ -72,7 +78,9 @@ final class Outbound {
                 if (closed.getAsBoolean()) {
                     return Mono.error(Caracal.closed());
                 }
-                return resolve(propagation, options.asApplication(), url, resource, context);
+                // A caller's onErrorContinue must not turn a refusal into nothing.
+                return resolve(propagation, options.asApplication(), url, resource, context)
+                        .onErrorStop();
             } catch (CaracalException refused) {
                 return Mono.error(refused);
             }
@@ -117,7 +125,8 @@ final class Outbound {
     }
 
     /** The identity of a context, or of the application outside of one. */
-    static Envelope envelope(@Nullable CaracalContext context, boolean asApplication) {
+    Envelope envelope(@Nullable CaracalContext bound, boolean asApplication) {
+        CaracalContext context = Sessions.own(bound, client);
         if (context == null) {
             if (!asApplication) {
                 throw new NoContextException(
@@ -147,7 +156,7 @@ final class Outbound {
     }
 
     private void requireKnown(String resource) {
-        if (!bound.contains(resource) && !vouched.contains(resource)) {
+        if (!configured.contains(resource) && !vouched.contains(resource)) {
             throw new RoutingException(
                     "The resource named by " + RESOURCE + " is not configured; bind it with CARACAL_RESOURCES or "
                             + "[[credentials]], or make the request with gatewayRequest(...)");
@@ -155,7 +164,7 @@ final class Outbound {
     }
 
     private void requireCovered(AccessToken token, String resource) {
-        if (bound.contains(resource) && !token.covers(resource)) {
+        if (configured.contains(resource) && !token.covers(resource)) {
             throw new RoutingException("The application token was not granted for " + resource
                     + ", so nothing was sent; check the policy of the resource and the application's grant");
         }

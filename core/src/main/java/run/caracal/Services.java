@@ -104,12 +104,12 @@ final class Services {
     }
 
     /** A task is never the parent of a service: the platform refuses that. Its trace goes on all the same. */
-    private static @Nullable CaracalContext parent(ServiceOptions options, @Nullable CaracalContext bound) {
+    private @Nullable CaracalContext parent(ServiceOptions options, @Nullable CaracalContext bound) {
         if (options.parent().isPresent()) {
-            return options.parent().get();
+            return Sessions.own(options.parent().get(), sessions.scope());
         }
         Session session = bound == null ? null : bound.session();
-        return session != null && session.isService() ? bound : null;
+        return session != null && session.isService() ? Sessions.own(bound, sessions.scope()) : null;
     }
 
     private Lifecycle<Opened> lifecycle(Mono<Opened> open) {
@@ -170,7 +170,8 @@ final class Services {
     }
 
     private Opened keep(Envelope envelope, run.caracal.internal.wire.Lease granted, long sent, ServiceOptions options) {
-        Session session = Session.service(config.zoneId(), config.applicationId(), envelope, sessions.scope());
+        Session session =
+                Session.service(sessions.scope(), config.zoneId(), config.applicationId(), envelope, sessions.scope());
         String id = session.context().agentSessionId();
         Supplier<Mono<Health>> health = options.health().orElse(null);
         LeaseKeeper.Holder<Lease> holder = new LeaseKeeper.Holder<>() {

@@ -5,12 +5,15 @@ import run.caracal.internal.propagation.Envelope;
 
 /** An agent session that this client opened and has to end. */
 final class Session {
+    private final Object owner;
     private final CaracalContext context;
     private final Scope children;
     private final boolean service;
     private volatile boolean ended;
 
-    private Session(String zoneId, String applicationId, Envelope envelope, Scope enclosing, boolean service) {
+    private Session(
+            Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing, boolean service) {
+        this.owner = owner;
         this.service = service;
         this.context = new CaracalContext(zoneId, applicationId, envelope, this);
         this.children = new Scope(
@@ -19,12 +22,12 @@ final class Session {
                         + " is closing and takes no children; open them while its work runs");
     }
 
-    static Session task(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
-        return new Session(zoneId, applicationId, envelope, enclosing, false);
+    static Session task(Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, false);
     }
 
-    static Session service(String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
-        return new Session(zoneId, applicationId, envelope, enclosing, true);
+    static Session service(Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, true);
     }
 
     /** Whether it is a service, which lives as long as its lease. */
@@ -39,6 +42,16 @@ final class Session {
     /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */
     Scope children() {
         return children;
+    }
+
+    /**
+     * Whether a client opened it: one client never acts under the session of another, whose zone, application and lifetime
+     * are not its own.
+     *
+     * @param client the scope of the client's sessions, by which clients are told apart
+     */
+    boolean isOwnedBy(Object client) {
+        return owner == client;
     }
 
     boolean hasEnded() {

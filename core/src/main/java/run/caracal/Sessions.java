@@ -15,6 +15,7 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
+import run.caracal.error.ForeignContextException;
 import run.caracal.error.SessionCloseException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.internal.control.Coordinator;
@@ -94,8 +95,22 @@ final class Sessions {
                 .onErrorStop();
     }
 
-    private static @Nullable CaracalContext parent(SpawnOptions options, @Nullable CaracalContext bound) {
-        return options.parent().orElse(bound);
+    private @Nullable CaracalContext parent(SpawnOptions options, @Nullable CaracalContext bound) {
+        return own(options.parent().orElse(bound), scope);
+    }
+
+    /** A context that this client may act under; one of another client is refused. */
+    static @Nullable CaracalContext own(@Nullable CaracalContext context, Scope client) {
+        if (context == null) {
+            return null;
+        }
+        Session session = context.session();
+        if (session != null && !session.isOwnedBy(client)) {
+            throw new ForeignContextException("The agent session " + context.agentSessionId()
+                    + " was opened by another Caracal client, which alone can act under it; nothing was sent. Spawn a session "
+                    + "with this client, outside of that one");
+        }
+        return context;
     }
 
     Scope scope(@Nullable CaracalContext parent) {
@@ -141,7 +156,7 @@ final class Sessions {
                         .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
                         .hop(delegated ? above.hop() + 1 : above.hop())
                         .build();
-                return Session.task(config.zoneId(), config.applicationId(), envelope, scope(parent));
+                return Session.task(scope, config.zoneId(), config.applicationId(), envelope, scope(parent));
             });
             return observeOpening(opened, Session::context);
         });

@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import run.caracal.config.CaracalConfig;
 import run.caracal.internal.Ids;
+import run.caracal.internal.config.Rules;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.wire.IdempotencyKeys;
 import run.caracal.internal.wire.Json;
@@ -25,9 +27,6 @@ public final class SpawnOptions {
 
     /** How long a label may be, in characters. */
     public static final int MAX_LABEL_LENGTH = 64;
-
-    /** How long a session may live at most. */
-    public static final Duration MAX_TTL = Duration.ofSeconds(86_400);
 
     /** How large the metadata of a session may be, as JSON in UTF-8. */
     public static final int MAX_METADATA_BYTES = 64 * 1024;
@@ -245,7 +244,7 @@ public final class SpawnOptions {
         /**
          * Sets how long the platform lets the session live: the last defence against a session that nobody ends.
          *
-         * @param ttl whole seconds, from 1 second to {@link #MAX_TTL}
+         * @param ttl whole seconds, from 1 second to {@link CaracalConfig#MAX_TTL}
          * @return this builder
          */
         public Builder ttl(Duration ttl) {
@@ -383,11 +382,9 @@ public final class SpawnOptions {
     }
 
     static Duration requireTtl(Duration ttl, String field) {
-        if (ttl.compareTo(Duration.ofSeconds(1)) < 0
-                || ttl.compareTo(MAX_TTL) > 0
-                || !ttl.equals(Duration.ofSeconds(ttl.toSeconds()))) {
-            throw new IllegalArgumentException(
-                    field + ": whole seconds from 1 to " + MAX_TTL.toSeconds() + " are needed, not " + ttl);
+        String fault = Rules.ttl(ttl);
+        if (fault != null) {
+            throw new IllegalArgumentException(field + " " + fault + ", not " + ttl);
         }
         return ttl;
     }

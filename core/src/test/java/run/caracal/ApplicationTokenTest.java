@@ -106,6 +106,17 @@ class ApplicationTokenTest {
                 .verify(LIMIT);
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"", "  \n", "with\nbreak"})
+    void t2_aResolversSecretIsChecked(String secret) {
+        CaracalConfig config =
+                platform.config().clientSecret(() -> Mono.just(secret)).build();
+        StepVerifier.create(bearer(Caracal.create(config)))
+                .expectError(ConfigurationException.class)
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isToken)).isEmpty();
+    }
+
     @Test
     void s4_anExchangeIsOneAttempt() {
         for (Throwable lost : List.of(

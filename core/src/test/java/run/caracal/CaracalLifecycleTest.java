@@ -21,6 +21,7 @@ import reactor.test.StepVerifier;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
+import run.caracal.error.ForeignContextException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.CoordinatorCall;
 import run.caracal.event.CaracalEvent.SessionClosed;
@@ -214,6 +215,85 @@ class CaracalLifecycleTest {
         StepVerifier.create(Mono.fromCallable(Caracal::create).subscribeOn(Schedulers.parallel()))
                 .expectErrorSatisfies(e ->
                         assertThat(e).isInstanceOf(IllegalStateException.class).hasMessageContaining("load()"))
+                .verify(LIMIT);
+    }
+
+    /** Events of many threads at once take turns, and none ever becomes the error of an operation. */
+    @Test
+    void e5_parallelOperationsAreNotDisturbedByTheirEvents() {
+        Caracal caracal = platform.client();
+        AtomicInteger heard = new AtomicInteger();
+        Disposable one = caracal.onEvent(event -> heard.incrementAndGet());
+        Disposable two = caracal.onEvent(event -> heard.incrementAndGet());
+        StepVerifier.create(Mono.delay(Duration.ofMillis(1_200))
+                        .thenMany(Flux.range(0, 20_000)
+                                .flatMap(
+                                        i -> caracal.spawn(context -> Mono.just(i))
+                                                .subscribeOn(Schedulers.boundedElastic()),
+                                        16))
+                        .count())
+                .expectNext(20_000L)
+                .expectComplete()
+                .verify(Duration.ofSeconds(60));
+        assertThat(platform.live()).isEmpty();
+        assertThat(heard).hasPositiveValue();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        one.dispose();
+        two.dispose();
+    }
+
+    @Test
+    void e5_afterTheCloseEventsComplete() {
+        Caracal caracal = platform.client();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        StepVerifier.create(caracal.events()).expectComplete().verify(LIMIT);
+        assertThat(caracal.onEvent(event -> {}).isDisposed()).isTrue();
+    }
+
+    @Test
+    void s6_nothingIsSentAfterTheCloseOnATransportOfTheCallers() {
+        Caracal caracal = Caracal.create(
+                platform.config().disposeTimeout(Duration.ofMillis(50)).build());
+        Sinks.Empty<Void> gate = Sinks.empty();
+        platform.next(
+                FakePlatform::isTerminate,
+                real -> gate.asMono().then(Mono.just(FakePlatform.answer(503, "{\"error\":\"unavailable\"}"))));
+        SpawnOptions brief =
+                SpawnOptions.builder().closeTimeout(Duration.ofMillis(10)).build();
+        StepVerifier.create(caracal.spawn(brief, context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        int sent = platform.requests(r -> true).size();
+        gate.tryEmitEmpty().orThrow();
+        StepVerifier.create(Mono.delay(Duration.ofMillis(600)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(r -> true))
+                .as("no retry of the termination")
+                .hasSize(sent);
+    }
+
+    @Test
+    void aContextOfAnotherClientIsRefused() {
+        Caracal one = platform.client();
+        FakePlatform elsewhere = new FakePlatform();
+        Caracal other = Caracal.create(elsewhere.config().applicationId("app-2").build());
+        StepVerifier.create(one.spawn(context -> other.spawn(child -> Mono.just(1))))
+                .expectError(ForeignContextException.class)
+                .verify(LIMIT);
+        StepVerifier.create(one.spawn(context -> other.headers()))
+                .expectError(ForeignContextException.class)
+                .verify(LIMIT);
+        StepVerifier.create(one.spawn(context -> Mono.deferContextual(
+                        view -> other.outbound().resolve("https://other.example.com/", null, view))))
+                .expectError(ForeignContextException.class)
+                .verify(LIMIT);
+        assertThat(elsewhere.requests(r -> true)).isEmpty();
+        StepVerifier.create(Mono.when(one.disposeLater(), other.disposeLater()))
+                .expectComplete()
                 .verify(LIMIT);
     }
 }

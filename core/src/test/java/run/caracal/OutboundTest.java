@@ -388,4 +388,33 @@ class OutboundTest {
                 .doesNotContain("token-1")
                 .doesNotContain("the-client-secret");
     }
+
+    @Test
+    void h2_aConfiguredResourceWithoutABindingIsKnownAtTheGateway() {
+        Caracal unbound = Caracal.create(platform.config()
+                .resourceIds("resource://billing-api", "resource://unbound")
+                .build());
+        StepVerifier.create(unbound.spawn(context -> resolve(unbound.outbound(), GATEWAY + "/x", null)
+                        .map(call -> Objects.requireNonNull(edited(call, "x-caracal-resource", "resource://unbound")
+                                .one("X-Caracal-Resource")))))
+                .expectNext("resource://unbound")
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(unbound.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** PITFALLS A7: a refusal stays a refusal. */
+    @Test
+    void a7_onErrorContinueDoesNotSwallowARefusal() {
+        platform.next(
+                FakePlatform::isToken,
+                real -> Mono.just(FakePlatform.answer(
+                        200,
+                        "{\"access_token\":\"partial\",\"token_type\":\"Bearer\",\"expires_in\":900,"
+                                + "\"target_resources\":[\"resource://other\"]}")));
+        OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withAsApplication());
+        StepVerifier.create(resolve(policy, BILLING + "/charge", null).onErrorContinue((e, v) -> {}))
+                .expectError(RoutingException.class)
+                .verify(LIMIT);
+    }
 }

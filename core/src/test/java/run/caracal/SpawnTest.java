@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;
 import static run.caracal.test.FakePlatform.LIMIT;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -11,6 +13,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -22,9 +25,12 @@ import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.ProtocolException;
 import run.caracal.error.SessionCloseException;
 import run.caracal.error.SessionReplayedException;
 import run.caracal.error.TransportException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.Completion;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.test.FakePlatform;
@@ -578,5 +584,89 @@ class SpawnTest {
                 .withMessageContaining("idempotencyKey");
         assertThat(SpawnOptions.builder().labels("a").build().mutate().build().labels())
                 .containsExactly("a");
+    }
+
+    /** The answer cannot be used, but the session that it names is open. */
+    @Test
+    void anUnreadableAnswerDoesNotLeaveTheSessionOpen() {
+        platform.next(
+                FakePlatform::isOpen,
+                real -> real.then(Mono.just(
+                        FakePlatform.answer(201, "{\"agent_session_id\":\"session-1\",\"lease_generation\":{}}"))));
+        StepVerifier.create(caracal.spawn(context -> id()))
+                .expectError(ProtocolException.class)
+                .verify(LIMIT);
+        assertThat(platform.ended()).containsExactly("session-1");
+    }
+
+    @Test
+    void s5_aFailureBehindTheBudgetIsAnEventToo() {
+        Sinks.Empty<Void> gate = Sinks.empty();
+        Sinks.One<CaracalEvent> closed = Sinks.one();
+        Disposable listener = caracal.onEvent(event -> {
+            if (event instanceof CaracalEvent.SessionClosed) {
+                closed.tryEmitValue(event).orThrow();
+            }
+        });
+        platform.next(
+                FakePlatform::isTerminate,
+                real -> gate.asMono().then(Mono.just(FakePlatform.answer(403, "{\"error\":\"missing_scope\"}"))));
+        SpawnOptions brief =
+                SpawnOptions.builder().closeTimeout(Duration.ofMillis(10)).build();
+        StepVerifier.create(caracal.spawn(brief, context -> id()))
+                .expectNext("session-1")
+                .expectComplete()
+                .verify(LIMIT);
+        gate.tryEmitEmpty().orThrow();
+        StepVerifier.create(closed.asMono())
+                .assertNext(event -> assertThat(event.completion().code()).isEqualTo("missing_scope"))
+                .expectComplete()
+                .verify(LIMIT);
+        listener.dispose();
+        platform.live().clear();
+    }
+
+    /** PITFALLS B4: on cancel the close is bounded, heard of as an event, and waited for by disposeLater. */
+    @Test
+    void b4_theCloseAfterACancelIsAnEvent() {
+        Sinks.One<CaracalEvent> closed = Sinks.one();
+        Disposable listener = caracal.onEvent(event -> {
+            if (event instanceof CaracalEvent.SessionClosed) {
+                closed.tryEmitValue(event).orThrow();
+            }
+        });
+        platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\"}");
+        subscribeAndCancel(caracal.spawn(context -> Mono.never()));
+        StepVerifier.create(closed.asMono())
+                .assertNext(event -> assertThat(event.completion().outcome()).isEqualTo(Completion.Outcome.FAILURE))
+                .expectComplete()
+                .verify(LIMIT);
+        listener.dispose();
+        platform.live().clear();
+    }
+
+    /** PITFALLS A7: a user's cancel or timeout is nothing to shout about. */
+    @Test
+    void a7_aCancelOrTimeoutLogsNoError() {
+        PrintStream before = System.err;
+        ByteArrayOutputStream logged = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
+        try {
+            for (int i = 0; i < 100; i++) {
+                platform.next(
+                        FakePlatform::isOpen,
+                        real -> Mono.delay(Duration.ofMillis(2)).then(real));
+                StepVerifier.create(caracal.spawn(context -> id())
+                                .timeout(Duration.ofMillis(1))
+                                .onErrorComplete(TimeoutException.class))
+                        .thenConsumeWhile(id -> true)
+                        .expectComplete()
+                        .verify(LIMIT);
+            }
+            StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        } finally {
+            System.setErr(before);
+        }
+        assertThat(logged.toString(StandardCharsets.UTF_8)).doesNotContain("ERROR");
     }
 }

@@ -373,7 +373,7 @@ public final class CaracalConfig {
 
     /**
      * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and the {@link
-     * #propagation()} must be chosen before a client is decorated.
+     * #propagation()} must be chosen, or requests of decorated clients fail.
      *
      * @return whether this is production
      */
@@ -392,7 +392,7 @@ public final class CaracalConfig {
 
     /**
      * Where identity goes, when that was chosen. When it was not, decorated clients use {@link Propagation#everywhere()};
-     * in production decorating one then fails, unless the client chooses for itself. Loading a configuration without a
+     * in production each request of one then fails, unless the client chooses for itself. Loading a configuration without a
      * choice is no fault, in production neither: not every program decorates a client.
      *
      * @return the choice, if there was one

@@ -81,8 +81,7 @@ public final class GatewayError {
 
     private static @Nullable String hint(int httpStatus, String description) {
         if (httpStatus == 401 && description.startsWith("invalid subject_token")) {
-            return "this platform wants a one-shot mandate for each request: give the resource scopes, with CARACAL_RESOURCE_SCOPES "
-                    + "or the scopes of its [[credentials]]";
+            return "this platform wants a one-shot mandate for each request, minted for a delegated session and for scopes";
         }
         if (httpStatus == 401 && description.startsWith("token replay")) {
             return "a one-shot mandate was sent twice; send the request again with a new one";

@@ -28,7 +28,7 @@ class GatewayErrorTest {
         assertThat(error.origin()).isEqualTo(GatewayError.Origin.GATEWAY);
         assertThat(error.code()).isEqualTo("invalid_token");
         assertThat(error.requestId()).isEqualTo("req-1");
-        assertThat(error.hint()).contains("CARACAL_RESOURCE_SCOPES");
+        assertThat(error.hint()).contains("one-shot mandate");
         assertThat(error.toString()).contains("401", "invalid_token", "req-1");
     }
 

@@ -45,8 +45,10 @@ final class Attempts {
     private final TokenCache tokens;
     private final EventBus events;
     private final Scheduler timer;
+    private final BooleanSupplier closed;
 
-    Attempts(HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer) {
+    Attempts(HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer, BooleanSupplier closed) {
+        this.closed = closed;
         this.transport = transport;
         this.tokens = tokens;
         this.events = events;
@@ -102,6 +104,9 @@ final class Attempts {
         }
 
         Mono<T> attempt(AccessToken token) {
+            if (closed.getAsBoolean()) {
+                return Mono.error(new ClosedException("The Caracal client is closed, so nothing was sent"));
+            }
             if (abandoned.getAsBoolean() && !ambiguous) {
                 return Mono.error(new ClosedException("The caller went before the request was sent; nothing was sent"));
             }

@@ -9,7 +9,10 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.ProtocolException;
 import run.caracal.error.SessionReplayedException;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.control.Attempts.Operation;
 import run.caracal.internal.event.EventBus;
@@ -68,12 +71,18 @@ public final class Coordinator {
      * @param tokens the application token
      * @param events hears of every operation
      * @param timer where pauses are measured
+     * @param closed whether the client is closed: nothing is sent then
      */
     public Coordinator(
-            CaracalConfig config, HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer) {
+            CaracalConfig config,
+            HttpTransport transport,
+            TokenCache tokens,
+            EventBus events,
+            Scheduler timer,
+            BooleanSupplier closed) {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
-        this.attempts = new Attempts(transport, tokens, events, timer);
+        this.attempts = new Attempts(transport, tokens, events, timer, closed);
     }
 
     /**
@@ -105,18 +114,49 @@ public final class Coordinator {
                             : session.idempotencyKey(key))
                     .build();
             return attempts.run(
-                    OPEN,
-                    bearer -> requests.open(request, call(bearer, opening.trace())),
-                    (sent, answer) -> {
-                        SessionAnswer opened = SessionAnswer.parse(sent, answer);
-                        // With a generated key a replay can only be that of our own lost attempt.
-                        if (opened.isReplay() && key != null && !opening.adopt()) {
-                            throw new SessionReplayedException(opened.agentSessionId());
-                        }
-                        return opened;
-                    },
-                    abandoned);
+                            OPEN,
+                            bearer -> requests.open(request, call(bearer, opening.trace())),
+                            (sent, answer) -> {
+                                SessionAnswer opened = read(sent, answer);
+                                // With a generated key a replay can only be that of our own lost attempt.
+                                if (opened.isReplay() && key != null && !opening.adopt()) {
+                                    throw new SessionReplayedException(opened.agentSessionId());
+                                }
+                                return opened;
+                            },
+                            abandoned)
+                    // The answer cannot be used, but it names a session that is open.
+                    .onErrorResume(
+                            UnreadableSession.class,
+                            e -> terminate(e.agentSessionId, null, opening.trace())
+                                    .onErrorComplete()
+                                    .then(Mono.error(e.problem)));
         });
+    }
+
+    /** Not a {@link ProtocolException}, which is tried again: the same answer would come again. */
+    private static final class UnreadableSession extends RuntimeException {
+        private static final long serialVersionUID = 1L;
+        private final String agentSessionId;
+        private final transient ProtocolException problem;
+
+        UnreadableSession(String agentSessionId, ProtocolException problem) {
+            super(problem.getMessage(), problem, false, false);
+            this.agentSessionId = agentSessionId;
+            this.problem = problem;
+        }
+    }
+
+    private static SessionAnswer read(HttpRequest sent, HttpResponse answer) {
+        try {
+            return SessionAnswer.parse(sent, answer);
+        } catch (ProtocolException e) {
+            String id = SessionAnswer.idOf(answer);
+            if (id == null || id.isEmpty()) {
+                throw e;
+            }
+            throw new UnreadableSession(id, e);
+        }
     }
 
     /**

@@ -17,6 +17,7 @@ import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.config.Rules;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.token.JwtClaims;
 import run.caracal.internal.token.TokenCache;
@@ -74,9 +75,12 @@ public final class StsClient implements TokenCache.Source {
                 return Mono.error(noResources());
             }
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
-            Mono<Exchanged> exchange = secret.resolve()
-                    .switchIfEmpty(Mono.error(() -> noSecret()))
-                    .flatMap(value -> exchange(value, asked));
+            Mono<Exchanged> exchange = Mono.defer(secret::resolve)
+                    .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
+                    .flatMap(value -> {
+                        String fault = Rules.clientSecret(value);
+                        return fault == null ? exchange(value, asked) : Mono.error(badSecret("what it gave " + fault));
+                    });
             return events.observe(
                     exchange,
                     200,
@@ -138,10 +142,8 @@ public final class StsClient implements TokenCache.Source {
                         + "section of the profile")));
     }
 
-    private static ConfigurationException noSecret() {
+    private static ConfigurationException badSecret(String fault) {
         return new ConfigurationException(List.of(new ConfigurationException.Problem(
-                "clientSecret",
-                "client secret resolver",
-                "the resolver gave no secret; it has to give one or an error")));
+                "clientSecret", "client secret resolver", fault + "; it has to give the secret, or an error")));
     }
 }

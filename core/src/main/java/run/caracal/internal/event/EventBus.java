@@ -9,10 +9,12 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
+import reactor.core.Exceptions;
 import reactor.core.publisher.BufferOverflowStrategy;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
+import reactor.core.publisher.Sinks.EmitResult;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.error.CaracalException;
@@ -34,9 +36,8 @@ public final class EventBus {
     /** How long closing waits for listeners. */
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(1);
 
-    /** Emissions of several threads take turns; each only puts the event into the buffers. */
-    private static final Sinks.EmitFailureHandler TAKE_TURNS =
-            Sinks.EmitFailureHandler.busyLooping(Duration.ofSeconds(1));
+    /** Emissions of several threads take turns, each for the time of putting an event into buffers; this bounds the wait. */
+    private static final Duration TURN_TIMEOUT = Duration.ofMillis(100);
 
     private final Scheduler scheduler = Schedulers.newSingle("caracal-events", true);
     private final Sinks.Many<CaracalEvent> sink = Sinks.many().multicast().directBestEffort();
@@ -47,9 +48,11 @@ public final class EventBus {
      * @return a hot Flux; heard on the bus's own thread; completes when the bus is disposed
      */
     public Flux<CaracalEvent> events() {
-        return sink.asFlux()
-                .onBackpressureBuffer(BUFFER, dropped -> {}, BufferOverflowStrategy.DROP_LATEST)
-                .publishOn(scheduler, 1);
+        return Flux.defer(() -> scheduler.isDisposed()
+                ? Flux.empty()
+                : sink.asFlux()
+                        .onBackpressureBuffer(BUFFER, dropped -> {}, BufferOverflowStrategy.DROP_LATEST)
+                        .publishOn(scheduler, 1));
     }
 
     /**
@@ -59,30 +62,45 @@ public final class EventBus {
      * @return removes it
      */
     public Disposable listen(Consumer<? super CaracalEvent> listener) {
-        return events().subscribe(event -> {
-            try {
-                listener.accept(event);
-            } catch (RuntimeException e) {
-                log.warn(
-                        "An event listener failed on {}; the next event reaches it again",
-                        event.getClass().getSimpleName(),
-                        e);
-            }
-        });
+        return events().subscribe(
+                        event -> {
+                            try {
+                                listener.accept(event);
+                            } catch (Throwable e) {
+                                Exceptions.throwIfJvmFatal(e);
+                                log.warn(
+                                        "An event listener failed on {}; the next event reaches it again",
+                                        event.getClass().getSimpleName(),
+                                        e);
+                            }
+                        },
+                        e -> log.debug("A listener was added to a closed client", e));
     }
 
     /**
-     * Emits an event when somebody listens.
+     * Emits an event when somebody listens. Whatever goes wrong with it, the operation that it is about goes on.
      *
      * @param event makes the event
      */
     public void emit(Supplier<CaracalEvent> event) {
         if (sink.currentSubscriberCount() > 0) {
-            sink.emitNext(event.get(), (signal, result) -> switch (result) {
-                case FAIL_NON_SERIALIZED -> TAKE_TURNS.onEmitFailure(signal, result);
-                // Nobody listens any more, or the bus is closed: an event is not worth an error.
-                default -> false;
-            });
+            try {
+                CaracalEvent made = event.get();
+                inTurn(() -> sink.tryEmitNext(made));
+            } catch (RuntimeException e) {
+                log.warn("An event was lost", e);
+            }
+        }
+    }
+
+    /** An event that finds no turn, or nobody to hear it any more, is not worth an error. */
+    private void inTurn(Supplier<EmitResult> emission) {
+        long start = nanos();
+        while (emission.get() == EmitResult.FAIL_NON_SERIALIZED) {
+            if (nanos() - start > TURN_TIMEOUT.toNanos()) {
+                log.debug("An event was lost: no turn to emit it within {}", TURN_TIMEOUT);
+                return;
+            }
         }
     }
 
@@ -161,10 +179,7 @@ public final class EventBus {
      */
     public Mono<Void> close() {
         return Mono.defer(() -> {
-            sink.emitComplete((signal, result) -> switch (result) {
-                case FAIL_NON_SERIALIZED -> TAKE_TURNS.onEmitFailure(signal, result);
-                default -> false;
-            });
+            inTurn(sink::tryEmitComplete);
             return scheduler.disposeGracefully().timeout(CLOSE_TIMEOUT, Mono.fromRunnable(scheduler::dispose));
         });
     }

@@ -11,9 +11,6 @@ import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
-import reactor.core.Disposable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -32,8 +29,6 @@ import run.caracal.error.ClosedException;
  * counts in its enclosing scope too.
  */
 public final class Scope {
-    private static final Logger log = LoggerFactory.getLogger(Scope.class);
-
     /** Set in {@link #state} when the scope refuses new resources; the bits below count what it holds. */
     private static final long CLOSED = 1L << 62;
 
@@ -159,7 +154,7 @@ public final class Scope {
                             h -> work.apply(h.resource),
                             h -> afterSuccess(lifecycle, h),
                             (h, e) -> afterError(lifecycle, h, e),
-                            h -> afterCancel(lifecycle, h))
+                            h -> h.end.onErrorComplete())
                     .onErrorResume(e -> cancelled.get() ? Mono.empty() : Mono.error(unwrap(e)))
                     .doOnCancel(() -> cancelled.set(true));
         });
@@ -184,7 +179,7 @@ public final class Scope {
                             h -> work.apply(h.resource),
                             h -> afterSuccess(lifecycle, h),
                             (h, e) -> afterError(lifecycle, h, e),
-                            h -> afterCancel(lifecycle, h))
+                            h -> h.end.onErrorComplete())
                     .onErrorResume(e -> cancelled.get() ? Mono.empty() : Mono.error(unwrap(e)))
                     .doOnCancel(() -> cancelled.set(true));
         });
@@ -216,10 +211,9 @@ public final class Scope {
 
     /** Its end is owned by this scope, which counts it. */
     private static <R> void endDetached(Mono<Held<R>> shared, Lifecycle<R> lifecycle, ContextView context) {
-        Disposable detached = shared.flatMap(h -> h.end).subscribe(null, lifecycle.report(), null, Context.of(context));
-        if (!detached.isDisposed()) {
-            log.debug("The end of what a cancelled pipeline opened goes on by itself");
-        }
+        var unused = shared.doOnError(lifecycle.report())
+                .flatMap(h -> h.end)
+                .subscribe(null, reported -> {}, null, Context.of(context));
     }
 
     /**
@@ -240,12 +234,13 @@ public final class Scope {
 
     private <R> Mono<Held<R>> hold(Lifecycle<R> lifecycle, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
-            if (!enter()) {
-                return Mono.error(new ClosedException(closedMessage));
+            Scope refusing = enter();
+            if (refusing != null) {
+                return Mono.error(new ClosedException(refusing.closedMessage));
             }
             return Mono.defer(() -> lifecycle.open().apply(abandoned))
                     .switchIfEmpty(Mono.error(() -> new IllegalStateException("nothing was opened")))
-                    .map(resource -> register(resource, lifecycle.end()))
+                    .map(resource -> register(resource, lifecycle))
                     .doOnError(e -> exit())
                     // What opens behind the sweep of close() is not seen by it.
                     .flatMap(h -> swept
@@ -254,9 +249,11 @@ public final class Scope {
         });
     }
 
-    private <R> Held<R> register(R resource, Function<R, Mono<Void>> end) {
+    private <R> Held<R> register(R resource, Lifecycle<R> lifecycle) {
         Held<?>[] self = new Held<?>[1];
-        Mono<Void> ended = Mono.defer(() -> end.apply(resource))
+        Mono<Void> ended = Mono.defer(() -> lifecycle.end().apply(resource))
+                // Here and nowhere else: whoever waits for the end, or nobody, its failure is reported once.
+                .doOnError(lifecycle.report())
                 .doFinally(signal -> {
                     held.remove(self[0]);
                     exit();
@@ -270,7 +267,6 @@ public final class Scope {
 
     private <R> Mono<Void> afterSuccess(Lifecycle<R> lifecycle, Held<R> h) {
         return bounded(lifecycle, h).onErrorResume(failure -> {
-            lifecycle.report().accept(failure);
             RuntimeException replacement = lifecycle.failOnEnd().apply(failure);
             return replacement == null ? Mono.empty() : Mono.error(new EndFailed(replacement));
         });
@@ -278,18 +274,10 @@ public final class Scope {
 
     private <R> Mono<Void> afterError(Lifecycle<R> lifecycle, Held<R> h, Throwable error) {
         return bounded(lifecycle, h).onErrorResume(failure -> {
-            lifecycle.report().accept(failure);
             // A shared exception instance would grow for ever.
             if (error.getSuppressed().length < MAX_SUPPRESSED) {
                 Exceptions.addSuppressed(error, failure);
             }
-            return Mono.empty();
-        });
-    }
-
-    private <R> Mono<Void> afterCancel(Lifecycle<R> lifecycle, Held<R> h) {
-        return h.end.onErrorResume(failure -> {
-            lifecycle.report().accept(failure);
             return Mono.empty();
         });
     }
@@ -304,17 +292,19 @@ public final class Scope {
         return e.getCause() instanceof EndFailed failed ? failed.replacement : e;
     }
 
-    private boolean enter() {
-        if (enclosing != null && !enclosing.enter()) {
-            return false;
+    /** Counts one more resource here and in every enclosing scope; else gives the scope that refuses it. */
+    private @Nullable Scope enter() {
+        Scope refusing = enclosing == null ? null : enclosing.enter();
+        if (refusing != null) {
+            return refusing;
         }
         if ((state.getAndUpdate(x -> (x & CLOSED) != 0 ? x : x + 1) & CLOSED) == 0) {
-            return true;
+            return null;
         }
         if (enclosing != null) {
             enclosing.exit();
         }
-        return false;
+        return this;
     }
 
     private void exit() {
