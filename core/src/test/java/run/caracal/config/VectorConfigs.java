@@ -157,8 +157,8 @@ final class VectorConfigs {
     }
 
     private static void compare(VectorObject expected, Settings settings, CaracalConfig config) {
-        boolean clientSecret = expected.string("mode").equals("client_secret");
-        assertThat(config.clientSecret().isPresent()).isEqualTo(clientSecret);
+        boolean clientSecret = config.clientSecret().isPresent();
+        assertThat(expected.string("mode")).isEqualTo(clientSecret ? "client_secret" : "bootstrap_token");
         assertThat(config.subjectToken().isPresent()).isEqualTo(!clientSecret);
         if (clientSecret) {
             assertThat(config.clientSecret().orElseThrow().resolve().block())

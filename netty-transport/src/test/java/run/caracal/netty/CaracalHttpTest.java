@@ -471,4 +471,52 @@ class CaracalHttpTest {
         Await.done(cancelled.contextWrite(Context.of("user", "ann")));
         assertThat(text(client.get().uri(gateway.url() + "/p"), "ann")).startsWith("GET /p 0 Bearer ann");
     }
+
+    /** What a plain client sends, a decorated one sends too; where the address has two readings, it is refused. */
+    @Test
+    void h3_addressesThatJavaNetUriDoesNotTakeAreSentOrRefused() {
+        OutboundPolicy everywhere = (url, resource, context) -> Mono.just(new OutboundCall() {
+            @Override
+            public String url() {
+                return url;
+            }
+
+            @Override
+            public boolean carriesIdentity() {
+                return true;
+            }
+
+            @Override
+            public void edit(OutboundHeaders headers) {
+                headers.set("Authorization", "Bearer b");
+            }
+        });
+        HttpClient http = CaracalHttp.decorate(HttpClient.create().resolver(new LoopbackResolver()), everywhere);
+        String port = gateway.url().substring(gateway.url().lastIndexOf(':'));
+        for (String address : List.of(
+                "http://my_svc" + port + "/x", "http://svc" + port + "/x?q=a|b", "http://svc" + port + "/x?q=%zz")) {
+            gateway.arrivals.clear();
+            StepVerifier.create(http.get()
+                            .uri(address)
+                            .responseContent()
+                            .aggregate()
+                            .asString())
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(Duration.ofSeconds(10));
+            assertThat(gateway.only().headers().get("authorization"))
+                    .as(address)
+                    .isEqualTo("Bearer b");
+        }
+        gateway.arrivals.clear();
+        StepVerifier.create(http.get()
+                        .uri("http://user@svc" + port + "/x?secret=a|b")
+                        .response())
+                .expectErrorSatisfies(e -> {
+                    assertThat(e).isInstanceOf(RoutingException.class);
+                    assertThat(e.getMessage()).doesNotContain("secret");
+                })
+                .verify(Duration.ofSeconds(10));
+        assertThat(gateway.arrivals).isEmpty();
+    }
 }

@@ -7,6 +7,7 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.util.NetUtil;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.function.BiConsumer;
@@ -37,6 +38,10 @@ import run.caracal.http.OutboundPolicy;
  * its address and identity are known.
  */
 public final class GovernedHttpClient extends HttpClient {
+    /** An authority of which there is one reading only: a name and a port. */
+    private static final Pattern PLAIN_AUTHORITY =
+            Pattern.compile("https?://[A-Za-z0-9._-]+(:[0-9]{2,5})?([/?].*)?", Pattern.CASE_INSENSITIVE);
+
     private final HttpClient delegate; // carries the hook that arms the wire
     private final OutboundPolicy policy;
     private @Nullable Defaults defaults; // read on first use: withers change the configuration after duplicate()
@@ -287,17 +292,39 @@ public final class GovernedHttpClient extends HttpClient {
             }
         }
 
-        /** The real request. What carries an identity goes to the address that was judged, parsed as it was judged. */
+        /** The real request. What carries an identity goes to the address that was judged. */
         private ResponseReceiver<?> receiver(Object url, OutboundExchange exchange) {
             RequestSender sender;
-            if (url instanceof URI uri) {
-                sender = real.uri(exchange.isRewritten() ? URI.create(exchange.target()) : uri);
+            if (url instanceof URI uri && !exchange.isRewritten()) {
+                sender = real.uri(uri);
             } else if (exchange.carriesIdentity()) {
-                sender = real.uri(URI.create(exchange.target()));
+                sender = to(exchange.target());
             } else {
                 sender = real.uri((String) url);
             }
             return body == null ? sender : body.apply(sender);
+        }
+
+        /**
+         * Parsed as a URI, so that Reactor Netty reads the address as it was judged. Its own reading of text is lenient; it is
+         * used only where java.net.URI is too strict (an underscore in the host, a bar in the query) and the authority
+         * leaves no room for two readings.
+         */
+        private RequestSender to(String target) {
+            try {
+                URI uri = new URI(target);
+                if (uri.getHost() != null) {
+                    return real.uri(uri);
+                }
+            } catch (URISyntaxException e) {
+                // Without the exception: it repeats the address with its query.
+            }
+            if (PLAIN_AUTHORITY.matcher(target).matches()) {
+                return real.uri(target);
+            }
+            throw new RoutingException(
+                    "The address of the request cannot be sent as it is written, so nothing was sent;"
+                            + " percent-encode what java.net.URI does not take");
         }
     }
 }
