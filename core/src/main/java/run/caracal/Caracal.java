@@ -61,6 +61,7 @@ public final class Caracal implements Disposable {
     private final Router router;
     private final Outbound outbound;
     private final Sessions sessions;
+    private final Delegations delegations;
     private final Services services;
     /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it (DESIGN L3). */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
@@ -79,6 +80,8 @@ public final class Caracal implements Disposable {
         this.sessions = new Sessions(config, coordinator, events, timer);
         this.outbound = new Outbound(config, router, tokens, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
+        this.delegations =
+                new Delegations(config, coordinator, events, sessions.grants(), sessions.scope(), () -> disposed);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = sessions.scope()
                 .close(config.disposeTimeout(), timer)
@@ -291,6 +294,129 @@ public final class Caracal implements Disposable {
     public Mono<ServiceAgent> attachService(String agentSessionId, ServiceOptions options) {
         return services.attach(
                 Ids.require(agentSessionId, "agentSessionId"), Objects.requireNonNull(options, "options"));
+    }
+
+    /**
+     * Delegates a part of the bound session's authority to another session, and runs work that shows the delegation: its
+     * context is the bound session's own, with the new delegation, the delegation that the session holds as its parent, and
+     * one hop more (DESIGN D1). The delegation outlives the work until its time to live is over, unless the specification
+     * asks to revoke it at the end; then it is revoked on completion, error and cancel, also when the cancel comes while it
+     * is being created.
+     *
+     * @param spec what is delegated, and to whom
+     * @param work makes the work, given the derived context; subscribed once for each delegation
+     * @param <T> the type of the result
+     * @return the result of the work; its error; {@link run.caracal.error.NoContextException} outside a session, {@link
+     *     run.caracal.error.DelegationException} for a delegation to itself, or the error of creating the delegation, such as
+     *     a {@link run.caracal.error.CoordinatorException}
+     */
+    public <T> Mono<T> delegate(DelegationSpec spec, Function<? super CaracalContext, ? extends Mono<T>> work) {
+        Objects.requireNonNull(spec, "spec");
+        Objects.requireNonNull(work, "work");
+        return delegations.one(spec, work);
+    }
+
+    /**
+     * Delegates and runs work with many results; see {@link #delegate(DelegationSpec, Function)}.
+     *
+     * @param spec what is delegated, and to whom
+     * @param work makes the work, given the derived context; subscribed once for each delegation
+     * @param <T> the type of the results
+     * @return the results of the work, and its errors or those of creating the delegation
+     */
+    public <T> Flux<T> delegateMany(
+            DelegationSpec spec, Function<? super CaracalContext, ? extends Publisher<T>> work) {
+        Objects.requireNonNull(spec, "spec");
+        Objects.requireNonNull(work, "work");
+        return delegations.many(spec, work);
+    }
+
+    /**
+     * Delegates a part of the bound session's authority to another session, whose application presents the delegation with
+     * {@link #acceptDelegation(String, Function)}. Each subscription creates a delegation of its own, unless the
+     * specification has an idempotency key. A cancellation lets a creation that is under way run to its end. Nothing is
+     * revoked: {@link DelegationSpec#revokeOnEnd()} is for {@link #delegate(DelegationSpec, Function)}.
+     *
+     * @param spec what is delegated, and to whom
+     * @return the delegation; or the errors of {@link #delegate(DelegationSpec, Function)}
+     */
+    public Mono<Delegation> createDelegation(DelegationSpec spec) {
+        return delegations.create(Objects.requireNonNull(spec, "spec"));
+    }
+
+    /**
+     * Presents a delegation that the bound session received, in the session's own name, without asking the Coordinator; see
+     * {@link #acceptDelegation(String, Acceptance, Function)}.
+     *
+     * @param delegationEdgeId the delegation
+     * @param work makes the work, given the derived context
+     * @param <T> the type of the result
+     * @return the result of the work
+     */
+    public <T> Mono<T> acceptDelegation(
+            String delegationEdgeId, Function<? super CaracalContext, ? extends Mono<T>> work) {
+        return acceptDelegation(delegationEdgeId, Acceptance.UNCHECKED, work);
+    }
+
+    /**
+     * Runs work in which the bound session presents a delegation that it received: its context has the session's id, the
+     * delegation, and one hop more.
+     *
+     * @param delegationEdgeId the delegation
+     * @param acceptance whether the Coordinator is asked first
+     * @param work makes the work, given the derived context
+     * @param <T> the type of the result
+     * @return the result of the work; {@link run.caracal.error.NoContextException} outside a session, or {@link
+     *     run.caracal.error.DelegationException} when the Coordinator was asked and the delegation is not active or not
+     *     addressed to the session
+     * @throws IllegalArgumentException if the id is none
+     */
+    public <T> Mono<T> acceptDelegation(
+            String delegationEdgeId, Acceptance acceptance, Function<? super CaracalContext, ? extends Mono<T>> work) {
+        Objects.requireNonNull(acceptance, "acceptance");
+        Objects.requireNonNull(work, "work");
+        return delegations.accept(Ids.require(delegationEdgeId, "delegationEdgeId"), acceptance, work);
+    }
+
+    /**
+     * Presents a delegation in work with many results; see {@link #acceptDelegation(String, Acceptance, Function)}.
+     *
+     * @param delegationEdgeId the delegation
+     * @param acceptance whether the Coordinator is asked first
+     * @param work makes the work, given the derived context
+     * @param <T> the type of the results
+     * @return the results of the work
+     * @throws IllegalArgumentException if the id is none
+     */
+    public <T> Flux<T> acceptDelegationMany(
+            String delegationEdgeId,
+            Acceptance acceptance,
+            Function<? super CaracalContext, ? extends Publisher<T>> work) {
+        Objects.requireNonNull(acceptance, "acceptance");
+        Objects.requireNonNull(work, "work");
+        return delegations.acceptMany(Ids.require(delegationEdgeId, "delegationEdgeId"), acceptance, work);
+    }
+
+    /**
+     * Revokes a delegation that this application issued, and what was derived from it. On the platform this also ends the
+     * sessions that received them. One that is not active any more counts as revoked.
+     *
+     * @param delegationEdgeId the delegation
+     * @return completes when the delegation has ended
+     * @throws IllegalArgumentException if the id is none
+     */
+    public Mono<Void> revokeDelegation(String delegationEdgeId) {
+        return delegations.revoke(Ids.require(delegationEdgeId, "delegationEdgeId"));
+    }
+
+    /**
+     * Says in words who acts for whom: the application, the bound session and its parents as far as this client opened them,
+     * and what was granted and delegated on the way. For people: its form may change. Holds ids and names, no secret.
+     *
+     * @return the chain, the root first; empty outside a session
+     */
+    public Mono<String> describeAuthority() {
+        return current().map(Authority::describe);
     }
 
     /**

@@ -16,12 +16,19 @@ public final class CaracalContext {
     private final String applicationId;
     private final Envelope envelope;
     private final @Nullable Session session;
+    private final @Nullable Authority authority;
 
-    CaracalContext(String zoneId, String applicationId, Envelope envelope, @Nullable Session session) {
+    CaracalContext(
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            @Nullable Session session,
+            @Nullable Authority authority) {
         this.zoneId = zoneId;
         this.applicationId = applicationId;
         this.envelope = envelope;
         this.session = session;
+        this.authority = authority;
     }
 
     /**
@@ -127,6 +134,23 @@ public final class CaracalContext {
     @Nullable
     Session session() {
         return session;
+    }
+
+    /** How it came by its authority, {@code null} for a context that came from elsewhere. */
+    @Nullable
+    Authority authority() {
+        return authority;
+    }
+
+    /** The context that holds the session's own authority: what it issued to others is not its to pass on. */
+    CaracalContext own() {
+        return authority instanceof Authority.Issued issued ? issued.above().own() : this;
+    }
+
+    /** When the delegation that bounds it ends at the earliest, on the monotonic clock; {@code null} when unknown. */
+    @Nullable
+    Long edgeEnds() {
+        return authority instanceof Authority.Spawned spawned ? spawned.edgeEnds() : null;
     }
 
     @Override

@@ -96,6 +96,15 @@ public final class ServiceOptions {
     }
 
     /**
+     * What the service gets of authority.
+     *
+     * @return the grant; {@link Grant#inherit()} by default
+     */
+    public Grant grant() {
+        return session.grant();
+    }
+
+    /**
      * The caller's own idempotency key.
      *
      * @return the key; empty for one that is generated for each subscription
@@ -121,10 +130,6 @@ public final class ServiceOptions {
      */
     public Optional<Supplier<Mono<Health>>> health() {
         return Optional.ofNullable(health);
-    }
-
-    SpawnOptions session() {
-        return session;
     }
 
     @Override
@@ -201,6 +206,19 @@ public final class ServiceOptions {
                         + "service as its parent");
             }
             session = session.parent(parent);
+            return this;
+        }
+
+        /**
+         * Sets what the service gets of authority. A narrowed service keeps its authority for its whole life: its delegation
+         * is renewed before it expires, and when it has no service as its parent, the SDK opens, renews and closes one that
+         * holds the authority (DESIGN L7).
+         *
+         * @param grant the grant
+         * @return this builder
+         */
+        public Builder grant(Grant grant) {
+            session = session.grant(grant);
             return this;
         }
 

@@ -6,28 +6,46 @@ import run.caracal.internal.propagation.Envelope;
 /** An agent session that this client opened and has to end. */
 final class Session {
     private final Object owner;
-    private final CaracalContext context;
     private final Scope children;
     private final boolean service;
+    private volatile CaracalContext context;
     private volatile boolean ended;
 
     private Session(
-            Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing, boolean service) {
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            Authority authority,
+            boolean service) {
         this.owner = owner;
         this.service = service;
-        this.context = new CaracalContext(zoneId, applicationId, envelope, this);
+        this.context = new CaracalContext(zoneId, applicationId, envelope, this, authority);
         this.children = new Scope(
                 enclosing,
                 "The agent session " + context.agentSessionId()
                         + " is closing and takes no children; open them while its work runs");
     }
 
-    static Session task(Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, false);
+    static Session task(
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            Authority authority) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, authority, false);
     }
 
-    static Session service(Object owner, String zoneId, String applicationId, Envelope envelope, Scope enclosing) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, true);
+    static Session service(
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            Authority authority) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, authority, true);
     }
 
     /** Whether it is a service, which lives as long as its lease. */
@@ -37,6 +55,12 @@ final class Session {
 
     CaracalContext context() {
         return context;
+    }
+
+    /** The session goes on with a delegation of its own; contexts given out before show the authority it had. */
+    void hold(Envelope envelope, Authority authority) {
+        CaracalContext before = context;
+        context = new CaracalContext(before.zoneId(), before.applicationId(), envelope, this, authority);
     }
 
     /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */

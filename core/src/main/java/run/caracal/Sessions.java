@@ -13,6 +13,7 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
+import run.caracal.Grants.Plan;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ForeignContextException;
@@ -25,6 +26,7 @@ import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.wire.SessionAnswer;
 
 /** Opens agent sessions around work, and ends them (DESIGN S1 to S8). */
 final class Sessions {
@@ -37,6 +39,7 @@ final class Sessions {
     private final Coordinator coordinator;
     private final EventBus events;
     private final Scheduler timer;
+    private final Grants grants;
     private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
     private final List<Function<CaracalContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<CaracalContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
@@ -46,10 +49,15 @@ final class Sessions {
         this.coordinator = coordinator;
         this.events = events;
         this.timer = timer;
+        this.grants = new Grants(config, coordinator, events, timer);
     }
 
     Scope scope() {
         return scope;
+    }
+
+    Grants grants() {
+        return grants;
     }
 
     Disposable onStart(Function<CaracalContext, Mono<Void>> hook) {
@@ -71,12 +79,14 @@ final class Sessions {
     <T> Mono<T> one(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
                     CaracalContext parent = parent(options, CaracalContext.find(view));
+                    Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .one(
-                                    lifecycle(options, parent),
-                                    session -> started(session)
-                                            .then(Mono.defer(() -> work.apply(session.context())))
-                                            .contextWrite(bound(session)));
+                                    lifecycle(options, plan),
+                                    session -> settled(session, options, plan)
+                                            .then(Mono.defer(() -> started(session)
+                                                    .then(Mono.<T>defer(() -> work.apply(session.context())))
+                                                    .contextWrite(bound(session)))));
                 })
                 // A caller's onErrorContinue must not reach into these operators.
                 .onErrorStop();
@@ -85,12 +95,14 @@ final class Sessions {
     <T> Flux<T> many(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
                     CaracalContext parent = parent(options, CaracalContext.find(view));
+                    Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .<Session, T>many(
-                                    lifecycle(options, parent),
-                                    session -> started(session)
-                                            .thenMany(Flux.defer(() -> work.apply(session.context())))
-                                            .contextWrite(bound(session)));
+                                    lifecycle(options, plan),
+                                    session -> settled(session, options, plan)
+                                            .thenMany(Flux.defer(() -> started(session)
+                                                    .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
+                                                    .contextWrite(bound(session)))));
                 })
                 .onErrorStop();
     }
@@ -118,18 +130,27 @@ final class Sessions {
         return session == null ? scope : session.children();
     }
 
-    private Lifecycle<Session> lifecycle(SpawnOptions options, @Nullable CaracalContext parent) {
+    private Lifecycle<Session> lifecycle(SpawnOptions options, Plan plan) {
         Duration budget = options.closeTimeout().orElse(config.closeTimeout());
         return new Lifecycle<>(
-                abandoned -> open(options, parent, abandoned),
+                abandoned -> open(options, plan, abandoned),
                 session -> end(session, budget, null),
                 budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 Sessions::report);
     }
 
-    private Mono<Session> open(SpawnOptions options, @Nullable CaracalContext parent, BooleanSupplier abandoned) {
+    private Duration ttl(SpawnOptions options) {
+        return options.ttl().or(config::defaultTtl).orElse(DEFAULT_TTL);
+    }
+
+    private Mono<Void> settled(Session session, SpawnOptions options, Plan plan) {
+        return Mono.defer(() -> grants.settle(session, plan, ttl(options)));
+    }
+
+    private Mono<Session> open(SpawnOptions options, Plan plan, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
+            CaracalContext parent = plan.parent();
             Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
             Envelope inherited = above.toBuilder()
                     .traceId(options.traceId()
@@ -138,9 +159,10 @@ final class Sessions {
             String subject = options.subjectAuthorityRecordId().orElse(null);
             Opening opening = new Opening(
                     parent == null ? null : parent.agentSessionId(),
-                    above.delegationEdgeId(),
-                    options.ttl().or(config::defaultTtl).orElse(DEFAULT_TTL),
-                    options.labels(),
+                    plan.inherits(),
+                    plan.inheritedEdge(),
+                    ttl(options),
+                    plan.labels(),
                     options.metadata(),
                     options.kind().or(config::defaultKind).orElse(null),
                     subject,
@@ -148,18 +170,26 @@ final class Sessions {
                     options.adopt(),
                     inherited);
             Mono<Session> opened = coordinator.open(opening, abandoned).map(answer -> {
-                boolean delegated = answer.delegationEdgeId() != null && parent != null;
-                Envelope envelope = inherited.toBuilder()
-                        .agentSessionId(answer.agentSessionId())
-                        .delegationEdgeId(answer.delegationEdgeId())
-                        .parentEdgeId(above.delegationEdgeId())
-                        .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
-                        .hop(delegated ? above.hop() + 1 : above.hop())
-                        .build();
-                return Session.task(scope, config.zoneId(), config.applicationId(), envelope, scope(parent));
+                Envelope envelope = envelope(inherited, above, plan, answer, subject);
+                String edge = plan.inherits() ? answer.delegationEdgeId() : null;
+                return Session.task(
+                        scope, config.zoneId(), config.applicationId(), envelope, scope(parent), plan.authority(edge));
             });
             return observeOpening(opened, Session::context);
         });
+    }
+
+    /** What a new session shows. A narrowed one gets an edge of its own later, one that is given nothing presents none. */
+    Envelope envelope(Envelope inherited, Envelope above, Plan plan, SessionAnswer answer, @Nullable String subject) {
+        String edge = plan.inherits() ? answer.delegationEdgeId() : null;
+        boolean delegated = edge != null && plan.parent() != null;
+        return inherited.toBuilder()
+                .agentSessionId(answer.agentSessionId())
+                .delegationEdgeId(edge)
+                .parentEdgeId(plan.inherits() ? above.delegationEdgeId() : null)
+                .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
+                .hop(!plan.inherits() ? 0 : delegated ? above.hop() + 1 : above.hop())
+                .build();
     }
 
     <S> Mono<S> observeOpening(Mono<S> opened, Function<S, CaracalContext> context) {

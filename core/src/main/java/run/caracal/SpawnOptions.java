@@ -38,6 +38,7 @@ public final class SpawnOptions {
     private final Map<String, @Nullable Object> metadata;
     private final @Nullable String kind;
     private final @Nullable CaracalContext parent;
+    private final Grant grant;
     private final @Nullable String idempotencyKey;
     private final boolean adopt;
     private final @Nullable String subjectAuthorityRecordId;
@@ -50,6 +51,7 @@ public final class SpawnOptions {
         this.metadata = b.metadata;
         this.kind = b.kind;
         this.parent = b.parent;
+        this.grant = b.grant;
         this.idempotencyKey = b.idempotencyKey;
         this.adopt = b.adopt;
         this.subjectAuthorityRecordId = b.subjectAuthorityRecordId;
@@ -130,6 +132,15 @@ public final class SpawnOptions {
     }
 
     /**
+     * What the session is given of its parent's authority.
+     *
+     * @return the grant, {@link Grant#inherit()} by default
+     */
+    public Grant grant() {
+        return grant;
+    }
+
+    /**
      * The caller's own idempotency key.
      *
      * @return the key; empty for one that is generated for each subscription
@@ -177,7 +188,7 @@ public final class SpawnOptions {
     @Override
     public String toString() {
         return "SpawnOptions[labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="
-                + (parent == null ? null : parent.agentSessionId()) + ", traceId=" + traceId + "]";
+                + (parent == null ? null : parent.agentSessionId()) + ", grant=" + grant + ", traceId=" + traceId + "]";
     }
 
     /** Builds {@link SpawnOptions}. Not for use by several threads at once. */
@@ -187,6 +198,7 @@ public final class SpawnOptions {
         private Map<String, @Nullable Object> metadata = Map.of();
         private @Nullable String kind;
         private @Nullable CaracalContext parent;
+        private Grant grant = Grant.inherit();
         private @Nullable String idempotencyKey;
         private boolean adopt;
         private @Nullable String subjectAuthorityRecordId;
@@ -201,6 +213,7 @@ public final class SpawnOptions {
             this.metadata = o.metadata;
             this.kind = o.kind;
             this.parent = o.parent;
+            this.grant = o.grant;
             this.idempotencyKey = o.idempotencyKey;
             this.adopt = o.adopt;
             this.subjectAuthorityRecordId = o.subjectAuthorityRecordId;
@@ -282,6 +295,18 @@ public final class SpawnOptions {
          */
         public Builder parent(CaracalContext parent) {
             this.parent = Objects.requireNonNull(parent, "parent");
+            return this;
+        }
+
+        /**
+         * Sets what the session is given of its parent's authority. A narrowed session without labels is labelled with the
+         * application id, without which the platform gives it no tokens.
+         *
+         * @param grant the grant
+         * @return this builder
+         */
+        public Builder grant(Grant grant) {
+            this.grant = Objects.requireNonNull(grant, "grant");
             return this;
         }
 

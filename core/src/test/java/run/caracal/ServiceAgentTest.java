@@ -27,6 +27,7 @@ import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.DelegationException;
 import run.caracal.error.LeaseLostException;
 import run.caracal.error.LeaseLostException.Reason;
 import run.caracal.event.CaracalEvent;
@@ -577,5 +578,96 @@ class ServiceAgentTest {
         assertThat(copy.idempotencyKey()).contains("k");
         assertThat(copy.heartbeatInterval()).contains(Duration.ofSeconds(3));
         assertThat(copy.health()).isPresent();
+    }
+
+    private static Grant ledger() {
+        return Grant.narrow("ledger:read").resource("resource://ledger");
+    }
+
+    /** A narrowed service without a parent gets one that holds its authority, and both end together. */
+    @Test
+    void l7_aNarrowedServiceHasAHolder() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .labels("billing-worker")
+                .grant(ledger())
+                .build());
+        assertThat(platform.requests(FakePlatform::isOpen)).hasSize(2);
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(1)))
+                .contains("\"parent_id\":\"session-1\"", "billing-worker");
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isDelegate).get(0)))
+                .contains(
+                        "\"source_session_id\":\"session-1\"",
+                        "\"target_session_id\":\"session-2\"",
+                        "\"resource_id\":\"resource://ledger\"",
+                        "\"ttl_seconds\":86400");
+        assertThat(agent.context().delegationEdgeId()).isPresent();
+        assertThat(agent.agentSessionId()).isEqualTo("session-2");
+        close(agent);
+        assertThat(platform.ended()).containsExactly("session-2", "session-1");
+    }
+
+    @Test
+    void l7_whatCannotBeDelegatedLeavesNothingOpen() {
+        platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
+        StepVerifier.create(caracal.spawnService(
+                        ServiceOptions.builder().grant(ledger()).build()))
+                .expectError(CoordinatorException.class)
+                .verify(LIMIT);
+        assertThat(platform.ended()).containsExactly("session-2", "session-1");
+    }
+
+    @Test
+    void l7_aMissingResourceIsAnErrorBeforeAnyCall() {
+        Caracal two = Caracal.create(platform.config()
+                .resource("resource://other", "https://other.example.com")
+                .build());
+        StepVerifier.create(two.spawnService(
+                        ServiceOptions.builder().grant(Grant.narrow("a")).build()))
+                .expectError(DelegationException.class)
+                .verify(LIMIT);
+        assertThat(platform.requests(r -> true)).isEmpty();
+        StepVerifier.create(two.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** The delegation is renewed before it expires, and the context shows the present one. */
+    @Test
+    void l7_theDelegationIsRenewed() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
+                .build());
+        String first = agent.context().delegationEdgeId().orElseThrow();
+        StepVerifier.create(Mono.fromSupplier(
+                                () -> agent.context().delegationEdgeId().orElseThrow())
+                        .filter(edge -> !edge.equals(first))
+                        .repeatWhenEmpty(500, n -> n.delayElements(Duration.ofMillis(10))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        close(agent);
+    }
+
+    @Test
+    void l7_aDelegationThatIsRefusedIsALoss() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
+                .build());
+        platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"parent_delegation_not_active\"}");
+        StepVerifier.create(agent.lost())
+                .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.UNAUTHORIZED)
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @Test
+    void l7_theLossOfTheHolderIsALoss() {
+        platform.leases(Duration.ofMillis(900), Duration.ZERO);
+        ServiceAgent agent = agent(ServiceOptions.builder().grant(ledger()).build());
+        platform.next(
+                r -> FakePlatform.isHeartbeat(r) && r.uri().getPath().contains("session-1/"),
+                real -> Mono.just(FakePlatform.answer(409, "{\"error\":\"session_lease_fenced\"}")));
+        StepVerifier.create(agent.lost()).expectError(LeaseLostException.class).verify(LIMIT);
+        close(agent);
+        platform.live().clear();
     }
 }

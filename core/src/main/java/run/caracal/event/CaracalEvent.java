@@ -77,4 +77,35 @@ public interface CaracalEvent {
      */
     record LeaseLost(String agentSessionId, LeaseLostException.Reason reason, Completion completion)
             implements CaracalEvent {}
+
+    /**
+     * A delegation was created, or could not be: by {@code delegate} and {@code createDelegation}, and for a narrowed
+     * session.
+     *
+     * @param delegationEdgeId the delegation; {@code null} when none was created
+     * @param sourceSessionId the session that delegates
+     * @param targetSessionId the session that receives
+     * @param completion how it ended
+     */
+    record DelegationCreated(
+            @Nullable String delegationEdgeId, String sourceSessionId, String targetSessionId, Completion completion)
+            implements CaracalEvent {}
+
+    /**
+     * A delegation was taken on by the session that received it, or was found not to be active.
+     *
+     * @param delegationEdgeId the delegation
+     * @param agentSessionId the session that presents it
+     * @param completion how it ended; its status is 0 when the Coordinator was not asked
+     */
+    record DelegationAccepted(String delegationEdgeId, String agentSessionId, Completion completion)
+            implements CaracalEvent {}
+
+    /**
+     * A delegation was revoked, or could not be.
+     *
+     * @param delegationEdgeId the delegation
+     * @param completion how it ended
+     */
+    record DelegationRevoked(String delegationEdgeId, Completion completion) implements CaracalEvent {}
 }

@@ -6,6 +6,7 @@ import java.time.Instant;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedDeque;
@@ -20,6 +21,7 @@ import run.caracal.config.CaracalConfig;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
+import run.caracal.vectors.VectorJson;
 
 /**
  * A scripted transport: an STS and a Coordinator in a few lines, which answer at once unless the script says otherwise.
@@ -40,6 +42,8 @@ public final class FakePlatform implements HttpTransport {
     private final Map<String, Integer> generations = new ConcurrentHashMap<>();
     private volatile Duration leaseLength = Duration.ofSeconds(120);
     private volatile Duration clockSkew = Duration.ZERO;
+    private final Map<String, String> edges = new ConcurrentHashMap<>();
+    private final AtomicInteger edgeIds = new AtomicInteger();
     private volatile boolean disposed;
 
     /** The configuration of a client of this platform. */
@@ -107,6 +111,23 @@ public final class FakePlatform implements HttpTransport {
                 + "\",\"heartbeat_deadline_at\":\"" + now.plus(leaseLength) + "\"";
     }
 
+    public static boolean isDelegate(HttpRequest request) {
+        return request.method().equals("POST") && request.uri().getPath().endsWith("/delegations");
+    }
+
+    public static boolean isInbound(HttpRequest request) {
+        return request.method().equals("GET") && request.uri().getPath().contains("/delegations/inbound/");
+    }
+
+    public static boolean isRevoke(HttpRequest request) {
+        return request.method().equals("PATCH") && request.uri().getPath().endsWith("/revoke");
+    }
+
+    /** The delegations that are active, with the session that received each. */
+    public Map<String, String> edges() {
+        return edges;
+    }
+
     public List<HttpRequest> requests(Predicate<HttpRequest> which) {
         return requests.stream().filter(which).toList();
     }
@@ -167,10 +188,13 @@ public final class FakePlatform implements HttpTransport {
                     keys.put(key, id);
                 }
             }
+            String edge = body(request).contains("\"inherit_parent_edge_id\"")
+                    ? "\"" + newEdge(Objects.requireNonNull(id)) + "\""
+                    : "null";
             return new HttpResponse(
                     201,
                     replay ? Map.of("Idempotency-Replayed", "true") : Map.of(),
-                    ("{\"agent_session_id\":\"" + id + "\",\"delegation_edge_id\":null"
+                    ("{\"agent_session_id\":\"" + id + "\",\"delegation_edge_id\":" + edge
                                     + (body(request).contains("\"service\"") ? "," + lease(1) : "") + "}")
                             .getBytes(StandardCharsets.UTF_8));
         }
@@ -188,6 +212,22 @@ public final class FakePlatform implements HttpTransport {
                             "{\"agent\":{\"id\":\"" + id + "\",\"status\":\"active\","
                                     + lease(generations.getOrDefault(id, 1)) + "}}");
         }
+        if (isDelegate(request)) {
+            return delegate(request);
+        }
+        if (isInbound(request)) {
+            String[] path = request.uri().getPath().split("/", -1);
+            String edge = path[path.length - 1];
+            return path[path.length - 2].equals(edges.get(edge))
+                    ? answer(200, "{\"id\":\"" + edge + "\",\"status\":\"active\"}")
+                    : answer(404, "{\"error\":\"delegation_not_found\"}");
+        }
+        if (isRevoke(request)) {
+            String[] path = request.uri().getPath().split("/", -1);
+            return edges.remove(path[path.length - 2]) == null
+                    ? answer(404, "{\"error\":\"delegation_not_found\"}")
+                    : answer(200, "{\"revoked_edges\":1,\"affected_sessions\":1,\"terminated_sessions\":1}");
+        }
         if (isTerminate(request)) {
             String path = request.uri().getPath();
             String id = path.substring(path.lastIndexOf('/') + 1);
@@ -198,6 +238,23 @@ public final class FakePlatform implements HttpTransport {
             return new HttpResponse(204, Map.of(), new byte[0]);
         }
         return answer(404, "{\"error\":\"not_found\"}");
+    }
+
+    private HttpResponse delegate(HttpRequest request) {
+        String key = "delegate " + header(request, "Idempotency-Key");
+        String edge = keys.get(key);
+        if (edge == null) {
+            edge = newEdge(VectorJson.parseObject(body(request).getBytes(StandardCharsets.UTF_8))
+                    .string("target_session_id"));
+            keys.put(key, edge);
+        }
+        return answer(201, "{\"delegation_edge_id\":\"" + edge + "\",\"expires_at\":\"2030-01-01T00:00:00.000Z\"}");
+    }
+
+    private String newEdge(String target) {
+        String edge = "edge-" + edgeIds.incrementAndGet();
+        edges.put(edge, target);
+        return edge;
     }
 
     public static @Nullable String header(HttpRequest request, String name) {

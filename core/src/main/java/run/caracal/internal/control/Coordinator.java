@@ -21,7 +21,10 @@ import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.Call;
 import run.caracal.internal.wire.CoordinatorRequests;
+import run.caracal.internal.wire.CreateDelegation;
+import run.caracal.internal.wire.DelegationAnswer;
 import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.wire.InboundAnswer;
 import run.caracal.internal.wire.LeaseAnswer;
 import run.caracal.internal.wire.OpenSession;
 import run.caracal.internal.wire.SessionAnswer;
@@ -32,6 +35,9 @@ public final class Coordinator {
     private static final Operation TERMINATE = new Operation("terminate", 2, false);
     private static final Operation RENEW = new Operation("renew", 0, false);
     private static final Operation ATTACH = new Operation("attach", 1, false);
+    private static final Operation DELEGATE = new Operation("delegate", 1, false);
+    private static final Operation CHECK = new Operation("check", 1, false);
+    private static final Operation REVOKE = new Operation("revoke", 1, false);
 
     /**
      * What a session is opened with.
@@ -39,6 +45,9 @@ public final class Coordinator {
      * @param parentId the parent session
      * @param parentEdgeId the delegation that bounds the parent
      * @param ttl how long the platform lets it live; {@code null} for a service, which lives as long as its lease
+     * @param inheritsAuthority whether it is given what the parent holds
+     * @param parentEdgeId the delegation that bounds the parent, to be inherited
+     * @param ttl how long the platform lets it live
      * @param labels its labels
      * @param metadata what its record says besides
      * @param kind its kind
@@ -49,6 +58,7 @@ public final class Coordinator {
      */
     public record Opening(
             @Nullable String parentId,
+            boolean inheritsAuthority,
             @Nullable String parentEdgeId,
             @Nullable Duration ttl,
             List<String> labels,
@@ -105,8 +115,8 @@ public final class Coordinator {
                     .subjectAuthorityRecordId(opening.subjectAuthorityRecordId());
             if (opening.parentId() != null) {
                 session = session.parentId(opening.parentId())
-                        .parentAuthority("inherit")
-                        .inheritParentEdgeId(opening.parentEdgeId());
+                        .parentAuthority(opening.inheritsAuthority() ? "inherit" : "none")
+                        .inheritParentEdgeId(opening.inheritsAuthority() ? opening.parentEdgeId() : null);
             }
             String key = opening.idempotencyKey();
             OpenSession request = (key == null
@@ -207,6 +217,62 @@ public final class Coordinator {
                         () -> false)
                 .onErrorResume(CoordinatorException.class, e -> e.isSessionGone() ? Mono.empty() : Mono.error(e))
                 .then();
+    }
+
+    /**
+     * Creates a delegation, under one idempotency key through all attempts.
+     *
+     * @param delegation what is delegated
+     * @param trace the trace it belongs to
+     * @param abandoned whether the caller has gone
+     * @return the delegation
+     */
+    public Mono<DelegationAnswer> delegate(CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
+        return attempts.run(
+                DELEGATE,
+                bearer -> requests.delegate(delegation, call(bearer, trace)),
+                DelegationAnswer::parse,
+                abandoned);
+    }
+
+    /**
+     * Asks for a delegation that is addressed to a session.
+     *
+     * @param agentSessionId the session
+     * @param delegationEdgeId the delegation
+     * @param trace the trace the call belongs to
+     * @return the delegation; empty when it is not active or not addressed to the session
+     */
+    public Mono<InboundAnswer> inbound(String agentSessionId, String delegationEdgeId, Envelope trace) {
+        return attempts.run(
+                        CHECK,
+                        bearer -> requests.inbound(
+                                config.zoneId(), agentSessionId, delegationEdgeId, call(bearer, trace)),
+                        InboundAnswer::parse,
+                        () -> false)
+                .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation);
+    }
+
+    /**
+     * Revokes a delegation and what was derived from it. One that is not active any more counts as revoked.
+     *
+     * @param delegationEdgeId the delegation
+     * @param trace the trace the call belongs to
+     * @return completes when the delegation has ended
+     */
+    public Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
+        return attempts.run(
+                        REVOKE,
+                        bearer -> requests.revoke(config.zoneId(), delegationEdgeId, call(bearer, trace)),
+                        (sent, answer) -> true,
+                        () -> false)
+                .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
+                .then();
+    }
+
+    /** Another 404, for instance that of an unknown route, says nothing about the delegation. */
+    private static <T> Mono<T> unlessNoDelegation(CoordinatorException e) {
+        return e.httpStatus() == 404 && e.code().equals("delegation_not_found") ? Mono.empty() : Mono.error(e);
     }
 
     private Call call(String bearer, Envelope trace) {

@@ -317,6 +317,16 @@ public final class LeaseKeeper<L> {
         return lost;
     }
 
+    /**
+     * Declares the lease lost for a reason that is not found by renewing it.
+     *
+     * @param reason the reason
+     * @param cause what shows it, or {@code null}
+     */
+    public void declareLost(Reason reason, @Nullable Throwable cause) {
+        var unused = lose(reason, new LeaseLostException(reason, holder.agentSessionId(), cause));
+    }
+
     private LeaseLostException lossOr(LeaseLostException other) {
         LeaseLostException known = loss;
         return known == null ? other : known;

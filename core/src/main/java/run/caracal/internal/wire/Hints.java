@@ -53,7 +53,8 @@ final class Hints {
                     "resource_not_found",
                     "The zone has no such resource: check the resource ids in CARACAL_RESOURCES and in the grant."),
             Map.entry(
-                    "broad_delegation_permission_required", "A delegation needs a resource: name one in Grant.narrow."),
+                    "broad_delegation_permission_required",
+                    "A delegation needs a resource: name one in Grant.narrow or in the DelegationSpec."),
             Map.entry("delegation_expiry_required", "A delegation needs an end: give Grant.narrow a ttl."),
             Map.entry(
                     "delegation_exceeds_parent_authority",
@@ -62,6 +63,31 @@ final class Hints {
             Map.entry(
                     "delegation_scopes_exceed_resource",
                     "The resource does not declare all of these scopes: check the scopes in Grant.narrow."),
+            Map.entry(
+                    "delegation_endpoint_not_found",
+                    "The session that delegates or the one that receives has ended or never was: check the session id in"
+                            + " to(...), and delegate while both are open."),
+            Map.entry(
+                    "delegation_application_mismatch",
+                    "The session that receives belongs to another application: check the application id in to(...)."),
+            Map.entry(
+                    "delegation_cycle_denied",
+                    "The session that receives has delegated to the one that delegates: authority goes one way."),
+            Map.entry(
+                    "self_delegation_denied", "A session cannot delegate to itself: check the session id in to(...)."),
+            Map.entry(
+                    "parent_delegation_not_active",
+                    "The delegation that the session holds has ended: open a new session."),
+            Map.entry(
+                    "inherit_parent_edge_not_active",
+                    "The delegation that the parent session holds has ended: open a new parent session."),
+            Map.entry(
+                    "delegation_resource_scope_mismatch",
+                    "The resource is not among the resources of the constraints: name it there too, or leave them out."),
+            Map.entry("delegation_expired", "The end in the constraints' expiresAt has passed: give a later one."),
+            Map.entry(
+                    "issuer_ownership_required",
+                    "Only the application that issued a delegation may do this: check CARACAL_APPLICATION_ID."),
             Map.entry("parent_delegation_ambiguous", "The issuer has several delegations: say which one to narrow."),
             Map.entry(
                     "session_lease_fenced",

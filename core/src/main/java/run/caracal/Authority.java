@@ -1,0 +1,124 @@
+package run.caracal;
+
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** How a context came by its authority, as far as this client had a hand in it. */
+sealed interface Authority {
+
+    /** The context above: whose authority this one shares, narrows or presents. */
+    @Nullable
+    CaracalContext above();
+
+    /**
+     * A session that this client opened.
+     *
+     * @param above its parent
+     * @param labels its labels
+     * @param grant what it was given of the parent's authority
+     * @param resource the resource of a narrowed one
+     * @param edgeEnds when the delegation that bounds it ends at the earliest, on the monotonic clock
+     */
+    record Spawned(
+            @Nullable CaracalContext above,
+            List<String> labels,
+            Grant grant,
+            @Nullable String resource,
+            @Nullable Long edgeEnds)
+            implements Authority {}
+
+    /**
+     * A context that shows a delegation which its session issued.
+     *
+     * @param above the context that issued it
+     * @param delegation the delegation
+     */
+    record Issued(CaracalContext above, Delegation delegation) implements Authority {}
+
+    /**
+     * A context that presents a delegation which its session received.
+     *
+     * @param above the context that received it
+     */
+    record Accepted(CaracalContext above) implements Authority {}
+
+    /** A readable chain of who acts for whom, the root first, each line further in; ids and names only. */
+    static String describe(CaracalContext context) {
+        Deque<CaracalContext> chain = new ArrayDeque<>();
+        for (CaracalContext c = context; c != null; c = aboveOf(c)) {
+            chain.push(c);
+        }
+        StringBuilder text = new StringBuilder("application ")
+                .append(context.applicationId())
+                .append(" in zone ")
+                .append(context.zoneId());
+        context.authorityRecordId()
+                .ifPresent(record ->
+                        text.append(", for the user of authority record ").append(record));
+        String indent = "\n";
+        for (CaracalContext c : chain) {
+            indent += "  ";
+            text.append(indent).append("session ").append(c.agentSessionId());
+            line(text, c);
+        }
+        return text.toString();
+    }
+
+    private static @Nullable CaracalContext aboveOf(CaracalContext context) {
+        Authority authority = context.authority();
+        return authority == null ? null : authority.above();
+    }
+
+    private static void line(StringBuilder text, CaracalContext context) {
+        String edge = context.delegationEdgeId().orElse(null);
+        Authority authority = context.authority();
+        if (authority instanceof Spawned spawned) {
+            spawned(text, spawned, edge);
+        } else if (authority instanceof Issued issued) {
+            Delegation delegation = issued.delegation();
+            text.append(" shows delegation ")
+                    .append(edge)
+                    .append(", which it issued to session ")
+                    .append(delegation.targetSessionId())
+                    .append(" of application ")
+                    .append(delegation.targetApplicationId())
+                    .append(" for ")
+                    .append(String.join(" ", delegation.scopes()));
+        } else if (authority instanceof Accepted) {
+            text.append(" acts under delegation ").append(edge).append(", which it received");
+        } else {
+            text.append(", opened elsewhere");
+            if (edge != null) {
+                text.append(", acts under delegation ").append(edge);
+            }
+        }
+    }
+
+    private static void spawned(StringBuilder text, Spawned spawned, @Nullable String edge) {
+        if (!spawned.labels().isEmpty()) {
+            text.append(" (").append(String.join(", ", spawned.labels())).append(')');
+        }
+        if (spawned.grant() instanceof Grant.Narrow narrow) {
+            text.append(" holds delegation ")
+                    .append(edge == null ? "(not issued yet)" : edge)
+                    .append(", narrowed to ")
+                    .append(String.join(" ", narrow.scopes()));
+            if (spawned.resource() != null) {
+                text.append(" at ").append(spawned.resource());
+            }
+            if (!narrow.constraints().equals(DelegationConstraints.none())) {
+                text.append(" within ").append(narrow.constraints());
+            }
+        } else if (edge != null) {
+            text.append(" holds delegation ").append(edge).append(", inherited from its parent");
+        } else if (spawned.above() == null) {
+            text.append(" holds the application's authority");
+        } else if (spawned.grant().equals(Grant.none())) {
+            text.append(" holds nothing of its parent's authority");
+        } else {
+            text.append(" holds its parent's authority");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+package run.caracal;
+
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a session is given of its parent's authority (DESIGN S7): all that the parent holds ({@link #inherit()}, the
+ * default), a smaller part ({@link #narrow(String...)}), or nothing ({@link #none()}). Immutable.
+ *
+ * <pre>{@code
+ * Grant.narrow("tickets:read").resource("https://api.example.com/tickets").ttl(Duration.ofMinutes(10))
+ * }</pre>
+ */
+public abstract sealed class Grant {
+    private static final Grant INHERIT = new Fixed("Grant.inherit");
+    private static final Grant NONE = new Fixed("Grant.none");
+
+    private Grant() {}
+
+    /**
+     * What the parent holds: the application's authority under a root, the parent's slice when it was narrowed itself.
+     *
+     * @return the grant
+     */
+    public static Grant inherit() {
+        return INHERIT;
+    }
+
+    /**
+     * Nothing: the session holds no authority of its parent's.
+     *
+     * @return the grant
+     */
+    public static Grant none() {
+        return NONE;
+    }
+
+    /**
+     * A part of what the parent holds: a delegation from the parent is issued to the session, and bounds it. Needs a parent
+     * session.
+     *
+     * @param scopes the scopes, at least one
+     * @return the grant, for the only configured resource until another is named
+     * @throws IllegalArgumentException if there is none, or one that is no scope
+     */
+    public static Narrow narrow(String... scopes) {
+        return narrow(Arrays.asList(scopes));
+    }
+
+    /**
+     * A part of what the parent holds; see {@link #narrow(String...)}.
+     *
+     * @param scopes the scopes, at least one
+     * @return the grant
+     * @throws IllegalArgumentException if there is none, or one that is no scope
+     */
+    public static Narrow narrow(List<String> scopes) {
+        if (scopes.isEmpty()) {
+            throw new IllegalArgumentException(
+                    "Grant.narrow: at least one scope is needed; to give nothing, use Grant.none()");
+        }
+        return new Narrow(
+                DelegationSpec.requireScopes(scopes, "Grant.narrow"), null, DelegationConstraints.none(), null);
+    }
+
+    /** A grant without parts. */
+    private static final class Fixed extends Grant {
+        private final String name;
+
+        Fixed(String name) {
+            this.name = name;
+        }
+
+        @Override
+        public String toString() {
+            return name;
+        }
+    }
+
+    /** A part of what the parent holds. */
+    public static final class Narrow extends Grant {
+        private final List<String> scopes;
+        private final @Nullable String resource;
+        private final DelegationConstraints constraints;
+        private final @Nullable Duration ttl;
+
+        private Narrow(
+                List<String> scopes,
+                @Nullable String resource,
+                DelegationConstraints constraints,
+                @Nullable Duration ttl) {
+            this.scopes = scopes;
+            this.resource = resource;
+            this.constraints = constraints;
+            this.ttl = ttl;
+        }
+
+        /**
+         * Names the resource.
+         *
+         * @param id its identifier
+         * @return this grant for that resource
+         */
+        public Narrow resource(String id) {
+            return new Narrow(scopes, DelegationSpec.requireResource(id, "resource"), constraints, ttl);
+        }
+
+        /**
+         * Adds constraints to those that are set.
+         *
+         * @param edit sets them, for instance {@code c -> c.maxHops(1)}
+         * @return this grant with the constraints
+         */
+        public Narrow constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
+            return constraints(edit.apply(constraints.mutate()).build());
+        }
+
+        /**
+         * Sets the constraints.
+         *
+         * @param constraints all of them
+         * @return this grant with the constraints
+         */
+        public Narrow constraints(DelegationConstraints constraints) {
+            return new Narrow(scopes, resource, Objects.requireNonNull(constraints, "constraints"), ttl);
+        }
+
+        /**
+         * Sets how long the delegation lives.
+         *
+         * @param ttl whole seconds, from 1 second to a day
+         * @return this grant for that time
+         */
+        public Narrow ttl(Duration ttl) {
+            return new Narrow(scopes, resource, constraints, SpawnOptions.requireTtl(ttl, "ttl"));
+        }
+
+        /**
+         * The scopes.
+         *
+         * @return an immutable list, never empty
+         */
+        public List<String> scopes() {
+            return scopes;
+        }
+
+        /**
+         * The resource.
+         *
+         * @return its identifier; empty for the only configured one
+         */
+        public Optional<String> resource() {
+            return Optional.ofNullable(resource);
+        }
+
+        /**
+         * The constraints.
+         *
+         * @return the constraints, none by default
+         */
+        public DelegationConstraints constraints() {
+            return constraints;
+        }
+
+        /**
+         * How long the delegation lives.
+         *
+         * @return the time to live; empty for the session's own, and no longer than what the parent has left
+         */
+        public Optional<Duration> ttl() {
+            return Optional.ofNullable(ttl);
+        }
+
+        @Override
+        public boolean equals(@Nullable Object other) {
+            return other instanceof Narrow that
+                    && scopes.equals(that.scopes)
+                    && Objects.equals(resource, that.resource)
+                    && constraints.equals(that.constraints)
+                    && Objects.equals(ttl, that.ttl);
+        }
+
+        @Override
+        public int hashCode() {
+            return Objects.hash(scopes, resource, constraints, ttl);
+        }
+
+        @Override
+        public String toString() {
+            return "Grant.narrow[scopes=" + scopes + ", resource=" + resource + ", constraints=" + constraints
+                    + ", ttl=" + ttl + "]";
+        }
+    }
+}

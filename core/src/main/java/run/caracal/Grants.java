@@ -1,0 +1,256 @@
+package run.caracal;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.config.ResourceBinding;
+import run.caracal.error.DelegationException;
+import run.caracal.error.DelegationException.Reason;
+import run.caracal.event.CaracalEvent;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.wire.CreateDelegation;
+import run.caracal.internal.wire.IdempotencyKeys;
+
+/** Gives sessions what they are granted of their parent's authority, and creates delegations (DESIGN S7, D1). */
+final class Grants {
+    /** A delegation may not outlive the one it derives from, and requests take time; that much is left between them. */
+    private static final Duration MARGIN = Duration.ofSeconds(10);
+
+    private final CaracalConfig config;
+    private final Coordinator coordinator;
+    private final EventBus events;
+    private final Scheduler timer;
+
+    Grants(CaracalConfig config, Coordinator coordinator, EventBus events, Scheduler timer) {
+        this.config = config;
+        this.coordinator = coordinator;
+        this.events = events;
+        this.timer = timer;
+    }
+
+    /**
+     * What a session is opened with of its parent's authority.
+     *
+     * @param parent the parent: the context that holds the authority, not one that shows what it passed on
+     * @param grant what the session is given
+     * @param resource the resource of a narrowed session; {@code null} when its constraints name resources
+     * @param labels the labels, with the default of a narrowed session
+     */
+    record Plan(
+            @Nullable CaracalContext parent,
+            Grant grant,
+            @Nullable String resource,
+            List<String> labels) {
+
+        boolean inherits() {
+            return grant.equals(Grant.inherit());
+        }
+
+        /** The delegation that has to come with what is inherited. */
+        @Nullable
+        String inheritedEdge() {
+            return parent == null || !inherits() ? null : parent.envelope().delegationEdgeId();
+        }
+
+        Authority.Spawned authority(@Nullable String edge) {
+            CaracalContext holder = parent;
+            Long ends = edge == null || holder == null ? null : holder.edgeEnds();
+            return new Authority.Spawned(holder, labels, grant, resource, ends);
+        }
+    }
+
+    /**
+     * Checks a grant, before any call.
+     *
+     * @throws DelegationException when it needs a parent or a resource and there is none
+     */
+    Plan plan(Grant grant, List<String> labels, @Nullable CaracalContext bound) {
+        CaracalContext parent = bound == null ? null : bound.own();
+        String resource = null;
+        if (grant instanceof Grant.Narrow narrow) {
+            if (parent == null) {
+                throw new DelegationException(
+                        Reason.NO_PARENT,
+                        "Grant.narrow needs a parent session whose authority it narrows, and none is bound, so nothing was "
+                                + "sent. Spawn inside the work of another session, or name one with parent(context)");
+            }
+            resource = resource(narrow);
+        }
+        Plan plan = new Plan(parent, grant, resource, labels);
+        boolean narrowed = grant instanceof Grant.Narrow || plan.inheritedEdge() != null;
+        // On the platform a token under a delegation needs a label that is the application id or a role.
+        return narrowed && labels.isEmpty() && config.applicationId().length() <= SpawnOptions.MAX_LABEL_LENGTH
+                ? new Plan(parent, grant, resource, List.of(config.applicationId()))
+                : plan;
+    }
+
+    /**
+     * The resource of a narrowed session: the one it names, else the only one that is configured.
+     *
+     * @return the resource, or {@code null} when the constraints name resources
+     * @throws DelegationException when there is none or no only one
+     */
+    @Nullable
+    String resource(Grant.Narrow narrow) {
+        if (narrow.resource().isPresent()) {
+            return narrow.resource().get();
+        }
+        if (!narrow.constraints().resources().isEmpty()) {
+            return null;
+        }
+        List<String> known = config.resources().stream()
+                .map(ResourceBinding::resource)
+                .distinct()
+                .toList();
+        if (known.isEmpty()) {
+            known = config.resourceIds();
+        }
+        if (known.size() != 1) {
+            throw new DelegationException(
+                    Reason.NO_RESOURCE,
+                    "Grant.narrow names no resource, and " + (known.isEmpty() ? "none is" : known.size() + " are")
+                            + " configured, so nothing was sent. Name one with Grant.narrow(...).resource(id)");
+        }
+        return known.get(0);
+    }
+
+    /**
+     * Gives an open session what the plan says, before its work begins. An error is one of the session's work, so that the
+     * session is terminated before it surfaces.
+     *
+     * @param ttl how long the session lives
+     */
+    Mono<Void> settle(Session session, Plan plan, Duration ttl) {
+        CaracalContext parent = plan.parent();
+        if (parent != null && plan.grant() instanceof Grant.Narrow narrow) {
+            return issue(
+                            parent,
+                            new Slice(
+                                    session.context().agentSessionId(),
+                                    config.applicationId(),
+                                    narrow.scopes(),
+                                    plan.resource(),
+                                    narrow.constraints(),
+                                    narrow.ttl().orElseGet(() -> within(parent, ttl)),
+                                    null),
+                            () -> false)
+                    .doOnNext(edge -> {
+                        Envelope above = parent.envelope();
+                        session.hold(
+                                session.context().envelope().toBuilder()
+                                        .delegationEdgeId(edge.id())
+                                        .parentEdgeId(above.delegationEdgeId())
+                                        .hop(above.hop() + 1)
+                                        .build(),
+                                new Authority.Spawned(parent, plan.labels(), narrow, plan.resource(), edge.ends()));
+                    })
+                    .then();
+        }
+        // Without its edge the child would not act with the parent's slice (PITFALLS I4).
+        return plan.inheritedEdge() != null && session.context().envelope().delegationEdgeId() == null
+                ? Mono.error(() -> new DelegationException(
+                        Reason.UNLINKED,
+                        "The agent session " + session.context().agentSessionId()
+                                + " was opened without the delegation that bounds its parent, so it was ended. Give it a part of "
+                                + "the parent's authority with Grant.narrow, or nothing with Grant.none"))
+                : Mono.empty();
+    }
+
+    /**
+     * What is delegated.
+     *
+     * @param targetSessionId the session that receives
+     * @param targetApplicationId its application
+     * @param scopes the scopes
+     * @param resource the resource, if one is named
+     * @param constraints the constraints
+     * @param ttl how long it lives
+     * @param idempotencyKey the caller's own key; {@code null} for a generated one
+     */
+    record Slice(
+            String targetSessionId,
+            String targetApplicationId,
+            List<String> scopes,
+            @Nullable String resource,
+            DelegationConstraints constraints,
+            Duration ttl,
+            @Nullable String idempotencyKey) {}
+
+    /**
+     * A delegation that was created.
+     *
+     * @param id its id
+     * @param delegation what it is
+     * @param ends when it ends at the earliest, on the monotonic clock
+     */
+    record Edge(String id, Delegation delegation, long ends) {}
+
+    /**
+     * Creates a delegation, under one idempotency key through all attempts.
+     *
+     * @param issuer the context of the session that delegates
+     * @param slice what it delegates
+     * @param abandoned whether the caller has gone
+     */
+    Mono<Edge> issue(CaracalContext issuer, Slice slice, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            CaracalContext source = issuer.own();
+            String key = slice.idempotencyKey();
+            CreateDelegation request = CreateDelegation.builder(config.zoneId(), slice.scopes())
+                    .issuer(config.applicationId(), source.agentSessionId())
+                    .receiver(slice.targetApplicationId(), slice.targetSessionId())
+                    .parentEdgeId(source.envelope().delegationEdgeId())
+                    .resourceId(slice.resource())
+                    .constraints(slice.constraints().wire())
+                    .ttlSeconds(slice.ttl().toSeconds())
+                    .idempotencyKey(key == null ? IdempotencyKeys.generate() : key)
+                    .build();
+            long ends = now() + slice.constraints().effectiveTtl(slice.ttl()).toNanos();
+            Mono<Edge> created = coordinator
+                    .delegate(request, issuer.envelope(), abandoned)
+                    .map(answer -> new Edge(
+                            answer.delegationEdgeId(),
+                            new Delegation(
+                                    answer.delegationEdgeId(),
+                                    source.agentSessionId(),
+                                    slice.targetSessionId(),
+                                    slice.targetApplicationId(),
+                                    answer.scopes().isEmpty() ? slice.scopes() : answer.scopes(),
+                                    Optional.ofNullable(answer.expiresAt())),
+                            ends));
+            return events.observe(
+                    created,
+                    201,
+                    (edge, completion) -> new CaracalEvent.DelegationCreated(
+                            edge == null ? null : edge.id(),
+                            source.agentSessionId(),
+                            slice.targetSessionId(),
+                            completion));
+        });
+    }
+
+    /** A default time to live, cut to what is left of the delegation that the issuer holds. */
+    Duration within(CaracalContext issuer, Duration wanted) {
+        Long ends = issuer.own().edgeEnds();
+        if (ends == null) {
+            return wanted;
+        }
+        Duration left = Duration.ofNanos(ends - now());
+        Duration tenth = left.dividedBy(10);
+        long seconds = Math.max(
+                1, left.minus(tenth.compareTo(MARGIN) < 0 ? tenth : MARGIN).toSeconds());
+        return seconds < wanted.toSeconds() ? Duration.ofSeconds(seconds) : wanted;
+    }
+
+    private long now() {
+        return timer.now(TimeUnit.NANOSECONDS);
+    }
+}

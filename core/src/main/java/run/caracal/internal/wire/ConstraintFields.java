@@ -1,0 +1,51 @@
+package run.caracal.internal.wire;
+
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The constraints of a delegation in their wire form. Only {@code null} is left out: an empty list, zero and {@code false}
+ * are sent, since to drop a constraint would widen the authority.
+ *
+ * @param resources the resources it covers, by their identifiers
+ * @param maxDepth the older name of {@code maxHops}
+ * @param maxHops how many delegations may follow one another
+ * @param ttlSeconds how long what is minted under it lives
+ * @param budget how many scopes a mandate may have
+ * @param policyApproved whether a policy approved a broad delegation
+ * @param expiresAt when it ends, ending in {@code Z}
+ * @param broadReason why a delegation covers every resource
+ */
+public record ConstraintFields(
+        @Nullable List<String> resources,
+        @Nullable Integer maxDepth,
+        @Nullable Integer maxHops,
+        @Nullable Long ttlSeconds,
+        @Nullable Integer budget,
+        @Nullable Boolean policyApproved,
+        @Nullable String expiresAt,
+        @Nullable String broadReason) {
+
+    /** The JSON object. */
+    public Map<String, @Nullable Object> toMap() {
+        Map<String, @Nullable Object> map = new LinkedHashMap<>();
+        put(map, "resources", resources == null ? null : new ArrayList<>(resources));
+        put(map, "max_depth", maxDepth);
+        put(map, "max_hops", maxHops);
+        put(map, "ttl_seconds", ttlSeconds);
+        put(map, "budget", budget);
+        put(map, "policy_approved", policyApproved);
+        put(map, "expires_at", expiresAt);
+        put(map, "broad_reason", broadReason);
+        return map;
+    }
+
+    private static void put(Map<String, @Nullable Object> map, String name, @Nullable Object value) {
+        if (value != null) {
+            map.put(name, value);
+        }
+    }
+}
