@@ -20,12 +20,14 @@ final class Coordinator {
 
     private final Zone zone;
     private final Sessions sessions;
+    private final DelegationRoutes delegations;
     private final String issuer;
     private final MinuteWindow requests = new MinuteWindow();
 
-    Coordinator(Zone zone, Sessions sessions, String issuer) {
+    Coordinator(Zone zone, Sessions sessions, Delegations delegations, String issuer) {
         this.zone = zone;
         this.sessions = sessions;
+        this.delegations = new DelegationRoutes(zone, delegations);
         this.issuer = issuer;
     }
 
@@ -47,13 +49,19 @@ final class Coordinator {
         }
         Mandate caller = authenticated(call);
         List<String> path = segments(call.path());
-        boolean agents =
-                path.size() >= 3 && path.get(0).equals("zones") && path.get(2).equals("agents");
-        if (!agents) {
+        if (path.size() < 3 || !path.get(0).equals("zones")) {
             return notFound(call);
         }
         checkZone(caller, path);
-        @Nullable Object body = call.method().equals("GET") ? null : json(call);
+        return switch (path.get(2)) {
+            case "agents" -> agents(call, caller, path);
+            case "delegations" -> delegations.route(call, caller, path).orElseGet(() -> notFound(call));
+            default -> notFound(call);
+        };
+    }
+
+    private Answer agents(Call call, Mandate caller, List<String> path) {
+        @Nullable Object body = call.method().equals("GET") ? null : CoordinatorInput.json(call);
         String route = call.method() + ' ' + path.size() + (path.size() == 5 ? path.get(4) : "");
         return switch (route) {
             case "POST 3" -> start(call, caller, body);
@@ -64,6 +72,7 @@ final class Coordinator {
             case "POST 5lease" -> takeOver(caller, path.get(3));
             case "PATCH 5suspend" -> suspend(caller, path.get(3));
             case "PATCH 5resume" -> resume(caller, path.get(3));
+            case "GET 5effective-authority" -> delegations.effective(caller, path.get(3));
             default -> notFound(call);
         };
     }
@@ -93,8 +102,8 @@ final class Coordinator {
     }
 
     private void checkZone(Mandate caller, List<String> path) {
-        for (int i = 1; i < Math.min(path.size(), 4); i++) {
-            if (i != 2 && !ID.matcher(path.get(i)).matches()) {
+        for (int i = 1; i < path.size(); i++) {
+            if (!ID.matcher(path.get(i)).matches()) {
                 throw new Refusal(400, "invalid_params");
             }
         }
@@ -107,7 +116,7 @@ final class Coordinator {
     }
 
     private Answer start(Call call, Mandate caller, @Nullable Object body) {
-        StartRequest.IdempotencyKey key = idempotencyKey(call, caller);
+        IdempotencyKey key = CoordinatorInput.idempotencyKey(call, caller, zone.limits);
         Fields fields = new Fields(body);
         String applicationId = fields.requiredText("application_id", 128);
         String subject = fields.text("subject_session_id", 128);
@@ -121,7 +130,7 @@ final class Coordinator {
         String parentAuthority = fields.choice("parent_authority", Set.of("inherit", "none"), "inherit");
         String inheritedEdge = fields.text("inherit_parent_edge_id", 128);
         Map<String, @Nullable Object> metadata = fields.object("metadata");
-        check(fields);
+        CoordinatorInput.check(fields);
         if (!caller.applicationId().equals(applicationId)) {
             throw new Refusal(403, "application_ownership_required");
         }
@@ -145,7 +154,7 @@ final class Coordinator {
 
     private Answer list(Call call) {
         Form query = call.queryFields();
-        int limit = limit(query.first("limit"));
+        int limit = CoordinatorInput.limit(query.first("limit"));
         String cursor = query.first("cursor");
         List<Map<String, @Nullable Object>> items = new ArrayList<>();
         String next = null;
@@ -174,16 +183,6 @@ final class Coordinator {
                 && (!query.has("label") || session.labels().contains(query.first("label")));
     }
 
-    private static int limit(String text) {
-        if (text.isEmpty()) {
-            return 100;
-        }
-        if (text.matches("[1-9][0-9]{0,2}") && Integer.parseInt(text) <= 500) {
-            return Integer.parseInt(text);
-        }
-        throw new Refusal(400, "invalid_query");
-    }
-
     private Answer get(String sessionId) {
         SessionSnapshot session = sessions.find(sessionId).orElseThrow(() -> new Refusal(404, "session_not_found"));
         return Answer.json(200, itemJson(session));
@@ -194,7 +193,7 @@ final class Coordinator {
         if (body != null) {
             Fields fields = new Fields(body);
             generation = fields.integer("lease_generation", 1, Long.MAX_VALUE);
-            check(fields);
+            CoordinatorInput.check(fields);
         }
         Form query = call.queryFields();
         String reason = query.has("reason") ? query.first("reason") : "terminated";
@@ -215,7 +214,7 @@ final class Coordinator {
         Long invocations = fields.integer("active_invocations", 0, Integer.MAX_VALUE);
         Map<String, @Nullable Object> metadata = fields.object("metadata");
         String serviceId = fields.text("service_id", 128);
-        check(fields);
+        CoordinatorInput.check(fields);
         SessionSnapshot session =
                 sessions.heartbeat(sessionId, caller.applicationId(), generation == null ? 0 : generation);
         Map<String, @Nullable Object> agent = Json.object();
@@ -263,87 +262,6 @@ final class Coordinator {
         return Answer.json(404, body);
     }
 
-    /** The JSON body; null when there is none, which is fine as long as no content type promises one. */
-    private @Nullable Object json(Call call) {
-        String contentType = call.header("content-type").orElse("");
-        Body body = call.body();
-        if (body.tooLarge()) {
-            throw new BadRequest(413, "internal_error", "Request body is too large", Map.of());
-        }
-        if (contentType.isEmpty()) {
-            if (!body.isEmpty() || call.header("transfer-encoding").isPresent()) {
-                throw unsupportedMediaType();
-            }
-            return null;
-        }
-        String mediaType = contentType.split(";", 2)[0].strip();
-        if (!mediaType.equalsIgnoreCase("application/json")) {
-            throw unsupportedMediaType();
-        }
-        if (body.isEmpty()) {
-            throw new BadRequest(
-                    400,
-                    "internal_error",
-                    "Body cannot be empty when content-type is set to 'application/json'",
-                    Map.of());
-        }
-        try {
-            return Json.parse(body.bytes());
-        } catch (Json.InvalidJson e) {
-            throw new BadRequest(
-                    400,
-                    "internal_error",
-                    "Body is not valid JSON but content-type is set to 'application/json'",
-                    Map.of());
-        }
-    }
-
-    private static BadRequest unsupportedMediaType() {
-        return new BadRequest(415, "internal_error", "Unsupported Media Type", Map.of());
-    }
-
-    private StartRequest.@Nullable IdempotencyKey idempotencyKey(Call call, Mandate caller) {
-        List<String> keys = call.headers("idempotency-key");
-        if (keys.isEmpty()) {
-            return null;
-        }
-        if (keys.size() > 1) {
-            throw badKey(call, "idempotency_key_multiple", "Idempotency-Key must be sent once");
-        }
-        String key = keys.get(0);
-        boolean valid = !key.isEmpty()
-                && key.equals(key.strip())
-                && key.getBytes(StandardCharsets.UTF_8).length <= 255
-                && key.chars().noneMatch(Character::isISOControl);
-        if (!valid) {
-            throw badKey(
-                    call,
-                    "idempotency_key_invalid",
-                    "Idempotency-Key must be 1 to 255 bytes without control characters");
-        }
-        boolean generated =
-                call.header("idempotency-key-kind").filter("generated"::equals).isPresent();
-        return new StartRequest.IdempotencyKey(
-                key,
-                generated ? zone.limits.generatedIdempotencyRetention : zone.limits.idempotencyRetention,
-                caller.applicationId(),
-                caller.text("sub"));
-    }
-
-    private static BadRequest badKey(Call call, String code, String message) {
-        return new BadRequest(400, code, null, Map.of("message", message, "request_id", requestId(call)));
-    }
-
-    private static void check(Fields fields) {
-        if (!fields.issues().isEmpty()) {
-            throw new BadRequest(
-                    400,
-                    "invalid_body",
-                    "Request body is invalid",
-                    Map.of("details", Map.of("issues", fields.issues())));
-        }
-    }
-
     private static Answer refused(Refusal refusal) {
         Map<String, @Nullable Object> body = Json.object();
         body.put("error", refusal.code);
@@ -351,39 +269,6 @@ final class Coordinator {
             body.put("message", refusal.description);
         }
         return Answer.json(refusal.status, body);
-    }
-
-    private static String requestId(Call call) {
-        return call.header("x-request-id").filter(id -> !id.isEmpty()).orElseGet(Ids::random);
-    }
-
-    /** An error whose body has more than its code. */
-    private static final class BadRequest extends RuntimeException {
-        private static final long serialVersionUID = 1L;
-
-        private final int status;
-        private final String code;
-        private final @Nullable String description;
-        private final transient Map<String, ?> extra;
-
-        BadRequest(int status, String code, @Nullable String description, Map<String, ?> extra) {
-            super(code, null, false, false);
-            this.status = status;
-            this.code = code;
-            this.description = description;
-            this.extra = extra;
-        }
-
-        Answer answer(Call call) {
-            Map<String, @Nullable Object> body = Json.object();
-            body.put("error", code);
-            if (description != null) {
-                body.put("error_description", description);
-                body.put("requestId", requestId(call));
-            }
-            body.putAll(extra);
-            return Answer.json(status, body);
-        }
     }
 
     private Map<String, @Nullable Object> startedJson(SessionSnapshot session) {
@@ -402,7 +287,7 @@ final class Coordinator {
         json.put("last_heartbeat_at", timestamp(session.lastHeartbeatAt()));
         json.put("heartbeat_deadline_at", timestamp(session.heartbeatDeadlineAt()));
         json.put("lease_generation", session.leaseGeneration());
-        json.put("delegation_edge_id", null);
+        json.put("delegation_edge_id", session.delegationEdgeId());
         return json;
     }
 

@@ -1,8 +1,10 @@
 package run.caracal.examples.platform;
 
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -104,6 +106,51 @@ final class Fields {
         }
         issue(name, "expected object");
         return Map.of();
+    }
+
+    /** Strings as they are, none of them empty; an absent list is an empty one. */
+    List<String> strings(String name) {
+        if (!body.containsKey(name)) {
+            return List.of();
+        }
+        if (!(body.get(name) instanceof List<?> list)) {
+            issue(name, "expected array");
+            return List.of();
+        }
+        List<String> strings = new ArrayList<>();
+        for (int i = 0; i < list.size(); i++) {
+            if (list.get(i) instanceof String text && !text.isEmpty()) {
+                strings.add(text);
+            } else {
+                issues.add(issueAt(List.of(name, Integer.toString(i)), "expected string"));
+            }
+        }
+        return strings;
+    }
+
+    /** A time that ends in Z. */
+    @Nullable
+    Instant time(String name) {
+        if (!body.containsKey(name)) {
+            return null;
+        }
+        Instant time = Constraints.instant(body.get(name)).orElse(null);
+        if (time == null) {
+            issue(name, "expected a time in UTC that ends in Z");
+        }
+        return time;
+    }
+
+    boolean has(String name) {
+        return body.containsKey(name);
+    }
+
+    /** An object, without an issue if it is none. */
+    @SuppressWarnings("unchecked")
+    Optional<Map<String, @Nullable Object>> plainObject(String name) {
+        return body.get(name) instanceof Map<?, ?> map
+                ? Optional.of((Map<String, @Nullable Object>) map)
+                : Optional.empty();
     }
 
     void issue(String name, String message) {

@@ -34,14 +34,22 @@ final class Gateway {
 
     private final Zone zone;
     private final Sessions sessions;
+    private final Delegations delegations;
     private final TokenService tokens;
     private final HttpClient client;
     private final String defaultUpstream;
     private final Map<String, Instant> spent = new ConcurrentHashMap<>();
 
-    Gateway(Zone zone, Sessions sessions, TokenService tokens, HttpClient client, String defaultUpstream) {
+    Gateway(
+            Zone zone,
+            Sessions sessions,
+            Delegations delegations,
+            TokenService tokens,
+            HttpClient client,
+            String defaultUpstream) {
         this.zone = zone;
         this.sessions = sessions;
+        this.delegations = delegations;
         this.tokens = tokens;
         this.client = client.followRedirect(false).disableRetry(true).responseTimeout(zone.limits.upstreamTimeout);
         this.defaultUpstream = defaultUpstream;
@@ -162,9 +170,11 @@ final class Gateway {
 
     private boolean isRevoked(Mandate mandate) {
         String session = mandate.text("agent_session_id");
+        String delegation = mandate.text("delegation_edge_id");
         return zone.isRevoked(mandate.authorityRecordId())
                 || zone.isRevoked(mandate.text("root_sid"))
-                || (!session.isEmpty() && sessions.usable(session, zone.now()).isEmpty());
+                || (!session.isEmpty() && sessions.hasEnded(session))
+                || (!delegation.isEmpty() && delegations.isRevoked(delegation));
     }
 
     private Mono<Void> forward(

@@ -40,6 +40,7 @@ public final class LocalPlatform implements Disposable {
     private final Zone zone;
     private final Application application;
     private final Sessions sessions;
+    private final Delegations delegations;
     private final Gateway gateway;
     private final Map<Service, Endpoint.Bound> servers;
     private final Disposable sweeps;
@@ -50,14 +51,16 @@ public final class LocalPlatform implements Disposable {
         this.zone = zone;
         this.application = builder.mainApplication();
         this.servers = servers;
-        this.sessions = new Sessions(zone);
+        DelegationGraph graph = new DelegationGraph();
+        this.sessions = new Sessions(zone, graph);
+        this.delegations = new Delegations(zone, sessions, graph);
         TokenService tokens = new TokenService(zone, sessions, stsUrl(), builder.gatewayMode);
         ConnectionProvider connections = ConnectionProvider.builder("local-platform-gateway")
                 .maxConnections(1000)
                 .maxIdleTime(Duration.ofSeconds(30))
                 .build();
         HttpClient client = HttpClient.create(connections).runOn(loops);
-        this.gateway = new Gateway(zone, sessions, tokens, client, upstreamUrl());
+        this.gateway = new Gateway(zone, sessions, delegations, tokens, client, upstreamUrl());
         serve(tokens);
         this.sweeps = Disposables.composite(
                 Schedulers.parallel()
@@ -82,7 +85,7 @@ public final class LocalPlatform implements Disposable {
 
     private void serve(TokenService tokens) {
         Sts sts = new Sts(zone, tokens);
-        Coordinator coordinator = new Coordinator(zone, sessions, stsUrl());
+        Coordinator coordinator = new Coordinator(zone, sessions, delegations, stsUrl());
         AuditQuery audit = new AuditQuery(zone.audit);
         BillingApi billing = new BillingApi(zone);
         endpoint(Service.STS).answer(zone.limits.stsBodyBytes, sts::answer);
@@ -181,6 +184,11 @@ public final class LocalPlatform implements Disposable {
         return sessions.live();
     }
 
+    /** {@return the delegations that were made and are remembered, oldest first, revoked ones among them} */
+    public List<DelegationSnapshot> delegations() {
+        return delegations.all();
+    }
+
     /** {@return how many sessions are open now} */
     public int openSessionCount() {
         return sessions.liveCount();
@@ -189,6 +197,15 @@ public final class LocalPlatform implements Disposable {
     /** {@return how many sessions were ever opened} */
     public long totalOpened() {
         return sessions.totalOpened();
+    }
+
+    /**
+     * {@return the id of the row that a resource is kept in} Some requests take it in the identifier's place.
+     *
+     * @param resourceId the resource's identifier
+     */
+    public String resourceRowId(String resourceId) {
+        return zone.rowId(resourceId);
     }
 
     /**
@@ -251,6 +268,7 @@ public final class LocalPlatform implements Disposable {
 
     private void sweepTasks() {
         sessions.expireTasks();
+        delegations.forgetOld();
         zone.forgetOldRecords();
         gateway.forgetSpent();
     }

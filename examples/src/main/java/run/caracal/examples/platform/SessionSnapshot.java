@@ -25,6 +25,7 @@ import org.jspecify.annotations.Nullable;
  * @param endedAt when it ended, if it has
  * @param terminationReason why it ended, if it has
  * @param idempotencyKey the key it was opened with, if any
+ * @param delegationEdgeId the delegation it inherited from its parent, if any
  */
 public record SessionSnapshot(
         String id,
@@ -43,4 +44,5 @@ public record SessionSnapshot(
         @Nullable Instant heartbeatDeadlineAt,
         @Nullable Instant endedAt,
         @Nullable String terminationReason,
-        @Nullable String idempotencyKey) {}
+        @Nullable String idempotencyKey,
+        @Nullable String delegationEdgeId) {}

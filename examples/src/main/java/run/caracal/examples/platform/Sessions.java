@@ -24,17 +24,18 @@ final class Sessions {
     /** What became of a request to open a session. */
     record Started(SessionSnapshot session, boolean replayed) {}
 
-    private record Receipt(List<@Nullable Object> digest, SessionSnapshot started, Instant forgottenAt) {}
-
     private final Zone zone;
     private final Map<String, Session> live = new LinkedHashMap<>();
     private final Map<String, Integer> livePerApplication = new HashMap<>();
     private final Map<String, SessionSnapshot> ended = new LinkedHashMap<>();
-    private final Map<String, Map<String, Receipt>> receipts = new HashMap<>();
+    private final Receipts<SessionSnapshot> receipts;
+    private final DelegationGraph graph;
     private long totalOpened;
 
-    Sessions(Zone zone) {
+    Sessions(Zone zone, DelegationGraph graph) {
         this.zone = zone;
+        this.graph = graph;
+        this.receipts = new Receipts<>(zone.limits.idempotencyReceipts);
     }
 
     private static final class Session {
@@ -50,6 +51,10 @@ final class Sessions {
             this.leaseGeneration = start.leaseGeneration();
             this.heartbeatAt = start.lastHeartbeatAt();
             this.deadline = start.heartbeatDeadlineAt();
+        }
+
+        private boolean isActive() {
+            return status.equals("active");
         }
 
         private boolean isService() {
@@ -82,7 +87,8 @@ final class Sessions {
                     deadline,
                     endedAt,
                     reason,
-                    start.idempotencyKey());
+                    start.idempotencyKey(),
+                    start.delegationEdgeId());
         }
 
         private SessionSnapshot snapshot() {
@@ -92,12 +98,11 @@ final class Sessions {
 
     synchronized Started start(StartRequest request) {
         Instant now = zone.now();
-        StartRequest.IdempotencyKey key = request.idempotencyKey();
-        Map<String, Receipt> known = receipts.computeIfAbsent(request.applicationId(), id -> new LinkedHashMap<>());
+        IdempotencyKey key = request.idempotencyKey();
         if (key != null) {
-            Receipt receipt = known.get(key.value());
-            if (receipt != null && now.isBefore(receipt.forgottenAt())) {
-                return replay(receipt, request);
+            Optional<SessionSnapshot> known = receipts.find(request.applicationId(), key, request.digest(), now);
+            if (known.isPresent()) {
+                return replay(known.get());
             }
         }
         if (!zone.applications.containsKey(request.applicationId())) {
@@ -105,11 +110,10 @@ final class Sessions {
         }
         Session parent = parentOf(request);
         checkCapacity(request, parent);
-        if (key != null && known.size() >= zone.limits.idempotencyReceipts) {
-            throw new Refusal(429, "idempotency_receipt_limit_exceeded");
-        }
+        String id = Ids.timeOrdered(now);
+        DelegationSnapshot inherited = inherited(request, id, now);
         Session session = new Session(new SessionSnapshot(
-                Ids.timeOrdered(now),
+                id,
                 request.applicationId(),
                 request.parentId(),
                 request.subjectAuthorityRecordId(),
@@ -125,27 +129,67 @@ final class Sessions {
                 request.isService() ? now.plus(zone.limits.serviceLease) : null,
                 null,
                 null,
-                key == null ? null : key.value()));
+                key == null ? null : key.value(),
+                inherited == null ? null : inherited.id()));
+        if (inherited != null) {
+            graph.add(inherited);
+        }
         live.put(session.start.id(), session);
         livePerApplication.merge(request.applicationId(), 1, Integer::sum);
         if (parent != null) {
             parent.children.add(session.start.id());
         }
         if (key != null) {
-            known.put(key.value(), new Receipt(request.digest(), session.start, now.plus(key.retention())));
+            receipts.remember(request.applicationId(), key, request.digest(), session.start, now);
         }
         totalOpened++;
         return new Started(session.start, false);
     }
 
-    private Started replay(Receipt receipt, StartRequest request) {
-        if (!receipt.digest().equals(request.digest())) {
-            throw new Refusal(409, "idempotency_key_conflict", "the key was used with another request");
-        }
-        if (!live.containsKey(receipt.started().id())) {
+    private Started replay(SessionSnapshot started) {
+        if (!live.containsKey(started.id())) {
             throw new Refusal(409, "idempotency_result_inactive", "the session this key opened has ended");
         }
-        return new Started(receipt.started(), true);
+        return new Started(started, true);
+    }
+
+    /** A copy of what the parent holds, for a child that is to hold the same; none if the parent never held anything. */
+    private @Nullable DelegationSnapshot inherited(StartRequest request, String childId, Instant now) {
+        String parentId = request.parentId();
+        if (parentId == null || request.parentAuthority().equals("none")) {
+            return null;
+        }
+        String wanted = request.inheritParentEdgeId();
+        List<DelegationSnapshot> held = graph.inbound(parentId).stream()
+                .filter(edge -> edge.receiverApplicationId().equals(request.applicationId()))
+                .filter(edge -> wanted == null || edge.id().equals(wanted))
+                .toList();
+        List<DelegationSnapshot> usable =
+                held.stream().filter(edge -> edge.isLive(now)).toList();
+        if (usable.isEmpty()) {
+            if (wanted != null || !held.isEmpty()) {
+                throw new Refusal(409, "inherit_parent_edge_not_active");
+            }
+            return null;
+        }
+        if (usable.size() > 1) {
+            throw new Refusal(409, "inherit_parent_edge_ambiguous");
+        }
+        DelegationSnapshot edge = usable.get(0);
+        return new DelegationSnapshot(
+                Ids.timeOrdered(now),
+                parentId,
+                childId,
+                edge.receiverApplicationId(),
+                request.applicationId(),
+                edge.id(),
+                edge.resourceId(),
+                edge.scopes(),
+                edge.constraints(),
+                "active",
+                now,
+                edge.expiresAt(),
+                null);
     }
 
     private @Nullable Session parentOf(StartRequest request) {
@@ -156,7 +200,7 @@ final class Sessions {
             return null;
         }
         Session parent = live.get(request.parentId());
-        if (parent == null || !parent.status.equals("active") || parent.hasRunOut(zone.now())) {
+        if (parent == null || !parent.isActive() || parent.hasRunOut(zone.now())) {
             throw new Refusal(404, "parent_not_found");
         }
         if (!parent.start.applicationId().equals(request.applicationId())) {
@@ -164,9 +208,6 @@ final class Sessions {
         }
         if (request.isService() && !parent.isService()) {
             throw new Refusal(409, "task_session_cannot_start_service");
-        }
-        if (request.inheritParentEdgeId() != null) {
-            throw new Refusal(409, "inherit_parent_edge_not_active");
         }
         return parent;
     }
@@ -211,7 +252,7 @@ final class Sessions {
         Session session = service(sessionId, applicationId);
         checkGeneration(session, leaseGeneration);
         Instant now = zone.now();
-        if (session.hasRunOut(now)) {
+        if (session.isActive() && session.hasRunOut(now)) {
             suspend(session);
             throw new Refusal(409, "session_lease_expired");
         }
@@ -222,7 +263,7 @@ final class Sessions {
     /** Hands the lease of a service to a new holder, and fences the old one. */
     synchronized SessionSnapshot takeOver(String sessionId, String applicationId) {
         Session session = service(sessionId, applicationId);
-        if (session.status.equals("suspended")) {
+        if (!session.isActive()) {
             throw new Refusal(409, "session_suspended");
         }
         Instant now = zone.now();
@@ -238,30 +279,25 @@ final class Sessions {
     /** Suspends a session and everything below it; how many that were. */
     synchronized int suspend(String sessionId, String applicationId) {
         Session session = live.get(sessionId);
-        if (session == null || !session.status.equals("active")) {
+        if (session == null || !session.isActive()) {
             throw new Refusal(409, "session_not_found_or_not_active");
         }
         checkOwner(session, applicationId);
-        int changed = 0;
-        for (Session member : subtree(session)) {
-            if (member.status.equals("active")) {
-                member.status = "suspended";
-                changed++;
-            }
-        }
+        int changed = (int) subtree(session).stream().filter(Session::isActive).count();
+        suspend(session);
         return changed;
     }
 
     /** Resumes a session and everything below it, with fresh leases; how many that were. */
     synchronized int resume(String sessionId, String applicationId) {
         Session session = live.get(sessionId);
-        if (session == null || !session.status.equals("suspended")) {
+        if (session == null || session.isActive()) {
             throw new Refusal(409, "session_not_found_or_not_suspended");
         }
         checkOwner(session, applicationId);
         int changed = 0;
         for (Session member : subtree(session)) {
-            if (member.status.equals("suspended")) {
+            if (!member.isActive()) {
                 member.status = "active";
                 if (member.isService()) {
                     renew(member, zone.now());
@@ -280,14 +316,14 @@ final class Sessions {
                 end(session, "expired", "ttl_expired");
             }
         }
-        receipts.values().forEach(known -> known.values().removeIf(receipt -> !now.isBefore(receipt.forgottenAt())));
+        receipts.forget(now);
     }
 
     /** What the platform does from time to time: suspends services past their lease. */
     synchronized void expireLeases() {
         Instant now = zone.now();
         for (Session session : live.values()) {
-            if (session.isService() && session.hasRunOut(now)) {
+            if (session.isService() && session.isActive() && session.hasRunOut(now)) {
                 suspend(session);
             }
         }
@@ -296,9 +332,19 @@ final class Sessions {
     /** The session, if it can still carry authority at this instant. */
     synchronized Optional<SessionSnapshot> usable(String sessionId, Instant now) {
         Session session = live.get(sessionId);
-        return session == null || !session.status.equals("active") || session.hasRunOut(now)
+        return session == null || !session.isActive() || session.hasRunOut(now)
                 ? Optional.empty()
                 : Optional.of(session.snapshot());
+    }
+
+    /** The session, if it is live, suspended or not. */
+    synchronized Optional<SessionSnapshot> liveOne(String sessionId) {
+        return Optional.ofNullable(live.get(sessionId)).map(Session::snapshot);
+    }
+
+    /** Whether the session has ended, as opposed to run out or been suspended. */
+    synchronized boolean hasEnded(String sessionId) {
+        return !live.containsKey(sessionId);
     }
 
     /** The session, live or ended. */
@@ -337,7 +383,7 @@ final class Sessions {
         if (!session.isService()) {
             throw new Refusal(409, "session_not_service");
         }
-        if (zone.isRevoked(session.start.subjectAuthorityRecordId())) {
+        if (!zone.carriesSessions(session.start.subjectAuthorityRecordId())) {
             end(session, "terminated", "subject_inactive");
             throw new Refusal(409, "session_subject_inactive");
         }
@@ -361,8 +407,10 @@ final class Sessions {
         session.deadline = now.plus(zone.limits.serviceLease);
     }
 
-    private static void suspend(Session session) {
-        session.status = "suspended";
+    private void suspend(Session root) {
+        for (Session member : subtree(root)) {
+            member.status = "suspended";
+        }
     }
 
     private Collection<Session> subtree(Session root) {
@@ -381,16 +429,30 @@ final class Sessions {
         return members;
     }
 
+    /** Ends sessions and everything below them; how many that were. */
+    synchronized int endAll(Collection<String> sessionIds, String reason) {
+        int count = 0;
+        for (String sessionId : sessionIds) {
+            Session session = live.get(sessionId);
+            if (session != null) {
+                count += subtree(session).size();
+                end(session, "terminated", reason);
+            }
+        }
+        return count;
+    }
+
     private void end(Session root, String status, String reason) {
         Instant now = zone.now();
-        for (Session session : subtree(root)) {
+        Collection<Session> members = subtree(root);
+        for (Session session : members) {
             boolean isRoot = session.start.id().equals(root.start.id());
-            String id = session.start.id();
-            live.remove(id);
+            live.remove(session.start.id());
             livePerApplication.computeIfPresent(
                     session.start.applicationId(), (application, count) -> count == 1 ? null : count - 1);
-            remember(session.snapshot(isRoot ? status : "terminated", now, isRoot ? reason : "parent_ended"));
+            remember(session.snapshot(isRoot ? status : "terminated", now, isRoot ? reason : "parent_terminated"));
         }
+        graph.revokeTouching(members.stream().map(session -> session.start.id()).toList(), now);
         String parentId = root.start.parentId();
         Session parent = parentId == null ? null : live.get(parentId);
         if (parent != null) {

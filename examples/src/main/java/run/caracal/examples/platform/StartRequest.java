@@ -1,6 +1,5 @@
 package run.caracal.examples.platform;
 
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -18,9 +17,6 @@ record StartRequest(
         String parentAuthority,
         @Nullable String inheritParentEdgeId,
         @Nullable IdempotencyKey idempotencyKey) {
-
-    /** The key a caller sent, how long it is remembered, and what it stands for beside the request itself. */
-    record IdempotencyKey(String value, Duration retention, String callerApplicationId, String callerSubject) {}
 
     boolean isService() {
         return lifecycle.equals("service");

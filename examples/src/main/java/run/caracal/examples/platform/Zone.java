@@ -4,7 +4,10 @@ import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.time.Clock;
 import java.time.Instant;
+import java.util.HashMap;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
@@ -25,10 +28,20 @@ final class Zone {
     }
 
     /** What a token stands on: it dies when its record is revoked. */
-    record AuthorityRecord(String applicationId, Instant expiresAt, boolean revoked) {
+    record AuthorityRecord(String applicationId, Instant expiresAt, Standing standing) {
         boolean isActive(Instant now) {
-            return !revoked && now.isBefore(expiresAt);
+            return standing == Standing.GOOD && now.isBefore(expiresAt);
         }
+    }
+
+    /** What is left of an authority record. */
+    enum Standing {
+        /** It carries tokens and sessions. */
+        GOOD,
+        /** No token that stands on it is accepted any more; the sessions that were started with one live on. */
+        TOKENS_REVOKED,
+        /** It carries nothing any more. */
+        REVOKED
     }
 
     final String id;
@@ -41,6 +54,7 @@ final class Zone {
     final Policy policy = new Policy();
 
     private final Map<String, AuthorityRecord> records = new ConcurrentHashMap<>();
+    private final Map<String, String> rowIds = new HashMap<>();
 
     Zone(
             String id,
@@ -56,15 +70,31 @@ final class Zone {
         this.clock = clock;
         this.keys = keys;
         this.audit = new AuditTrail(limits.auditEvents);
+        resources.keySet().forEach(identifier -> rowIds.put(identifier, Ids.timeOrdered(clock.instant())));
     }
 
     Instant now() {
         return clock.instant();
     }
 
+    /** A resource by its identifier or by the id of its row. */
+    Optional<ProtectedResource> resource(String identifierOrRowId) {
+        ProtectedResource resource = resources.get(identifierOrRowId);
+        return resource != null
+                ? Optional.of(resource)
+                : resources.values().stream()
+                        .filter(candidate -> rowId(candidate.id()).equals(identifierOrRowId))
+                        .findFirst();
+    }
+
+    /** The id of the row that a registered resource is kept in. */
+    String rowId(String identifier) {
+        return Objects.requireNonNull(rowIds.get(identifier), identifier);
+    }
+
     String openRecord(String applicationId, Instant expiresAt) {
         String recordId = Ids.timeOrdered(now());
-        records.put(recordId, new AuthorityRecord(applicationId, expiresAt, false));
+        records.put(recordId, new AuthorityRecord(applicationId, expiresAt, Standing.GOOD));
         return recordId;
     }
 
@@ -82,12 +112,25 @@ final class Zone {
     /** Whether the record was revoked, as opposed to run out. */
     boolean isRevoked(String recordId) {
         AuthorityRecord known = records.get(recordId);
-        return known != null && known.revoked();
+        return known != null && known.standing() != Standing.GOOD;
+    }
+
+    /** Whether sessions that were started with the record may go on, however long ago it ran out. */
+    boolean carriesSessions(String recordId) {
+        AuthorityRecord known = records.get(recordId);
+        return known == null || known.standing() != Standing.REVOKED;
+    }
+
+    /** Refuses every token that stands on the record from now on. */
+    void revokeTokens(String recordId) {
+        records.computeIfPresent(
+                recordId,
+                (id, known) -> new AuthorityRecord(known.applicationId(), known.expiresAt(), Standing.TOKENS_REVOKED));
     }
 
     void revokeRecords(String applicationId) {
         records.replaceAll((recordId, known) -> known.applicationId().equals(applicationId)
-                ? new AuthorityRecord(applicationId, known.expiresAt(), true)
+                ? new AuthorityRecord(applicationId, known.expiresAt(), Standing.REVOKED)
                 : known);
     }
 

@@ -10,6 +10,7 @@ import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -103,7 +104,19 @@ final class Http {
 
     /** An application token, fresh. */
     static String token(LocalPlatform platform) {
-        Result result = form(tokenUrl(platform), tokenForm(platform), Map.of());
+        return token(platform, tokenForm(platform));
+    }
+
+    /** An application token of another application than the first, fresh. */
+    static String token(LocalPlatform platform, String applicationId, String secret) {
+        Map<String, List<String>> form = tokenForm(platform);
+        form.put("application_id", List.of(applicationId));
+        form.put("client_secret", List.of(secret));
+        return token(platform, form);
+    }
+
+    private static String token(LocalPlatform platform, Map<String, List<String>> form) {
+        Result result = form(tokenUrl(platform), form, Map.of());
         if (result.status() != 200) {
             throw new AssertionError("no token: " + result.status() + " " + result.body());
         }
@@ -118,6 +131,17 @@ final class Http {
             String path,
             @Nullable String json,
             String... headers) {
+        return coordinator(platform, bearer, method, "/agents" + path, json, headers);
+    }
+
+    /** A call to the Coordinator below the zone, with a JSON body if there is one. */
+    static Result coordinator(
+            LocalPlatform platform,
+            String bearer,
+            String method,
+            String path,
+            @Nullable String json,
+            String... headers) {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("Authorization", "Bearer " + bearer);
         if (json != null) {
@@ -126,7 +150,25 @@ final class Http {
         for (int i = 0; i < headers.length; i += 2) {
             all.put(headers[i], headers[i + 1]);
         }
-        String url = platform.coordinatorUrl() + "/zones/" + platform.zoneId() + "/agents" + path;
+        String url = platform.coordinatorUrl() + "/zones/" + platform.zoneId() + path;
         return send(method, url, json, all);
+    }
+
+    /** A JSON object of these names and values, in their order. */
+    static String json(Object... members) {
+        Map<String, @Nullable Object> object = Json.object();
+        for (int i = 0; i < members.length; i += 2) {
+            object.put((String) members[i], members[i + 1]);
+        }
+        return new String(Json.write(object), StandardCharsets.UTF_8);
+    }
+
+    /** The claims of a token, whoever signed it. */
+    static Map<String, @Nullable Object> claims(String token) {
+        try {
+            return Json.parseObject(Base64.getUrlDecoder().decode(token.split("\\.", -1)[1]));
+        } catch (Json.InvalidJson e) {
+            throw new AssertionError("no claims: " + token, e);
+        }
     }
 }
