@@ -180,7 +180,10 @@ final class Gateway {
     private Mono<Void> forward(
             Call call, Admitted admitted, IssuedToken token, String requestId, AtomicBoolean answering) {
         ProtectedResource resource = zone.resources.get(admitted.resourceId());
-        String upstream = resource == null || resource.upstream() == null ? defaultUpstream : resource.upstream();
+        if (resource == null) {
+            throw refused(403, "access_denied", "resource upstream not configured");
+        }
+        String upstream = resource.upstream() == null ? defaultUpstream : resource.upstream();
         Outcome outcome =
                 new Outcome(call, admitted, requestId, URI.create(upstream).getRawAuthority());
         URI target;

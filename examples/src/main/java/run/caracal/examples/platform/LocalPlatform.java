@@ -54,7 +54,7 @@ public final class LocalPlatform implements Disposable {
         DelegationGraph graph = new DelegationGraph();
         this.sessions = new Sessions(zone, graph);
         this.delegations = new Delegations(zone, sessions, graph);
-        TokenService tokens = new TokenService(zone, sessions, stsUrl(), builder.gatewayMode);
+        TokenService tokens = new TokenService(zone, sessions, delegations, stsUrl(), builder.gatewayMode);
         ConnectionProvider connections = ConnectionProvider.builder("local-platform-gateway")
                 .maxConnections(1000)
                 .maxIdleTime(Duration.ofSeconds(30))

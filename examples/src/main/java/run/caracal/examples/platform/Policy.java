@@ -15,6 +15,11 @@ final class Policy {
     /** SHA-256 of the version's name: there is no bundle to take it of. */
     private static final String MANIFEST = "f71dbe7cd7a3edcba84c785fb950dcdebfad7236a810f6e7233ef1501b5bb1b3";
 
+    /** The policy that lets a session of an application have a mandate for one call. */
+    static String mint(String applicationId) {
+        return "caracal-" + applicationId + "-mint";
+    }
+
     /** The policy that lets an application use what it holds at the Gateway. */
     static String use(String applicationId) {
         return "caracal-" + applicationId + "-use";

@@ -1,7 +1,10 @@
 package run.caracal.examples.platform;
 
 import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -13,13 +16,17 @@ import org.jspecify.annotations.Nullable;
  * @param applications the applications that may ask for it; none means every application of the zone
  * @param upstream the base URL behind the Gateway; without one it is the platform's own protected API
  * @param operations the operations it permits; none means any
+ * @param roles the scopes that each role may have here, beside the role every application has under its own id
+ * @param approvals the scopes that a person must approve, each with its tier
  */
 public record ProtectedResource(
         String id,
         Set<String> scopes,
         Set<String> applications,
         @Nullable String upstream,
-        List<Operation> operations) {
+        List<Operation> operations,
+        Map<String, Set<String>> roles,
+        Map<String, String> approvals) {
 
     /**
      * A request that a resource permits; both parts are compared exactly.
@@ -36,7 +43,7 @@ public record ProtectedResource(
      * @param scopes the scopes it declares
      */
     public static ProtectedResource of(String id, String... scopes) {
-        return new ProtectedResource(id, Set.of(scopes), Set.of(), null, List.of());
+        return new ProtectedResource(id, Set.of(scopes), Set.of(), null, List.of(), Map.of(), Map.of());
     }
 
     /**
@@ -45,7 +52,7 @@ public record ProtectedResource(
      * @param ids the applications that may ask for it
      */
     public ProtectedResource withApplications(String... ids) {
-        return new ProtectedResource(id, scopes, Set.of(ids), upstream, operations);
+        return new ProtectedResource(id, scopes, Set.of(ids), upstream, operations, roles, approvals);
     }
 
     /**
@@ -54,7 +61,7 @@ public record ProtectedResource(
      * @param baseUrl an absolute http URL
      */
     public ProtectedResource withUpstream(String baseUrl) {
-        return new ProtectedResource(id, scopes, applications, baseUrl, operations);
+        return new ProtectedResource(id, scopes, applications, baseUrl, operations, roles, approvals);
     }
 
     /**
@@ -66,7 +73,33 @@ public record ProtectedResource(
     public ProtectedResource withOperation(String method, String path) {
         List<Operation> more = new ArrayList<>(operations);
         more.add(new Operation(method, path));
-        return new ProtectedResource(id, scopes, applications, upstream, List.copyOf(more));
+        return new ProtectedResource(id, scopes, applications, upstream, List.copyOf(more), roles, approvals);
+    }
+
+    /**
+     * {@return the same resource, known to one more role} A session has the roles that its labels name. A session that is
+     * labelled with its application's id may have every scope.
+     *
+     * @param role the role
+     * @param roleScopes the scopes it may have; none means every scope of the resource
+     */
+    public ProtectedResource withRole(String role, String... roleScopes) {
+        Map<String, Set<String>> more = new HashMap<>(roles);
+        more.put(role, roleScopes.length == 0 ? scopes : Set.of(roleScopes));
+        return new ProtectedResource(id, scopes, applications, upstream, operations, Map.copyOf(more), approvals);
+    }
+
+    /**
+     * {@return the same resource, for which a person must approve each mandate that has one of these scopes}
+     *
+     * @param tier how grave it is; any word
+     * @param gatedScopes the scopes; none means every scope of the resource
+     */
+    public ProtectedResource withApproval(String tier, String... gatedScopes) {
+        Map<String, String> more = new LinkedHashMap<>(approvals);
+        Set<String> gated = gatedScopes.length == 0 ? scopes : Set.of(gatedScopes);
+        gated.forEach(scope -> more.put(scope, tier));
+        return new ProtectedResource(id, scopes, applications, upstream, operations, roles, Map.copyOf(more));
     }
 
     boolean permits(String method, String path) {
@@ -75,5 +108,13 @@ public record ProtectedResource(
 
     boolean isGrantedTo(String applicationId) {
         return applications.isEmpty() || applications.contains(applicationId);
+    }
+
+    /** Whether one of a session's labels is a role that may have all of these scopes. */
+    boolean hasRole(SessionSnapshot session, List<String> wanted) {
+        return session.labels().stream()
+                .anyMatch(label -> label.equals(session.applicationId())
+                        || (roles.containsKey(label)
+                                && roles.getOrDefault(label, Set.of()).containsAll(wanted)));
     }
 }

@@ -2,10 +2,12 @@ package run.caracal.examples.platform;
 
 import java.time.Duration;
 import java.time.Instant;
-import java.util.ArrayList;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
@@ -14,13 +16,15 @@ final class TokenService {
 
     private final Zone zone;
     private final Sessions sessions;
+    private final Delegations delegations;
     private final String issuer;
     private final GatewayMode gatewayMode;
     private final MinuteWindow mints = new MinuteWindow();
 
-    TokenService(Zone zone, Sessions sessions, String issuer, GatewayMode gatewayMode) {
+    TokenService(Zone zone, Sessions sessions, Delegations delegations, String issuer, GatewayMode gatewayMode) {
         this.zone = zone;
         this.sessions = sessions;
+        this.delegations = delegations;
         this.issuer = issuer;
         this.gatewayMode = gatewayMode;
     }
@@ -28,6 +32,7 @@ final class TokenService {
     /** The result of asking the policy for one resource: granted, or the reason why not. */
     private record Verdict(String status, @Nullable String policyReason) {
         static final Verdict GRANTED = new Verdict("complete", null);
+        static final Verdict OPERATION = new Verdict("operation_not_permitted", null);
 
         static Verdict skipped(String status) {
             return new Verdict(status, null);
@@ -44,19 +49,21 @@ final class TokenService {
 
     /** Issues a token to an application that has proved who it is, or fails with a {@link Refusal}. */
     Mono<IssuedToken> issue(TokenRequest request) {
+        Proof proof;
         try {
-            checkReferences(request);
+            proof = checkReferences(request);
         } catch (Refusal refusal) {
-            request.resources().forEach(resource -> audit(request, resource, false, "exchange_denied"));
+            request.resources().forEach(resource -> audit(request, resource, null, false, "exchange_denied"));
             throw refusal;
         }
-        List<String> granted = new ArrayList<>();
+        Set<String> granted = new TreeSet<>();
         String policyReason = null;
         for (String asked : request.resources()) {
-            Verdict verdict = evaluate(request, asked);
-            audit(request, asked, verdict.isGranted(), verdict.status());
+            String resourceId = zone.resource(asked).map(ProtectedResource::id).orElse(asked);
+            Verdict verdict = evaluate(request, proof, resourceId);
+            audit(request, resourceId, proof, verdict.isGranted(), verdict.status());
             if (verdict.isGranted()) {
-                granted.add(asked);
+                granted.add(resourceId);
             } else if (policyReason == null) {
                 policyReason = verdict.policyReason();
             }
@@ -64,17 +71,23 @@ final class TokenService {
         if (granted.isEmpty()) {
             throw policyDenied(policyReason);
         }
-        long ttl = ttlSeconds(request.ttlSeconds());
         Instant now = zone.now();
-        Instant expiresAt = Instant.ofEpochSecond(now.getEpochSecond() + ttl);
+        Duration ttl = ttl(request.ttlSeconds(), proof, now);
+        Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
         String recordId = request.authorityRecordId() != null
                 ? request.authorityRecordId()
                 : zone.openRecord(request.applicationId(), expiresAt);
-        Map<String, @Nullable Object> claims = claims(
-                request.applicationId(), List.of(issuer), now, expiresAt, recordId, recordId, Mandate.USE_SESSION);
+        String use = proof == null ? Mandate.USE_SESSION : Mandate.USE_GATEWAY;
+        Map<String, @Nullable Object> claims =
+                claims(request.applicationId(), List.of(issuer), now, expiresAt, recordId, recordId, use);
         claims.put("scope", request.scope());
-        claims.put("target", granted);
-        return zone.keys.sign(claims).map(token -> new IssuedToken(token, ttl, request.scope(), List.copyOf(granted)));
+        claims.put("target", List.copyOf(granted));
+        if (proof != null) {
+            claims.putAll(proof.claims());
+        }
+        return zone.keys
+                .sign(claims)
+                .map(token -> new IssuedToken(token, ttl.toSeconds(), request.scope(), List.copyOf(granted)));
     }
 
     /**
@@ -82,17 +95,25 @@ final class TokenService {
      * decision goes to the audit log under the Gateway's request id.
      */
     Mono<IssuedToken> exchangeForResource(
-            Mandate presented, String resourceId, String method, String path, String requestId) {
+            Mandate presented, String resource, String method, String path, String requestId) {
+        String resourceId = zone.resource(resource).map(ProtectedResource::id).orElse(resource);
+        Proof proof;
         try {
-            checkPresented(presented, resourceId, method, path);
-            auditUse(presented, resourceId, requestId, true, "complete");
+            proof = checkPresented(presented);
         } catch (Refusal refusal) {
-            auditUse(presented, resourceId, requestId, false, useStatus(refusal, resourceId));
+            auditUse(presented, resourceId, null, requestId, false, "exchange_denied");
             throw refusal;
         }
+        Verdict verdict = evaluateUse(presented, proof, resourceId, method, path);
+        auditUse(presented, resourceId, proof, requestId, verdict.isGranted(), verdict.status());
+        if (!verdict.isGranted()) {
+            throw verdict.equals(Verdict.OPERATION)
+                    ? new Refusal(
+                            403, "operation_not_permitted", method + " " + path + " is not permitted on " + resourceId)
+                    : policyDenied(verdict.policyReason());
+        }
         Instant now = zone.now();
-        Instant latest =
-                Instant.ofEpochSecond(now.plus(zone.limits.maxResourceTokenTtl).getEpochSecond());
+        Instant latest = now.plus(zone.limits.maxResourceTokenTtl).truncatedTo(ChronoUnit.SECONDS);
         Instant expiresAt = presented.expiresAt().isBefore(latest) ? presented.expiresAt() : latest;
         String recordId = zone.openRecord(presented.applicationId(), expiresAt);
         Map<String, @Nullable Object> claims = claims(
@@ -103,57 +124,66 @@ final class TokenService {
                 recordId,
                 presented.text("root_sid"),
                 Mandate.USE_RESOURCE);
-        boolean oneShot = presented.use().equals(Mandate.USE_GATEWAY);
-        if (oneShot) {
-            claims.put("scope", presented.text("scope"));
+        String scope = proof == null ? "" : presented.text("scope");
+        if (proof != null) {
+            claims.put("scope", scope);
+            claims.putAll(proof.claims());
         }
         claims.put("target", List.of(resourceId));
         long ttl = Duration.between(now, expiresAt).toSeconds();
-        return zone.keys
-                .sign(claims)
-                .map(token -> new IssuedToken(token, ttl, oneShot ? presented.text("scope") : "", List.of(resourceId)));
+        return zone.keys.sign(claims).map(token -> new IssuedToken(token, ttl, scope, List.of(resourceId)));
     }
 
-    /** What the request refers to must be alive and the caller's own. */
-    private void checkReferences(TokenRequest request) {
+    /** What the request refers to must be alive and the caller's own; the proof of its delegation, if it presents one. */
+    private @Nullable Proof checkReferences(TokenRequest request) {
+        if (request.subjectToken() != null) {
+            throw refusedSubject(request.subjectToken());
+        }
         String recordId = request.authorityRecordId();
         if (recordId != null) {
             Zone.AuthorityRecord known = zone.record(recordId);
-            if (known == null
-                    || !known.isActive(zone.now())
-                    || !known.applicationId().equals(request.applicationId())) {
-                throw denied("authority record inactive or not owned by caller");
+            if (known == null || !known.isActive(zone.now())) {
+                throw denied("authority record inactive or expired");
+            }
+            if (!known.applicationId().equals(request.applicationId())) {
+                throw denied("authority record not owned by caller");
             }
         }
-        if (request.subjectToken() != null) {
-            Optional<Mandate> subject = zone.keys
-                    .verify(request.subjectToken())
-                    .filter(mandate -> !mandate.isExpired(zone.now()) && zone.isActive(mandate.authorityRecordId()));
-            if (subject.isEmpty()) {
-                throw new Refusal(401, "invalid_token", "invalid subject_token");
+        String sessionId = request.agentSessionId();
+        String edgeId = request.delegationEdgeId();
+        if (edgeId != null) {
+            if (sessionId == null) {
+                throw denied("delegation requires a target Session");
             }
-            throw subject.get().use().equals(Mandate.USE_GATEWAY)
-                    ? denied("resource exchanges must use the Gateway")
-                    : policyDenied("no_rule_matched");
+            return delegations.prove(
+                    edgeId, sessionId, request.applicationId(), request.scopes(), request.ttlSeconds());
         }
-        if (request.agentSessionId() == null && request.delegationEdgeId() != null) {
-            throw denied("delegation requires a target Session");
-        }
-        if (request.agentSessionId() != null) {
-            Optional<SessionSnapshot> session = sessions.usable(request.agentSessionId(), zone.now());
+        if (sessionId != null) {
+            Optional<SessionSnapshot> session = sessions.usable(sessionId, zone.now());
             if (session.isEmpty()) {
                 throw denied("session inactive or expired");
             }
             if (!session.get().applicationId().equals(request.applicationId())) {
                 throw denied("session not owned by caller");
             }
-            if (request.delegationEdgeId() != null) {
-                throw denied("delegation edge inactive or expired");
-            }
         }
+        return null;
     }
 
-    private Verdict evaluate(TokenRequest request, String resourceId) {
+    /** Only the Gateway may exchange one token for another. */
+    private Refusal refusedSubject(String subjectToken) {
+        Optional<Mandate> subject = zone.keys
+                .verify(subjectToken)
+                .filter(mandate -> !mandate.isExpired(zone.now()) && zone.isActive(mandate.authorityRecordId()));
+        if (subject.isEmpty()) {
+            return new Refusal(401, "invalid_token", "invalid subject_token");
+        }
+        return subject.get().use().equals(Mandate.USE_GATEWAY)
+                ? denied("resource exchanges must use the Gateway")
+                : policyDenied("no_rule_matched");
+    }
+
+    private Verdict evaluate(TokenRequest request, @Nullable Proof proof, String resourceId) {
         ProtectedResource resource = zone.resources.get(resourceId);
         if (resource == null) {
             return Verdict.skipped("resource_not_found");
@@ -163,17 +193,30 @@ final class TokenService {
                 return Verdict.skipped("scope_mismatch");
             }
         }
+        if (proof != null && !proof.edge().covers(resourceId)) {
+            return Verdict.skipped("resource_outside_delegation");
+        }
         if (!mayMint(resourceId, request.applicationId())) {
             return Verdict.skipped("rate_limited");
         }
-        if (!request.isBootstrap()) {
+        boolean mint = proof != null
+                && !request.scopes().isEmpty()
+                && !request.scopes().contains(TokenRequest.LIFECYCLE);
+        if (!mint && !request.isBootstrap()) {
             return Verdict.denied("no_rule_matched");
         }
-        return resource.isGrantedTo(request.applicationId()) ? Verdict.GRANTED : Verdict.denied("resource_not_granted");
+        if (!resource.isGrantedTo(request.applicationId())) {
+            return Verdict.denied("resource_not_granted");
+        }
+        return proof != null && !resource.hasRole(proof.target(), request.scopes())
+                ? Verdict.denied("role_scope_mismatch")
+                : Verdict.GRANTED;
     }
 
-    private void checkPresented(Mandate presented, String resourceId, String method, String path) {
-        boolean acceptable = presented.use().equals(Mandate.USE_GATEWAY)
+    /** A bearer at the Gateway must be of the right kind and alive; the proof of its delegation, if it has one. */
+    private @Nullable Proof checkPresented(Mandate presented) {
+        boolean oneShot = presented.use().equals(Mandate.USE_GATEWAY);
+        boolean acceptable = oneShot
                 || (gatewayMode == GatewayMode.SESSION_TOKEN && presented.use().equals(Mandate.USE_SESSION));
         if (!acceptable
                 || presented.isExpired(zone.now())
@@ -182,47 +225,72 @@ final class TokenService {
                 || !zone.isActive(presented.authorityRecordId())) {
             throw new Refusal(401, "invalid_token", "invalid subject_token");
         }
+        return oneShot
+                ? delegations.prove(
+                        presented.text("delegation_edge_id"),
+                        presented.text("agent_session_id"),
+                        presented.applicationId(),
+                        List.of(),
+                        0)
+                : null;
+    }
+
+    private Verdict evaluateUse(
+            Mandate presented, @Nullable Proof proof, String resourceId, String method, String path) {
         ProtectedResource resource = zone.resources.get(resourceId);
-        if (resource == null || !mayMint(resourceId, presented.applicationId())) {
-            throw policyDenied(null);
+        if (resource == null) {
+            return Verdict.skipped("resource_not_found");
         }
-        if (!resource.isGrantedTo(presented.applicationId())) {
-            throw policyDenied("resource_not_granted");
-        }
-        if (!presented.texts("target").contains(resourceId)) {
-            throw policyDenied("mandate_target_mismatch");
+        if (proof != null && !proof.edge().covers(resourceId)) {
+            return Verdict.skipped("resource_outside_delegation");
         }
         if (!resource.permits(method, path)) {
-            throw new Refusal(
-                    403, "operation_not_permitted", method + " " + path + " is not permitted on " + resourceId);
+            return Verdict.OPERATION;
         }
+        if (!mayMint(resourceId, presented.applicationId())) {
+            return Verdict.skipped("rate_limited");
+        }
+        if (!resource.isGrantedTo(presented.applicationId())) {
+            return Verdict.denied("resource_not_granted");
+        }
+        if (!presented.texts("target").contains(resourceId)) {
+            return Verdict.denied("mandate_target_mismatch");
+        }
+        return proof != null && !resource.hasRole(proof.target(), List.of())
+                ? Verdict.denied("role_scope_mismatch")
+                : Verdict.GRANTED;
     }
 
     private boolean mayMint(String resourceId, String applicationId) {
         return mints.admits(resourceId + '\n' + applicationId, zone.limits.mintsPerMinute, zone.now());
     }
 
-    private String useStatus(Refusal refusal, String resourceId) {
-        if (refusal.code.equals("operation_not_permitted")) {
-            return "operation_not_permitted";
-        }
-        if (refusal.status == 401) {
-            return "exchange_denied";
-        }
-        if (!"policy denied".equals(refusal.description)) {
-            return "complete";
-        }
-        return zone.resources.containsKey(resourceId) ? "rate_limited" : "resource_not_found";
-    }
-
-    private long ttlSeconds(long asked) {
+    /** How long a token may live, cut to the life of the delegation it stands on. */
+    private Duration ttl(long asked, @Nullable Proof proof, Instant now) {
         if (asked < 0) {
             throw new Refusal(400, "invalid_token", "ttl_seconds must be positive");
         }
         if (asked > zone.limits.maxTokenTtl.toSeconds()) {
             throw new Refusal(400, "invalid_token", "ttl_seconds exceeds token TTL cap");
         }
-        return asked == 0 ? zone.limits.tokenTtl.toSeconds() : asked;
+        Duration ttl = asked == 0 ? zone.limits.tokenTtl : Duration.ofSeconds(asked);
+        if (proof == null) {
+            return ttl;
+        }
+        Constraints bounds = proof.edge().bounds();
+        ttl = shorter(ttl, Duration.between(now, proof.edge().expiresAt()));
+        if (bounds.ttlSeconds() > 0) {
+            ttl = shorter(ttl, Duration.ofSeconds(bounds.ttlSeconds()));
+        }
+        Optional<Instant> bound = bounds.expiresAt();
+        if (bound.isPresent() && !bound.get().isAfter(now)) {
+            throw denied("delegation constraint expired");
+        }
+        return bound.isPresent() ? shorter(ttl, Duration.between(now, bound.get())) : ttl;
+    }
+
+    private static Duration shorter(Duration one, Duration other) {
+        return one.compareTo(other) <= 0 ? one : other;
     }
 
     private Map<String, @Nullable Object> claims(
@@ -249,25 +317,37 @@ final class TokenService {
         return claims;
     }
 
-    private void audit(TokenRequest request, String resource, boolean allowed, String status) {
-        Map<String, @Nullable Object> metadata = metadata(request.applicationId(), resource, request.scopes());
+    private void audit(TokenRequest request, String resource, @Nullable Proof proof, boolean allowed, String status) {
+        Map<String, @Nullable Object> metadata = metadata(request.applicationId(), resource, request.scopes(), proof);
+        if (request.authorityRecordId() != null) {
+            metadata.put("session_id", request.authorityRecordId());
+        }
         if (request.agentSessionId() != null) {
             metadata.put("agent_session_id", request.agentSessionId());
         }
         if (request.delegationEdgeId() != null) {
             metadata.put("delegation_edge_id", request.delegationEdgeId());
         }
-        zone.audit("token_exchange", request.requestId(), allowed, status, allowed ? Policy.BOOTSTRAP : null, metadata);
+        String policy = proof == null ? Policy.BOOTSTRAP : Policy.mint(request.applicationId());
+        zone.audit("token_exchange", request.requestId(), allowed, status, allowed ? policy : null, metadata);
     }
 
-    private void auditUse(Mandate presented, String resource, String requestId, boolean allowed, String status) {
-        Map<String, @Nullable Object> metadata = metadata(presented.applicationId(), resource, presented.scopes());
+    private void auditUse(
+            Mandate presented,
+            String resource,
+            @Nullable Proof proof,
+            String requestId,
+            boolean allowed,
+            String status) {
+        Map<String, @Nullable Object> metadata =
+                metadata(presented.applicationId(), resource, presented.scopes(), proof);
         metadata.put("session_id", presented.authorityRecordId());
         String policy = allowed ? Policy.use(presented.applicationId()) : null;
         zone.audit("token_exchange", requestId, allowed, status, policy, metadata);
     }
 
-    private static Map<String, @Nullable Object> metadata(String applicationId, String resource, List<String> scopes) {
+    private static Map<String, @Nullable Object> metadata(
+            String applicationId, String resource, List<String> scopes, @Nullable Proof proof) {
         Map<String, @Nullable Object> metadata = Json.object();
         metadata.put("application_id", applicationId);
         metadata.put("application_name", applicationId);
@@ -275,6 +355,20 @@ final class TokenService {
         metadata.put("resource", resource);
         metadata.put("requested_scopes", scopes);
         metadata.put("subject_kind", "application");
+        if (proof != null) {
+            SessionSnapshot session = proof.target();
+            metadata.put("agent_session_id", session.id());
+            metadata.put("delegation_edge_id", proof.edge().id());
+            metadata.put("agent_lifecycle", session.lifecycle());
+            metadata.put("agent_labels", session.labels());
+            metadata.put("agent_depth", session.depth());
+            if (session.parentId() != null) {
+                metadata.put("agent_parent_id", session.parentId());
+            }
+            metadata.put("delegation_chain", proof.chain());
+            metadata.put("delegation_hop_count", proof.path().size());
+            metadata.put("delegation_graph_epoch", proof.epoch());
+        }
         return metadata;
     }
 

@@ -155,10 +155,10 @@ final class Http {
     }
 
     /** A JSON object of these names and values, in their order. */
-    static String json(Object... members) {
+    static String json(@Nullable Object... members) {
         Map<String, @Nullable Object> object = Json.object();
         for (int i = 0; i < members.length; i += 2) {
-            object.put((String) members[i], members[i + 1]);
+            object.put(String.valueOf(members[i]), members[i + 1]);
         }
         return new String(Json.write(object), StandardCharsets.UTF_8);
     }
