@@ -22,12 +22,10 @@ final class PythonSdkTest {
 
     @Test
     void servesThePublishedPythonSdk(@TempDir Path directory) throws Exception {
-        String python = System.getProperty("caracal.python", "");
-        Assumptions.assumeFalse(
-                python.isEmpty(), "skipped: -Dcaracal.python names no Python with caracalai-sdk installed");
+        String python = python();
         LocalPlatform platform = LocalPlatform.builder().start();
         try {
-            String output = run(python, platform, directory);
+            String output = run(python, "python_sdk.py", platform, directory);
 
             assertThat(output)
                     .contains("session closed", "child closed", "gateway 200", "service active", "service closed");
@@ -41,9 +39,44 @@ final class PythonSdkTest {
         }
     }
 
-    private static String run(String python, LocalPlatform platform, Path directory)
+    @Test
+    void servesItWithMandatesForOneCall(@TempDir Path directory) throws Exception {
+        String python = python();
+        LocalPlatform platform =
+                LocalPlatform.builder().gatewayMode(GatewayMode.ONE_SHOT).start();
+        try {
+            String output = run(python, "python_sdk_one_shot.py", platform, directory);
+
+            assertThat(output.lines().filter(line -> line.startsWith("narrowed 200")))
+                    .hasSize(2);
+            assertThat(output.lines().filter(line -> line.startsWith("application 200")))
+                    .hasSize(2);
+            assertThat(output).contains("inherited 200 True", "wider 403 delegation_exceeds_parent_authority", "done");
+            assertThat(platform.openSessionCount()).isZero();
+            assertThat(platform.received(Service.GATEWAY))
+                    .extracting(request -> request.bearer().orElseThrow())
+                    .hasSize(5)
+                    .doesNotHaveDuplicates();
+            assertThat(platform.audit().events())
+                    .filteredOn(event -> event.eventType().equals("gateway_resource_request"))
+                    .extracting(AuditEvent::evaluationStatus)
+                    .hasSize(5)
+                    .containsOnly("executed");
+        } finally {
+            platform.disposeLater().block(Duration.ofSeconds(5));
+        }
+    }
+
+    private static String python() {
+        String python = System.getProperty("caracal.python", "");
+        Assumptions.assumeFalse(
+                python.isEmpty(), "skipped: -Dcaracal.python names no Python with caracalai-sdk installed");
+        return python;
+    }
+
+    private static String run(String python, String program, LocalPlatform platform, Path directory)
             throws IOException, InterruptedException {
-        Path script = Path.of("src", "test", "resources", "python_sdk.py").toAbsolutePath();
+        Path script = Path.of("src", "test", "resources", program).toAbsolutePath();
         File output = directory.resolve("output").toFile();
         ProcessBuilder builder = new ProcessBuilder(List.of(python, script.toString()))
                 .redirectErrorStream(true)
@@ -53,6 +86,7 @@ final class PythonSdkTest {
         environment.put("CARACAL_CONFIG", platform.writeProfile(directory).toString());
         environment.put("CARACAL_RESOURCE_ID", platform.resourceId());
         environment.put("CARACAL_RESOURCE_PATH", "/charge");
+        environment.put("UPSTREAM_URL", platform.upstreamUrl());
         Process process = builder.start();
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
         String text = Files.readString(output.toPath());
