@@ -44,35 +44,66 @@ final class Endpoint {
         this.received = new Ring<>(limits.recordedRequests);
     }
 
-    /** A listening endpoint with the address it is reached at. */
-    record Bound(Endpoint endpoint, DisposableServer server, ChannelGroup connections) {
+    /** An endpoint with the address it is reached at; it can stop listening and listen there again. */
+    static final class Bound {
+        private final Endpoint endpoint;
+        private final HttpServer template;
+        private final ChannelGroup connections;
+        private final int port;
+        private volatile DisposableServer server;
+
+        private Bound(Endpoint endpoint, HttpServer template, ChannelGroup connections, DisposableServer server) {
+            this.endpoint = endpoint;
+            this.template = template;
+            this.connections = connections;
+            this.port = server.port();
+            this.server = server;
+        }
+
+        Endpoint endpoint() {
+            return endpoint;
+        }
+
         String url() {
-            return "http://127.0.0.1:" + server.port();
+            return "http://127.0.0.1:" + port;
+        }
+
+        boolean isListening() {
+            return !server.isDisposed();
         }
 
         /** Stops listening, then closes what is connected. */
         Mono<Void> close() {
             return Mono.defer(() -> {
-                server.dispose();
-                return server.onDispose().then(Mono.defer(() -> FutureMono.from(connections.close())));
+                DisposableServer current = server;
+                current.dispose();
+                return current.onDispose().then(Mono.defer(() -> FutureMono.from(connections.close())));
             });
+        }
+
+        /** Listens again where it listened before, unless it still does. */
+        Mono<Void> open() {
+            return Mono.defer(() -> isListening()
+                    ? Mono.empty()
+                    : template.port(port)
+                            .bind()
+                            .doOnNext(again -> server = again)
+                            .then());
         }
     }
 
     static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, LoopResources loops) {
         Endpoint endpoint = new Endpoint(service, limits, clock);
         ChannelGroup connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE);
-        return HttpServer.create()
+        HttpServer template = HttpServer.create()
                 .host("127.0.0.1")
-                .port(port)
                 .runOn(loops)
                 .channelGroup(connections)
                 .idleTimeout(IDLE)
                 .httpRequestDecoder(
                         decoder -> decoder.maxHeaderSize(limits.headerBytes).maxInitialLineLength(limits.headerBytes))
-                .handle(endpoint::handle)
-                .bind()
-                .map(server -> new Bound(endpoint, server, connections));
+                .handle(endpoint::handle);
+        return template.port(port).bind().map(server -> new Bound(endpoint, template, connections, server));
     }
 
     /**

@@ -65,13 +65,13 @@ public final class LocalPlatform implements Disposable {
         this.sweeps = Disposables.composite(
                 Schedulers.parallel()
                         .schedulePeriodically(
-                                this::sweepTasks,
+                                () -> whileCoordinating(this::sweepTasks),
                                 millis(zone.limits.ttlSweep),
                                 millis(zone.limits.ttlSweep),
                                 TimeUnit.MILLISECONDS),
                 Schedulers.parallel()
                         .schedulePeriodically(
-                                sessions::expireLeases,
+                                () -> whileCoordinating(sessions::expireLeases),
                                 millis(zone.limits.leaseSweep),
                                 millis(zone.limits.leaseSweep),
                                 TimeUnit.MILLISECONDS));
@@ -236,6 +236,35 @@ public final class LocalPlatform implements Disposable {
         zone.revokeRecords(applicationId);
     }
 
+    /**
+     * {@return the end of a server's service: subscribing cuts its connections and refuses new ones} Its state is kept, and
+     * {@link #start(Service)} brings it back. Nothing is swept while the Coordinator is stopped.
+     *
+     * @param service the server
+     */
+    public Mono<Void> stop(Service service) {
+        return bound(service).close();
+    }
+
+    /**
+     * {@return the return of a server that was stopped, on the port it had} It completes when the server listens.
+     *
+     * @param service the server
+     */
+    public Mono<Void> start(Service service) {
+        return bound(service).open();
+    }
+
+    /**
+     * {@return a restart of the Coordinator in place: its connections are cut, for a while nothing answers on its port, then it
+     * is back with all it knew}
+     *
+     * @param down how long it is away
+     */
+    public Mono<Void> restartCoordinator(Duration down) {
+        return stop(Service.COORDINATOR).then(Mono.delay(down)).then(Mono.defer(() -> start(Service.COORDINATOR)));
+    }
+
     /** Does at once what the platform does every so often: ends tasks past their life, suspends services past their lease. */
     public void sweep() {
         sweepTasks();
@@ -264,6 +293,12 @@ public final class LocalPlatform implements Disposable {
         zone.resources.forEach(
                 (id, resource) -> prefixes.put(id, resource.upstream() == null ? upstreamUrl() : resource.upstream()));
         return prefixes;
+    }
+
+    private void whileCoordinating(Runnable sweep) {
+        if (bound(Service.COORDINATOR).isListening()) {
+            sweep.run();
+        }
     }
 
     private void sweepTasks() {

@@ -427,6 +427,46 @@ final class CoordinatorTest {
     }
 
     @Test
+    void renewsASuspendedServiceUntilItIsResumed() {
+        String service = open(SERVICE);
+        String task = open("{\"application_id\":\"app-local\",\"parent_id\":\"" + service + "\"}");
+        clock.advance(Duration.ofMinutes(2));
+        platform.sweep();
+        assertThat(platform.sessions()).extracting(SessionSnapshot::status).containsOnly("suspended");
+        Result beat = call("POST", "/" + service + "/heartbeat", "{\"lease_generation\":1}");
+        assertThat(beat.json().get("agent"))
+                .asString()
+                .contains("status=suspended", "heartbeat_deadline_at=2026-08-01T10:04:00.125Z");
+        clock.advance(Duration.ofMinutes(5));
+        platform.sweep();
+        assertThat(call("PATCH", "/" + service + "/resume", null).json()).containsEntry("resumed", 2L);
+        assertThat(call("GET", "/" + task, null).json()).containsEntry("status", "active");
+        assertThat(call("GET", "/" + service, null).json())
+                .containsEntry("heartbeat_deadline_at", "2026-08-01T10:09:00.125Z");
+        assertError(call("PATCH", "/" + service + "/resume", null), 409, "session_not_found_or_not_suspended");
+        clock.advance(Duration.ofMinutes(2));
+        assertError(call("POST", "/" + service + "/lease", null), 409, "session_lease_expired");
+        assertThat(call("GET", "/" + service, null).json()).containsEntry("status", "suspended");
+    }
+
+    @Test
+    void leasesBelongToTheirApplication() {
+        String service = open(SERVICE);
+        String second = Http.token(platform, "app-second", "secret-2");
+        for (String path : List.of("/heartbeat", "/lease")) {
+            String body = path.equals("/lease") ? null : "{\"lease_generation\":1}";
+            assertError(
+                    Http.agents(platform, second, "POST", "/" + service + path, body),
+                    403,
+                    "application_ownership_required");
+        }
+        assertError(
+                Http.agents(platform, second, "DELETE", "/" + service, "{\"lease_generation\":1}"),
+                403,
+                "application_ownership_required");
+    }
+
+    @Test
     void endsAServiceWhoseSubjectWasRevoked() {
         String service = open(SERVICE);
         platform.revokeTokens("app-local");

@@ -213,6 +213,88 @@ final class LocalPlatformTest {
     }
 
     @Test
+    void restartsTheCoordinatorInPlace() {
+        String bearer = Http.token(platform);
+        String url = platform.coordinatorUrl();
+        String session = Http.agents(platform, bearer, "POST", "", START).text("agent_session_id");
+        StepVerifier.create(platform.stop(Service.COORDINATOR)).expectComplete().verify(Duration.ofSeconds(3));
+        assertThatThrownBy(() -> Http.trySend("GET", url + "/health", null, Map.of()))
+                .isInstanceOf(IOException.class);
+        assertThat(Http.get(platform.stsUrl() + "/health").status()).isEqualTo(200);
+        StepVerifier.create(platform.stop(Service.COORDINATOR)).expectComplete().verify(Duration.ofSeconds(3));
+        StepVerifier.create(platform.start(Service.COORDINATOR))
+                .expectComplete()
+                .verify(Duration.ofSeconds(3));
+        StepVerifier.create(platform.start(Service.COORDINATOR))
+                .expectComplete()
+                .verify(Duration.ofSeconds(3));
+        assertThat(platform.coordinatorUrl()).isEqualTo(url);
+        assertThat(Http.agents(platform, bearer, "GET", "/" + session, null).json())
+                .containsEntry("status", "active");
+
+        StepVerifier.create(platform.restartCoordinator(Duration.ofMillis(200)))
+                .expectSubscription()
+                .expectNoEvent(Duration.ofMillis(150))
+                .expectComplete()
+                .verify(Duration.ofSeconds(3));
+        assertThat(Http.agents(platform, bearer, "DELETE", "/" + session, null).status())
+                .isEqualTo(204);
+        assertThat(platform.received(Service.COORDINATOR)).hasSize(3);
+    }
+
+    @Test
+    void cutsWhatIsConnectedWhenItStops() {
+        String bearer = Http.token(platform);
+        platform.faults(Service.COORDINATOR, request -> Fault.delayResponse(Duration.ofSeconds(10)));
+        Mono<Integer> answer = HttpClient.newConnection()
+                .headers(headers ->
+                        headers.set("Authorization", "Bearer " + bearer).set("Content-Type", "application/json"))
+                .disableRetry(true)
+                .post()
+                .uri(platform.coordinatorUrl() + "/zones/zone-local/agents")
+                .send(ByteBufFlux.fromString(Mono.just(START)))
+                .response()
+                .map(response -> response.status().code());
+        StepVerifier.create(answer.mergeWith(Mono.delay(Duration.ofMillis(300))
+                        .then(platform.restartCoordinator(Duration.ofMillis(50)))
+                        .then(Mono.empty())))
+                .expectError(IOException.class)
+                .verify(Duration.ofSeconds(5));
+    }
+
+    @Test
+    void sweepsOnlyWhileItCoordinates() {
+        LocalPlatform brief = LocalPlatform.builder()
+                .limits(PlatformLimits.defaults()
+                        .withServiceLease(Duration.ofMillis(300))
+                        .withLeaseSweep(Duration.ofMillis(50)))
+                .start();
+        try {
+            String body = Http.json("application_id", "app-local", "lifecycle", "service");
+            assertThat(Http.agents(brief, Http.token(brief), "POST", "", body).status())
+                    .isEqualTo(201);
+            StepVerifier.create(brief.stop(Service.COORDINATOR))
+                    .expectComplete()
+                    .verify(Duration.ofSeconds(3));
+            StepVerifier.create(Mono.delay(Duration.ofMillis(500)))
+                    .expectNextCount(1)
+                    .verifyComplete();
+            assertThat(brief.sessions()).extracting(SessionSnapshot::status).containsExactly("active");
+            StepVerifier.create(brief.start(Service.COORDINATOR))
+                    .expectComplete()
+                    .verify(Duration.ofSeconds(3));
+            StepVerifier.create(Mono.fromSupplier(() -> brief.sessions().get(0).status())
+                            .filter("suspended"::equals)
+                            .repeatWhenEmpty(attempts -> attempts.delayElements(Duration.ofMillis(20))))
+                    .expectNext("suspended")
+                    .expectComplete()
+                    .verify(Duration.ofSeconds(3));
+        } finally {
+            brief.disposeLater().block(Duration.ofSeconds(5));
+        }
+    }
+
+    @Test
     void endsWithEverythingItStarted() {
         String url = platform.stsUrl() + "/health";
         assertThat(Http.get(url).status()).isEqualTo(200);
