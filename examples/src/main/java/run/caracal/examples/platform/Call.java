@@ -18,18 +18,31 @@ import reactor.netty.http.server.HttpServerResponse;
 /** One request and its answer, with the fault that it was given. */
 final class Call {
 
+    /** How long to read a body that nobody wants before the connection is given up instead. */
+    private static final Duration UNWANTED = Duration.ofMillis(500);
+
     private final HttpServerRequest request;
     private final HttpServerResponse response;
     private final ReceivedRequest received;
     private final Body body;
     private final Fault fault;
+    private volatile Reading reading;
 
+    /** How much of the body was read. */
+    private enum Reading {
+        NOTHING,
+        SOME,
+        ALL
+    }
+
+    /** A call whose body was read, or is {@link Body#NONE} and still to come. */
     Call(HttpServerRequest request, HttpServerResponse response, ReceivedRequest received, Body body, Fault fault) {
         this.request = request;
         this.response = response;
         this.received = received;
         this.body = body;
         this.fault = fault;
+        this.reading = body == Body.NONE && hasBody() ? Reading.NOTHING : Reading.ALL;
     }
 
     String method() {
@@ -77,7 +90,9 @@ final class Call {
 
     /** The body as it arrives, for the Gateway. */
     Flux<ByteBuf> bodyStream() {
-        return request.receive();
+        return request.receive()
+                .doOnSubscribe(subscription -> reading = Reading.SOME)
+                .doOnComplete(() -> reading = Reading.ALL);
     }
 
     /** Whether the request announces a body. */
@@ -95,7 +110,20 @@ final class Call {
                 : address.getAddress().getHostAddress();
     }
 
+    /** Answers, having read a body that nobody wanted, so that the connection can serve the next request. */
     Mono<Void> send(Answer answer) {
+        return Mono.defer(() -> switch (reading) {
+            case ALL -> write(answer);
+            case SOME -> write(answer.with("Connection", "close"));
+            case NOTHING ->
+                bodyStream()
+                        .then(Mono.just(answer))
+                        .timeout(UNWANTED, Mono.just(answer.with("Connection", "close")))
+                        .flatMap(this::write);
+        });
+    }
+
+    private Mono<Void> write(Answer answer) {
         return reply(() -> {
             response.status(answer.status());
             answer.headers().forEach(response.responseHeaders()::set);
