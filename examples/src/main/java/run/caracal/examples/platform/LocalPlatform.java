@@ -41,6 +41,7 @@ public final class LocalPlatform implements Disposable {
     private final Application application;
     private final Sessions sessions;
     private final Delegations delegations;
+    private final Approvals approvals;
     private final Gateway gateway;
     private final Map<Service, Endpoint.Bound> servers;
     private final Disposable sweeps;
@@ -54,7 +55,8 @@ public final class LocalPlatform implements Disposable {
         DelegationGraph graph = new DelegationGraph();
         this.sessions = new Sessions(zone, graph);
         this.delegations = new Delegations(zone, sessions, graph);
-        TokenService tokens = new TokenService(zone, sessions, delegations, stsUrl(), builder.gatewayMode);
+        this.approvals = new Approvals(zone);
+        TokenService tokens = new TokenService(zone, sessions, delegations, approvals, stsUrl(), builder.gatewayMode);
         ConnectionProvider connections = ConnectionProvider.builder("local-platform-gateway")
                 .maxConnections(1000)
                 .maxIdleTime(Duration.ofSeconds(30))
@@ -84,7 +86,7 @@ public final class LocalPlatform implements Disposable {
     }
 
     private void serve(TokenService tokens) {
-        Sts sts = new Sts(zone, tokens);
+        Sts sts = new Sts(zone, tokens, approvals);
         Coordinator coordinator = new Coordinator(zone, sessions, delegations, stsUrl());
         AuditQuery audit = new AuditQuery(zone.audit);
         BillingApi billing = new BillingApi(zone);
@@ -236,6 +238,30 @@ public final class LocalPlatform implements Disposable {
         zone.revokeRecords(applicationId);
     }
 
+    /** {@return the requests that were held for a person's approval and are remembered, oldest first} */
+    public List<ApprovalSnapshot> approvals() {
+        return approvals.all();
+    }
+
+    /**
+     * Decides on a request that waits for a person's approval, as an operator would.
+     *
+     * @param approvalId the approval's id
+     * @param approved whether its mandate may be issued
+     * @throws IllegalArgumentException if there is no such approval
+     * @throws IllegalStateException if it is not pending
+     */
+    public void decideApproval(String approvalId, boolean approved) {
+        try {
+            ApprovalSnapshot unused = approvals.decide(approvalId, approved, Ids.random());
+        } catch (Refusal refusal) {
+            if (refusal.status == 404) {
+                throw new IllegalArgumentException("no approval " + approvalId, refusal);
+            }
+            throw new IllegalStateException(refusal.description, refusal);
+        }
+    }
+
     /**
      * {@return the end of a server's service: subscribing cuts its connections and refuses new ones} Its state is kept, and
      * {@link #start(Service)} brings it back. Nothing is swept while the Coordinator is stopped.
@@ -304,6 +330,7 @@ public final class LocalPlatform implements Disposable {
     private void sweepTasks() {
         sessions.expireTasks();
         delegations.forgetOld();
+        approvals.forgetOld();
         zone.forgetOldRecords();
         gateway.forgetSpent();
     }

@@ -26,6 +26,9 @@ public final class PlatformLimits implements Cloneable {
     Duration maxTokenTtl = Duration.ofHours(1);
     Duration maxResourceTokenTtl = Duration.ofMinutes(15);
     int mintsPerMinute = 1000;
+    Duration approvalLife = Duration.ofHours(4);
+    Duration approvalReissue = Duration.ofSeconds(120);
+    Duration approvalWait = Duration.ofSeconds(25);
     int failedSecretsPerMinute = 60;
     Duration failedSecretBlock = Duration.ofSeconds(60);
     int stsBodyBytes = 64 * 1024;
@@ -204,6 +207,33 @@ public final class PlatformLimits implements Cloneable {
      */
     public PlatformLimits withMintsPerMinute(int value) {
         return with(limits -> limits.mintsPerMinute = positive(value));
+    }
+
+    /**
+     * {@return limits with another time in which an approval must be decided and used}
+     *
+     * @param value the limit, default four hours
+     */
+    public PlatformLimits withApprovalLife(Duration value) {
+        return with(limits -> limits.approvalLife = positive(value));
+    }
+
+    /**
+     * {@return limits with another time in which a mandate may be issued again under an approval that was used}
+     *
+     * @param value the limit, default 120 s
+     */
+    public PlatformLimits withApprovalReissue(Duration value) {
+        return with(limits -> limits.approvalReissue = positive(value));
+    }
+
+    /**
+     * {@return limits with another longest wait for a decision in one request}
+     *
+     * @param value the limit, default 25 s
+     */
+    public PlatformLimits withApprovalWait(Duration value) {
+        return with(limits -> limits.approvalWait = positive(value));
     }
 
     /**

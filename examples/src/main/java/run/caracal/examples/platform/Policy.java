@@ -13,7 +13,7 @@ final class Policy {
     private static final String SET = "policy-set-local";
     private static final String VERSION = "policy-set-local-v1";
     /** SHA-256 of the version's name: there is no bundle to take it of. */
-    private static final String MANIFEST = "f71dbe7cd7a3edcba84c785fb950dcdebfad7236a810f6e7233ef1501b5bb1b3";
+    static final String MANIFEST = "f71dbe7cd7a3edcba84c785fb950dcdebfad7236a810f6e7233ef1501b5bb1b3";
 
     /** The policy that lets a session of an application have a mandate for one call. */
     static String mint(String applicationId) {

@@ -1,10 +1,13 @@
 package run.caracal.examples.platform;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
@@ -21,13 +24,17 @@ final class Sts {
     private static final List<String> NOT_FOR_FEDERATION =
             List.of("resource", "scope", "session_id", "agent_session_id", "delegation_edge_id", "approval_id");
 
+    private static final Pattern APPROVAL = Pattern.compile("/approvals/([^/]+)");
+
     private final Zone zone;
     private final TokenService tokens;
+    private final Approvals approvals;
     private final SecretThrottle throttle;
 
-    Sts(Zone zone, TokenService tokens) {
+    Sts(Zone zone, TokenService tokens, Approvals approvals) {
         this.zone = zone;
         this.tokens = tokens;
+        this.approvals = approvals;
         this.throttle = new SecretThrottle(zone.limits);
     }
 
@@ -36,8 +43,37 @@ final class Sts {
             case "/oauth/2/token" -> allowed(call, "POST", token(call));
             case "/.well-known/jwks.json" -> allowed(call, "GET", Mono.fromSupplier(() -> jwks(call)));
             case "/health", "/ready" -> allowed(call, "GET", Mono.just(Answer.empty(200)));
-            default -> Mono.just(Answer.text(404, "404 page not found\n"));
+            default -> approval(call);
         };
+    }
+
+    private Mono<Answer> approval(Call call) {
+        Matcher matcher = APPROVAL.matcher(call.path());
+        return matcher.matches()
+                ? allowed(call, "GET", awaitApproval(call, matcher.group(1)))
+                : Mono.just(Answer.text(404, "404 page not found\n"));
+    }
+
+    /** Whoever knows an approval's id may ask what became of it, and wait for that. */
+    private Mono<Answer> awaitApproval(Call call, String approvalId) {
+        String wait = call.queryFields().first("wait");
+        if (!wait.matches("[0-9]{0,9}")) {
+            return Mono.just(Answer.error(new Refusal(400, "invalid_token", "invalid wait"), null));
+        }
+        Duration asked = Duration.ofSeconds(wait.isEmpty() ? 0 : Long.parseLong(wait));
+        Duration longest = zone.limits.approvalWait;
+        return approvals
+                .await(approvalId, asked.compareTo(longest) < 0 ? asked : longest)
+                .map(approval -> Answer.json(200, approvalJson(approval)))
+                .defaultIfEmpty(Answer.error(new Refusal(404, "resource_not_found", "approval not found"), null));
+    }
+
+    private static Map<String, @Nullable Object> approvalJson(ApprovalSnapshot approval) {
+        Map<String, @Nullable Object> json = Json.object();
+        json.put("id", approval.id());
+        json.put("state", approval.state());
+        json.put("expires_at", InteractionRequired.expiry(approval));
+        return json;
     }
 
     private static Mono<Answer> allowed(Call call, String method, Mono<Answer> answer) {
@@ -67,6 +103,7 @@ final class Sts {
         return Mono.defer(() -> exchange(call, requestId))
                 .map(issued -> Answer.json(200, issued.toJson()))
                 .onErrorResume(Refusal.class, refusal -> Mono.just(Answer.error(refusal, requestId)))
+                .onErrorResume(InteractionRequired.class, held -> Mono.just(held.answer(requestId)))
                 .map(answer -> answer.with("X-Request-Id", requestId));
     }
 
@@ -92,6 +129,7 @@ final class Sts {
                 emptyIsNull(form.first("agent_session_id")),
                 emptyIsNull(form.first("delegation_edge_id")),
                 emptyIsNull(form.first("subject_token")),
+                emptyIsNull(form.first("approval_id")),
                 requestId));
     }
 

@@ -15,6 +15,7 @@ record TokenRequest(
         @Nullable String agentSessionId,
         @Nullable String delegationEdgeId,
         @Nullable String subjectToken,
+        @Nullable String approvalId,
         String requestId) {
 
     static final String LIFECYCLE = "agent:lifecycle";

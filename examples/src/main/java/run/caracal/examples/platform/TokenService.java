@@ -17,14 +17,22 @@ final class TokenService {
     private final Zone zone;
     private final Sessions sessions;
     private final Delegations delegations;
+    private final Approvals approvals;
     private final String issuer;
     private final GatewayMode gatewayMode;
     private final MinuteWindow mints = new MinuteWindow();
 
-    TokenService(Zone zone, Sessions sessions, Delegations delegations, String issuer, GatewayMode gatewayMode) {
+    TokenService(
+            Zone zone,
+            Sessions sessions,
+            Delegations delegations,
+            Approvals approvals,
+            String issuer,
+            GatewayMode gatewayMode) {
         this.zone = zone;
         this.sessions = sessions;
         this.delegations = delegations;
+        this.approvals = approvals;
         this.issuer = issuer;
         this.gatewayMode = gatewayMode;
     }
@@ -49,6 +57,9 @@ final class TokenService {
 
     /** Issues a token to an application that has proved who it is, or fails with a {@link Refusal}. */
     Mono<IssuedToken> issue(TokenRequest request) {
+        if (request.approvalId() != null && request.subjectToken() == null) {
+            approvals.checkPresented(request, request.approvalId());
+        }
         Proof proof;
         try {
             proof = checkReferences(request);
@@ -71,12 +82,28 @@ final class TokenService {
         if (granted.isEmpty()) {
             throw policyDenied(policyReason);
         }
+        String tier = tier(request, proof, granted);
+        String approvalId = tier == null ? null : approvals.approvedFor(request, tier);
         Instant now = zone.now();
         Duration ttl = ttl(request.ttlSeconds(), proof, now);
         Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
         String recordId = request.authorityRecordId() != null
                 ? request.authorityRecordId()
                 : zone.openRecord(request.applicationId(), expiresAt);
+        Optional<String> earlier =
+                approvalId == null ? Optional.empty() : approvals.consume(approvalId, recordId, request.requestId());
+        if (earlier.isPresent()) {
+            recordId = earlier.get();
+            Zone.AuthorityRecord record = zone.record(recordId);
+            if (record == null || !record.isActive(now)) {
+                throw new Refusal(409, "approval_consumed", "approval already used; its authority has ended");
+            }
+            if (record.expiresAt().isBefore(expiresAt)) {
+                expiresAt = record.expiresAt();
+                ttl = Duration.between(now, expiresAt);
+            }
+        }
+        long expiresIn = ttl.toSeconds();
         String use = proof == null ? Mandate.USE_SESSION : Mandate.USE_GATEWAY;
         Map<String, @Nullable Object> claims =
                 claims(request.applicationId(), List.of(issuer), now, expiresAt, recordId, recordId, use);
@@ -87,7 +114,24 @@ final class TokenService {
         }
         return zone.keys
                 .sign(claims)
-                .map(token -> new IssuedToken(token, ttl.toSeconds(), request.scope(), List.copyOf(granted)));
+                .map(token -> new IssuedToken(token, expiresIn, request.scope(), List.copyOf(granted)));
+    }
+
+    /** What a person must be asked about a mandate before it is issued; null if nothing. */
+    private @Nullable String tier(TokenRequest request, @Nullable Proof proof, Set<String> granted) {
+        Set<String> tiers = new TreeSet<>();
+        if (proof != null) {
+            for (String resourceId : granted) {
+                Map<String, String> gates = zone.resource(resourceId)
+                        .map(ProtectedResource::approvals)
+                        .orElse(Map.of());
+                request.scopes().stream()
+                        .filter(gates::containsKey)
+                        .map(scope -> gates.getOrDefault(scope, ""))
+                        .forEach(tiers::add);
+            }
+        }
+        return tiers.isEmpty() ? null : String.join(",", tiers);
     }
 
     /**
