@@ -173,9 +173,10 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * {@inheritDoc}
+     * Releases the connections and the event loops. Requests still in flight fail; resources that the customizer brought are
+     * left alone. Idempotent; all callers share one end.
      *
-     * <p>Requests still in flight fail. Resources that the customizer brought are left alone.
+     * @return completes when everything is released
      */
     @Override
     public Mono<Void> disposeLater() {

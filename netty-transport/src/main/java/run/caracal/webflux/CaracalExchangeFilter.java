@@ -146,7 +146,7 @@ public final class CaracalExchangeFilter {
 
     private static @Nullable Object nativeRequest(ClientHttpRequest outgoing) {
         try {
-            return outgoing.<@Nullable Object>getNativeRequest();
+            return outgoing.<Object>getNativeRequest();
         } catch (IllegalStateException | UnsupportedOperationException e) {
             return null; // not on a connection, for instance a mock
         }

@@ -10,6 +10,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
@@ -35,7 +36,7 @@ class ScopeTest {
     }
 
     private Lifecycle<String> lifecycle(
-            Mono<String> open, Mono<Void> end, Function<Throwable, RuntimeException> failOnEnd) {
+            Mono<String> open, Mono<Void> end, Function<Throwable, @Nullable RuntimeException> failOnEnd) {
         return new Lifecycle<>(
                 abandoned -> open.doOnNext(s -> opened.incrementAndGet()),
                 s -> end.doFinally(x -> ended.incrementAndGet()),
