@@ -71,11 +71,12 @@ public final class Caracal implements Disposable {
 
     private Caracal(CaracalConfig config) {
         this.config = config;
+        // What may throw comes before what would have to be released.
+        this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
         this.ownsTransport = config.transport().isEmpty();
         this.transport = config.transport().orElseGet(Caracal::findTransport);
         Scheduler timer = Schedulers.parallel();
         this.tokens = new TokenCache(new StsClient(config, transport, events), timer);
-        this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
         Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
         this.outbound = new Outbound(config, router, tokens, sessions.scope());

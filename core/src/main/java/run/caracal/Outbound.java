@@ -66,7 +66,11 @@ final class Outbound {
 
     /** Remembers a resource id that {@link Caracal#gatewayRequest} gave out, so that its header is accepted. */
     void vouch(String resource) {
-        if (!configured.contains(resource) && vouched.size() < MAX_VOUCHED_RESOURCES) {
+        if (!configured.contains(resource) && !vouched.contains(resource)) {
+            if (vouched.size() >= MAX_VOUCHED_RESOURCES) {
+                throw new RoutingException("gatewayRequest was asked for more than " + MAX_VOUCHED_RESOURCES
+                        + " different resources that are not configured; configure them with CARACAL_APP_RESOURCES");
+            }
             vouched.add(resource);
         }
     }

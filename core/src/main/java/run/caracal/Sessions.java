@@ -152,9 +152,11 @@ final class Sessions {
         return Mono.defer(() -> {
             CaracalContext parent = plan.parent();
             Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
-            Envelope inherited = above.toBuilder()
-                    .traceId(options.traceId()
-                            .orElseGet(() -> parent == null ? TraceParent.newTraceId() : parent.traceId()))
+            // A trace of the caller's own goes without the state of the parent's.
+            Envelope inherited = options.traceId()
+                    .map(own -> above.toBuilder().traceId(own).traceFlags(null).traceState(null))
+                    .orElseGet(() ->
+                            above.toBuilder().traceId(parent == null ? TraceParent.newTraceId() : parent.traceId()))
                     .build();
             String subject = options.subjectAuthorityRecordId().orElse(null);
             Opening opening = new Opening(

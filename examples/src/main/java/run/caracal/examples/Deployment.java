@@ -28,7 +28,9 @@ final class Deployment implements AutoCloseable {
 
     static Deployment open() {
         Map<String, String> environment = System.getenv();
-        if (environment.keySet().stream().anyMatch(name -> name.startsWith("CARACAL_"))) {
+        if (environment.entrySet().stream()
+                .anyMatch(
+                        e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty())) {
             return new Deployment(Caracal.create(), null, environment);
         }
         LocalPlatform platform = LocalPlatform.builder().start();

@@ -114,6 +114,7 @@ final class Attempts {
             HttpRequest sent = request.apply(token.value());
             return transport
                     .exchange(sent)
+                    .switchIfEmpty(Mono.error(() -> noAnswer(sent)))
                     .map(answer -> {
                         if (!ErrorAnswers.isSuccess(answer.status())) {
                             throw ErrorAnswers.coordinator(sent, answer, Instant.now());
@@ -142,6 +143,11 @@ final class Attempts {
             return Mono.error(
                     ambiguous && error instanceof CoordinatorException answer ? answer.withOutcomeUnknown() : error);
         }
+    }
+
+    static TransportException noAnswer(HttpRequest sent) {
+        return new TransportException(
+                TransportException.Kind.IO, "The HTTP transport ended without an answer to " + sent, null);
     }
 
     private static boolean isRefusedToken(Throwable error) {

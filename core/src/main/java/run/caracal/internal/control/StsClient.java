@@ -92,22 +92,26 @@ public final class StsClient implements TokenCache.Source {
         ClientCredentials credentials = new ClientCredentials(config.zoneId(), config.applicationId(), secret);
         HttpRequest request =
                 requests.token(TokenForm.application(credentials, resources, null), null, config.stsTimeout());
-        return transport.exchange(request).map(answer -> {
-            if (!ErrorAnswers.isSuccess(answer.status())) {
-                throw ErrorAnswers.sts(request, answer, Instant.now());
-            }
-            TokenResponse token = TokenResponse.parse(request, answer);
-            List<String> granted = token.targetResources();
-            if (!token.missingScopes(List.of(TokenForm.LIFECYCLE_SCOPE)).isEmpty()) {
-                throw new ProtocolException(
-                        "STS",
-                        "POST /oauth/2/token",
-                        answer.status(),
-                        token.requestId(),
-                        "it did not grant the scope " + TokenForm.LIFECYCLE_SCOPE);
-            }
-            return new Exchanged(token.accessToken(), lifetime(token), granted == null ? null : Set.copyOf(granted));
-        });
+        return transport
+                .exchange(request)
+                .switchIfEmpty(Mono.error(() -> Attempts.noAnswer(request)))
+                .map(answer -> {
+                    if (!ErrorAnswers.isSuccess(answer.status())) {
+                        throw ErrorAnswers.sts(request, answer, Instant.now());
+                    }
+                    TokenResponse token = TokenResponse.parse(request, answer);
+                    List<String> granted = token.targetResources();
+                    if (!token.missingScopes(List.of(TokenForm.LIFECYCLE_SCOPE)).isEmpty()) {
+                        throw new ProtocolException(
+                                "STS",
+                                "POST /oauth/2/token",
+                                answer.status(),
+                                token.requestId(),
+                                "it did not grant the scope " + TokenForm.LIFECYCLE_SCOPE);
+                    }
+                    return new Exchanged(
+                            token.accessToken(), lifetime(token), granted == null ? null : Set.copyOf(granted));
+                });
     }
 
     /** What the answer says; else what the token itself says, by this machine's clock; else the token is used once. */
