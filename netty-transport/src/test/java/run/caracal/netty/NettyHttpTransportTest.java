@@ -386,7 +386,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void theCustomizerSetsTheResolver_G6() {
+    void g6_theCustomizerSetsTheResolver() {
         LoopbackResolver resolver = new LoopbackResolver();
         use(NettyHttpTransport.builder().customize(it -> it.resolver(resolver)));
         server.enqueue(new MockResponse.Builder().body("found").build());
@@ -396,7 +396,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void theCustomizerSetsAProxyThatTunnels_G7() {
+    void g7_theCustomizerSetsAProxyThatTunnels() {
         Certificates certificates = new Certificates();
         server.useHttps(certificates.forServer().sslSocketFactory());
         server.enqueue(new MockResponse.Builder().inTunnel().build());
@@ -413,7 +413,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aProxyThatRefusesIsKindConnect_G7() {
+    void g7_aProxyThatRefusesIsKindConnect() {
         server.enqueue(status(407));
         use(NettyHttpTransport.builder()
                 .customize(it -> it.proxy(spec ->

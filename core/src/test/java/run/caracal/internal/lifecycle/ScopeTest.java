@@ -102,6 +102,7 @@ class ScopeTest {
         assertThat(scope.count()).isZero();
     }
 
+    /** PITFALLS B3. */
     @Test
     void s5_failingEndKeepsTheResult() {
         StepVerifier.create(

@@ -17,7 +17,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class BaggageTest {
 
-    // F1
+    // PITFALLS F1
 
     @Test
     void countsMembersAcrossRepeatedHeaders() {

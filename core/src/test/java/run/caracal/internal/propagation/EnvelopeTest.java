@@ -165,7 +165,7 @@ class EnvelopeTest {
         assertThat(envelope.extraBaggage()).containsExactly(entry("k", "v"));
     }
 
-    // F1
+    // PITFALLS F1
 
     @Test
     void dropsMembersOfOthersWhenThereAreTooMany() {
