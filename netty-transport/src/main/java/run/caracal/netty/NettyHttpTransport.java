@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.TimeoutException;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -33,6 +34,7 @@ import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.resources.ConnectionProvider;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.tcp.SslProvider;
+import reactor.util.context.Context;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.http.HttpRequest;
@@ -76,6 +78,13 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final Duration LOOP_SHUTDOWN_TIMEOUT = Duration.ofSeconds(5);
     private static final int MAX_LOOPS = 4;
     private static final Logger log = LoggerFactory.getLogger(NettyHttpTransport.class);
+
+    /**
+     * Where Reactor's operators leave an error that nobody waits for any more, read from the Context before the global hook:
+     * a connection that closes behind a cancelled request is nothing to alarm anybody with.
+     */
+    private static final Context LATE_ERRORS = Context.of("reactor.onErrorDropped.local", (Consumer<Throwable>)
+            error -> log.debug("A cancelled request ended with an error: {}", error.toString()));
 
     private final ConnectionProvider pool;
     private final LoopResources loops;
@@ -152,7 +161,8 @@ public final class NettyHttpTransport implements HttpTransport {
                     .singleOrEmpty()
                     .doFinally(attempt::release)
                     .timeout(request.timeout(), timer)
-                    .onErrorMap(error -> map(attempt, error));
+                    .onErrorMap(error -> map(attempt, error))
+                    .contextWrite(LATE_ERRORS);
         });
     }
 
