@@ -2,12 +2,17 @@ package run.caracal.examples;
 
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.examples.platform.LocalPlatform;
+import run.caracal.examples.platform.PlatformLimits;
 
 /**
  * Where an example runs: the deployment that the {@code CARACAL_*} variables name, or, when none is set, a local platform
@@ -16,6 +21,10 @@ import run.caracal.examples.platform.LocalPlatform;
 final class Deployment implements AutoCloseable {
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
 
+    private static final String PEER = "app-peer";
+    private static final String PEER_SECRET = UUID.randomUUID().toString();
+
+    private final List<Caracal> others = new ArrayList<>();
     private final Caracal caracal;
     private final @Nullable LocalPlatform platform;
     private final Map<String, String> environment;
@@ -33,15 +42,22 @@ final class Deployment implements AutoCloseable {
                         e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty())) {
             return new Deployment(Caracal.create(), null, environment);
         }
-        LocalPlatform platform = LocalPlatform.builder().start();
-        return new Deployment(Caracal.create(configOf(platform)), platform, environment);
+        LocalPlatform platform = LocalPlatform.builder()
+                .application("app-local", UUID.randomUUID().toString())
+                .application(PEER, PEER_SECRET)
+                .limits(PlatformLimits.defaults()
+                        .withServiceLease(Duration.ofSeconds(6))
+                        .withLeaseSweep(Duration.ofSeconds(1)))
+                .start();
+        CaracalConfig config = configOf(platform, platform.applicationId(), platform.clientSecret());
+        return new Deployment(Caracal.create(config), platform, environment);
     }
 
-    private static CaracalConfig configOf(LocalPlatform platform) {
+    private static CaracalConfig configOf(LocalPlatform platform, String applicationId, String clientSecret) {
         return CaracalConfig.builder()
                 .zoneId(platform.zoneId())
-                .applicationId(platform.applicationId())
-                .clientSecret(platform.clientSecret())
+                .applicationId(applicationId)
+                .clientSecret(clientSecret)
                 .stsUrl(platform.stsUrl())
                 .coordinatorUrl(platform.coordinatorUrl())
                 .gatewayUrl(platform.gatewayUrl())
@@ -51,6 +67,44 @@ final class Deployment implements AutoCloseable {
 
     Caracal caracal() {
         return caracal;
+    }
+
+    /** The local platform, when the example runs on one of its own. */
+    Optional<LocalPlatform> platform() {
+        return Optional.ofNullable(platform);
+    }
+
+    /** One more client of the same application, as another process of it would have; closed with this deployment. */
+    Caracal another() {
+        if (platform == null) {
+            return closedAtTheEnd(Caracal.create());
+        }
+        return closedAtTheEnd(Caracal.create(configOf(platform, platform.applicationId(), platform.clientSecret())));
+    }
+
+    /**
+     * A client of another application, closed with this deployment; empty when {@code CARACAL_PEER_APPLICATION_ID} and
+     * {@code CARACAL_PEER_APP_CLIENT_SECRET} do not name one.
+     */
+    Optional<Caracal> peer() {
+        if (platform != null) {
+            return Optional.of(closedAtTheEnd(Caracal.create(configOf(platform, PEER, PEER_SECRET))));
+        }
+        String applicationId = environment.get("CARACAL_PEER_APPLICATION_ID");
+        String clientSecret = environment.get("CARACAL_PEER_APP_CLIENT_SECRET");
+        if (applicationId == null || clientSecret == null) {
+            return Optional.empty();
+        }
+        return Optional.of(closedAtTheEnd(Caracal.create(CaracalConfig.load()
+                .mutate()
+                .applicationId(applicationId)
+                .clientSecret(clientSecret)
+                .build())));
+    }
+
+    private Caracal closedAtTheEnd(Caracal client) {
+        others.add(client);
+        return client;
     }
 
     String resourceId() {
@@ -88,7 +142,10 @@ final class Deployment implements AutoCloseable {
 
     @Override
     public void close() {
-        caracal.disposeLater().block(CLOSE_TIMEOUT);
+        Flux.fromIterable(others)
+                .concatWithValues(caracal)
+                .flatMap(Caracal::disposeLater)
+                .blockLast(CLOSE_TIMEOUT);
         if (platform != null) {
             platform.disposeLater().block(CLOSE_TIMEOUT);
         }

@@ -1,0 +1,154 @@
+package run.caracal.examples;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.netty.ByteBufFlux;
+import reactor.netty.http.client.HttpClient;
+import reactor.util.context.Context;
+import run.caracal.Acceptance;
+import run.caracal.Caracal;
+import run.caracal.CaracalContext;
+import run.caracal.DelegationSpec;
+import run.caracal.GatewayRequest;
+import run.caracal.Grant;
+import run.caracal.SpawnOptions;
+import run.caracal.error.CoordinatorException;
+import run.caracal.netty.CaracalHttp;
+
+/** Authority gets less on its way down: to a narrowed child, to the child's child, and to a peer in another application. */
+final class DelegationExample {
+    private static final String CHARGE = "billing:charge";
+    private static final String READ = "billing:read";
+
+    private final Deployment deployment;
+    private final Caracal caracal;
+    private final @Nullable Caracal other;
+    private final PrintStream out;
+
+    private DelegationExample(Deployment deployment, PrintStream out) {
+        this.deployment = deployment;
+        this.caracal = deployment.caracal();
+        this.other = deployment.peer().orElse(null);
+        this.out = out;
+    }
+
+    static void run(PrintStream out) {
+        try (Deployment deployment = Deployment.open()) {
+            new DelegationExample(deployment, out).story().block(Duration.ofSeconds(60));
+        }
+    }
+
+    private Mono<Void> story() {
+        return caracal.spawn(labelled("parent"), parent -> {
+                    out.println("parent " + parent.agentSessionId() + " opened");
+                    return narrowedChild().then(peer(parent));
+                })
+                .then(Mono.fromRunnable(() -> out.println("parent closed")));
+    }
+
+    /** The child may charge, and let one more hop charge. */
+    private Mono<Void> narrowedChild() {
+        return caracal.spawn(narrowed("child", 2, CHARGE), child -> {
+            out.println("child " + child.agentSessionId() + " opened, narrowed to " + CHARGE);
+            return caracal.describeAuthority()
+                    .doOnNext(out::println)
+                    .then(charge(caracal))
+                    .then(withinItsLimits())
+                    .then(beyondItsLimits());
+        });
+    }
+
+    private Mono<Void> withinItsLimits() {
+        return caracal.spawn(narrowed("grandchild", 1, CHARGE), grandchild -> {
+            out.println("child passed " + CHARGE + " on to " + grandchild.agentSessionId());
+            return Mono.empty();
+        });
+    }
+
+    private Mono<Void> beyondItsLimits() {
+        return caracal.<Void>spawn(narrowed("grandchild", 1, CHARGE, READ), grandchild -> {
+                    out.println("child passed on more than it was given");
+                    return Mono.empty();
+                })
+                .onErrorResume(CoordinatorException.class, refused -> {
+                    out.println("child may not pass on " + READ + ": refused " + refused.httpStatus() + " "
+                            + refused.code());
+                    return Mono.empty();
+                });
+    }
+
+    /** The peer is a program of its own: only the id of its session and that of the delegation pass between the two. */
+    private Mono<Void> peer(CaracalContext parent) {
+        Caracal other = this.other;
+        if (other == null) {
+            out.println("No peer: set CARACAL_PEER_APPLICATION_ID and CARACAL_PEER_APP_CLIENT_SECRET to see one");
+            return Mono.empty();
+        }
+        return other.<Void>spawn(labelled("peer"), peer -> {
+                    out.println("peer " + peer.agentSessionId() + " of " + peer.applicationId() + " opened");
+                    return caracal.bind(parent, delegateTo(peer))
+                            .flatMap(edge -> other.acceptDelegation(edge, Acceptance.VALIDATED, accepted -> {
+                                        out.println("peer accepted delegation " + edge);
+                                        return charge(other);
+                                    })
+                                    .then(revoke(edge)));
+                })
+                .contextWrite(nothingOfOurs -> Context.empty());
+    }
+
+    private Mono<String> delegateTo(CaracalContext peer) {
+        DelegationSpec spec = DelegationSpec.builder()
+                .to(peer.agentSessionId(), peer.applicationId())
+                .scopes(CHARGE)
+                .resource(deployment.resourceId())
+                .ttl(Duration.ofMinutes(5))
+                .build();
+        return caracal.createDelegation(spec).map(delegation -> {
+            out.println("parent delegated " + String.join(" ", delegation.scopes()) + " as "
+                    + delegation.delegationEdgeId());
+            return delegation.delegationEdgeId();
+        });
+    }
+
+    private Mono<Void> revoke(String edge) {
+        return caracal.revokeDelegation(edge)
+                .doOnSuccess(
+                        done -> out.println("parent revoked delegation " + edge + ", which ends the peer's session"));
+    }
+
+    private Mono<Void> charge(Caracal client) {
+        GatewayRequest request = client.gatewayRequest(deployment.resourceId(), deployment.resourcePath());
+        return CaracalHttp.decorate(HttpClient.create(), client)
+                .headers(headers -> {
+                    request.headers().forEach(headers::set);
+                    headers.set("Content-Type", "application/json");
+                })
+                .post()
+                .uri(request.url())
+                .send(ByteBufFlux.fromString(Mono.just("{\"amount\": 1200}")))
+                .responseSingle((response, body) -> body.asString()
+                        .defaultIfEmpty("")
+                        .doOnNext(text -> {
+                            String requestId = response.responseHeaders().get("X-Request-Id", "-");
+                            out.println("gateway " + response.status().code() + " " + requestId);
+                            deployment.explain(requestId, out);
+                        }))
+                .then();
+    }
+
+    private static SpawnOptions labelled(String label) {
+        return SpawnOptions.builder().labels(label).build();
+    }
+
+    private SpawnOptions narrowed(String label, int hops, String... scopes) {
+        return SpawnOptions.builder()
+                .labels(label)
+                .grant(Grant.narrow(scopes)
+                        .resource(deployment.resourceId())
+                        .constraints(limits -> limits.maxHops(hops))
+                        .ttl(Duration.ofMinutes(hops)))
+                .build();
+    }
+}
