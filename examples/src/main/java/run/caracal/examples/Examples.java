@@ -27,10 +27,11 @@ public final class Examples {
             case "webclient" -> WebClientExample.run(System.out);
             case "pipeline" -> Pipeline.run(System.out);
             case "delegation" -> DelegationExample.run(System.out);
+            case "daemon" -> Daemon.run(System.out);
             case "local-platform" -> LocalPlatformProgram.run();
             default -> {
                 System.err.println("No example is called '" + name
-                        + "'. There are: quickstart, webclient, pipeline, delegation, local-platform");
+                        + "'. There are: quickstart, webclient, pipeline, delegation, daemon, local-platform");
                 System.exit(2);
             }
         }

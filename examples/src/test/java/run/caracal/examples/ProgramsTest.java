@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -17,9 +18,12 @@ import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import run.caracal.examples.platform.LocalPlatform;
+import run.caracal.examples.platform.PlatformLimits;
 
 /** The example programs, run as a user runs them. */
 class ProgramsTest {
+    private static final Duration LIMIT = Duration.ofSeconds(20);
     private static final Pattern OPENED = Pattern.compile("session (\\S+) opened");
     private static final Pattern GATEWAY = Pattern.compile("gateway 200 (\\S+)");
 
@@ -59,18 +63,118 @@ class ProgramsTest {
         assertThat(output(Pipeline::run)).contains("50 of 50 invoices charged");
     }
 
+    @Test
+    void delegationPrintsEachStepAndRefusal() {
+        assertDelegation(output(DelegationExample::run));
+    }
+
+    private static void assertDelegation(List<String> lines) {
+        List<String> requests = lines.stream()
+                .map(GATEWAY::matcher)
+                .filter(Matcher::matches)
+                .map(gateway -> gateway.group(1))
+                .toList();
+        assertThat(requests)
+                .as("%s", lines)
+                .hasSize(2)
+                .allSatisfy(request -> assertThat(lines)
+                        .containsSubsequence(
+                                "audit token_exchange allow " + request,
+                                "audit gateway_resource_request allow " + request));
+        assertThat(lines)
+                .anyMatch(line -> line.endsWith("opened, narrowed to billing:charge"))
+                .anyMatch(line -> line.contains("(child) holds delegation"))
+                .anyMatch(line -> line.startsWith("child passed billing:charge on to"))
+                .contains("child may not pass on billing:read: refused 403 delegation_exceeds_parent_authority")
+                .anyMatch(line -> line.startsWith("peer accepted delegation"))
+                .endsWith("parent closed");
+    }
+
+    /** Against a deployment the peer has variables of its own; without them it is left out, with a line that names them. */
+    @Test
+    void delegationLeavesOutAPeerThatIsNotConfigured() throws Exception {
+        LocalPlatform platform = LocalPlatform.builder()
+                .application("app-own", "secret-1")
+                .application("app-peer", "secret-2")
+                .start();
+        try {
+            Map<String, String> environment = new LinkedHashMap<>(platform.environment());
+            assertThat(run(environment, "delegation"))
+                    .anyMatch(line -> line.contains("CARACAL_PEER_APPLICATION_ID"))
+                    .endsWith("parent closed");
+            environment.put("CARACAL_PEER_APPLICATION_ID", "app-peer");
+            environment.put("CARACAL_PEER_APP_CLIENT_SECRET", "secret-2");
+            assertThat(run(environment, "delegation"))
+                    .anyMatch(line -> line.startsWith("peer accepted delegation"))
+                    .endsWith("parent closed");
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    private static List<String> run(Map<String, String> environment, String name) throws Exception {
+        Process program = start(environment, name);
+        List<String> lines = lines(program);
+        assertThat(program.waitFor(30, TimeUnit.SECONDS)).as(name).isTrue();
+        assertThat(program.exitValue()).as("%s: %s", name, lines).isZero();
+        return lines;
+    }
+
+    private static void assertDaemon(List<String> lines) {
+        assertThat(lines)
+                .containsSubsequence(
+                        "first: lease renewed",
+                        "the Coordinator is down",
+                        "first: lease not renewed (transport_connect)",
+                        "the Coordinator is back",
+                        "first: lease renewed")
+                .containsSubsequence("the Coordinator is back", "second: lease renewed", "second: session closed")
+                .containsOnlyOnce("first: lease lost, FENCED")
+                .anyMatch(line -> line.startsWith("first: stopped, "))
+                .anyMatch(line -> line.startsWith("second: took session "));
+    }
+
+    /** PITFALLS H4: SIGTERM cancels the work, the session is closed, and the process has gone within seconds. */
+    @Test
+    void h4_theDaemonClosesItsSessionOnSigterm() throws Exception {
+        LocalPlatform platform = LocalPlatform.builder()
+                .limits(PlatformLimits.defaults().withServiceLease(Duration.ofSeconds(6)))
+                .start();
+        Process daemon = start(platform.environment(), "daemon");
+        try (BufferedReader reader = daemon.inputReader(StandardCharsets.UTF_8)) {
+            List<String> lines = new ArrayList<>();
+            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                lines.add(line);
+                if (line.contains("invoice charged") && daemon.isAlive()) {
+                    assertThat(platform.openSessionCount()).isEqualTo(1);
+                    daemon.destroy();
+                }
+            }
+            assertThat(daemon.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
+            assertThat(lines).endsWith("first: session closed").noneMatch(ProgramsTest::isNoise);
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            daemon.destroyForcibly();
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    private static boolean isNoise(String line) {
+        return line.contains("Exception") || line.contains("WARN") || line.contains("\tat ");
+    }
+
     /** PITFALLS H3: as programs of their own they end by themselves, and say nothing besides. */
     @Test
     void theProgramsEndByThemselvesAndQuietly() throws Exception {
-        for (String name : List.of("quickstart", "pipeline", "webclient")) {
-            Process program = start(Map.of(), name);
-            List<String> lines = lines(program);
-            assertThat(program.waitFor(30, TimeUnit.SECONDS)).as(name).isTrue();
-            assertThat(program.exitValue()).as("%s: %s", name, lines).isZero();
-            assertThat(lines)
-                    .noneMatch(line -> line.contains("Exception") || line.contains("WARN") || line.contains("\tat "));
-            if (name.equals("quickstart")) {
-                assertQuickstart(lines);
+        for (String name : List.of("quickstart", "pipeline", "webclient", "delegation", "daemon")) {
+            List<String> lines = run(Map.of(), name);
+            assertThat(lines).noneMatch(ProgramsTest::isNoise);
+            switch (name) {
+                case "quickstart" -> assertQuickstart(lines);
+                case "delegation" -> assertDelegation(lines);
+                case "daemon" -> assertDaemon(lines);
+                default -> assertThat(lines).isNotEmpty();
             }
         }
     }
