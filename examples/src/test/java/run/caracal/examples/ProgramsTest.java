@@ -115,9 +115,18 @@ class ProgramsTest {
 
     private static List<String> run(Map<String, String> environment, String name) throws Exception {
         Process program = start(environment, name);
-        List<String> lines = lines(program);
-        assertThat(program.waitFor(30, TimeUnit.SECONDS)).as(name).isTrue();
-        assertThat(program.exitValue()).as("%s: %s", name, lines).isZero();
+        List<String> lines = new ArrayList<>();
+        long lastLine = System.nanoTime();
+        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
+            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                lines.add(line);
+                lastLine = System.nanoTime();
+            }
+        }
+        assertThat(program.waitFor()).as("%s: %s", name, lines).isZero();
+        assertThat(Duration.ofNanos(System.nanoTime() - lastLine))
+                .as("%s has nothing left that keeps it", name)
+                .isLessThan(Duration.ofSeconds(7));
         return lines;
     }
 

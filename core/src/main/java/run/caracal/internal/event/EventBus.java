@@ -180,7 +180,14 @@ public final class EventBus {
     public Mono<Void> close() {
         return Mono.defer(() -> {
             inTurn(sink::tryEmitComplete);
-            return scheduler.disposeGracefully().timeout(CLOSE_TIMEOUT, Mono.fromRunnable(scheduler::dispose));
+            // What is behind all deliveries on the one thread has waited for them. Not disposeGracefully: it keeps a
+            // thread
+            // that is no daemon for ten seconds, and with it a program that has ended.
+            return Mono.fromRunnable(() -> {})
+                    .subscribeOn(scheduler)
+                    .timeout(CLOSE_TIMEOUT, Mono.empty())
+                    .publishOn(Schedulers.parallel())
+                    .then(Mono.fromRunnable(scheduler::dispose));
         });
     }
 }
