@@ -180,9 +180,9 @@ public final class EventBus {
     public Mono<Void> close() {
         return Mono.defer(() -> {
             inTurn(sink::tryEmitComplete);
-            // What is behind all deliveries on the one thread has waited for them. Not disposeGracefully: it keeps a
-            // thread
-            // that is no daemon for ten seconds, and with it a program that has ended.
+            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that keeps
+            // a
+            // thread which is no daemon for ten seconds, and with it a program that has ended.
             return Mono.fromRunnable(() -> {})
                     .subscribeOn(scheduler)
                     .timeout(CLOSE_TIMEOUT, Mono.empty())
