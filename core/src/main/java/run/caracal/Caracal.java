@@ -284,7 +284,8 @@ public final class Caracal implements Disposable {
 
     /**
      * Takes over a service session, for instance after a restart: its lease gets a new generation, and an older holder loses
-     * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED} (DESIGN L5).
+     * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED} (DESIGN L5). A narrowed service cannot be taken over
+     * with its delegation, which its first holder renewed: open a new one instead.
      *
      * @param agentSessionId the service session
      * @param options how its lease is renewed; what describes a new session is not used

@@ -144,7 +144,12 @@ public final class CaracalContext {
 
     /** The context that holds the session's own authority: what it issued to others is not its to pass on. */
     CaracalContext own() {
-        return authority instanceof Authority.Issued issued ? issued.above().own() : this;
+        return authority instanceof Authority.Issued issued ? issued.above().own() : present();
+    }
+
+    /** What the session shows now: the delegation of a service is renewed while contexts given out before live on. */
+    CaracalContext present() {
+        return session != null && authority instanceof Authority.Spawned ? session.context() : this;
     }
 
     /** When the delegation that bounds it ends at the earliest, on the monotonic clock; {@code null} when unknown. */

@@ -123,7 +123,7 @@ final class Delegations {
         return new Lifecycle<>(
                 abandoned -> Mono.defer(() -> grants.issue(issuer, slice(issuer, spec), abandoned)),
                 edge -> revokes ? revoke(edge.id(), issuer.envelope()) : Mono.empty(),
-                config.closeTimeout(),
+                error -> config.closeTimeout(),
                 failure -> config.failOnCloseError() && failure instanceof RuntimeException typed ? typed : null,
                 Delegations::report);
     }

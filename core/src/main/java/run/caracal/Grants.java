@@ -50,6 +50,12 @@ final class Grants {
             @Nullable String resource,
             List<String> labels) {
 
+        /** As it is now: the delegation of a service is renewed. */
+        @Override
+        public @Nullable CaracalContext parent() {
+            return parent == null ? null : parent.own();
+        }
+
         boolean inherits() {
             return grant.equals(Grant.inherit());
         }
@@ -57,11 +63,12 @@ final class Grants {
         /** The delegation that has to come with what is inherited. */
         @Nullable
         String inheritedEdge() {
-            return parent == null || !inherits() ? null : parent.envelope().delegationEdgeId();
+            CaracalContext holder = parent();
+            return holder == null || !inherits() ? null : holder.envelope().delegationEdgeId();
         }
 
         Authority.Spawned authority(@Nullable String edge) {
-            CaracalContext holder = parent;
+            CaracalContext holder = parent();
             Long ends = edge == null || holder == null ? null : holder.edgeEnds();
             return new Authority.Spawned(holder, labels, grant, resource, ends);
         }

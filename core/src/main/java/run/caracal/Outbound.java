@@ -145,7 +145,7 @@ final class Outbound {
             throw new ClosedException("The agent session " + context.agentSessionId()
                     + " has ended, so nothing was sent; calls belong inside the work of the session");
         }
-        return context.envelope();
+        return context.present().envelope();
     }
 
     private OutboundCall call(Route route, String url, Envelope envelope, AccessToken token) {

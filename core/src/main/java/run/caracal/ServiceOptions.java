@@ -15,6 +15,7 @@ import reactor.core.publisher.Mono;
  * A service has no TTL: it lives as long as its lease is renewed.
  */
 public final class ServiceOptions {
+    private static final Duration MAX_INTERVAL = Duration.ofDays(1);
     private static final ServiceOptions DEFAULTS = builder().build();
 
     /** What a service shares with a task; its TTL stays unset. */
@@ -246,10 +247,11 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets what tells how the service is: asked before each renewal, which carries the answer. When it fails, gives
+         * Sets what tells how the service is: asked before each renewal, with the service bound, and the renewal carries the
+         * answer. When it fails, gives
          * nothing, or takes longer than a renewal may, the renewal is skipped, so a service that hangs loses its lease.
          *
-         * @param health the signal of liveness; subscribed on a thread that must not be blocked
+         * @param health the signal of liveness; subscribed on {@code Schedulers.boundedElastic()}, where it may block
          * @return this builder
          */
         public Builder health(Supplier<Mono<Health>> health) {
@@ -271,6 +273,7 @@ public final class ServiceOptions {
         if (interval.isNegative() || interval.isZero()) {
             throw new IllegalArgumentException("interval: a positive time is needed, not " + interval);
         }
-        return interval;
+        // More is shortened to a third of the lease in any case, and would not fit into a timer.
+        return interval.compareTo(MAX_INTERVAL) > 0 ? MAX_INTERVAL : interval;
     }
 }

@@ -1,5 +1,6 @@
 package run.caracal;
 
+import org.jspecify.annotations.Nullable;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
@@ -17,7 +18,7 @@ final class Session {
             String applicationId,
             Envelope envelope,
             Scope enclosing,
-            Authority authority,
+            @Nullable Authority authority,
             boolean service) {
         this.owner = owner;
         this.service = service;
@@ -44,7 +45,7 @@ final class Session {
             String applicationId,
             Envelope envelope,
             Scope enclosing,
-            Authority authority) {
+            @Nullable Authority authority) {
         return new Session(owner, zoneId, applicationId, envelope, enclosing, authority, true);
     }
 
@@ -57,7 +58,7 @@ final class Session {
         return context;
     }
 
-    /** The session goes on with a delegation of its own; contexts given out before show the authority it had. */
+    /** The session goes on with a delegation of its own, which contexts given out before present from now on. */
     void hold(Envelope envelope, Authority authority) {
         CaracalContext before = context;
         context = new CaracalContext(before.zoneId(), before.applicationId(), envelope, this, authority);

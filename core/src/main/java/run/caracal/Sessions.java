@@ -134,8 +134,8 @@ final class Sessions {
         Duration budget = options.closeTimeout().orElse(config.closeTimeout());
         return new Lifecycle<>(
                 abandoned -> open(options, plan, abandoned),
-                session -> end(session, budget, null),
-                budget,
+                session -> end(session, budget, true, terminate(session, null)),
+                error -> budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 Sessions::report);
     }
@@ -202,29 +202,41 @@ final class Sessions {
                         session == null ? null : context.apply(session).agentSessionId(), completion));
     }
 
-    private Mono<Void> started(Session session) {
+    Mono<Void> started(Session session) {
         return Flux.fromIterable(startHooks)
                 .concatMap(hook -> hook.apply(session.context()))
-                .then();
+                .then()
+                .contextWrite(bound(session));
     }
 
-    /** Ends a session: its children first, then its end hooks, then itself. One that fails does not keep the others. */
-    Mono<Void> end(Session session, Duration budget, @Nullable Long generation) {
+    /**
+     * Ends a session: its children first, then its end hooks, then itself. One that fails does not keep the others.
+     *
+     * @param hooked whether the end hooks are run
+     * @param terminate ends the session at the platform; empty for one that is not ours any more
+     */
+    Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
         CaracalContext context = session.context();
-        Mono<Void> hooks = Flux.fromIterable(endHooks)
+        Mono<Void> hooks = Flux.fromIterable(hooked ? endHooks : List.<Function<CaracalContext, Mono<Void>>>of())
                 .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
                 .then()
                 .timeout(budget, timer);
-        Mono<Void> terminate = Mono.defer(() -> {
-            session.markEnded();
-            return coordinator.terminate(context.agentSessionId(), generation, context.envelope());
-        });
         Mono<Void> end = session.children()
                 .close(budget, timer)
-                .then(Flux.concatDelayError(hooks, terminate).then())
+                .then(Flux.concatDelayError(
+                                hooks,
+                                Mono.<Void>fromRunnable(session::markEnded).then(terminate))
+                        .then())
                 .contextWrite(bound(session));
         return events.observe(
                 end, 204, (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
+    }
+
+    Mono<Void> terminate(Session session, @Nullable Long generation) {
+        return Mono.defer(() -> {
+            CaracalContext context = session.context();
+            return coordinator.terminate(context.agentSessionId(), generation, context.envelope());
+        });
     }
 
     private static Function<reactor.util.context.Context, reactor.util.context.Context> bound(Session session) {
@@ -237,7 +249,7 @@ final class Sessions {
         } else {
             log.warn(
                     "An agent session could not be opened or closed in good order; if it is still open, the platform ends it "
-                            + "when its TTL is over: {}",
+                            + "when its TTL or its lease is over: {}",
                     failure.getMessage());
         }
     }

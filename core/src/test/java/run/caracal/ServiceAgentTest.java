@@ -264,6 +264,10 @@ class ServiceAgentTest {
                 .expectErrorMatches(e -> e instanceof LeaseLostException lost && lost.reason() == Reason.SUSPENDED)
                 .verify(LIMIT);
         close(agent);
+        assertThat(platform.requests(FakePlatform::isTerminate))
+                .as("it may be resumed")
+                .isEmpty();
+        platform.live().clear();
     }
 
     @ParameterizedTest
@@ -474,7 +478,8 @@ class ServiceAgentTest {
         StepVerifier.create(caracal.attachService("some-task"))
                 .expectErrorSatisfies(e -> assertThat(e)
                         .isInstanceOf(CoordinatorException.class)
-                        .hasMessageContaining("session_not_service"))
+                        .hasMessageContaining("session_not_service")
+                        .hasMessageContaining("spawnService"))
                 .verify(LIMIT);
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> caracal.attachService(".."))
@@ -669,5 +674,184 @@ class ServiceAgentTest {
         StepVerifier.create(agent.lost()).expectError(LeaseLostException.class).verify(LIMIT);
         close(agent);
         platform.live().clear();
+    }
+
+    /** DESIGN L3: a signal that hangs stops its own lease, and no other. */
+    @Test
+    void l3_aHealthSignalThatHangsHoldsUpNoOtherLease() {
+        AtomicBoolean release = new AtomicBoolean();
+        ServiceAgent hanging = agent(ServiceOptions.builder()
+                .heartbeatInterval(Duration.ofMillis(10))
+                .health(() -> Mono.fromSupplier(() -> {
+                    while (!release.get()) {
+                        java.util.concurrent.locks.LockSupport.parkNanos(1_000_000);
+                    }
+                    return Health.HEALTHY;
+                }))
+                .build());
+        ServiceAgent healthy = agent(ServiceOptions.builder()
+                .heartbeatInterval(Duration.ofMillis(10))
+                .build());
+        StepVerifier.create(healthy.heartbeats().take(5))
+                .expectNextCount(5)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(
+                        r -> FakePlatform.isHeartbeat(r) && r.uri().getPath().contains(hanging.agentSessionId() + "/")))
+                .isEmpty();
+        release.set(true);
+        close(hanging);
+        close(healthy);
+    }
+
+    /** PITFALLS A1: the service is bound where its health is asked. */
+    @Test
+    void a1_theHealthSignalSeesTheService() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .heartbeatInterval(Duration.ofMillis(10))
+                .health(() -> caracal.headers().thenReturn(Health.HEALTHY))
+                .build());
+        StepVerifier.create(agent.heartbeats().take(2))
+                .expectNextCount(2)
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    /** PITFALLS A1: renewal, takeover and close carry the bearer and the trace. */
+    @Test
+    void a1_everyCallOfALeaseCarriesIdentityAndTrace() {
+        ServiceAgent agent = agent();
+        StepVerifier.create(agent.heartbeat())
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+        assertThat(platform.requests(r -> FakePlatform.isHeartbeat(r) || FakePlatform.isTerminate(r)))
+                .hasSize(2)
+                .allSatisfy(r -> {
+                    assertThat(FakePlatform.header(r, "Authorization")).isEqualTo("Bearer token-1");
+                    assertThat(FakePlatform.header(r, "traceparent"))
+                            .contains(agent.context().traceId());
+                });
+    }
+
+    /** Whoever closes it, a service ends once. */
+    @Test
+    void s1_anAgentClosedInsideItsWorkEndsOnce() {
+        AtomicInteger hooks = new AtomicInteger();
+        Disposable hook = caracal.onSessionEnd(context -> Mono.fromRunnable(hooks::incrementAndGet));
+        StepVerifier.create(caracal.runService(
+                        ServiceOptions.defaults(),
+                        agent -> agent.disposeLater().then(agent.disposeLater()).then(Mono.<String>empty())))
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isTerminate)).hasSize(1);
+        assertThat(hooks).hasValue(1);
+        hook.dispose();
+    }
+
+    @Test
+    void s6_anOpenServiceDoesNotHoldUpTheClose() {
+        ServiceAgent agent = agent();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(Duration.ofSeconds(5));
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.CLOSED);
+        assertThat(platform.live()).isEmpty();
+    }
+
+    @Test
+    void s8_startHooksRunForServicesAndNotForHolders() {
+        List<String> order = new java.util.concurrent.CopyOnWriteArrayList<>();
+        Disposable start = caracal.onSessionStart(
+                context -> Mono.fromRunnable(() -> order.add("start " + context.agentSessionId())));
+        Disposable stop =
+                caracal.onSessionEnd(context -> Mono.fromRunnable(() -> order.add("end " + context.agentSessionId())));
+        close(agent(ServiceOptions.builder().grant(ledger()).build()));
+        assertThat(order).containsExactly("start session-2", "end session-2");
+        start.dispose();
+        stop.dispose();
+    }
+
+    /** DESIGN L0: what was never sent takes nobody's session over. */
+    @Test
+    void l0_anAttachThatWasCancelledBeforeItWasSentFencesNobody() {
+        Sinks.Empty<Void> gate = Sinks.empty();
+        platform.next(FakePlatform::isToken, real -> gate.asMono().then(real));
+        caracal.attachService("somebodys-session").subscribe().dispose();
+        gate.tryEmitEmpty().orThrow();
+        assertThat(platform.requests(FakePlatform::isAttach)).isEmpty();
+        assertThat(platform.requests(FakePlatform::isTerminate)).isEmpty();
+    }
+
+    @Test
+    void l0_anAttachThatWasCancelledInFlightClosesTheSession() {
+        ServiceAgent first = agent();
+        Sinks.Empty<Void> gate = Sinks.empty();
+        platform.next(FakePlatform::isAttach, real -> real.delayUntil(r -> gate.asMono()));
+        caracal.attachService(first.agentSessionId()).subscribe().dispose();
+        gate.tryEmitEmpty().orThrow();
+        assertThat(platform.live()).isEmpty();
+        close(first);
+    }
+
+    /** The words of a proxy end no lease. */
+    @ParameterizedTest
+    @ValueSource(ints = {401, 403, 404})
+    void l2_whatIsNotTheCoordinatorsOwnWordIsTransient(int status) {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, status, "<html>default backend</html>");
+        platform.nextAnswer(FakePlatform::isHeartbeat, status, "<html>default backend</html>");
+        StepVerifier.create(agent.heartbeat())
+                .expectError(CoordinatorException.class)
+                .verify(LIMIT);
+        assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+        close(agent);
+        assertThat(platform.live()).isEmpty();
+    }
+
+    /** PITFALLS I2: a holder that was fenced stops, and its children with it. */
+    @Test
+    void i2_aFencedHolderStops() {
+        ServiceAgent agent = agent();
+        platform.nextAnswer(FakePlatform::isHeartbeat, 409, "{\"error\":\"session_lease_fenced\"}");
+        StepVerifier.create(agent.heartbeat())
+                .expectError(LeaseLostException.class)
+                .verify(LIMIT);
+        StepVerifier.create(agent.headers()).expectError(ClosedException.class).verify(LIMIT);
+        ServiceAgent child =
+                Objects.requireNonNull(agent.bind(caracal.spawnService()).block(LIMIT));
+        close(agent);
+        assertThat(child.state()).isEqualTo(ServiceAgent.State.CLOSED);
+        assertThat(platform.ended()).containsExactly(child.agentSessionId());
+        platform.live().clear();
+    }
+
+    /** DESIGN L7: work that was bound before shows the renewed delegation. */
+    @Test
+    void l7_boundWorkShowsTheRenewedDelegation() {
+        ServiceAgent agent = agent(ServiceOptions.builder()
+                .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
+                .build());
+        String first = agent.context().delegationEdgeId().orElseThrow();
+        StepVerifier.create(agent.bind(caracal.headers()
+                        .map(headers -> headers.getOrDefault("baggage", ""))
+                        .filter(baggage -> !baggage.contains(first))
+                        .repeatWhenEmpty(500, n -> n.delayElements(Duration.ofMillis(10)))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        close(agent);
+    }
+
+    @Test
+    void s3_aReplayOfOurOwnLostAttemptIsNoStranger() {
+        platform.nextLost(
+                FakePlatform::isOpen,
+                new run.caracal.error.TransportException(run.caracal.error.TransportException.Kind.IO, "lost", null));
+        ServiceAgent agent =
+                agent(ServiceOptions.builder().idempotencyKey("worker-1").build());
+        assertThat(platform.opened()).isEqualTo(1);
+        close(agent);
     }
 }

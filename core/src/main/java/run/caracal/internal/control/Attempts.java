@@ -3,7 +3,6 @@ package run.caracal.internal.control;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -41,6 +40,24 @@ final class Attempts {
      */
     record Operation(String name, int retries, boolean keepsBearer) {}
 
+    /**
+     * Reads a 2xx answer.
+     *
+     * @param <T> the type of the result
+     */
+    @FunctionalInterface
+    interface Reader<T> {
+        /**
+         * Reads it.
+         *
+         * @param sent the request
+         * @param answer its answer
+         * @param repeated whether an earlier attempt may have done already what this one asked for
+         * @return the result
+         */
+        T read(HttpRequest sent, HttpResponse answer, boolean repeated);
+    }
+
     private final HttpTransport transport;
     private final TokenCache tokens;
     private final EventBus events;
@@ -66,10 +83,7 @@ final class Attempts {
      * @return the result, or the last error
      */
     <T> Mono<T> run(
-            Operation operation,
-            Function<String, HttpRequest> request,
-            BiFunction<HttpRequest, HttpResponse, T> read,
-            BooleanSupplier abandoned) {
+            Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             Run<T> run = new Run<>(operation, request, read, abandoned);
             Mono<T> result = tokens.get().flatMap(run::attempt);
@@ -85,18 +99,14 @@ final class Attempts {
     private final class Run<T> {
         private final Operation operation;
         private final Function<String, HttpRequest> request;
-        private final BiFunction<HttpRequest, HttpResponse, T> read;
+        private final Reader<T> read;
         private final BooleanSupplier abandoned;
         private int attempts;
         private int retried;
         private boolean ambiguous;
         private boolean refreshed;
 
-        Run(
-                Operation operation,
-                Function<String, HttpRequest> request,
-                BiFunction<HttpRequest, HttpResponse, T> read,
-                BooleanSupplier abandoned) {
+        Run(Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
             this.operation = operation;
             this.request = request;
             this.read = read;
@@ -119,7 +129,7 @@ final class Attempts {
                         if (!ErrorAnswers.isSuccess(answer.status())) {
                             throw ErrorAnswers.coordinator(sent, answer, Instant.now());
                         }
-                        return read.apply(sent, answer);
+                        return read.read(sent, answer, ambiguous);
                     })
                     .onErrorResume(e -> failed(token, e));
         }

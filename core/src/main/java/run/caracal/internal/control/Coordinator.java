@@ -126,10 +126,11 @@ public final class Coordinator {
             return attempts.run(
                             OPEN,
                             bearer -> requests.open(request, call(bearer, opening.trace())),
-                            (sent, answer) -> {
+                            (sent, answer, repeated) -> {
                                 SessionAnswer opened = read(sent, answer);
-                                // With a generated key a replay can only be that of our own lost attempt.
-                                if (opened.isReplay() && key != null && !opening.adopt()) {
+                                // A replay may be that of our own lost attempt, with a generated key it can be no
+                                // other.
+                                if (opened.isReplay() && key != null && !opening.adopt() && !repeated) {
                                     throw new SessionReplayedException(opened.agentSessionId());
                                 }
                                 return opened;
@@ -182,7 +183,7 @@ public final class Coordinator {
         return attempts.run(
                 RENEW,
                 bearer -> requests.heartbeat(config.zoneId(), agentSessionId, status, generation, call(bearer, trace)),
-                LeaseAnswer::parse,
+                (sent, answer, repeated) -> LeaseAnswer.parse(sent, answer),
                 () -> false);
     }
 
@@ -191,14 +192,15 @@ public final class Coordinator {
      *
      * @param agentSessionId the session
      * @param trace the trace it belongs to
+     * @param abandoned whether the caller has gone
      * @return the lease in its new generation
      */
-    public Mono<LeaseAnswer> attach(String agentSessionId, Envelope trace) {
+    public Mono<LeaseAnswer> attach(String agentSessionId, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                 ATTACH,
                 bearer -> requests.attach(config.zoneId(), agentSessionId, call(bearer, trace)),
-                LeaseAnswer::parse,
-                () -> false);
+                (sent, answer, repeated) -> LeaseAnswer.parse(sent, answer),
+                abandoned);
     }
 
     /**
@@ -213,7 +215,7 @@ public final class Coordinator {
         return attempts.run(
                         TERMINATE,
                         bearer -> requests.terminate(config.zoneId(), agentSessionId, generation, call(bearer, trace)),
-                        (sent, answer) -> true,
+                        (sent, answer, repeated) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, e -> e.isSessionGone() ? Mono.empty() : Mono.error(e))
                 .then();
@@ -231,7 +233,7 @@ public final class Coordinator {
         return attempts.run(
                 DELEGATE,
                 bearer -> requests.delegate(delegation, call(bearer, trace)),
-                DelegationAnswer::parse,
+                (sent, answer, repeated) -> DelegationAnswer.parse(sent, answer),
                 abandoned);
     }
 
@@ -248,7 +250,7 @@ public final class Coordinator {
                         CHECK,
                         bearer -> requests.inbound(
                                 config.zoneId(), agentSessionId, delegationEdgeId, call(bearer, trace)),
-                        InboundAnswer::parse,
+                        (sent, answer, repeated) -> InboundAnswer.parse(sent, answer),
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation);
     }
@@ -264,7 +266,7 @@ public final class Coordinator {
         return attempts.run(
                         REVOKE,
                         bearer -> requests.revoke(config.zoneId(), delegationEdgeId, call(bearer, trace)),
-                        (sent, answer) -> true,
+                        (sent, answer, repeated) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
                 .then();

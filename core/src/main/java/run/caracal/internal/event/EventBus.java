@@ -186,7 +186,8 @@ public final class EventBus {
             return Mono.fromRunnable(() -> {})
                     .subscribeOn(scheduler)
                     .timeout(CLOSE_TIMEOUT, Mono.empty())
-                    .publishOn(Schedulers.parallel())
+                    // Shutting a thread pool down may wait for a lock of its own.
+                    .publishOn(Schedulers.boundedElastic())
                     .then(Mono.fromRunnable(scheduler::dispose));
         });
     }

@@ -32,6 +32,9 @@ public final class LeaseKeeper<L> {
     static final Duration MIN_CADENCE = Duration.ofSeconds(1);
     static final Duration MAX_CADENCE = Duration.ofMinutes(5);
 
+    /** Nothing is timed beyond this; no lease of the platform is near it. */
+    private static final Duration MAX_LENGTH = Duration.ofDays(7);
+
     /** How often the last moments of a lease are used. */
     private static final Duration LAST_CADENCE = Duration.ofMillis(250);
 
@@ -100,10 +103,12 @@ public final class LeaseKeeper<L> {
     private volatile @Nullable LeaseLostException loss;
     private volatile @Nullable Long generation;
     private volatile long expiresAtNanos = UNKNOWN;
+    private volatile long lengthNanos = UNKNOWN;
+    private volatile long watchedAtNanos;
     private int failures;
     private int listeners;
     private @Nullable Disposable loop;
-    private @Nullable Disposable watch;
+    private volatile @Nullable Disposable watch;
 
     /**
      * Starts keeping a lease.
@@ -146,13 +151,15 @@ public final class LeaseKeeper<L> {
      *     else what the renewal met, after which the lease still stands until its deadline
      */
     public Mono<L> beat() {
-        return flight.handle((outcome, sink) -> {
-            if (outcome.error() != null) {
-                sink.error(outcome.error());
-            } else if (outcome.value() != null) {
-                sink.next(outcome.value());
-            }
-        });
+        return flight.<L>handle((outcome, sink) -> {
+                    if (outcome.error() != null) {
+                        sink.error(outcome.error());
+                    } else if (outcome.value() != null) {
+                        sink.next(outcome.value());
+                    }
+                })
+                // Not on the timer of all leases: what the caller does there would hold them up.
+                .publishOn(Schedulers.parallel());
     }
 
     private Mono<L> renewal() {
@@ -170,6 +177,9 @@ public final class LeaseKeeper<L> {
                 return Mono.error(lose(Reason.EXPIRED, null));
             }
             return holder.renew(generation)
+                    // Nothing is sent any more for a lease that is lost or given up meanwhile.
+                    .takeUntilOther(end.asMono().onErrorComplete())
+                    .switchIfEmpty(Mono.error(() -> lossOr(closed())))
                     .timeout(Duration.ofNanos(Math.min(left / 3, MAX_BEAT.toNanos())), timer)
                     .map(granted -> {
                         accept(granted, sent);
@@ -241,17 +251,18 @@ public final class LeaseKeeper<L> {
             });
             return step.repeat(this::isKept);
         }
-        long period = interval.toNanos();
-        long left = left(nanos());
-        if (left != UNKNOWN && period > left / 3) {
-            period = Math.max(1, left / 3);
+        long period = (interval.compareTo(MAX_LENGTH) < 0 ? interval : MAX_LENGTH).toNanos();
+        long third = lengthNanos / 3;
+        if (period > third) {
+            period = Math.max(1, third);
             log.warn(
                     "The heartbeat interval {} is more than a third of the lease of {}; renewing every {} ms instead",
                     interval,
                     holder.agentSessionId(),
                     TimeUnit.NANOSECONDS.toMillis(period));
         }
-        long first = (long) (period * ThreadLocalRandom.current().nextDouble());
+        long soon = Math.min(period, left(nanos()) / 3);
+        long first = (long) (Math.max(0, soon) * ThreadLocalRandom.current().nextDouble());
         return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
                 .onBackpressureDrop()
                 .concatMap(tick -> loopBeat(), 0);
@@ -278,7 +289,16 @@ public final class LeaseKeeper<L> {
             generation = granted.generation();
         }
         Duration length = granted.length();
-        expiresAtNanos = length == null ? UNKNOWN : sentNanos + length.toNanos();
+        // An answer without a deadline says nothing about the one that was known.
+        if (length != null) {
+            lengthNanos = Math.min(length.compareTo(MAX_LENGTH) < 0 ? length.toNanos() : UNKNOWN, MAX_LENGTH.toNanos());
+        }
+        expiresAtNanos = lengthNanos == UNKNOWN ? UNKNOWN : sentNanos + lengthNanos;
+        Disposable watching = watch;
+        if (watching != null && expiresAtNanos != UNKNOWN && expiresAtNanos - watchedAtNanos < 0) {
+            watching.dispose();
+            watch();
+        }
     }
 
     private void publish(L renewed) {
@@ -298,6 +318,7 @@ public final class LeaseKeeper<L> {
         synchronized (this) {
             if (state.get() == State.KEPT) {
                 long wait = left == UNKNOWN ? UNKNOWN_CADENCE.toNanos() : left;
+                watchedAtNanos = nanos() + wait;
                 watch = timer.schedule(this::watch, wait, TimeUnit.NANOSECONDS);
             }
         }
@@ -327,7 +348,7 @@ public final class LeaseKeeper<L> {
         var unused = lose(reason, new LeaseLostException(reason, holder.agentSessionId(), cause));
     }
 
-    private LeaseLostException lossOr(LeaseLostException other) {
+    private RuntimeException lossOr(RuntimeException other) {
         LeaseLostException known = loss;
         return known == null ? other : known;
     }
@@ -366,7 +387,8 @@ public final class LeaseKeeper<L> {
      *     thread than the renewals
      */
     public Mono<Void> end() {
-        return end.asMono().publishOn(Schedulers.parallel());
+        // Also while every parallel worker is blocked, and for those who block themselves when they hear of it.
+        return end.asMono().publishOn(Schedulers.boundedElastic());
     }
 
     /**

@@ -61,6 +61,9 @@ public final class Scope {
         final R resource;
         final Mono<Void> end;
 
+        /** Whether its owner ends it: it does not end with some work, so that waiting for it makes no sense. */
+        volatile boolean handedOver;
+
         Held(R resource, Mono<Void> end) {
             this.resource = resource;
             this.end = end;
@@ -73,7 +76,8 @@ public final class Scope {
      * @param <R> the type of the resource
      * @param open opens a resource; told whether the caller has gone, it may stop retrying what cannot have opened one
      * @param end ends a resource; subscribed once for each
-     * @param budget how long a pipeline waits for the end; after that it goes on by itself
+     * @param budget how long a pipeline waits for the end, given the error of its work or {@code null}; after that it goes
+     *     on by itself
      * @param failOnEnd maps the failure of an end after successful work to the error that replaces the result; gives
      *     {@code null} to keep the result
      * @param report hears of every failed end, and of every failed open whose caller has gone
@@ -81,7 +85,7 @@ public final class Scope {
     public record Lifecycle<R>(
             Function<BooleanSupplier, Mono<R>> open,
             Function<R, Mono<Void>> end,
-            Duration budget,
+            Function<@Nullable Throwable, Duration> budget,
             Function<Throwable, @Nullable RuntimeException> failOnEnd,
             Consumer<Throwable> report) {}
 
@@ -104,8 +108,8 @@ public final class Scope {
     }
 
     /**
-     * Refuses new resources, waits for those it holds, ends what is left when the grace is over, and waits for that once
-     * more as long.
+     * Refuses new resources, ends those that were handed over to an owner, waits for those whose work ends, ends what is left
+     * when the grace is over, and waits for that once more as long.
      *
      * @param grace how long to wait, twice at most
      * @param timer where time is measured
@@ -122,7 +126,14 @@ public final class Scope {
                         .timeout(grace, Mono.empty(), timer);
             });
             // Inside a scope that ends what is left, there is no more time to wait.
-            return isEnclosedInSweep() ? rest : drained.asMono().timeout(grace, rest, timer);
+            if (isEnclosedInSweep()) {
+                return rest;
+            }
+            Mono<Void> owned = Flux.fromIterable(held)
+                    .filter(h -> h.handedOver)
+                    .flatMap(h -> h.end.onErrorComplete(), Integer.MAX_VALUE)
+                    .then();
+            return Mono.when(owned, drained.asMono()).timeout(grace, rest, timer);
         });
     }
 
@@ -204,7 +215,15 @@ public final class Scope {
                 gone.set(true);
                 endDetached(shared, lifecycle, context);
             };
-            return shared.map(h -> handle.apply(h.resource, h.end))
+            return shared.map(h -> {
+                        try {
+                            h.handedOver = true;
+                            return handle.apply(h.resource, h.end);
+                        } catch (RuntimeException e) {
+                            takeBack.run();
+                            throw e;
+                        }
+                    })
                     .transform(Operators.<A, A>lift((scannable, actual) -> new Delivery<>(actual, takeBack)));
         });
     }
@@ -266,14 +285,14 @@ public final class Scope {
     }
 
     private <R> Mono<Void> afterSuccess(Lifecycle<R> lifecycle, Held<R> h) {
-        return bounded(lifecycle, h).onErrorResume(failure -> {
+        return bounded(lifecycle, h, null).onErrorResume(failure -> {
             RuntimeException replacement = lifecycle.failOnEnd().apply(failure);
             return replacement == null ? Mono.empty() : Mono.error(new EndFailed(replacement));
         });
     }
 
     private <R> Mono<Void> afterError(Lifecycle<R> lifecycle, Held<R> h, Throwable error) {
-        return bounded(lifecycle, h).onErrorResume(failure -> {
+        return bounded(lifecycle, h, error).onErrorResume(failure -> {
             // A shared exception instance would grow for ever.
             if (error.getSuppressed().length < MAX_SUPPRESSED) {
                 Exceptions.addSuppressed(error, failure);
@@ -283,8 +302,8 @@ public final class Scope {
     }
 
     /** The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. */
-    private static <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h) {
-        return h.end.timeout(lifecycle.budget(), Mono.empty());
+    private static <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
+        return h.end.timeout(lifecycle.budget().apply(error), Mono.empty());
     }
 
     /** usingWhen wraps the failure of a cleanup after success into a RuntimeException of its own. */

@@ -90,6 +90,16 @@ final class Hints {
                     "Only the application that issued a delegation may do this: check CARACAL_APPLICATION_ID."),
             Map.entry("parent_delegation_ambiguous", "The issuer has several delegations: say which one to narrow."),
             Map.entry(
+                    "session_not_service",
+                    "The session is a task, which has no lease: heartbeat and attachService are for services; open one with spawnService."),
+            Map.entry(
+                    "session_not_found",
+                    "The zone has no live session of this id: check the id, and that the session has not ended."),
+            Map.entry("session_suspended", "The session is suspended: have it resumed, or open a new service."),
+            Map.entry(
+                    "session_subject_inactive",
+                    "The authority record of the session is not active any more: open a new session with a live one."),
+            Map.entry(
                     "session_lease_fenced",
                     "Another process has taken over this session: stop, and leave the session to it."),
             Map.entry(

@@ -237,7 +237,9 @@ class LeaseKeeperTest {
     void c8_closeCompletesListenersAndStopsTheRenewals() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> k == 2 ? Mono.never() : Mono.just("r" + k));
         List<String> heard = listen(keeper, Duration.ofSeconds(10));
-        pass(Duration.ofSeconds(21));
+        while (beats.size() < 2) {
+            pass(Duration.ofMillis(250));
+        }
         assertThat(inFlight).hasValue(1);
         keeper.close();
         keeper.close();
@@ -261,6 +263,7 @@ class LeaseKeeperTest {
                 .then(keeper::close)
                 .then(() -> answer.tryEmitError(new LeaseLostException(Reason.GONE, "svc", null))
                         .orThrow())
+                .then(() -> pass(Duration.ofMillis(250)))
                 .expectError(ClosedException.class)
                 .verify(LIMIT);
         assertThat(losses).isEmpty();
@@ -348,5 +351,66 @@ class LeaseKeeperTest {
         assertThat(keeper.isKept())
                 .as("a renewal that failed by hand is no loss")
                 .isTrue();
+    }
+
+    /** A deadline that comes nearer is watched at once. */
+    @Test
+    void l6_aLeaseThatGetsShorterIsLostAtItsNewDeadline() {
+        Duration[] length = {Duration.ofSeconds(120)};
+        LeaseKeeper.Holder<String> holder = new LeaseKeeper.Holder<>() {
+            @Override
+            public String agentSessionId() {
+                return "svc";
+            }
+
+            @Override
+            public Mono<Granted<String>> renew(@Nullable Long generation) {
+                return Mono.just(new Granted<>("r", null, length[0]));
+            }
+
+            @Override
+            public void lost(LeaseLostException loss) {
+                losses.add(loss);
+            }
+        };
+        LeaseKeeper<String> keeper =
+                new LeaseKeeper<>(holder, new Granted<>("first", 1L, length[0]), time.now(TimeUnit.NANOSECONDS), time);
+        length[0] = Duration.ofSeconds(10);
+        StepVerifier.create(keeper.beat())
+                .then(() -> pass(Duration.ofMillis(250)))
+                .expectNext("r")
+                .expectComplete()
+                .verify(LIMIT);
+        pass(Duration.ofSeconds(9));
+        assertThat(losses).isEmpty();
+        pass(Duration.ofSeconds(2));
+        assertThat(losses).hasSize(1);
+    }
+
+    /** What no clock of this world can hold is clamped, not an error that leaves a session open. */
+    @Test
+    void absurdLengthsAreClamped() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofDays(3_000_000), k -> Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofDays(1_000_000));
+        pass(Duration.ofSeconds(1));
+        assertThat(keeper.isKept()).isTrue();
+        assertThat(heard).isEmpty();
+    }
+
+    /** PITFALLS C8: a renewal that waits for something before it is sent is not sent after the close. */
+    @Test
+    void c8_aRenewalThatWaitsIsNotSentAfterTheClose() {
+        AtomicInteger sent = new AtomicInteger();
+        reactor.core.publisher.Sinks.Empty<Void> health = reactor.core.publisher.Sinks.empty();
+        LeaseKeeper<String> keeper = keeper(
+                Duration.ofSeconds(90),
+                k -> health.asMono().then(Mono.fromSupplier(() -> "r" + sent.incrementAndGet())));
+        StepVerifier.create(keeper.beat())
+                .then(keeper::close)
+                .then(() -> health.tryEmitEmpty().orThrow())
+                .then(() -> pass(Duration.ofMillis(250)))
+                .expectError(ClosedException.class)
+                .verify(LIMIT);
+        assertThat(sent).hasValue(0);
     }
 }

@@ -40,7 +40,7 @@ class ScopeTest {
         return new Lifecycle<>(
                 abandoned -> open.doOnNext(s -> opened.incrementAndGet()),
                 s -> end.doFinally(x -> ended.incrementAndGet()),
-                Duration.ofSeconds(5),
+                error -> Duration.ofSeconds(5),
                 failOnEnd,
                 reported::add);
     }
