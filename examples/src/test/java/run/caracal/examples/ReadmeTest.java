@@ -51,7 +51,10 @@ class ReadmeTest {
                 Mono<Receipt> charge(Order order) { return Mono.empty(); }
                 Flux<Row> export() { return Flux.empty(); }
                 Caracal caracal = null;
+                Caracal peer = null;
                 HttpClient http = null;
+                String targetSessionId = "";
+                String delegationEdgeId = "";
                 void snippet() throws Exception {
             """;
 
@@ -102,6 +105,8 @@ class ReadmeTest {
     @Test
     void theSectionsBeginWithTheirCommand() throws IOException {
         assertThat(firstBlock("## Quick start")).isEqualTo("mvn -q process-classes -Dexample=quickstart");
+        assertThat(firstBlock("## Long-lived service agents")).isEqualTo("mvn -q process-classes -Dexample=daemon");
+        assertThat(firstBlock("## Spawn a narrowed child")).isEqualTo("mvn -q process-classes -Dexample=delegation");
         assertThat(firstBlock("## Examples")).isEqualTo("mvn -q process-classes -Dexample=<name>");
         assertThat(Files.readString(Path.of("..", ".ci", "run"))).contains("\n" + firstBlock("## Tests") + "\n");
     }
