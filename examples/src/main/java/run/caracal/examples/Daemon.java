@@ -142,7 +142,7 @@ final class Daemon {
                 Completion completion = renewed.completion();
                 if (completion.outcome() == Completion.Outcome.SUCCESS) {
                     out.println(worker + ": lease renewed");
-                } else {
+                } else if (completion.outcome() == Completion.Outcome.FAILURE) {
                     out.println(worker + ": lease not renewed (" + completion.code() + ")");
                 }
             } else if (event instanceof CaracalEvent.LeaseLost lost) {
