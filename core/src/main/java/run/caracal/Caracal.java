@@ -1,6 +1,7 @@
 package run.caracal;
 
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,6 +22,7 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
+import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
@@ -28,6 +30,7 @@ import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.Ids;
+import run.caracal.internal.config.Rules;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.event.EventBus;
@@ -59,6 +62,7 @@ public final class Caracal implements Disposable {
     private final EventBus events = new EventBus();
     private final TokenCache tokens;
     private final Router router;
+    private final Mandates mandates;
     private final Outbound outbound;
     private final Sessions sessions;
     private final Delegations delegations;
@@ -76,10 +80,13 @@ public final class Caracal implements Disposable {
         this.ownsTransport = config.transport().isEmpty();
         this.transport = config.transport().orElseGet(Caracal::findTransport);
         Scheduler timer = Schedulers.parallel();
-        this.tokens = new TokenCache(new StsClient(config, transport, events), timer);
+        StsClient sts = new StsClient(config, transport, events);
+        this.tokens = new TokenCache(sts, timer);
         Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
-        this.outbound = new Outbound(config, router, tokens, sessions.scope());
+        this.mandates = new Mandates(
+                config, sts, new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer), timer);
+        this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         this.delegations =
                 new Delegations(config, coordinator, events, sessions.grants(), sessions.scope(), () -> disposed);
@@ -493,6 +500,72 @@ public final class Caracal implements Disposable {
                     });
                 })
                 .onErrorStop();
+    }
+
+    /**
+     * Mints a one-shot mandate with every default; see {@link #mintMandate(String, List, MandateOptions)}.
+     *
+     * @param resource the resource identifier, for instance {@code resource://billing-api}
+     * @param scopes what the call needs; none for the scopes of the session's grant, if it names the resource, else those
+     *     of the configuration
+     * @return a new mandate
+     * @throws IllegalArgumentException if the resource or a scope is none
+     */
+    public Mono<Mandate> mintMandate(String resource, String... scopes) {
+        return mintMandate(resource, Arrays.asList(scopes), MandateOptions.defaults());
+    }
+
+    /**
+     * Mints a one-shot mandate for the bound session and its delegation: the bearer of one call through the Gateway. For
+     * clients that cannot be decorated; a decorated client with scopes mints by itself. Each subscription is exactly one
+     * request for a mandate, and none is kept (DESIGN S4, T3).
+     *
+     * <p>A session that holds no delegation obtains one: a child of it is opened, with the labels of the options, and
+     * receives a delegation of exactly this resource and these scopes. Both are kept for further mandates, and ended with
+     * the session.
+     *
+     * @param resource the resource identifier
+     * @param scopes what the call needs; none for the scopes of the session's grant, if it names the resource, else those
+     *     of the configuration
+     * @param options how long it lives, and the approval that it presents
+     * @return a new mandate; {@link run.caracal.error.NoContextException} outside a session, {@link ConfigurationException}
+     *     without a client secret and when no scopes are known, {@link run.caracal.error.ApprovalRequiredException} when a
+     *     person has to approve first, another {@link run.caracal.error.StsException} when the mandate is refused, or a {@link
+     *     run.caracal.error.CoordinatorException} when the delegation is
+     * @throws IllegalArgumentException if the resource or a scope is none
+     */
+    public Mono<Mandate> mintMandate(String resource, List<String> scopes, MandateOptions options) {
+        String id = DelegationSpec.requireResource(resource, "resource");
+        Objects.requireNonNull(options, "options");
+        String fault = scopes.isEmpty() ? null : Rules.callScopes(scopes);
+        if (fault != null) {
+            throw new IllegalArgumentException("scopes " + fault);
+        }
+        List<String> given = List.copyOf(scopes);
+        return Mono.<Mandate>deferContextual(view -> {
+                    if (disposed) {
+                        return Mono.error(closed());
+                    }
+                    CaracalContext context = outbound.acting(CaracalContext.find(view));
+                    if (context == null) {
+                        return Mono.error(new NoContextException(
+                                "No Caracal context is bound in the Reactor Context, so no mandate was minted. Bind one with "
+                                        + "spawn(...) or bind(context, publisher)"));
+                    }
+                    List<String> wanted = given.isEmpty() ? mandates.scopes(context, id) : given;
+                    return wanted.isEmpty()
+                            ? Mono.error(noScopes(id))
+                            : mandates.mint(context, id, wanted, options).map(Mandates.Minted::mandate);
+                })
+                .onErrorStop();
+    }
+
+    private static ConfigurationException noScopes(String resource) {
+        return new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "scopes",
+                "not set for " + resource,
+                "a mandate is minted for scopes and none are known; name them, or configure them with "
+                        + "CARACAL_RESOURCE_SCOPES or scopes of the credential in the profile")));
     }
 
     /**

@@ -3,6 +3,7 @@ package run.caracal;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -46,6 +47,7 @@ final class Outbound {
     private final CaracalConfig config;
     private final Router router;
     private final TokenCache tokens;
+    private final Mandates mandates;
     private final Set<String> configured;
     private final Scope client;
     private final Set<String> vouched = ConcurrentHashMap.newKeySet();
@@ -56,7 +58,8 @@ final class Outbound {
      *
      * @param client the scope of its sessions: contexts of another client are refused
      */
-    Outbound(CaracalConfig config, Router router, TokenCache tokens, Scope client) {
+    Outbound(CaracalConfig config, Router router, TokenCache tokens, Mandates mandates, Scope client) {
+        this.mandates = mandates;
         this.client = client;
         this.config = config;
         this.router = router;
@@ -83,8 +86,7 @@ final class Outbound {
                     return Mono.error(Caracal.closed());
                 }
                 // A caller's onErrorContinue must not turn a refusal into nothing.
-                return resolve(propagation, options.asApplication(), url, resource, context)
-                        .onErrorStop();
+                return resolve(propagation, options, url, resource, context).onErrorStop();
             } catch (CaracalException refused) {
                 return Mono.error(refused);
             }
@@ -93,7 +95,7 @@ final class Outbound {
 
     private Mono<OutboundCall> resolve(
             @Nullable Propagation chosen,
-            boolean asApplication,
+            TransportOptions options,
             String url,
             @Nullable String resource,
             ContextView context) {
@@ -120,7 +122,14 @@ final class Outbound {
             }
         }
         CaracalContext bound = CaracalContext.find(context);
-        Envelope envelope = envelope(bound, asApplication);
+        Envelope envelope = envelope(bound, options.asApplication());
+        if (!(route instanceof Route.PassThrough)) {
+            String target = target(route, resource, options, bound);
+            List<String> scopes = target == null ? List.of() : scopes(options, bound, target);
+            if (target != null && !scopes.isEmpty()) {
+                return minted(route, target, scopes, options, bound);
+            }
+        }
         AccessToken token = tokens.peek();
         if (token != null) {
             return Mono.just(call(route, url, envelope, token));
@@ -128,9 +137,80 @@ final class Outbound {
         return tokens.get().map(fetched -> call(route, url, envelope, fetched));
     }
 
+    /**
+     * The resource of a request to the Gateway; {@code null} when it becomes known only as the request leaves, and no scopes
+     * depend on it.
+     */
+    private @Nullable String target(
+            Route route, @Nullable String named, TransportOptions options, @Nullable CaracalContext bound) {
+        if (route instanceof Route.Rewritten rewritten) {
+            return rewritten.resource();
+        }
+        if (named != null && !named.isEmpty()) {
+            return named;
+        }
+        if (options.scopes().isEmpty() && !mandates.knowsScopes(bound)) {
+            return null;
+        }
+        if (config.resourceIds().size() == 1) {
+            return config.resourceIds().get(0);
+        }
+        throw new RoutingException(
+                "A request to the Gateway with scopes has to say early which resource it is for, because "
+                        + "its mandate is minted for that resource, so nothing was sent. Set " + RESOURCE
+                        + " on the HttpClient with headers(...), use the WebClient filter, or call the bound address of the "
+                        + "resource");
+    }
+
+    private List<String> scopes(TransportOptions options, @Nullable CaracalContext bound, String resource) {
+        return options.scopes().isEmpty() ? mandates.scopes(bound, resource) : options.scopes();
+    }
+
+    /** A request with a mandate of its own: minted for each resolution, and good for one request. */
+    private Mono<OutboundCall> minted(
+            Route route,
+            String resource,
+            List<String> scopes,
+            TransportOptions options,
+            @Nullable CaracalContext bound) {
+        requireKnown(resource);
+        if (bound == null) {
+            throw new NoContextException(
+                    "A request with scopes needs a session that acts, and no Caracal context is bound in the Reactor Context, so "
+                            + "nothing was sent. Make the call inside spawn(...), or bind a context with bind(context, publisher)");
+        }
+        mandates.requireMintable(bound);
+        return mandates.mint(bound, resource, scopes, MandateOptions.defaults().withLabels(options.labels()))
+                .map(minted -> {
+                    String bearer = minted.mandate().value();
+                    return route instanceof Route.Rewritten rewritten
+                            ? new Identified(rewritten.url(), resource, resource, true, minted.envelope(), null, bearer)
+                            : new Identified(
+                                    ((Route.AtGateway) route).url(),
+                                    null,
+                                    resource,
+                                    true,
+                                    minted.envelope(),
+                                    null,
+                                    bearer);
+                });
+    }
+
+    /** The bound context, when a call may be made under it. */
+    @Nullable
+    CaracalContext acting(@Nullable CaracalContext bound) {
+        CaracalContext context = Sessions.own(bound, client);
+        Session session = context == null ? null : context.session();
+        if (context != null && session != null && session.hasEnded()) {
+            throw new ClosedException("The agent session " + context.agentSessionId()
+                    + " has ended, so nothing was sent; calls belong inside the work of the session");
+        }
+        return context;
+    }
+
     /** The identity of a context, or of the application outside of one. */
     Envelope envelope(@Nullable CaracalContext bound, boolean asApplication) {
-        CaracalContext context = Sessions.own(bound, client);
+        CaracalContext context = acting(bound);
         if (context == null) {
             if (!asApplication) {
                 throw new NoContextException(
@@ -151,12 +231,12 @@ final class Outbound {
     private OutboundCall call(Route route, String url, Envelope envelope, AccessToken token) {
         if (route instanceof Route.Rewritten rewritten) {
             requireCovered(token, rewritten.resource());
-            return new Identified(rewritten.url(), rewritten.resource(), true, envelope, token);
+            return new Identified(rewritten.url(), rewritten.resource(), null, true, envelope, token, token.value());
         }
         if (route instanceof Route.AtGateway at) {
-            return new Identified(at.url(), null, true, envelope, token);
+            return new Identified(at.url(), null, null, true, envelope, token, token.value());
         }
-        return new Identified(url, null, false, envelope, token);
+        return new Identified(url, null, null, false, envelope, token, token.value());
     }
 
     private void requireKnown(String resource) {
@@ -223,9 +303,26 @@ final class Outbound {
         private final @Nullable String resource;
         private final boolean gateway;
         private final Envelope envelope;
-        private final AccessToken token;
+        private final @Nullable AccessToken token;
+        private final @Nullable String mintedFor;
+        private final String bearer;
+        private final AtomicBoolean used = new AtomicBoolean();
 
-        Identified(String url, @Nullable String resource, boolean gateway, Envelope envelope, AccessToken token) {
+        /**
+         * Decides.
+         *
+         * @param mintedFor the resource of the one-shot mandate that is the bearer; {@code null} when it is the token
+         */
+        Identified(
+                String url,
+                @Nullable String resource,
+                @Nullable String mintedFor,
+                boolean gateway,
+                Envelope envelope,
+                @Nullable AccessToken token,
+                String bearer) {
+            this.mintedFor = mintedFor;
+            this.bearer = bearer;
             this.url = url;
             this.resource = resource;
             this.gateway = gateway;
@@ -247,11 +344,16 @@ final class Outbound {
         public void edit(OutboundHeaders headers) {
             if (gateway) {
                 headers.set(RESOURCE, resource(headers));
-                headers.set(AUTHORIZATION, "Bearer " + token.value());
+                if (mintedFor != null && !used.compareAndSet(false, true)) {
+                    throw new RoutingException(
+                            "A mandate is good for one request, and this one was used already, so nothing was "
+                                    + "sent; resolve each request anew");
+                }
+                headers.set(AUTHORIZATION, "Bearer " + bearer);
             } else {
                 headers.remove(RESOURCE);
                 if (headers.getAll(AUTHORIZATION).isEmpty()) {
-                    headers.set(AUTHORIZATION, "Bearer " + token.value());
+                    headers.set(AUTHORIZATION, "Bearer " + bearer);
                 }
             }
             envelope.encode(headers);
@@ -271,13 +373,15 @@ final class Outbound {
                 throw new RoutingException("A request to the Gateway has to say which resource it is for; make it with "
                         + "gatewayRequest(...) and set its headers, or call the bound address of the resource");
             }
-            if (resource != null && !resource.equals(chosen)) {
+            if ((resource != null && !resource.equals(chosen)) || (mintedFor != null && !mintedFor.equals(chosen))) {
                 throw new RoutingException(
                         RESOURCE + " was set too late to route the request by it; set it before the request is "
                                 + "sent: on the HttpClient with headers(...), or use the WebClient filter");
             }
             requireKnown(chosen);
-            requireCovered(token, chosen);
+            if (token != null) {
+                requireCovered(token, chosen);
+            }
             return chosen;
         }
     }

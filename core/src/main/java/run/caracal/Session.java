@@ -1,6 +1,10 @@
 package run.caracal;
 
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
@@ -8,9 +12,12 @@ import run.caracal.internal.propagation.Envelope;
 final class Session {
     private final Object owner;
     private final Scope children;
+    private final Scope helpers;
+    private final Map<List<String>, Mono<AuthorityOnDemand.Helper>> obtained = new ConcurrentHashMap<>();
     private final boolean service;
     private volatile CaracalContext context;
     private volatile boolean ended;
+    private volatile @Nullable Long ends;
 
     private Session(
             Object owner,
@@ -27,6 +34,10 @@ final class Session {
                 enclosing,
                 "The agent session " + context.agentSessionId()
                         + " is closing and takes no children; open them while its work runs");
+        this.helpers = new Scope(
+                enclosing,
+                "The agent session " + context.agentSessionId()
+                        + " is closing and obtains no authority any more; make the call while its work runs");
     }
 
     static Session task(
@@ -67,6 +78,26 @@ final class Session {
     /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */
     Scope children() {
         return children;
+    }
+
+    /** The sessions that the SDK opened to hold authority for this one: ended with it, at the very last. */
+    Scope helpers() {
+        return helpers;
+    }
+
+    /** The session that holds authority for this one, by its labels. */
+    Map<List<String>, Mono<AuthorityOnDemand.Helper>> obtained() {
+        return obtained;
+    }
+
+    /** When the platform ends it by itself, on the monotonic clock; {@code null} for a service, and when unknown. */
+    @Nullable
+    Long ends() {
+        return ends;
+    }
+
+    void endsAt(long nanos) {
+        ends = nanos;
     }
 
     /**

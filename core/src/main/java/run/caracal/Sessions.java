@@ -3,6 +3,7 @@ package run.caracal;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -171,11 +172,14 @@ final class Sessions {
                     options.idempotencyKey().orElse(null),
                     options.adopt(),
                     inherited);
+            long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(options).toNanos();
             Mono<Session> opened = coordinator.open(opening, abandoned).map(answer -> {
                 Envelope envelope = envelope(inherited, above, plan, answer, subject);
                 String edge = plan.inherits() ? answer.delegationEdgeId() : null;
-                return Session.task(
+                Session session = Session.task(
                         scope, config.zoneId(), config.applicationId(), envelope, scope(parent), plan.authority(edge));
+                session.endsAt(ends);
+                return session;
             });
             return observeOpening(opened, Session::context);
         });
@@ -210,7 +214,8 @@ final class Sessions {
     }
 
     /**
-     * Ends a session: its children first, then its end hooks, then itself. One that fails does not keep the others.
+     * Ends a session: its children first, then its end hooks, then what holds authority for it, then itself. One
+     * that fails does not keep the others.
      *
      * @param hooked whether the end hooks are run
      * @param terminate ends the session at the platform; empty for one that is not ours any more
@@ -221,10 +226,13 @@ final class Sessions {
                 .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
                 .then()
                 .timeout(budget, timer);
+        // After the hooks, which may still make calls.
+        Mono<Void> helpers = session.helpers().close(budget, timer);
         Mono<Void> end = session.children()
                 .close(budget, timer)
                 .then(Flux.concatDelayError(
                                 hooks,
+                                helpers,
                                 Mono.<Void>fromRunnable(session::markEnded).then(terminate))
                         .then())
                 .contextWrite(bound(session));

@@ -238,19 +238,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder labels(List<String> labels) {
-            if (labels.size() > MAX_LABELS) {
-                throw new IllegalArgumentException(
-                        "labels: " + labels.size() + " given, at most " + MAX_LABELS + " allowed");
-            }
-            for (String label : labels) {
-                if (label.isBlank()
-                        || label.length() > MAX_LABEL_LENGTH
-                        || label.chars().anyMatch(Character::isISOControl)) {
-                    throw new IllegalArgumentException("labels: each must have 1 to " + MAX_LABEL_LENGTH
-                            + " characters, not all blank, and no control character");
-                }
-            }
-            this.labels = List.copyOf(labels);
+            this.labels = requireLabels(labels);
             return this;
         }
 
@@ -404,6 +392,14 @@ public final class SpawnOptions {
         } catch (JsonException e) {
             throw new IllegalArgumentException("metadata: " + e.getMessage(), e);
         }
+    }
+
+    static List<String> requireLabels(List<String> labels) {
+        String fault = Rules.labels(labels);
+        if (fault != null) {
+            throw new IllegalArgumentException("labels: " + fault);
+        }
+        return List.copyOf(labels);
     }
 
     static Duration requireTtl(Duration ttl, String field) {

@@ -15,6 +15,8 @@ public final class DelegationException extends CaracalException {
         NO_PARENT,
         /** A narrowed session needs a resource, and none was named. */
         NO_RESOURCE,
+        /** A session that was given nothing of its parent's authority cannot obtain any. */
+        NOTHING_GRANTED,
         /** A session cannot delegate to itself. */
         SELF,
         /** The delegation has ended, or is not addressed to the session that presents it. */

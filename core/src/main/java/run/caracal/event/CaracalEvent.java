@@ -36,6 +36,14 @@ public interface CaracalEvent {
     }
 
     /**
+     * A one-shot mandate was asked for; each call through the Gateway that has scopes asks for one of its own.
+     *
+     * @param resource the resource that it is for
+     * @param completion how it ended
+     */
+    record MandateMinted(String resource, Completion completion) implements CaracalEvent {}
+
+    /**
      * One operation at the Coordinator, with all its attempts.
      *
      * @param operation the operation, for instance {@code open} or {@code terminate}

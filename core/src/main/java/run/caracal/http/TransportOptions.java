@@ -1,19 +1,27 @@
 package run.caracal.http;
 
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.config.Rules;
 
 /** How a decorated client gives requests their identity (DESIGN H1, H2). Immutable. */
 public final class TransportOptions {
-    private static final TransportOptions DEFAULTS = new TransportOptions(null, false);
+    private static final TransportOptions DEFAULTS = new TransportOptions(null, false, List.of(), List.of());
 
     private final @Nullable Propagation propagation;
     private final boolean asApplication;
+    private final List<String> scopes;
+    private final List<String> labels;
 
-    private TransportOptions(@Nullable Propagation propagation, boolean asApplication) {
+    private TransportOptions(
+            @Nullable Propagation propagation, boolean asApplication, List<String> scopes, List<String> labels) {
         this.propagation = propagation;
         this.asApplication = asApplication;
+        this.scopes = scopes;
+        this.labels = labels;
     }
 
     /**
@@ -32,7 +40,7 @@ public final class TransportOptions {
      * @return options with this policy
      */
     public TransportOptions withPropagation(Propagation propagation) {
-        return new TransportOptions(Objects.requireNonNull(propagation, "propagation"), asApplication);
+        return new TransportOptions(Objects.requireNonNull(propagation, "propagation"), asApplication, scopes, labels);
     }
 
     /**
@@ -42,7 +50,60 @@ public final class TransportOptions {
      * @return options that allow it
      */
     public TransportOptions withAsApplication() {
-        return asApplication ? this : new TransportOptions(propagation, true);
+        return asApplication ? this : new TransportOptions(propagation, true, scopes, labels);
+    }
+
+    /**
+     * Says which scopes the requests need, whatever the grant and the configuration say. Each request to the Gateway then
+     * carries a one-shot mandate for its resource, minted for it alone (DESIGN H4). Other requests are not concerned.
+     *
+     * @param scopes the scopes, at least one
+     * @return options with these scopes
+     * @throws IllegalArgumentException if there is none, or one that no call can have
+     */
+    public TransportOptions withScopes(String... scopes) {
+        List<String> wanted = Arrays.asList(scopes);
+        return new TransportOptions(
+                propagation, asApplication, checked("scopes", wanted, Rules.callScopes(wanted)), labels);
+    }
+
+    /**
+     * Sets the labels of the child session that holds the authority when the bound session has no delegation of its own. On
+     * the platform a label has to be the application id, or a role that the resource's grant knows and that has the scopes.
+     *
+     * @param labels up to 32 labels of 1 to 64 characters each; none for the application id
+     * @return options with these labels
+     * @throws IllegalArgumentException if one is no label
+     */
+    public TransportOptions withLabels(String... labels) {
+        List<String> wanted = Arrays.asList(labels);
+        return new TransportOptions(
+                propagation, asApplication, scopes, checked("labels", wanted, Rules.labels(wanted)));
+    }
+
+    private static List<String> checked(String field, List<String> values, @Nullable String fault) {
+        if (fault != null) {
+            throw new IllegalArgumentException(field + ": " + fault);
+        }
+        return List.copyOf(values);
+    }
+
+    /**
+     * Which scopes the requests need.
+     *
+     * @return an immutable list; empty for those of the session's grant, else those of the configuration
+     */
+    public List<String> scopes() {
+        return scopes;
+    }
+
+    /**
+     * The labels of a child session that is opened to hold the authority.
+     *
+     * @return an immutable list, empty for the application id
+     */
+    public List<String> labels() {
+        return labels;
     }
 
     /**
@@ -65,6 +126,7 @@ public final class TransportOptions {
 
     @Override
     public String toString() {
-        return "TransportOptions[propagation=" + propagation + ", asApplication=" + asApplication + "]";
+        return "TransportOptions[propagation=" + propagation + ", asApplication=" + asApplication + ", scopes=" + scopes
+                + ", labels=" + labels + "]";
     }
 }

@@ -83,6 +83,11 @@ public final class FakePlatform implements HttpTransport {
         return request.uri().getPath().equals("/oauth/2/token");
     }
 
+    /** A one-shot mandate is asked for. */
+    public static boolean isMint(HttpRequest request) {
+        return isToken(request) && body(request).contains("agent_session_id=");
+    }
+
     public static boolean isOpen(HttpRequest request) {
         return request.method().equals("POST") && request.uri().getPath().endsWith("/agents");
     }

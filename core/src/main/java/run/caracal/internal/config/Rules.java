@@ -10,6 +10,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.Ids;
 import run.caracal.internal.token.JwtClaims;
+import run.caracal.internal.wire.TokenForm;
 
 /**
  * What a value of the configuration must satisfy, wherever it came from. Each rule answers what is wrong and what to do, to
@@ -34,6 +35,12 @@ public final class Rules {
 
     /** The longest time to live that the platform takes. */
     public static final Duration MAX_TTL = Duration.ofDays(1);
+
+    /** How many labels a session may have. */
+    public static final int MAX_LABELS = 32;
+
+    /** How long a label may be. */
+    public static final int MAX_LABEL_LENGTH = 64;
 
     private static final Pattern SCOPE = Pattern.compile("[\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]+");
     private static final Pattern TOKEN = Pattern.compile("[\\x21-\\x7e]+");
@@ -149,6 +156,32 @@ public final class Rules {
         for (String scope : values) {
             if (!SCOPE.matcher(scope).matches()) {
                 return "must be scopes of printable ASCII characters without blanks, commas, quotes and backslashes";
+            }
+        }
+        return null;
+    }
+
+    /** The scopes of a call, which the scope of the application token is not among. */
+    public static @Nullable String callScopes(List<String> values) {
+        if (values.isEmpty()) {
+            return "must name at least one scope";
+        }
+        return values.contains(TokenForm.LIFECYCLE_SCOPE)
+                ? "must not hold " + TokenForm.LIFECYCLE_SCOPE + ", which no call has"
+                : scopes(values);
+    }
+
+    /** The labels of a session. */
+    public static @Nullable String labels(List<String> values) {
+        if (values.size() > MAX_LABELS) {
+            return values.size() + " given, at most " + MAX_LABELS + " allowed";
+        }
+        for (String label : values) {
+            if (label.isBlank()
+                    || label.length() > MAX_LABEL_LENGTH
+                    || label.chars().anyMatch(Character::isISOControl)) {
+                return "each must have 1 to " + MAX_LABEL_LENGTH
+                        + " characters, not all blank, and no control character";
             }
         }
         return null;

@@ -4,13 +4,16 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
+import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ProtocolException;
+import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.TokenExchange;
 import run.caracal.event.CaracalEvent.TokenExchange.Cache;
 import run.caracal.event.Completion;
@@ -29,10 +32,12 @@ import run.caracal.internal.wire.TokenForm;
 import run.caracal.internal.wire.TokenResponse;
 
 /**
- * The application token: exchanged at the STS (RFC 8693) for the client secret, or given by the configuration. An exchange
- * is one attempt: an answer that is lost may be a token that was minted (DESIGN S4).
+ * The tokens of the STS: the application token, exchanged (RFC 8693) for the client secret or given by the configuration,
+ * and the mandates for calls through the Gateway. An exchange is one attempt: an answer that is lost may be a token that was minted (DESIGN S4).
  */
 public final class StsClient implements TokenCache.Source {
+    private static final String TOKEN_ROUTE = "POST /oauth/2/token";
+
     private static final Logger log = LoggerFactory.getLogger(StsClient.class);
 
     /** How many resources one application token asks for; calls to those beyond fail. */
@@ -75,12 +80,7 @@ public final class StsClient implements TokenCache.Source {
                 return Mono.error(noResources());
             }
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
-            Mono<Exchanged> exchange = Mono.defer(secret::resolve)
-                    .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
-                    .flatMap(value -> {
-                        String fault = Rules.clientSecret(value);
-                        return fault == null ? exchange(value, asked) : Mono.error(badSecret("what it gave " + fault));
-                    });
+            Mono<Exchanged> exchange = resolved(secret).flatMap(value -> exchange(value, asked));
             return events.observe(
                     exchange,
                     200,
@@ -89,9 +89,80 @@ public final class StsClient implements TokenCache.Source {
     }
 
     private Mono<Exchanged> exchange(String secret, List<String> resources) {
-        ClientCredentials credentials = new ClientCredentials(config.zoneId(), config.applicationId(), secret);
-        HttpRequest request =
-                requests.token(TokenForm.application(credentials, resources, null), null, config.stsTimeout());
+        return granted(TokenForm.application(credentials(secret), resources, null), List.of(TokenForm.LIFECYCLE_SCOPE))
+                .map(token -> {
+                    List<String> granted = token.targetResources();
+                    return new Exchanged(
+                            token.accessToken(), lifetime(token), granted == null ? null : Set.copyOf(granted));
+                });
+    }
+
+    /**
+     * What a one-shot mandate is asked for.
+     *
+     * @param resource the resource
+     * @param scopes what the call needs
+     * @param agentSessionId the session that acts
+     * @param delegationEdgeId the delegation under which it acts
+     * @param ttl how long it lives; {@code null} for the platform's own default
+     * @param approvalId the approval that is presented, or {@code null}
+     */
+    public record Mint(
+            String resource,
+            List<String> scopes,
+            String agentSessionId,
+            String delegationEdgeId,
+            @Nullable Duration ttl,
+            @Nullable String approvalId) {}
+
+    /**
+     * A one-shot mandate.
+     *
+     * @param value the bearer
+     * @param lifetime how long it lives from the instant it was asked for
+     */
+    public record Minted(String value, Duration lifetime) {
+        @Override
+        public String toString() {
+            return "Minted[lifetime=" + lifetime + "]";
+        }
+    }
+
+    /**
+     * Mints a one-shot mandate: one attempt, nothing is kept (DESIGN T3).
+     *
+     * @param mint what it is for
+     * @return the mandate; {@link run.caracal.error.ApprovalRequiredException} when a person has to approve first
+     */
+    public Mono<Minted> mint(Mint mint) {
+        Mono<Minted> minted = Mono.defer(() -> resolved(config.clientSecret().orElseThrow(StsClient::noCredentials)))
+                .flatMap(secret -> granted(
+                        TokenForm.mandate(
+                                credentials(secret),
+                                mint.scopes(),
+                                mint.resource(),
+                                mint.agentSessionId(),
+                                mint.delegationEdgeId(),
+                                mint.ttl() == null
+                                        ? null
+                                        : Math.toIntExact(mint.ttl().toSeconds()),
+                                mint.approvalId()),
+                        mint.scopes()))
+                .map(token -> {
+                    if (!token.missingResources(List.of(mint.resource())).isEmpty()) {
+                        throw new ProtocolException(
+                                "STS", TOKEN_ROUTE, 200, token.requestId(), "it did not grant " + mint.resource());
+                    }
+                    return new Minted(token.accessToken(), lifetime(token));
+                })
+                .onErrorMap(ApprovalRequiredException.class, held -> held.withResource(mint.resource()));
+        return events.observe(
+                minted, 200, (mandate, completion) -> new CaracalEvent.MandateMinted(mint.resource(), completion));
+    }
+
+    /** One attempt: an answer that is lost may be a token that was minted. */
+    private Mono<TokenResponse> granted(TokenForm form, List<String> scopes) {
+        HttpRequest request = requests.token(form, null, config.stsTimeout());
         return transport
                 .exchange(request)
                 .switchIfEmpty(Mono.error(() -> Attempts.noAnswer(request)))
@@ -100,18 +171,47 @@ public final class StsClient implements TokenCache.Source {
                         throw ErrorAnswers.sts(request, answer, Instant.now());
                     }
                     TokenResponse token = TokenResponse.parse(request, answer);
-                    List<String> granted = token.targetResources();
-                    if (!token.missingScopes(List.of(TokenForm.LIFECYCLE_SCOPE)).isEmpty()) {
+                    List<String> missing = token.missingScopes(scopes);
+                    if (!missing.isEmpty()) {
                         throw new ProtocolException(
                                 "STS",
-                                "POST /oauth/2/token",
+                                TOKEN_ROUTE,
                                 answer.status(),
                                 token.requestId(),
-                                "it did not grant the scope " + TokenForm.LIFECYCLE_SCOPE);
+                                "it did not grant the scope " + String.join(" ", missing));
                     }
-                    return new Exchanged(
-                            token.accessToken(), lifetime(token), granted == null ? null : Set.copyOf(granted));
+                    return token;
                 });
+    }
+
+    private ClientCredentials credentials(String secret) {
+        return new ClientCredentials(config.zoneId(), config.applicationId(), secret);
+    }
+
+    private static Mono<String> resolved(ClientSecretResolver resolver) {
+        return Mono.defer(resolver::resolve)
+                .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
+                .map(secret -> {
+                    String fault = Rules.clientSecret(secret);
+                    if (fault != null) {
+                        throw badSecret("what it gave " + fault);
+                    }
+                    return secret;
+                });
+    }
+
+    /**
+     * The error for a mandate without credentials to ask for it.
+     *
+     * @return the error, which names what to configure
+     */
+    public static ConfigurationException noCredentials() {
+        return new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "clientSecret",
+                "not set",
+                "a call with scopes needs a one-shot mandate, which is minted with the client secret, and this "
+                        + "application only has a static token; set CARACAL_APP_CLIENT_SECRET or its _FILE, "
+                        + "app_client_secret in the profile, or clientSecret in the builder, or configure no scopes")));
     }
 
     /** What the answer says; else what the token itself says, by this machine's clock; else the token is used once. */

@@ -1,0 +1,157 @@
+package run.caracal;
+
+import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.DelegationException;
+import run.caracal.error.DelegationException.Reason;
+import run.caracal.internal.control.StsClient;
+import run.caracal.internal.control.StsClient.Mint;
+import run.caracal.internal.propagation.Envelope;
+
+/** Mints one-shot mandates for sessions: each for one call, none kept (DESIGN H4, T3). */
+final class Mandates {
+    private final CaracalConfig config;
+    private final StsClient sts;
+    private final AuthorityOnDemand onDemand;
+    private final Scheduler timer;
+
+    Mandates(CaracalConfig config, StsClient sts, AuthorityOnDemand onDemand, Scheduler timer) {
+        this.config = config;
+        this.sts = sts;
+        this.onDemand = onDemand;
+        this.timer = timer;
+    }
+
+    /**
+     * A mandate, and who acts with it: the same session and delegation that its claims name.
+     *
+     * @param mandate the mandate
+     * @param envelope who acts
+     */
+    record Minted(Mandate mandate, Envelope envelope) {}
+
+    /**
+     * The scopes of calls to a resource, as far as they are known: those of the grant that names it, else those of the
+     * configuration.
+     */
+    List<String> scopes(@Nullable CaracalContext bound, String resource) {
+        Grant.Narrow grant = bound == null ? null : grant(bound.own());
+        if (grant != null) {
+            Authority.Spawned narrowed = Objects.requireNonNull(
+                    narrowed(Objects.requireNonNull(bound).own()));
+            if (resource.equals(narrowed.resource())
+                    || grant.constraints().resources().contains(resource)) {
+                return grant.scopes();
+            }
+        }
+        return config.scopesOf(resource);
+    }
+
+    /** Whether calls to some resource have scopes. */
+    boolean knowsScopes(@Nullable CaracalContext bound) {
+        return (bound != null && grant(bound.own()) != null)
+                || config.resourceIds().stream()
+                        .anyMatch(resource -> !config.scopesOf(resource).isEmpty());
+    }
+
+    private static Grant.@Nullable Narrow grant(CaracalContext own) {
+        Authority.Spawned narrowed = narrowed(own);
+        return narrowed == null ? null : (Grant.Narrow) narrowed.grant();
+    }
+
+    /** How the session, or the one whose authority it inherits, was narrowed. */
+    private static Authority.@Nullable Spawned narrowed(CaracalContext own) {
+        CaracalContext context = own;
+        while (context != null && context.authority() instanceof Authority.Spawned spawned) {
+            if (spawned.grant() instanceof Grant.Narrow) {
+                return spawned;
+            }
+            context = spawned.grant().equals(Grant.inherit()) && spawned.above() != null
+                    ? spawned.above().own()
+                    : null;
+        }
+        return null;
+    }
+
+    /**
+     * Refuses what cannot lead to a mandate, before any call.
+     *
+     * @throws run.caracal.error.ConfigurationException without credentials to mint with
+     * @throws DelegationException when the session was given nothing
+     */
+    void requireMintable(CaracalContext bound) {
+        if (config.clientSecret().isEmpty()) {
+            throw StsClient.noCredentials();
+        }
+        CaracalContext own = current(bound.own());
+        if (own.envelope().delegationEdgeId() == null && (own.session() == null || holdsNothing(own))) {
+            throw new DelegationException(
+                    Reason.NOTHING_GRANTED,
+                    "The agent session " + own.agentSessionId()
+                            + " was given nothing of its parent's authority, and obtains"
+                            + " none, so nothing was sent. Give it a part with Grant.narrow, or make the call in its parent");
+        }
+    }
+
+    private static boolean holdsNothing(CaracalContext own) {
+        CaracalContext context = own;
+        while (context != null && context.authority() instanceof Authority.Spawned spawned && spawned.above() != null) {
+            if (spawned.grant().equals(Grant.none())) {
+                return true;
+            }
+            context = spawned.above().own();
+        }
+        return false;
+    }
+
+    /** What the session holds now: a service renews its delegation. */
+    private static CaracalContext current(CaracalContext own) {
+        Session session = own.session();
+        return session != null && own.authority() instanceof Authority.Spawned ? session.context() : own;
+    }
+
+    /** Mints a mandate: one attempt. */
+    Mono<Minted> mint(CaracalContext bound, String resource, List<String> scopes, MandateOptions options) {
+        return Mono.defer(() -> {
+            requireMintable(bound);
+            CaracalContext own = current(bound.own());
+            Session session = own.session();
+            if (own.envelope().delegationEdgeId() != null || session == null) {
+                return mint(own.envelope(), resource, scopes, options);
+            }
+            return onDemand.obtain(session, resource, scopes, options.labels())
+                    .flatMap(held -> mint(held.envelope(), resource, scopes, options)
+                            .doOnError(AuthorityOnDemand::isGone, gone -> held.refused()));
+        });
+    }
+
+    private Mono<Minted> mint(Envelope acting, String resource, List<String> scopes, MandateOptions options) {
+        return Mono.defer(() -> {
+            String session = Objects.requireNonNull(acting.agentSessionId());
+            String edge = Objects.requireNonNull(acting.delegationEdgeId());
+            long asked = timer.now(TimeUnit.NANOSECONDS);
+            return sts.mint(new Mint(
+                            resource,
+                            scopes,
+                            session,
+                            edge,
+                            options.ttl().orElse(null),
+                            options.approvalId().orElse(null)))
+                    .map(minted -> new Minted(
+                            new Mandate(
+                                    minted.value(),
+                                    resource,
+                                    scopes,
+                                    session,
+                                    edge,
+                                    asked + minted.lifetime().toNanos(),
+                                    timer),
+                            acting));
+        });
+    }
+}
