@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.ServiceLoader;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -63,6 +64,7 @@ public final class Caracal implements Disposable {
     private final TokenCache tokens;
     private final Router router;
     private final Mandates mandates;
+    private final Approvals approvals;
     private final Outbound outbound;
     private final Sessions sessions;
     private final Delegations delegations;
@@ -86,6 +88,7 @@ public final class Caracal implements Disposable {
         this.sessions = new Sessions(config, coordinator, events, timer);
         this.mandates = new Mandates(
                 config, sts, new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer), timer);
+        this.approvals = new Approvals(sts, events, timer, () -> disposed);
         this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         this.delegations =
@@ -557,6 +560,44 @@ public final class Caracal implements Disposable {
                             ? Mono.error(noScopes(id))
                             : mandates.mint(context, id, wanted, options).map(Mandates.Minted::mandate);
                 })
+                .onErrorStop();
+    }
+
+    /**
+     * Waits until a person has approved what was held with an {@link run.caracal.error.ApprovalRequiredException}. Asks the
+     * STS with long polls, survives a few failures of it in a row, and has no end of its own but the hold's: bound it with
+     * {@code timeout(...)}. Cancelling ends it at once.
+     *
+     * @param approvalId the id of the hold
+     * @return completes when it was approved; {@link run.caracal.error.ApprovalNotGrantedException} when it was rejected, has
+     *     expired or was used already; {@link run.caracal.error.StsException.ResourceNotFound} when the STS knows no such
+     *     approval
+     * @throws IllegalArgumentException if the id is none
+     */
+    public Mono<Void> waitForApproval(String approvalId) {
+        return approvals.await(Ids.require(approvalId, "approvalId")).onErrorStop();
+    }
+
+    /**
+     * Runs an operation that may need a person's approval: when it ends with an {@link
+     * run.caracal.error.ApprovalRequiredException}, waits as {@link #waitForApproval(String)} does, and runs it once more.
+     * Nothing else is repeated, and what is held a second time is the caller's error.
+     *
+     * <pre>{@code
+     * caracal.withApproval(id -> caracal.mintMandate(resource, scopes,
+     *         id.map(MandateOptions.defaults()::withApprovalId).orElse(MandateOptions.defaults())));
+     * }</pre>
+     *
+     * <p>A call of a decorated client is held before it is sent. Repeated in the same session it finds its approval by itself,
+     * so it can leave the id alone.
+     *
+     * @param operation makes the operation, given the id of the approval, which is empty at first
+     * @param <T> the type of the result
+     * @return the result of the operation; its error, or that of the wait
+     */
+    public <T> Mono<T> withApproval(Function<? super Optional<String>, ? extends Mono<T>> operation) {
+        return approvals
+                .<T>around(Objects.requireNonNull(operation, "operation"))
                 .onErrorStop();
     }
 

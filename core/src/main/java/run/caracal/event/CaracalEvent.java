@@ -44,6 +44,14 @@ public interface CaracalEvent {
     record MandateMinted(String resource, Completion completion) implements CaracalEvent {}
 
     /**
+     * A wait for a person's approval ended.
+     *
+     * @param approvalId the approval
+     * @param completion how it ended; the code of a failure says {@code approval_rejected} and the like
+     */
+    record ApprovalAwaited(String approvalId, Completion completion) implements CaracalEvent {}
+
+    /**
      * One operation at the Coordinator, with all its attempts.
      *
      * @param operation the operation, for instance {@code open} or {@code terminate}

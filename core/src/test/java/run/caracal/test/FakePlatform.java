@@ -88,6 +88,10 @@ public final class FakePlatform implements HttpTransport {
         return isToken(request) && body(request).contains("agent_session_id=");
     }
 
+    public static boolean isApproval(HttpRequest request) {
+        return request.uri().getPath().startsWith("/approvals/");
+    }
+
     public static boolean isOpen(HttpRequest request) {
         return request.method().equals("POST") && request.uri().getPath().endsWith("/agents");
     }

@@ -25,6 +25,7 @@ import run.caracal.internal.event.EventBus;
 import run.caracal.internal.token.JwtClaims;
 import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.token.TokenCache.Exchanged;
+import run.caracal.internal.wire.ApprovalAnswer;
 import run.caracal.internal.wire.ClientCredentials;
 import run.caracal.internal.wire.ErrorAnswers;
 import run.caracal.internal.wire.StsRequests;
@@ -158,6 +159,25 @@ public final class StsClient implements TokenCache.Source {
                 .onErrorMap(ApprovalRequiredException.class, held -> held.withResource(mint.resource()));
         return events.observe(
                 minted, 200, (mandate, completion) -> new CaracalEvent.MandateMinted(mint.resource(), completion));
+    }
+
+    /**
+     * Asks for the state of an approval: one poll, which the STS holds open while nothing changes.
+     *
+     * @param approvalId the approval
+     * @param wait how long it may hold it open
+     * @return the state, for instance {@code pending} or {@code approved}
+     */
+    public Mono<String> approvalState(String approvalId, Duration wait) {
+        return Mono.defer(() -> {
+            HttpRequest request = requests.approval(approvalId, wait, wait.plus(config.stsTimeout()));
+            return transport.exchange(request).map(answer -> {
+                if (!ErrorAnswers.isSuccess(answer.status())) {
+                    throw ErrorAnswers.sts(request, answer, Instant.now());
+                }
+                return ApprovalAnswer.parse(request, answer).state();
+            });
+        });
     }
 
     /** One attempt: an answer that is lost may be a token that was minted. */

@@ -1,0 +1,61 @@
+package run.caracal.error;
+
+import java.util.Locale;
+import java.util.regex.Pattern;
+
+/** A person rejected what was held for approval, or the hold ended otherwise without an approval that can be used. */
+public final class ApprovalNotGrantedException extends CaracalException {
+    private static final long serialVersionUID = 1L;
+
+    private static final Pattern NAME = Pattern.compile("[a-z_]{1,32}");
+
+    private final String approvalId;
+    private final String state;
+
+    /**
+     * Creates the exception.
+     *
+     * @param approvalId the id of the hold
+     * @param state how it ended, for instance {@code rejected}, {@code expired} or {@code consumed}
+     */
+    public ApprovalNotGrantedException(String approvalId, String state) {
+        super(
+                "approval_" + name(state),
+                "The approval " + Excerpts.of(approvalId, 128) + " is " + name(state) + ", so nothing was issued. "
+                        + remedy(state),
+                null);
+        this.approvalId = approvalId;
+        this.state = state;
+    }
+
+    private static String name(String state) {
+        String lower = state.toLowerCase(Locale.ROOT);
+        return NAME.matcher(lower).matches() ? lower : "unknown";
+    }
+
+    private static String remedy(String state) {
+        return switch (state) {
+            case "rejected" -> "The same request is refused until the hold ends.";
+            case "consumed" -> "It was used already: make the request again without it, for a new one.";
+            default -> "Make the request again, for a new one.";
+        };
+    }
+
+    /**
+     * The id of the hold.
+     *
+     * @return the id
+     */
+    public String approvalId() {
+        return approvalId;
+    }
+
+    /**
+     * How the hold ended, as the STS calls it.
+     *
+     * @return for instance {@code rejected}, {@code expired} or {@code consumed}; others may come
+     */
+    public String state() {
+        return state;
+    }
+}
