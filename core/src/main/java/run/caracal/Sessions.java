@@ -227,7 +227,7 @@ final class Sessions {
                 .then()
                 .timeout(budget, timer);
         // After the hooks, which may still make calls.
-        Mono<Void> helpers = session.helpers().close(budget, timer);
+        Mono<Void> helpers = session.helpers().endAll(budget, timer);
         Mono<Void> end = session.children()
                 .close(budget, timer)
                 .then(Flux.concatDelayError(

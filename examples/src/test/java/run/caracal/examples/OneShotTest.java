@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
@@ -31,6 +32,7 @@ import run.caracal.Grant;
 import run.caracal.Mandate;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.ApprovalNotGrantedException;
 import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
 import run.caracal.examples.platform.AuditEvent;
@@ -45,6 +47,7 @@ import run.caracal.examples.platform.Service;
 import run.caracal.http.GatewayError;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
+import run.caracal.netty.NettyHttpTransport;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /** The whole way against a Gateway that takes one-shot mandates only: mint, use, action. */
@@ -64,7 +67,8 @@ class OneShotTest {
                 .application("app-local", "secret-1")
                 .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:read")
                         .withRole("reader", "billing:read"))
-                .resource(ProtectedResource.of(LEDGER, "ledger:read"))
+                .resource(ProtectedResource.of(LEDGER, "ledger:read", "ledger:close")
+                        .withApproval("high", "ledger:close"))
                 .limits(PlatformLimits.defaults()
                         .withSessionsPerZone(10_000)
                         .withSessionsPerApplication(10_000)
@@ -215,6 +219,12 @@ class OneShotTest {
     /** Every bearer that the Gateway sees is a new one, through whatever client and however many at once. */
     @Test
     void h4_noBearerIsSentTwice() {
+        // A thousand mints at once queue for the SDK's own connections, on a busy machine longer than by default.
+        NettyHttpTransport patient = NettyHttpTransport.builder()
+                .acquireTimeout(Duration.ofSeconds(60))
+                .build();
+        Caracal caracal = Caracal.create(config(c ->
+                c.resource(BILLING, platform.upstreamUrl(), "billing:charge").transport(patient)));
         HttpClient http = CaracalHttp.decorate(
                 HttpClient.create(ConnectionProvider.builder("many")
                         .maxConnections(128)
@@ -248,6 +258,9 @@ class OneShotTest {
         assertThat(mints()).hasSize(mintsBefore + 2_000);
         assertThat(platform.totalOpened() - before).isEqualTo(2);
         assertThat(replays()).isEqualTo(replaysBefore);
+        StepVerifier.create(caracal.disposeLater().then(patient.disposeLater()))
+                .expectComplete()
+                .verify(LIMIT);
     }
 
     @Test
@@ -317,6 +330,47 @@ class OneShotTest {
                 .expectComplete()
                 .verify(LIMIT);
         StepVerifier.create(unscoped.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** A held call is not sent; approved, it goes through in the same session. */
+    @Test
+    void aCallThatWaitsForAPersonGoesOnWhenApproved() {
+        Caracal ledger = Caracal.create(config(c -> c.resource(LEDGER, platform.upstreamUrl(), "ledger:close")));
+        HttpClient http = CaracalHttp.decorate(HttpClient.create(), ledger);
+        Mono<String> call = get(http, platform.upstreamUrl() + "/echo?marker=approval");
+        Mono<Void> person = Mono.fromSupplier(() -> platform.approvals().stream()
+                        .filter(approval -> approval.state().equals("pending"))
+                        .findFirst())
+                .filter(Optional::isPresent)
+                .repeatWhenEmpty(tries -> tries.delayElements(Duration.ofMillis(20)))
+                .doOnNext(approval -> {
+                    assertThat(atGateway("marker=approval")).isEmpty();
+                    platform.decideApproval(approval.orElseThrow().id(), true);
+                })
+                .then();
+        StepVerifier.create(
+                        ledger.spawn(session -> ledger.withApproval(id -> call)).zipWith(person.thenReturn("decided")))
+                .assertNext(both -> assertThat(both.getT1()).startsWith("200"))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(atGateway("marker=approval")).hasSize(1);
+        Mono<Void> refusal = Mono.fromSupplier(() -> platform.approvals().stream()
+                        .filter(approval -> approval.state().equals("pending"))
+                        .findFirst())
+                .filter(Optional::isPresent)
+                .repeatWhenEmpty(tries -> tries.delayElements(Duration.ofMillis(20)))
+                .doOnNext(approval ->
+                        platform.decideApproval(approval.orElseThrow().id(), false))
+                .then();
+        StepVerifier.create(
+                        ledger.spawn(session -> ledger.withApproval(id -> call)).mergeWith(refusal.then(Mono.empty())))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(
+                                ApprovalNotGrantedException.class,
+                                rejected -> assertThat(rejected.state()).isEqualTo("rejected")))
+                .verify(LIMIT);
+        assertThat(atGateway("marker=approval")).hasSize(1);
+        StepVerifier.create(ledger.disposeLater()).expectComplete().verify(LIMIT);
     }
 
     @Test

@@ -118,13 +118,7 @@ public final class Scope {
     public Mono<Void> close(Duration grace, Scheduler timer) {
         return Mono.defer(() -> {
             refuse();
-            Mono<Void> rest = Mono.defer(() -> {
-                swept = true;
-                return Flux.fromIterable(held)
-                        .flatMap(h -> h.end.onErrorComplete(), Integer.MAX_VALUE)
-                        .then(drained.asMono())
-                        .timeout(grace, Mono.empty(), timer);
-            });
+            Mono<Void> rest = sweep(grace, timer);
             // Inside a scope that ends what is left, there is no more time to wait.
             if (isEnclosedInSweep()) {
                 return rest;
@@ -134,6 +128,30 @@ public final class Scope {
                     .flatMap(h -> h.end.onErrorComplete(), Integer.MAX_VALUE)
                     .then();
             return Mono.when(owned, drained.asMono()).timeout(grace, rest, timer);
+        });
+    }
+
+    /**
+     * Refuses new resources and ends what it holds at once, for resources that nobody's work holds on to.
+     *
+     * @param limit how long to wait for that
+     * @param timer where time is measured
+     * @return completes when nothing is held any more or the time is over; never an error
+     */
+    public Mono<Void> endAll(Duration limit, Scheduler timer) {
+        return Mono.defer(() -> {
+            refuse();
+            return sweep(limit, timer);
+        });
+    }
+
+    private Mono<Void> sweep(Duration limit, Scheduler timer) {
+        return Mono.defer(() -> {
+            swept = true;
+            return Flux.fromIterable(held)
+                    .flatMap(h -> h.end.onErrorComplete(), Integer.MAX_VALUE)
+                    .then(drained.asMono())
+                    .timeout(limit, Mono.empty(), timer);
         });
     }
 

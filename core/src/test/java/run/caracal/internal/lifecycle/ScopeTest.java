@@ -104,6 +104,26 @@ class ScopeTest {
 
     /** PITFALLS B3. */
     @Test
+    void endAllEndsWhatIsHeldAtOnceAndWhatOpensMeanwhile() {
+        Sinks.One<String> open = Sinks.one();
+        StepVerifier.create(scope.handOver(prompt(), (s, end) -> s))
+                .expectNext("s")
+                .expectComplete()
+                .verify(LIMIT);
+        var late = scope.handOver(lifecycle(open.asMono(), Mono.empty()), (s, end) -> s)
+                .toFuture();
+        var all = scope.endAll(Duration.ofMinutes(1), reactor.core.scheduler.Schedulers.parallel())
+                .toFuture();
+        assertThat(ended).hasValue(1);
+        assertThat(all).isNotDone();
+        open.tryEmitValue("late").orThrow();
+        assertThat(ended).hasValue(2);
+        assertThat(all).isCompleted();
+        assertThat(late).isCompletedExceptionally();
+        StepVerifier.create(scope.one(prompt(), Mono::just)).expectError().verify(LIMIT);
+    }
+
+    @Test
     void s5_failingEndKeepsTheResult() {
         StepVerifier.create(
                         scope.one(lifecycle(Mono.just("s"), Mono.error(new IllegalStateException("end"))), Mono::just))
