@@ -41,7 +41,7 @@ final class DelegationExample {
     }
 
     private Mono<Void> story() {
-        return caracal.spawn(labelled("parent"), parent -> {
+        return caracal.spawn(parent -> {
                     out.println("parent " + parent.agentSessionId() + " opened");
                     return narrowedChild().then(peer(parent));
                 })
@@ -50,7 +50,7 @@ final class DelegationExample {
 
     /** The child may charge, and let one more hop charge. */
     private Mono<Void> narrowedChild() {
-        return caracal.spawn(narrowed("child", 2, CHARGE), child -> {
+        return caracal.spawn(narrowed(2, CHARGE), child -> {
             out.println("child " + child.agentSessionId() + " opened, narrowed to " + CHARGE);
             return caracal.describeAuthority()
                     .doOnNext(out::println)
@@ -61,14 +61,14 @@ final class DelegationExample {
     }
 
     private Mono<Void> withinItsLimits() {
-        return caracal.spawn(narrowed("grandchild", 1, CHARGE), grandchild -> {
+        return caracal.spawn(narrowed(1, CHARGE), grandchild -> {
             out.println("child passed " + CHARGE + " on to " + grandchild.agentSessionId());
             return Mono.empty();
         });
     }
 
     private Mono<Void> beyondItsLimits() {
-        return caracal.<Void>spawn(narrowed("grandchild", 1, CHARGE, READ), grandchild -> {
+        return caracal.<Void>spawn(narrowed(1, CHARGE, READ), grandchild -> {
                     out.println("child passed on more than it was given");
                     return Mono.empty();
                 })
@@ -86,7 +86,7 @@ final class DelegationExample {
             out.println("No peer: set CARACAL_PEER_APPLICATION_ID and CARACAL_PEER_APP_CLIENT_SECRET to see one");
             return Mono.empty();
         }
-        return other.<Void>spawn(labelled("peer"), peer -> {
+        return other.<Void>spawn(peer -> {
                     out.println("peer " + peer.agentSessionId() + " of " + peer.applicationId() + " opened");
                     return caracal.bind(parent, delegateTo(peer))
                             .flatMap(edge -> other.acceptDelegation(edge, Acceptance.VALIDATED, accepted -> {
@@ -138,13 +138,9 @@ final class DelegationExample {
                 .then();
     }
 
-    private static SpawnOptions labelled(String label) {
-        return SpawnOptions.builder().labels(label).build();
-    }
-
-    private SpawnOptions narrowed(String label, int hops, String... scopes) {
+    /** Under the application's own role: a label of ours would be a role, which the resource has to know before it mints. */
+    private SpawnOptions narrowed(int hops, String... scopes) {
         return SpawnOptions.builder()
-                .labels(label)
                 .grant(Grant.narrow(scopes)
                         .resource(deployment.resourceId())
                         .constraints(limits -> limits.maxHops(hops))

@@ -83,7 +83,7 @@ class ProgramsTest {
                                 "audit gateway_resource_request allow " + request));
         assertThat(lines)
                 .anyMatch(line -> line.endsWith("opened, narrowed to billing:charge"))
-                .anyMatch(line -> line.contains("(child) holds delegation"))
+                .anyMatch(line -> line.contains(" holds delegation"))
                 .anyMatch(line -> line.startsWith("child passed billing:charge on to"))
                 .contains("child may not pass on billing:read: refused 403 delegation_exceeds_parent_authority")
                 .anyMatch(line -> line.startsWith("peer accepted delegation"))
