@@ -14,6 +14,8 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.netty.http.client.HttpClient;
+import reactor.netty.resources.ConnectionProvider;
 import reactor.test.StepVerifier;
 import reactor.util.context.Context;
 import run.caracal.Acceptance;
@@ -21,6 +23,7 @@ import run.caracal.Caracal;
 import run.caracal.CaracalContext;
 import run.caracal.Delegation;
 import run.caracal.DelegationSpec;
+import run.caracal.GatewayRequest;
 import run.caracal.Grant;
 import run.caracal.ServiceAgent;
 import run.caracal.ServiceOptions;
@@ -38,6 +41,7 @@ import run.caracal.examples.platform.LocalPlatform;
 import run.caracal.examples.platform.PlatformLimits;
 import run.caracal.examples.platform.Service;
 import run.caracal.examples.platform.SessionSnapshot;
+import run.caracal.netty.CaracalHttp;
 
 /** Grants, delegations and leases on sockets and in real time, against the local platform. */
 class AgentsEndToEndTest {
@@ -283,6 +287,54 @@ class AgentsEndToEndTest {
                 .scopes(CHARGE)
                 .resource(platform.resourceId())
                 .build());
+    }
+
+    /** Calls fill the user's one connection for longer than the lease; renewals go by the SDK's own (PITFALLS G4). */
+    @Test
+    void g4_renewalsDoNotWaitBehindUserTraffic() {
+        int calls = 7;
+        ConnectionProvider oneConnection = ConnectionProvider.builder("user-traffic")
+                .maxConnections(1)
+                .pendingAcquireMaxCount(calls)
+                .pendingAcquireTimeout(LIMIT)
+                .build();
+        HttpClient users = CaracalHttp.decorate(HttpClient.create(oneConnection), caracal);
+        GatewayRequest request = caracal.gatewayRequest(platform.resourceId(), "/slow?ms=1500");
+        List<CaracalEvent> renewals = new CopyOnWriteArrayList<>();
+        var listening = caracal.onEvent(event -> {
+            if (event instanceof CaracalEvent.LeaseRenewed) {
+                renewals.add(event);
+            }
+        });
+        Mono<Integer> call = users.headers(headers -> request.headers().forEach(headers::set))
+                .get()
+                .uri(request.url())
+                .responseSingle((response, body) ->
+                        body.asString().thenReturn(response.status().code()));
+        Flux<Integer> work = caracal.runService(
+                ServiceOptions.builder()
+                        .heartbeatInterval(Duration.ofSeconds(1))
+                        .build(),
+                agent -> Flux.range(0, calls).flatMap(i -> call));
+        long start = System.nanoTime();
+        StepVerifier.create(work.collectList())
+                .assertNext(statuses -> assertThat(statuses).hasSize(calls).containsOnly(200))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(Duration.ofNanos(System.nanoTime() - start))
+                .as("the calls shared one connection for longer than the lease")
+                .isGreaterThan(LEASE);
+        // One that waited behind the calls would come when they are done.
+        assertThat(renewals)
+                .hasSizeGreaterThan(4)
+                .allSatisfy(event -> assertThat(((CaracalEvent.LeaseRenewed) event).completion())
+                        .satisfies(
+                                completion -> assertThat(completion.outcome()).isEqualTo(Completion.Outcome.SUCCESS))
+                        .satisfies(
+                                completion -> assertThat(completion.duration()).isLessThan(Duration.ofMillis(1500))));
+        assertThat(losses).isEmpty();
+        listening.dispose();
+        StepVerifier.create(oneConnection.disposeLater()).expectComplete().verify(LIMIT);
     }
 
     @Test
