@@ -704,7 +704,7 @@ public final class Caracal implements Disposable {
     @Override
     public void dispose() {
         // The end is shared and cannot be cancelled: nobody has to hold this subscription.
-        var unused = end.subscribe();
+        var unused = end.subscribe(null, e -> log.error("The Caracal client did not close in good order", e));
     }
 
     @Override

@@ -256,7 +256,7 @@ final class Services {
         if (plan.grant() instanceof Grant.Narrow) {
             service.upkeep.add(Mono.defer(() -> renewDelegation(service, plan))
                     .repeat(lease::isKept)
-                    .subscribe());
+                    .subscribe(null, e -> lease.declareLost(Reason.EXPIRED, e)));
         } else if (service.session.context().edgeEnds() != null) {
             // What it inherited is not renewed under it.
             service.upkeep.add(Mono.defer(() -> Mono.delay(left(service), timer))
@@ -285,18 +285,18 @@ final class Services {
         Duration half = left.dividedBy(2);
         Duration wait = half.compareTo(MIN_EDGE_WAIT) > 0 || left.compareTo(MIN_EDGE_WAIT) < 0 ? half : MIN_EDGE_WAIT;
         return Mono.delay(wait.compareTo(MIN_TIMER) > 0 ? wait : MIN_TIMER, timer)
-                .then(Mono.defer(() -> sessions.grants().settle(service.session, plan, EDGE_TTL)))
-                .onErrorResume(e -> {
-                    if (e instanceof CoordinatorException refused && endsAuthority(refused)) {
-                        service.lease.declareLost(Reason.UNAUTHORIZED, e);
-                    } else {
-                        log.warn(
-                                "The delegation of the service {} was not renewed, and that is tried again: {}",
-                                service.session.context().agentSessionId(),
-                                e.toString());
-                    }
-                    return Mono.empty();
-                });
+                .then(Mono.defer(() -> sessions.grants().settle(service.session, plan, EDGE_TTL))
+                        .onErrorResume(e -> {
+                            if (e instanceof CoordinatorException refused && endsAuthority(refused)) {
+                                service.lease.declareLost(Reason.UNAUTHORIZED, e);
+                            } else {
+                                log.warn(
+                                        "The delegation of the service {} was not renewed, and that is tried again: {}",
+                                        service.session.context().agentSessionId(),
+                                        e.toString());
+                            }
+                            return Mono.empty();
+                        }));
     }
 
     /** Whether no later attempt can renew a delegation. */

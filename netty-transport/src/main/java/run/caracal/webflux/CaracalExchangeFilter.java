@@ -148,7 +148,7 @@ public final class CaracalExchangeFilter {
         try {
             return outgoing.<Object>getNativeRequest();
         } catch (IllegalStateException | UnsupportedOperationException e) {
-            return null; // not on a connection, for instance a mock
+            return null; // another connector, without a native request: the headers are set through Spring
         }
     }
 

@@ -217,7 +217,9 @@ public final class LeaseKeeper<L> {
 
     private synchronized void enter(@Nullable Duration interval) {
         if (listeners++ == 0 && isKept()) {
-            loop = loop(interval).subscribe();
+            // Every beat's error is a value; what is left is a timer that takes nothing more. The lease then runs out.
+            loop = loop(interval)
+                    .subscribe(null, e -> log.error("The renewals of {} stopped", holder.agentSessionId(), e));
             if (!isKept()) {
                 stopLoop();
             }
