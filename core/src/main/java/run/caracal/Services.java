@@ -260,7 +260,8 @@ final class Services {
         } else if (service.session.context().edgeEnds() != null) {
             // What it inherited is not renewed under it.
             service.upkeep.add(Mono.defer(() -> Mono.delay(left(service), timer))
-                    .subscribe(due -> lease.declareLost(Reason.EXPIRED, null)));
+                    .subscribe(
+                            due -> lease.declareLost(Reason.EXPIRED, null), e -> lease.declareLost(Reason.EXPIRED, e)));
         }
         // A lost service needs neither, and its owner may never close it.
         service.upkeep.add(lease.end().subscribe(null, lost -> {
