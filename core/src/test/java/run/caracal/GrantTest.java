@@ -273,13 +273,7 @@ class GrantTest {
                 .verify(LIMIT);
         List<HttpRequest> attempts = platform.requests(FakePlatform::isDelegate);
         assertThat(attempts).hasSize(2);
-        assertThat(attempts)
-                .extracting(r -> FakePlatform.header(r, "Idempotency-Key"))
-                .doesNotContainNull();
-        assertThat(attempts.stream()
-                        .map(r -> FakePlatform.header(r, "Idempotency-Key"))
-                        .distinct())
-                .hasSize(1);
+        FakePlatform.assertOneValue(attempts, "Idempotency-Key");
         assertThat(platform.edges()).hasSize(1);
     }
 

@@ -136,17 +136,8 @@ class SpawnTest {
                 .verify(LIMIT);
         List<HttpRequest> attempts = platform.requests(FakePlatform::isOpen);
         assertThat(attempts).hasSize(3);
-        assertThat(attempts)
-                .extracting(r -> FakePlatform.header(r, "Idempotency-Key"))
-                .doesNotContainNull();
-        assertThat(attempts.stream()
-                        .map(r -> FakePlatform.header(r, "Idempotency-Key"))
-                        .distinct())
-                .hasSize(1);
-        assertThat(attempts.stream()
-                        .map(r -> FakePlatform.header(r, "Authorization"))
-                        .distinct())
-                .hasSize(1);
+        FakePlatform.assertOneValue(attempts, "Idempotency-Key");
+        FakePlatform.assertOneValue(attempts, "Authorization");
         assertThat(attempts).allMatch(r -> "generated".equals(FakePlatform.header(r, "Idempotency-Key-Kind")));
         assertThat(platform.opened()).isEqualTo(1);
     }
@@ -223,23 +214,19 @@ class SpawnTest {
 
     @Test
     void s4_open_noNewTokenOnceAnAttemptIsAmbiguous() {
-        platform.nextLost(FakePlatform::isOpen, lost());
-        platform.nextAnswer(FakePlatform::isOpen, 401, "{\"error\":\"invalid_token\"}");
-        StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
-                .thenAwait(Duration.ofSeconds(2))
-                .expectErrorSatisfies(e -> assertThat(e)
-                        .isInstanceOfSatisfying(
-                                CoordinatorException.class,
-                                c -> assertThat(c.isOutcomeUnknown()).isTrue()))
-                .verify(LIMIT);
+        assertThatTheOutcomeIsUnknownAfter(401, "invalid_token");
         assertThat(platform.requests(FakePlatform::isToken)).hasSize(1);
-        platform.live().clear();
     }
 
     @Test
     void s4_open_aConflictAfterAnAmbiguousAttemptSaysThatTheOutcomeIsUnknown() {
+        assertThatTheOutcomeIsUnknownAfter(409, "idempotency_key_conflict");
+    }
+
+    /** The first answer is lost, the second attempt is refused. */
+    private void assertThatTheOutcomeIsUnknownAfter(int status, String code) {
         platform.nextLost(FakePlatform::isOpen, lost());
-        platform.nextAnswer(FakePlatform::isOpen, 409, "{\"error\":\"idempotency_key_conflict\"}");
+        platform.nextAnswer(FakePlatform::isOpen, status, "{\"error\":\"" + code + "\"}");
         StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
                 .thenAwait(Duration.ofSeconds(2))
                 .expectErrorSatisfies(e -> assertThat(e)
@@ -250,7 +237,6 @@ class SpawnTest {
         platform.live().clear();
     }
 
-    /** PITFALLS G3. */
     @Test
     void s4_open_otherRefusalsAreNotRetried() {
         for (int status : new int[] {400, 403, 404, 409, 429}) {

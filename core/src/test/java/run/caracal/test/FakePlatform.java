@@ -1,5 +1,7 @@
 package run.caracal.test;
 
+import static org.assertj.core.api.Assertions.assertThat;
+
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
@@ -272,6 +274,14 @@ public final class FakePlatform implements HttpTransport {
                 .map(Map.Entry::getValue)
                 .findFirst()
                 .orElse(null);
+    }
+
+    /** All requests carry the header, with one value. */
+    public static void assertOneValue(List<HttpRequest> requests, String name) {
+        assertThat(requests)
+                .extracting(request -> header(request, name))
+                .doesNotContainNull()
+                .containsOnly(header(requests.get(0), name));
     }
 
     @Override

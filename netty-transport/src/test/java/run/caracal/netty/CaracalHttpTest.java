@@ -28,7 +28,6 @@ import reactor.util.context.Context;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundCall;
-import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 
 /** The decorated client on the wire (DESIGN H1 to H3, H2a, H2b; PITFALLS A1 to A4, E1 to E3, F3). */
@@ -253,22 +252,7 @@ class CaracalHttpTest {
 
     @Test
     void aTokenThatCannotBeAHeaderIsNotInTheError_E7() {
-        OutboundPolicy broken = (url, resource, context) -> Mono.just(new OutboundCall() {
-            @Override
-            public String url() {
-                return url;
-            }
-
-            @Override
-            public boolean carriesIdentity() {
-                return true;
-            }
-
-            @Override
-            public void edit(OutboundHeaders headers) {
-                headers.set("Authorization", "Bearer s3cret\nX");
-            }
-        });
+        OutboundPolicy broken = TestPolicy.authorizing("Bearer s3cret\nX");
         assertThatThrownBy(() -> text(CaracalHttp.decorate(plain, broken).get().uri(gateway.url() + "/p"), "ann"))
                 .isInstanceOf(RoutingException.class)
                 .hasMessageContaining("Authorization")
@@ -475,22 +459,7 @@ class CaracalHttpTest {
     /** What a plain client sends, a decorated one sends too; where the address has two readings, it is refused. */
     @Test
     void h3_addressesThatJavaNetUriDoesNotTakeAreSentOrRefused() {
-        OutboundPolicy everywhere = (url, resource, context) -> Mono.just(new OutboundCall() {
-            @Override
-            public String url() {
-                return url;
-            }
-
-            @Override
-            public boolean carriesIdentity() {
-                return true;
-            }
-
-            @Override
-            public void edit(OutboundHeaders headers) {
-                headers.set("Authorization", "Bearer b");
-            }
-        });
+        OutboundPolicy everywhere = TestPolicy.authorizing("Bearer b");
         HttpClient http = CaracalHttp.decorate(HttpClient.create().resolver(new LoopbackResolver()), everywhere);
         String port = gateway.url().substring(gateway.url().lastIndexOf(':'));
         for (String address : List.of(

@@ -43,6 +43,26 @@ public final class TestPolicy implements OutboundPolicy {
         return new TestPolicy(gateway, true);
     }
 
+    /** Gives every request the same Authorization, wherever it goes. */
+    static OutboundPolicy authorizing(String authorization) {
+        return (url, resource, context) -> Mono.just(new OutboundCall() {
+            @Override
+            public String url() {
+                return url;
+            }
+
+            @Override
+            public boolean carriesIdentity() {
+                return true;
+            }
+
+            @Override
+            public void edit(OutboundHeaders headers) {
+                headers.set("Authorization", authorization);
+            }
+        });
+    }
+
     @Override
     public Mono<OutboundCall> resolve(String url, @Nullable String resource, ContextView context) {
         askedUrls.add(url);
