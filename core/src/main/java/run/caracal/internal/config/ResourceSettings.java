@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 import run.caracal.config.ResourceBinding;
 import tools.jackson.core.JacksonException;
@@ -63,66 +64,66 @@ final class ResourceSettings {
 
     /** Reads {@code id=prefix,...}. */
     void variable(String value, String source) {
-        String[] entries = value.split(",", -1);
-        for (int i = 0; i < entries.length; i++) {
-            String entry = Text.strip(entries[i]);
-            if (entry.isEmpty()) {
-                continue;
-            }
-            String name = "entry " + (i + 1);
-            int equals = entry.indexOf('=');
-            if (equals <= 0) {
+        entries(value, (name, entry) -> {
+            Pair pair = Pair.of(entry);
+            if (pair == null) {
                 problems.add(RESOURCES, source, name + " must use resource_id=upstream_prefix");
-                continue;
-            }
-            String id = Text.strip(entry.substring(0, equals));
-            String prefix = Text.strip(entry.substring(equals + 1));
-            if (id.isEmpty() || prefix.isEmpty()) {
+            } else if (pair.id().isEmpty() || pair.value().isEmpty()) {
                 problems.add(RESOURCES, source, name + " must contain non-empty resource_id and upstream_prefix");
             } else {
-                bindChecked(RESOURCES, source, name, id, prefix);
+                bindChecked(RESOURCES, source, name, pair.id(), pair.value());
             }
-        }
+        });
     }
 
     /** Reads the ids of {@code id,id,...}. */
     void askVariable(String value, String source) {
-        String[] entries = value.split(",", -1);
-        for (int i = 0; i < entries.length; i++) {
-            String id = Text.strip(entries[i]);
-            if (!id.isEmpty()
-                    && problems.passes(APP_RESOURCES, source, prefixed("entry " + (i + 1), Rules.resourceId(id)))) {
+        entries(value, (name, id) -> {
+            if (problems.passes(APP_RESOURCES, source, prefixed(name, Rules.resourceId(id)))) {
                 ask(id);
             }
-        }
+        });
     }
 
     /** Reads {@code id=scope scope,...}; the scopes that a profile gave stay. */
     void scopesVariable(String value, String source) {
         Map<String, List<String>> read = new LinkedHashMap<>();
-        String[] entries = value.split(",", -1);
-        for (int i = 0; i < entries.length; i++) {
-            String entry = Text.strip(entries[i]);
-            if (entry.isEmpty()) {
-                continue;
-            }
-            String name = "entry " + (i + 1);
-            int equals = entry.indexOf('=');
-            String id = equals < 0 ? "" : Text.strip(entry.substring(0, equals));
-            List<String> values = equals < 0 ? List.of() : words(entry.substring(equals + 1));
-            if (id.isEmpty() || values.isEmpty()) {
+        entries(value, (name, entry) -> {
+            Pair pair = Pair.of(entry);
+            List<String> values = pair == null ? List.of() : words(pair.value());
+            if (pair == null || pair.id().isEmpty() || values.isEmpty()) {
                 problems.add(RESOURCE_SCOPES, source, name + " must use resource_id=scope scope");
-            } else if (!prefixes.containsKey(id) && !asked.contains(id)) {
+            } else if (!prefixes.containsKey(pair.id()) && !asked.contains(pair.id())) {
                 problems.add(
                         RESOURCE_SCOPES,
                         source,
                         name + " is for a resource that is not configured: add it to " + RESOURCES + " or "
                                 + APP_RESOURCES + ", or correct the id");
             } else if (problems.passes(RESOURCE_SCOPES, source, prefixed(name, Rules.scopes(values)))) {
-                read.put(id, values);
+                read.put(pair.id(), values);
+            }
+        });
+        read.forEach(scopes::putIfAbsent);
+    }
+
+    /** Goes through a list with commas; each entry has a name for messages, and empty ones do not count. */
+    private static void entries(String value, BiConsumer<String, String> reader) {
+        String[] entries = value.split(",", -1);
+        for (int i = 0; i < entries.length; i++) {
+            String entry = Text.strip(entries[i]);
+            if (!entry.isEmpty()) {
+                reader.accept("entry " + (i + 1), entry);
             }
         }
-        read.forEach(scopes::putIfAbsent);
+    }
+
+    private record Pair(String id, String value) {
+        static @Nullable Pair of(String entry) {
+            int equals = entry.indexOf('=');
+            return equals <= 0
+                    ? null
+                    : new Pair(Text.strip(entry.substring(0, equals)), Text.strip(entry.substring(equals + 1)));
+        }
     }
 
     /** Reads a bindings file: an object of ids and prefixes, or a list of objects. */
