@@ -2,12 +2,9 @@ package run.caracal.examples;
 
 import java.io.PrintStream;
 import java.time.Duration;
-import java.util.concurrent.CountDownLatch;
-import java.util.concurrent.TimeUnit;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
-import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.Caracal;
 import run.caracal.GatewayRequest;
@@ -41,26 +38,9 @@ final class Daemon {
     }
 
     static void run(PrintStream out) {
-        Sinks.Empty<Void> stop = Sinks.empty();
-        CountDownLatch ended = new CountDownLatch(1);
-        // SIGTERM: the work is cancelled, the session closed, and the JVM waits for that, but not for ever.
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> {
-            if (stop.tryEmitEmpty().isSuccess()) {
-                await(ended);
-            }
-        }));
-        try (Deployment deployment = Deployment.open()) {
-            new Daemon(deployment, out, stop.asMono()).live().block();
-        } finally {
-            ended.countDown();
-        }
-    }
-
-    private static void await(CountDownLatch ended) {
-        try {
-            boolean unused = ended.await(10, TimeUnit.SECONDS);
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
+        try (Termination termination = new Termination();
+                Deployment deployment = Deployment.open()) {
+            new Daemon(deployment, out, termination.requested()).live().block();
         }
     }
 
@@ -123,15 +103,8 @@ final class Daemon {
         return Flux.interval(Duration.ofMillis(500), Duration.ofSeconds(2))
                 .onBackpressureDrop()
                 .concatMap(
-                        invoice -> http.headers(headers -> {
-                                    request.headers().forEach(headers::set);
-                                    headers.set("Content-Type", "application/json");
-                                })
-                                .post()
-                                .uri(request.url())
-                                .send(ByteBufFlux.fromString(Mono.just("{\"amount\": 1200}")))
-                                .response()
-                                .map(response -> response.status().code())
+                        invoice -> Charge.with(http, request)
+                                .map(Charge.Answer::status)
                                 .doOnNext(status -> out.println(worker + ": invoice charged, " + status)),
                         0);
     }

@@ -4,7 +4,6 @@ import java.io.PrintStream;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
-import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import reactor.util.context.Context;
 import run.caracal.Acceptance;
@@ -15,6 +14,7 @@ import run.caracal.GatewayRequest;
 import run.caracal.Grant;
 import run.caracal.SpawnOptions;
 import run.caracal.error.CoordinatorException;
+import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 
 /** Authority gets less on its way down: to a narrowed child, to the child's child, and to a peer in another application. */
@@ -86,7 +86,10 @@ final class DelegationExample {
             out.println("No peer: set CARACAL_PEER_APPLICATION_ID and CARACAL_PEER_APP_CLIENT_SECRET to see one");
             return Mono.empty();
         }
-        return other.<Void>spawn(peer -> {
+        // A mandate is for a role: the application's own here, which a session has that is labelled with its id.
+        SpawnOptions own =
+                SpawnOptions.builder().labels(deployment.peerApplicationId()).build();
+        return other.<Void>spawn(own, peer -> {
                     out.println("peer " + peer.agentSessionId() + " of " + peer.applicationId() + " opened");
                     return caracal.bind(parent, delegateTo(peer))
                             .flatMap(edge -> other.acceptDelegation(edge, Acceptance.VALIDATED, accepted -> {
@@ -120,21 +123,12 @@ final class DelegationExample {
 
     private Mono<Void> charge(Caracal client) {
         GatewayRequest request = client.gatewayRequest(deployment.resourceId(), deployment.resourcePath());
-        return CaracalHttp.decorate(HttpClient.create(), client)
-                .headers(headers -> {
-                    request.headers().forEach(headers::set);
-                    headers.set("Content-Type", "application/json");
+        TransportOptions charging = TransportOptions.defaults().withScopes(CHARGE);
+        return Charge.with(CaracalHttp.decorate(HttpClient.create(), client, charging), request)
+                .doOnNext(answer -> {
+                    out.println("gateway " + answer.status() + " " + answer.requestId());
+                    deployment.explain(answer.requestId(), out);
                 })
-                .post()
-                .uri(request.url())
-                .send(ByteBufFlux.fromString(Mono.just("{\"amount\": 1200}")))
-                .responseSingle((response, body) -> body.asString()
-                        .defaultIfEmpty("")
-                        .doOnNext(text -> {
-                            String requestId = response.responseHeaders().get("X-Request-Id", "-");
-                            out.println("gateway " + response.status().code() + " " + requestId);
-                            deployment.explain(requestId, out);
-                        }))
                 .then();
     }
 

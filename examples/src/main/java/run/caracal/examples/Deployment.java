@@ -7,12 +7,14 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.examples.platform.LocalPlatform;
 import run.caracal.examples.platform.PlatformLimits;
+import run.caracal.examples.platform.ProtectedResource;
 
 /**
  * Where an example runs: the deployment that the {@code CARACAL_*} variables name, or, when none is set, a local platform
@@ -21,6 +23,9 @@ import run.caracal.examples.platform.PlatformLimits;
 final class Deployment implements AutoCloseable {
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
 
+    private static final String RESOURCE = "resource://billing-api";
+    private static final String SCOPE = "billing:charge";
+    private static final String PEER_ID = "CARACAL_PEER_APPLICATION_ID";
     private static final String PEER = "app-peer";
     private static final String PEER_SECRET = UUID.randomUUID().toString();
 
@@ -36,6 +41,11 @@ final class Deployment implements AutoCloseable {
     }
 
     static Deployment open() {
+        return open(billing -> billing);
+    }
+
+    /** Like {@link #open()}, with a change to the resource of the local platform. */
+    static Deployment open(UnaryOperator<ProtectedResource> change) {
         Map<String, String> environment = System.getenv();
         if (environment.entrySet().stream()
                 .anyMatch(
@@ -45,24 +55,29 @@ final class Deployment implements AutoCloseable {
         LocalPlatform platform = LocalPlatform.builder()
                 .application("app-local", UUID.randomUUID().toString())
                 .application(PEER, PEER_SECRET)
+                .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, "billing:read")))
                 .limits(PlatformLimits.defaults()
                         .withServiceLease(Duration.ofSeconds(6))
                         .withLeaseSweep(Duration.ofSeconds(1)))
                 .start();
-        CaracalConfig config = configOf(platform, platform.applicationId(), platform.clientSecret());
-        return new Deployment(Caracal.create(config), platform, environment);
+        return new Deployment(charging(platform, connected(platform)), platform, environment);
     }
 
-    private static CaracalConfig configOf(LocalPlatform platform, String applicationId, String clientSecret) {
+    /** A client that charges: its calls to the resource need one scope. */
+    private static Caracal charging(LocalPlatform platform, CaracalConfig.Builder config) {
+        return Caracal.create(
+                config.resource(RESOURCE, platform.upstreamUrl(), SCOPE).build());
+    }
+
+    /** How the first application finds a local platform; what it calls there is still to be said. */
+    static CaracalConfig.Builder connected(LocalPlatform platform) {
         return CaracalConfig.builder()
                 .zoneId(platform.zoneId())
-                .applicationId(applicationId)
-                .clientSecret(clientSecret)
+                .applicationId(platform.applicationId())
+                .clientSecret(platform.clientSecret())
                 .stsUrl(platform.stsUrl())
                 .coordinatorUrl(platform.coordinatorUrl())
-                .gatewayUrl(platform.gatewayUrl())
-                .resource(platform.resourceId(), platform.upstreamUrl())
-                .build();
+                .gatewayUrl(platform.gatewayUrl());
     }
 
     Caracal caracal() {
@@ -79,7 +94,7 @@ final class Deployment implements AutoCloseable {
         if (platform == null) {
             return closedAtTheEnd(Caracal.create());
         }
-        return closedAtTheEnd(Caracal.create(configOf(platform, platform.applicationId(), platform.clientSecret())));
+        return closedAtTheEnd(charging(platform, connected(platform)));
     }
 
     /**
@@ -88,9 +103,10 @@ final class Deployment implements AutoCloseable {
      */
     Optional<Caracal> peer() {
         if (platform != null) {
-            return Optional.of(closedAtTheEnd(Caracal.create(configOf(platform, PEER, PEER_SECRET))));
+            return Optional.of(closedAtTheEnd(
+                    charging(platform, connected(platform).applicationId(PEER).clientSecret(PEER_SECRET))));
         }
-        String applicationId = environment.get("CARACAL_PEER_APPLICATION_ID");
+        String applicationId = environment.get(PEER_ID);
         String clientSecret = environment.get("CARACAL_PEER_APP_CLIENT_SECRET");
         if (applicationId == null || clientSecret == null) {
             return Optional.empty();
@@ -102,13 +118,17 @@ final class Deployment implements AutoCloseable {
                 .build())));
     }
 
+    String peerApplicationId() {
+        return environment.getOrDefault(PEER_ID, PEER);
+    }
+
     private Caracal closedAtTheEnd(Caracal client) {
         others.add(client);
         return client;
     }
 
     String resourceId() {
-        return environment.getOrDefault("CARACAL_RESOURCE_ID", "resource://billing-api");
+        return environment.getOrDefault("CARACAL_RESOURCE_ID", RESOURCE);
     }
 
     String resourcePath() {
@@ -128,13 +148,13 @@ final class Deployment implements AutoCloseable {
                         "Bind " + resourceId() + " to its address with CARACAL_RESOURCES to run this example"));
     }
 
-    /** Shows the audit trail of a request, one line for each event, or says where it is to be found. */
+    /** Shows the audit trail of a call, mint, use and action, one line for each, or says where it is to be found. */
     void explain(String requestId, PrintStream out) {
         if (platform == null) {
             out.println("Look the request " + requestId + " up in the Console: audit, then explain");
             return;
         }
-        List<String> lines = platform.audit().byRequestId(requestId).stream()
+        List<String> lines = platform.audit().ofCall(requestId).stream()
                 .map(event -> "audit " + event.eventType() + " " + event.decision() + " " + event.requestId())
                 .toList();
         lines.forEach(out::println);

@@ -1,6 +1,8 @@
 package run.caracal.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static run.caracal.examples.Calls.error;
+import static run.caracal.examples.Calls.get;
 
 import java.time.Duration;
 import java.util.List;
@@ -44,6 +46,7 @@ import run.caracal.examples.platform.PlatformLimits;
 import run.caracal.examples.platform.ReceivedRequest;
 import run.caracal.examples.platform.Service;
 import run.caracal.http.GatewayError;
+import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.webflux.CaracalExchangeFilter;
 
@@ -89,23 +92,9 @@ class EndToEndTest {
     }
 
     private CaracalConfig config(UnaryOperator<CaracalConfig.Builder> change) {
-        return change.apply(CaracalConfig.builder()
-                        .zoneId(platform.zoneId())
-                        .applicationId(platform.applicationId())
-                        .clientSecret(platform.clientSecret())
-                        .stsUrl(platform.stsUrl())
-                        .coordinatorUrl(platform.coordinatorUrl())
-                        .gatewayUrl(platform.gatewayUrl())
-                        .resource(platform.resourceId(), platform.upstreamUrl()))
+        return change.apply(Deployment.connected(platform)
+                        .resource(platform.resourceId(), platform.upstreamUrl(), "billing:charge"))
                 .build();
-    }
-
-    private static Mono<String> get(HttpClient http, String url) {
-        return http.get()
-                .uri(url)
-                .responseSingle((response, body) -> body.asString()
-                        .defaultIfEmpty("")
-                        .map(text -> response.status().code() + " " + text));
     }
 
     private List<ReceivedRequest> received(Service service, String marker) {
@@ -136,17 +125,18 @@ class EndToEndTest {
         assertThat(seen).hasSize(4).allSatisfy(request -> {
             assertThat(request.headers("authorization")).hasSize(1);
             assertThat(request.headers("x-caracal-resource")).containsExactly(platform.resourceId());
-            assertThat(request.headers("baggage"))
-                    .singleElement()
-                    .asString()
-                    .contains("caracal.agent_session="
-                            + Objects.requireNonNull(context).agentSessionId());
             assertThat(request.headers("traceparent"))
                     .singleElement()
                     .asString()
                     .contains(Objects.requireNonNull(context).traceId());
         });
-        assertThat(seen.stream().map(r -> r.header("authorization")).distinct()).hasSize(1);
+        // One child of the session acts in all of them, each time with a mandate of its own.
+        assertThat(seen.stream().map(r -> r.headers("baggage")).distinct())
+                .singleElement()
+                .asString()
+                .contains("caracal.agent_session=")
+                .doesNotContain(Objects.requireNonNull(context).agentSessionId());
+        assertThat(seen.stream().map(r -> r.header("authorization")).distinct()).hasSize(4);
         assertThat(received(Service.UPSTREAM, "same-identity"))
                 .hasSize(4)
                 .allSatisfy(request ->
@@ -317,36 +307,21 @@ class EndToEndTest {
                         assertThat(e).isInstanceOf(RoutingException.class).hasMessageContaining("resource://unknown"))
                 .verify(LIMIT);
         GatewayRequest request = caracal.gatewayRequest("resource://unknown", "/x");
-        Mono<GatewayError> refused =
-                caracal.spawn(s -> http.headers(h -> request.headers().forEach(h::set))
-                        .get()
-                        .uri(request.url())
-                        .responseSingle((response, body) -> body.asByteArray()
-                                .defaultIfEmpty(new byte[0])
-                                .map(bytes -> GatewayError.from(
-                                                response.status().code(), response.responseHeaders()::get, bytes)
-                                        .orElseThrow())));
-        StepVerifier.create(refused)
-                .assertNext(error -> {
-                    assertThat(error.origin()).isEqualTo(GatewayError.Origin.GATEWAY);
-                    assertThat(error.httpStatus()).isEqualTo(403);
-                    assertThat(error.requestId()).isNotBlank();
-                    assertThat(error.hint()).contains("policy");
-                })
-                .expectComplete()
+        HttpClient scoped = CaracalHttp.decorate(
+                HttpClient.create(), caracal, TransportOptions.defaults().withScopes("billing:charge"));
+        StepVerifier.create(caracal.spawn(s ->
+                        get(scoped.headers(h -> request.headers().forEach(h::set)), request.url())))
+                .expectErrorSatisfies(e -> assertThat(e).isInstanceOfSatisfying(CoordinatorException.class, refused -> {
+                    assertThat(refused.httpStatus()).isEqualTo(404);
+                    assertThat(refused.code()).isEqualTo("resource_not_found");
+                }))
                 .verify(LIMIT);
     }
 
     @Test
     void h5_theUpstreamsErrorIsToldApart() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
-        Mono<GatewayError> refused = caracal.spawn(s -> http.get()
-                .uri(platform.upstreamUrl() + "/status/418")
-                .responseSingle((response, body) -> body.asByteArray()
-                        .defaultIfEmpty(new byte[0])
-                        .map(bytes -> GatewayError.from(
-                                        response.status().code(), response.responseHeaders()::get, bytes)
-                                .orElseThrow())));
+        Mono<GatewayError> refused = caracal.spawn(s -> error(http, platform.upstreamUrl() + "/status/418"));
         StepVerifier.create(refused)
                 .assertNext(error -> {
                     assertThat(error.origin()).isEqualTo(GatewayError.Origin.UPSTREAM);
@@ -358,39 +333,22 @@ class EndToEndTest {
 
     @Test
     void theCapacityLimitIsATypedErrorThatSaysWhatToDo() {
-        try (LocalPlatformScope small = new LocalPlatformScope(LocalPlatform.builder()
+        LocalPlatform small = LocalPlatform.builder()
                 .limits(PlatformLimits.defaults().withSessionsPerZone(1))
-                .start())) {
-            Caracal crowded = small.client();
-            StepVerifier.create(crowded.spawn(s -> crowded.spawn(
-                            SpawnOptions.builder().ttl(Duration.ofMinutes(1)).build(), child -> Mono.just(1))))
-                    .expectErrorSatisfies(e -> assertThat(e).isInstanceOfSatisfying(CoordinatorException.class, c -> {
-                        assertThat(c.httpStatus()).isEqualTo(429);
-                        assertThat(c.code()).isEqualTo("session_zone_limit_exceeded");
-                    }))
-                    .verify(LIMIT);
-            StepVerifier.create(crowded.disposeLater()).expectComplete().verify(LIMIT);
-            assertThat(small.platform().openSessionCount()).isZero();
-        }
-    }
-
-    private record LocalPlatformScope(LocalPlatform platform) implements AutoCloseable {
-        Caracal client() {
-            return Caracal.create(CaracalConfig.builder()
-                    .zoneId(platform.zoneId())
-                    .applicationId(platform.applicationId())
-                    .clientSecret(platform.clientSecret())
-                    .stsUrl(platform.stsUrl())
-                    .coordinatorUrl(platform.coordinatorUrl())
-                    .gatewayUrl(platform.gatewayUrl())
-                    .resource(platform.resourceId(), platform.upstreamUrl())
-                    .build());
-        }
-
-        @Override
-        public void close() {
-            StepVerifier.create(platform.disposeLater()).expectComplete().verify(LIMIT);
-        }
+                .start();
+        Caracal crowded = Caracal.create(Deployment.connected(small)
+                .resource(small.resourceId(), small.upstreamUrl())
+                .build());
+        StepVerifier.create(crowded.spawn(s -> crowded.spawn(
+                        SpawnOptions.builder().ttl(Duration.ofMinutes(1)).build(), child -> Mono.just(1))))
+                .expectErrorSatisfies(e -> assertThat(e).isInstanceOfSatisfying(CoordinatorException.class, c -> {
+                    assertThat(c.httpStatus()).isEqualTo(429);
+                    assertThat(c.code()).isEqualTo("session_zone_limit_exceeded");
+                }))
+                .verify(LIMIT);
+        StepVerifier.create(crowded.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(small.openSessionCount()).isZero();
+        StepVerifier.create(small.disposeLater()).expectComplete().verify(LIMIT);
     }
 
     /** PITFALLS H3: threads and connections go with the client. */

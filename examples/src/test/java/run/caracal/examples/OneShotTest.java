@@ -2,6 +2,8 @@ package run.caracal.examples;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
+import static run.caracal.examples.Calls.error;
+import static run.caracal.examples.Calls.get;
 
 import java.time.Duration;
 import java.util.List;
@@ -38,7 +40,6 @@ import run.caracal.error.StsException;
 import run.caracal.examples.platform.AuditEvent;
 import run.caracal.examples.platform.Fault;
 import run.caracal.examples.platform.FaultRule;
-import run.caracal.examples.platform.GatewayMode;
 import run.caracal.examples.platform.LocalPlatform;
 import run.caracal.examples.platform.PlatformLimits;
 import run.caracal.examples.platform.ProtectedResource;
@@ -63,7 +64,6 @@ class OneShotTest {
     @BeforeAll
     void startPlatform() {
         platform = LocalPlatform.builder()
-                .gatewayMode(GatewayMode.ONE_SHOT)
                 .application("app-local", "secret-1")
                 .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:read")
                         .withRole("reader", "billing:read"))
@@ -97,32 +97,7 @@ class OneShotTest {
     }
 
     private CaracalConfig config(UnaryOperator<CaracalConfig.Builder> change) {
-        return change.apply(CaracalConfig.builder()
-                        .zoneId(platform.zoneId())
-                        .applicationId(platform.applicationId())
-                        .clientSecret(platform.clientSecret())
-                        .stsUrl(platform.stsUrl())
-                        .coordinatorUrl(platform.coordinatorUrl())
-                        .gatewayUrl(platform.gatewayUrl()))
-                .build();
-    }
-
-    private static Mono<String> get(HttpClient http, String url) {
-        return http.get()
-                .uri(url)
-                .responseSingle((response, body) -> body.asString()
-                        .defaultIfEmpty("")
-                        .map(text -> response.status().code() + " " + text));
-    }
-
-    private static Mono<GatewayError> error(HttpClient http, String url) {
-        return http.get()
-                .uri(url)
-                .responseSingle((response, body) -> body.asByteArray()
-                        .defaultIfEmpty(new byte[0])
-                        .map(bytes -> GatewayError.from(
-                                        response.status().code(), response.responseHeaders()::get, bytes)
-                                .orElseThrow()));
+        return change.apply(Deployment.connected(platform)).build();
     }
 
     private List<ReceivedRequest> atGateway(String marker) {

@@ -36,14 +36,24 @@ class ProgramsTest {
     private static void assertQuickstart(List<String> lines) {
         Matcher opened = OPENED.matcher(lines.get(0));
         assertThat(opened.matches()).as(lines.get(0)).isTrue();
-        Matcher gateway = GATEWAY.matcher(lines.get(1));
-        assertThat(gateway.matches()).as(lines.get(1)).isTrue();
-        String request = gateway.group(1);
-        assertThat(lines)
-                .containsSubsequence(
-                        "audit token_exchange allow " + request,
-                        "audit gateway_resource_request allow " + request,
-                        "session " + opened.group(1) + " closed");
+        assertAudited(lines, 1);
+        assertThat(lines).endsWith("session " + opened.group(1) + " closed");
+    }
+
+    /** Each call that the Gateway answered is audited thrice, in this order: the mint of its mandate, the use, the action. */
+    private static void assertAudited(List<String> lines, int calls) {
+        List<String> requests = lines.stream()
+                .map(GATEWAY::matcher)
+                .filter(Matcher::matches)
+                .map(gateway -> gateway.group(1))
+                .toList();
+        assertThat(requests).as("%s", lines).hasSize(calls).allSatisfy(request -> {
+            int use = lines.indexOf("audit gateway_resource_request allow " + request) - 1;
+            assertThat(use).as("%s", lines).isPositive();
+            assertThat(lines.get(use)).isEqualTo("audit token_exchange allow " + request);
+            assertThat(lines.get(use - 1)).startsWith("audit token_exchange allow ");
+        });
+        assertThat(lines.stream().filter(line -> line.startsWith("audit "))).hasSize(3 * calls);
     }
 
     @Test
@@ -69,18 +79,7 @@ class ProgramsTest {
     }
 
     private static void assertDelegation(List<String> lines) {
-        List<String> requests = lines.stream()
-                .map(GATEWAY::matcher)
-                .filter(Matcher::matches)
-                .map(gateway -> gateway.group(1))
-                .toList();
-        assertThat(requests)
-                .as("%s", lines)
-                .hasSize(2)
-                .allSatisfy(request -> assertThat(lines)
-                        .containsSubsequence(
-                                "audit token_exchange allow " + request,
-                                "audit gateway_resource_request allow " + request));
+        assertAudited(lines, 2);
         assertThat(lines)
                 .anyMatch(line -> line.endsWith("opened, narrowed to billing:charge"))
                 .anyMatch(line -> line.contains(" holds delegation"))
@@ -156,7 +155,8 @@ class ProgramsTest {
             for (String line = reader.readLine(); line != null; line = reader.readLine()) {
                 lines.add(line);
                 if (line.contains("invoice charged")) {
-                    assertThat(platform.openSessionCount()).isEqualTo(1);
+                    // The service, and the child of it that makes the calls.
+                    assertThat(platform.openSessionCount()).isEqualTo(2);
                     // Unlike the process's own, this destroy leaves its output open.
                     assertThat(daemon.toHandle().destroy()).isTrue();
                 }
@@ -202,7 +202,8 @@ class ProgramsTest {
         Process platform = start(Map.of(), "local-platform");
         try {
             Map<String, String> exports = exports(platform);
-            assertThat(exports).containsKeys("CARACAL_CONFIG", "CARACAL_ZONE_ID", "CARACAL_RESOURCES");
+            assertThat(exports)
+                    .containsKeys("CARACAL_CONFIG", "CARACAL_ZONE_ID", "CARACAL_RESOURCES", "CARACAL_RESOURCE_SCOPES");
             Map<String, String> profileOnly = Map.of("CARACAL_CONFIG", exports.get("CARACAL_CONFIG"));
             Map<String, String> environmentOnly = new LinkedHashMap<>(exports);
             environmentOnly.remove("CARACAL_CONFIG");

@@ -53,6 +53,21 @@ public record AuditEvent(
                 : List.of();
     }
 
+    /** Whether a mandate for one call was issued. */
+    boolean isMint() {
+        return determiningPolicies.contains(Policy.mint(applicationId()));
+    }
+
+    /** Whether a bearer was accepted at the Gateway. */
+    boolean isUse() {
+        return determiningPolicies.contains(Policy.use(applicationId()));
+    }
+
+    /** The session that acts, and the delegation it acts under. */
+    String authority() {
+        return metadata.get("agent_session_id") + " " + metadata.get("delegation_edge_id");
+    }
+
     Map<String, @Nullable Object> toJson() {
         Map<String, @Nullable Object> json = Json.object();
         json.put("id", id);

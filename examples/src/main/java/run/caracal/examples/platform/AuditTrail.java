@@ -1,5 +1,6 @@
 package run.caracal.examples.platform;
 
+import java.util.ArrayList;
 import java.util.List;
 
 /** The audit log of a local platform; the newest events, as many as the limits allow. */
@@ -25,6 +26,28 @@ public final class AuditTrail {
         return events().stream()
                 .filter(event -> event.requestId().equals(requestId))
                 .toList();
+    }
+
+    /**
+     * {@return the events of one call through the Gateway, oldest first: the mint of its mandate, the mandate's use, and what
+     * came of it} The mint is under an id of its own unless the client sent the STS the same one. It is told by session and
+     * delegation: of several mandates for these the latest that was there before the use.
+     *
+     * @param requestId the id of the call, as its answer carried it in {@code X-Request-Id}
+     */
+    public List<AuditEvent> ofCall(String requestId) {
+        List<AuditEvent> call = byRequestId(requestId);
+        AuditEvent use = call.stream().filter(AuditEvent::isUse).findFirst().orElse(null);
+        if (use == null || call.stream().anyMatch(AuditEvent::isMint)) {
+            return call;
+        }
+        List<AuditEvent> trail = new ArrayList<>(call);
+        events().stream()
+                .takeWhile(event -> !event.equals(use))
+                .filter(event -> event.isMint() && event.authority().equals(use.authority()))
+                .reduce((earlier, later) -> later)
+                .ifPresent(mint -> trail.add(0, mint));
+        return List.copyOf(trail);
     }
 
     void record(AuditEvent event) {

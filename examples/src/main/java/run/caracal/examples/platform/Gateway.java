@@ -39,6 +39,8 @@ final class Gateway {
     private final HttpClient client;
     private final String defaultUpstream;
     private final Map<String, Instant> spent = new ConcurrentHashMap<>();
+    private final AtomicLong spentOnce = new AtomicLong();
+    private final AtomicLong replays = new AtomicLong();
 
     Gateway(
             Zone zone,
@@ -91,6 +93,11 @@ final class Gateway {
                         refusal -> answering.get()
                                 ? call.abort()
                                 : call.send(Answer.error(refusal, requestId).with("X-Request-Id", requestId)));
+    }
+
+    /** Nothing is counted twice when it is forgotten: by then it has expired, and is refused before it is looked at here. */
+    BearersSeen bearersSeen() {
+        return new BearersSeen(spentOnce.get(), replays.get());
     }
 
     void forgetSpent() {
@@ -158,7 +165,10 @@ final class Gateway {
         if (mandate.use().equals(Mandate.USE_SESSION) || id.isEmpty()) {
             return;
         }
-        if (spent.putIfAbsent(id, mandate.expiresAt()) != null) {
+        if (spent.putIfAbsent(id, mandate.expiresAt()) == null) {
+            spentOnce.incrementAndGet();
+        } else {
+            replays.incrementAndGet();
             Map<String, @Nullable Object> metadata = Json.object();
             metadata.put("application_id", mandate.applicationId());
             metadata.put("resource", resourceId);

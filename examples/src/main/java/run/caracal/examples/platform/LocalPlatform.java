@@ -161,6 +161,12 @@ public final class LocalPlatform implements Disposable {
                 resourcePrefixes().entrySet().stream()
                         .map(entry -> entry.getKey() + "=" + entry.getValue())
                         .collect(Collectors.joining(",")));
+        String scopes = resourceScopes().entrySet().stream()
+                .map(entry -> entry.getKey() + "=" + String.join(" ", entry.getValue()))
+                .collect(Collectors.joining(","));
+        if (!scopes.isEmpty()) {
+            environment.put("CARACAL_RESOURCE_SCOPES", scopes);
+        }
         environment.put("CARACAL_RESOURCE_ID", resourceId());
         environment.put("CARACAL_RESOURCE_PATH", "/charge");
         return environment;
@@ -217,6 +223,11 @@ public final class LocalPlatform implements Disposable {
      */
     public List<ReceivedRequest> received(Service service) {
         return endpoint(service).received();
+    }
+
+    /** {@return what the Gateway saw of mandates for one call since the platform started} */
+    public BearersSeen bearersSeen() {
+        return gateway.bearersSeen();
     }
 
     /**
@@ -321,6 +332,17 @@ public final class LocalPlatform implements Disposable {
         return prefixes;
     }
 
+    /** Each resource that declares scopes with all of them, sorted. */
+    Map<String, List<String>> resourceScopes() {
+        Map<String, List<String>> scopes = new LinkedHashMap<>();
+        zone.resources.forEach((id, resource) -> {
+            if (!resource.scopes().isEmpty()) {
+                scopes.put(id, resource.scopes().stream().sorted().toList());
+            }
+        });
+        return scopes;
+    }
+
     private void whileCoordinating(Runnable sweep) {
         if (bound(Service.COORDINATOR).isListening()) {
             sweep.run();
@@ -367,7 +389,7 @@ public final class LocalPlatform implements Disposable {
         private final Map<String, Application> applications = new LinkedHashMap<>();
         private final Map<String, ProtectedResource> resources = new LinkedHashMap<>();
         private String zoneId = "zone-local";
-        private GatewayMode gatewayMode = GatewayMode.SESSION_TOKEN;
+        private GatewayMode gatewayMode = GatewayMode.ONE_SHOT;
         private PlatformLimits limits = PlatformLimits.defaults();
         private Ports ports = Ports.free();
         private Clock clock = Clock.systemUTC();
@@ -412,7 +434,7 @@ public final class LocalPlatform implements Disposable {
         /**
          * Says which bearer the Gateway takes.
          *
-         * @param mode the mode, default {@link GatewayMode#SESSION_TOKEN}
+         * @param mode the mode, default {@link GatewayMode#ONE_SHOT}
          * @return this builder
          */
         public Builder gatewayMode(GatewayMode mode) {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.nio.file.attribute.FileAttribute;
 import java.nio.file.attribute.PosixFilePermissions;
+import java.util.List;
 import java.util.Set;
 
 /** Writes what a client needs to know into files that only their owner can read. */
@@ -33,6 +34,12 @@ final class Profile {
             toml.append("\n[[credentials]]\n");
             line(toml, "resource", resource);
             line(toml, "upstream_prefix", prefix);
+            List<String> scopes = platform.resourceScopes().getOrDefault(resource, List.of());
+            if (!scopes.isEmpty()) {
+                toml.append("scopes = ")
+                        .append(scopes.stream().map(Profile::quoted).toList())
+                        .append('\n');
+            }
         });
         try {
             Files.createDirectories(directory);
@@ -45,8 +52,11 @@ final class Profile {
     }
 
     private static void line(StringBuilder toml, String key, String value) {
-        String escaped = value.replace("\\", "\\\\").replace("\"", "\\\"");
-        toml.append(key).append(" = \"").append(escaped).append("\"\n");
+        toml.append(key).append(" = ").append(quoted(value)).append('\n');
+    }
+
+    private static String quoted(String value) {
+        return '"' + value.replace("\\", "\\\\").replace("\"", "\\\"") + '"';
     }
 
     private static void writePrivately(Path file, String content) throws IOException {

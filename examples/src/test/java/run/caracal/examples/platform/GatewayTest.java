@@ -14,7 +14,6 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.examples.platform.Http.Result;
@@ -22,24 +21,30 @@ import run.caracal.examples.platform.Http.Result;
 /** The Gateway as a client sees it: its checks in their order, what it forwards, and what it writes down. */
 final class GatewayTest {
 
+    private static final String BILLING = "resource://billing-api";
+    private static final String FIXED = "resource://fixed";
+    private static final String DEAD = "resource://dead";
+    private static final String SCOPE = "api:call";
+
     private final TestClock clock = new TestClock();
     private LocalPlatform platform = builder().start();
-    private String bearer = "";
+    private Delegated agent = delegated();
 
     private LocalPlatform.Builder builder() {
         return LocalPlatform.builder()
                 .clock(clock)
                 .application("app-local", "secret-1")
-                .resource(ProtectedResource.of("resource://billing-api", "billing:charge"))
-                .resource(ProtectedResource.of("resource://fixed", "fixed:read").withOperation("GET", "/echo"))
-                .resource(ProtectedResource.of("resource://dead").withUpstream("http://127.0.0.1:1/base"));
+                .resource(ProtectedResource.of(BILLING, SCOPE))
+                .resource(ProtectedResource.of(FIXED, SCOPE).withOperation("GET", "/echo"))
+                .resource(ProtectedResource.of(DEAD, SCOPE).withUpstream("http://127.0.0.1:1/base"));
     }
 
-    @BeforeEach
-    void authenticate() {
-        Map<String, List<String>> form = Http.tokenForm(platform);
-        form.put("resource", List.of("resource://billing-api", "resource://fixed", "resource://dead"));
-        bearer = Http.form(Http.tokenUrl(platform), form, Map.of()).text("access_token");
+    private Delegated delegated() {
+        return Delegated.on(platform, List.of(BILLING, FIXED, DEAD), SCOPE);
+    }
+
+    private String mandate() {
+        return agent.mandate(SCOPE, BILLING, FIXED, DEAD);
     }
 
     @AfterEach
@@ -50,13 +55,14 @@ final class GatewayTest {
     private void restart(LocalPlatform.Builder builder) {
         stop();
         platform = builder.start();
-        authenticate();
+        agent = delegated();
     }
 
+    /** A call with a new mandate, unless the headers say otherwise. */
     private Result call(String method, String path, @Nullable String body, String... headers) {
         Map<String, String> all = new LinkedHashMap<>();
-        all.put("Authorization", "Bearer " + bearer);
-        all.put("X-Caracal-Resource", "resource://billing-api");
+        all.put("Authorization", "Bearer " + mandate());
+        all.put("X-Caracal-Resource", BILLING);
         for (int i = 0; i < headers.length; i += 2) {
             all.put(headers[i], headers[i + 1]);
         }
@@ -100,7 +106,7 @@ final class GatewayTest {
         assertThat(exchange.determiningPolicies()).containsExactly("caracal-app-local-use");
         assertThat(exchange.applicationId()).isEqualTo("app-local");
         AuditEvent request = platform.audit().byRequestId("req-1").get(1);
-        assertThat(request.resource()).isEqualTo("resource://billing-api");
+        assertThat(request.resource()).isEqualTo(BILLING);
         assertThat(request.metadata())
                 .containsEntry("method", "POST")
                 .containsEntry("gateway_status", 200)
@@ -113,7 +119,10 @@ final class GatewayTest {
 
     @Test
     void exchangesTheBearerForOneOfTheResource() {
-        assertThat(call("POST", "/charge", "{\"amount\":1}").status()).isEqualTo(200);
+        String bearer = mandate();
+        assertThat(call("POST", "/charge", "{\"amount\":1}", "Authorization", "Bearer " + bearer)
+                        .status())
+                .isEqualTo(200);
 
         ReceivedRequest atGateway = platform.received(Service.GATEWAY).get(0);
         ReceivedRequest atUpstream = platform.received(Service.UPSTREAM).get(0);
@@ -174,11 +183,13 @@ final class GatewayTest {
 
     @Test
     void refusesABearerThatIsAboutToExpire() {
+        String first = "Bearer " + mandate();
+        String second = "Bearer " + mandate();
         clock.advance(Duration.ofSeconds(864));
-        assertThat(call("GET", "/echo", null).status()).isEqualTo(200);
+        assertThat(call("GET", "/echo", null, "Authorization", first).status()).isEqualTo(200);
         clock.advance(Duration.ofSeconds(1));
         assertError(
-                call("GET", "/echo", null),
+                call("GET", "/echo", null, "Authorization", second),
                 401,
                 "credential_expired_not_renewable",
                 "credential expiring within pre-flight window");
@@ -212,27 +223,37 @@ final class GatewayTest {
                 .extracting(AuditEvent::eventType, AuditEvent::decision, AuditEvent::evaluationStatus)
                 .containsExactly(tuple("token_exchange", "deny", "resource_not_found"));
         assertError(
-                call("GET", "/charge", null, "X-Caracal-Resource", "resource://fixed"),
+                call("GET", "/charge", null, "X-Caracal-Resource", FIXED),
                 403,
                 "operation_not_permitted",
                 "GET /charge is not permitted on resource://fixed");
-        assertThat(call("GET", "/echo", null, "X-Caracal-Resource", "resource://fixed")
-                        .status())
+        assertThat(call("GET", "/echo", null, "X-Caracal-Resource", FIXED).status())
                 .isEqualTo(200);
-        bearer = Http.token(platform);
+        String other = "Bearer " + agent.mandate(SCOPE, BILLING);
         assertError(
-                call("GET", "/echo", null, "X-Caracal-Resource", "resource://fixed"),
+                call("GET", "/echo", null, "X-Caracal-Resource", FIXED, "Authorization", other),
                 403,
                 "access_denied",
                 "policy denied (mandate_target_mismatch)");
+        String revoked = "Bearer " + mandate();
         platform.revokeTokens("app-local");
-        assertError(call("GET", "/echo", null), 401, "invalid_token", "session revoked");
+        assertError(call("GET", "/echo", null, "Authorization", revoked), 401, "invalid_token", "session revoked");
     }
 
     @Test
-    void refusesSessionTokensWhenOnlyOneShotMandatesAreAccepted() {
-        restart(builder().gatewayMode(GatewayMode.ONE_SHOT));
-        assertError(call("GET", "/echo", null), 401, "invalid_token", "invalid subject_token");
+    void takesTheApplicationsTokenOnlyInTheFormOfJune() {
+        String inUse = "Bearer " + Http.token(platform);
+        for (int time = 0; time < 2; time++) {
+            assertError(
+                    call("GET", "/echo", null, "Authorization", inUse), 401, "invalid_token", "invalid subject_token");
+        }
+        restart(builder().gatewayMode(GatewayMode.SESSION_TOKEN));
+        String token = "Bearer " + Http.token(platform);
+        for (int time = 0; time < 2; time++) {
+            assertThat(call("GET", "/echo", null, "Authorization", token).status())
+                    .isEqualTo(200);
+        }
+        assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(0, 0));
     }
 
     @Test
@@ -339,7 +360,7 @@ final class GatewayTest {
     @Test
     void saysThatTheUpstreamIsUnreachableOrSlow() {
         assertError(
-                call("GET", "/echo", null, "X-Caracal-Resource", "resource://dead", "X-Request-Id", "req-dead"),
+                call("GET", "/echo", null, "X-Caracal-Resource", DEAD, "X-Request-Id", "req-dead"),
                 502,
                 "internal_error",
                 "upstream unreachable");
@@ -361,9 +382,10 @@ final class GatewayTest {
     @Test
     void streamsAnAnswerAsItComes() {
         List<Long> arrivals = new CopyOnWriteArrayList<>();
+        String mandate = mandate();
         String all = HttpClient.create()
-                .headers(headers -> headers.set("Authorization", "Bearer " + bearer)
-                        .set("X-Caracal-Resource", "resource://billing-api"))
+                .headers(headers ->
+                        headers.set("Authorization", "Bearer " + mandate).set("X-Caracal-Resource", BILLING))
                 .get()
                 .uri(platform.gatewayUrl() + "/stream?count=3&ms=150")
                 .responseContent()
@@ -381,7 +403,7 @@ final class GatewayTest {
                 "POST",
                 platform.upstreamUrl() + "/charge",
                 "{\"amount\":1}",
-                Map.of("Authorization", "Bearer " + bearer));
+                Map.of("Authorization", "Bearer " + mandate()));
         assertThat(direct.status()).isEqualTo(401);
         assertThat(Http.get(platform.upstreamUrl() + "/echo").status()).isEqualTo(401);
         assertThat(call("POST", "/charge", "{\"amount\":\"x\"}").status()).isEqualTo(400);

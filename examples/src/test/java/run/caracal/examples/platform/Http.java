@@ -115,7 +115,8 @@ final class Http {
         return token(platform, form);
     }
 
-    private static String token(LocalPlatform platform, Map<String, List<String>> form) {
+    /** The token that the STS gives for a form. */
+    static String token(LocalPlatform platform, Map<String, List<String>> form) {
         Result result = form(tokenUrl(platform), form, Map.of());
         if (result.status() != 200) {
             throw new AssertionError("no token: " + result.status() + " " + result.body());

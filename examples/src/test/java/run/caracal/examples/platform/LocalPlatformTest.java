@@ -21,7 +21,10 @@ import reactor.core.publisher.Mono;
 import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import reactor.test.StepVerifier;
+import run.caracal.Caracal;
+import run.caracal.GatewayRequest;
 import run.caracal.examples.platform.Http.Result;
+import run.caracal.netty.CaracalHttp;
 
 /** The local platform as a program uses it: start, settings for clients, faults, what it remembers, its end. */
 final class LocalPlatformTest {
@@ -69,6 +72,11 @@ final class LocalPlatformTest {
                 .isEqualTo("resource://billing-api");
         assertThat(toml.getArrayOrEmpty("credentials").getTable(0).getString("upstream_prefix"))
                 .isEqualTo(platform.upstreamUrl());
+        assertThat(toml.getArrayOrEmpty("credentials")
+                        .getTable(0)
+                        .getArrayOrEmpty("scopes")
+                        .toList())
+                .isEqualTo(List.of("billing:charge", "billing:read"));
         Path secret = Path.of(toml.getString("app_client_secret_file", () -> ""));
         assertThat(secret).hasContent(platform.clientSecret());
         assertThat(profile.isAbsolute()).isTrue();
@@ -89,8 +97,43 @@ final class LocalPlatformTest {
                 .containsEntry("CARACAL_COORDINATOR_URL", platform.coordinatorUrl())
                 .containsEntry("CARACAL_GATEWAY_URL", platform.gatewayUrl())
                 .containsEntry("CARACAL_RESOURCES", "resource://billing-api=" + platform.upstreamUrl())
+                .containsEntry("CARACAL_RESOURCE_SCOPES", "resource://billing-api=billing:charge billing:read")
                 .containsEntry("CARACAL_RESOURCE_ID", "resource://billing-api")
                 .containsEntry("CARACAL_RESOURCE_PATH", "/charge");
+    }
+
+    /** What it says of itself is all that a client needs to make calls to each of its resources. */
+    @Test
+    void aClientThatKnowsItsEnvironmentMakesCalls(@TempDir Path directory) {
+        LocalPlatform several = LocalPlatform.builder()
+                .resource(ProtectedResource.of("resource://one", "one:read", "one:write"))
+                .resource(ProtectedResource.of("resource://two", "two:read")
+                        .withUpstream(platform.upstreamUrl() + "/two"))
+                .resource(ProtectedResource.of("resource://no-scopes"))
+                .start();
+        assertThat(several.environment())
+                .containsEntry("CARACAL_RESOURCE_SCOPES", "resource://one=one:read one:write,resource://two=two:read");
+        Caracal caracal = Caracal.fromProfile(several.writeProfile(directory));
+        try {
+            for (String resource : List.of("resource://one", "resource://two")) {
+                GatewayRequest request = caracal.gatewayRequest(resource, "/echo");
+                StepVerifier.create(caracal.spawn(session -> CaracalHttp.decorate(HttpClient.create(), caracal)
+                                .headers(headers -> request.headers().forEach(headers::set))
+                                .get()
+                                .uri(request.url())
+                                .responseSingle((response, body) -> body.asString())))
+                        .expectNextCount(1)
+                        .expectComplete()
+                        .verify(Duration.ofSeconds(10));
+            }
+            assertThat(several.bearersSeen()).isEqualTo(new BearersSeen(2, 0));
+            assertThat(several.audit().events())
+                    .filteredOn(event -> event.eventType().equals("gateway_resource_request"))
+                    .extracting(AuditEvent::resource)
+                    .containsExactly("resource://one", "resource://two");
+        } finally {
+            caracal.disposeLater().then(several.disposeLater()).block(Duration.ofSeconds(10));
+        }
     }
 
     @Test
@@ -200,8 +243,10 @@ final class LocalPlatformTest {
 
     @Test
     void failsAtTheGatewayAsItIsTold() {
-        Map<String, String> headers = Map.of(
-                "Authorization", "Bearer " + Http.token(platform), "X-Caracal-Resource", "resource://billing-api");
+        String billing = platform.resourceId();
+        String mandate =
+                Delegated.on(platform, List.of(billing), "billing:charge").mandate("billing:charge", billing);
+        Map<String, String> headers = Map.of("Authorization", "Bearer " + mandate, "X-Caracal-Resource", billing);
         platform.faults(Service.GATEWAY, request -> Fault.respond(503, Map.of(), "{\"error\":\"sts_unavailable\"}"));
         assertThat(Http.send("GET", platform.gatewayUrl() + "/echo", null, headers)
                         .status())

@@ -137,7 +137,11 @@ final class MandateTest {
     }
 
     private Result mint(Map<String, List<String>> form) {
-        return Http.form(Http.tokenUrl(platform), form, Map.of("X-Request-Id", "req-mint"));
+        return mint(form, "req-mint");
+    }
+
+    private Result mint(Map<String, List<String>> form, String requestId) {
+        return Http.form(Http.tokenUrl(platform), form, Map.of("X-Request-Id", requestId));
     }
 
     private Result mint(String session, String edge, String... scopes) {
@@ -145,7 +149,11 @@ final class MandateTest {
     }
 
     private String minted(Map<String, List<String>> form) {
-        Result result = mint(form);
+        return minted(form, "req-mint");
+    }
+
+    private String minted(Map<String, List<String>> form, String requestId) {
+        Result result = mint(form, requestId);
         assertThat(result.status()).as(result.body()).isEqualTo(200);
         return result.text("access_token");
     }
@@ -256,6 +264,65 @@ final class MandateTest {
         assertThat(platform.audit().byRequestId("req-again"))
                 .extracting(AuditEvent::eventType)
                 .containsExactly("replay_detected");
+        assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(1, 1));
+    }
+
+    /** Under one id where the client gives the STS and the Gateway the same, else by who acts under which delegation. */
+    @Test
+    void theTrailOfACallIsMintUseAndAction() {
+        String child = open(parent, "app-local");
+        String edge = delegate(parent, child, on(), "billing:read");
+        String other = open(parent, "app-local");
+        String otherEdge = delegate(parent, other, on(), "billing:read");
+
+        String joined = minted(form(child, edge, "billing:read"), "req-one");
+        assertThat(charge(joined, BILLING, "req-one").status()).isEqualTo(200);
+        assertThat(platform.audit().byRequestId("req-one"))
+                .extracting(AuditEvent::eventType, AuditEvent::determiningPolicies)
+                .containsExactly(
+                        tuple("token_exchange", List.of("caracal-app-local-mint")),
+                        tuple("token_exchange", List.of("caracal-app-local-use")),
+                        tuple("gateway_resource_request", List.of()));
+        assertThat(platform.audit().ofCall("req-one"))
+                .isEqualTo(platform.audit().byRequestId("req-one"));
+
+        String apart = minted(form(child, edge, "billing:read"), "req-mint-two");
+        String others = minted(form(other, otherEdge, "billing:read"), "req-mint-three");
+        assertThat(charge(apart, BILLING, "req-two").status()).isEqualTo(200);
+        String later = minted(form(child, edge, "billing:read"), "req-mint-four");
+        assertThat(platform.audit().ofCall("req-two"))
+                .extracting(AuditEvent::requestId)
+                .containsExactly("req-mint-two", "req-two", "req-two");
+        assertThat(charge(others, BILLING, "req-three").status()).isEqualTo(200);
+        assertThat(platform.audit().ofCall("req-three"))
+                .extracting(AuditEvent::requestId)
+                .containsExactly("req-mint-three", "req-three", "req-three");
+        assertThat(charge(later, LEDGER, "req-four").status()).isEqualTo(403);
+        assertThat(platform.audit().ofCall("req-four"))
+                .extracting(AuditEvent::decision)
+                .containsExactly("deny");
+        assertThat(platform.audit().ofCall("none")).isEmpty();
+    }
+
+    /** The counts stand when the requests themselves are no longer remembered. */
+    @Test
+    void countsEveryMandateItWasShown() {
+        restart(GatewayMode.ONE_SHOT, PlatformLimits.defaults().withRecordedRequests(2));
+        String child = open(parent, "app-local");
+        String edge = delegate(parent, child, on(), "billing:read");
+        String mandate = "";
+        for (int call = 0; call < 5; call++) {
+            mandate = minted(form(child, edge, "billing:read"));
+            assertThat(charge(mandate, BILLING, "call").status()).isEqualTo(200);
+        }
+        assertThat(charge(mandate, BILLING, "again").status()).isEqualTo(401);
+        assertThat(charge("x.y.z", BILLING, "no-token").status()).isEqualTo(401);
+        assertThat(platform.received(Service.GATEWAY)).hasSize(2);
+        assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(5, 1));
+        clock.advance(Duration.ofHours(1));
+        platform.sweep();
+        assertThat(charge(mandate, BILLING, "late").status()).isEqualTo(401);
+        assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(5, 1));
     }
 
     @ParameterizedTest

@@ -23,7 +23,8 @@ final class PythonSdkTest {
     @Test
     void servesThePublishedPythonSdk(@TempDir Path directory) throws Exception {
         String python = python();
-        LocalPlatform platform = LocalPlatform.builder().start();
+        LocalPlatform platform =
+                LocalPlatform.builder().gatewayMode(GatewayMode.SESSION_TOKEN).start();
         try {
             String output = run(python, "python_sdk.py", platform, directory);
 
@@ -42,8 +43,7 @@ final class PythonSdkTest {
     @Test
     void servesItWithMandatesForOneCall(@TempDir Path directory) throws Exception {
         String python = python();
-        LocalPlatform platform =
-                LocalPlatform.builder().gatewayMode(GatewayMode.ONE_SHOT).start();
+        LocalPlatform platform = LocalPlatform.builder().start();
         try {
             String output = run(python, "python_sdk_one_shot.py", platform, directory);
 
