@@ -148,7 +148,7 @@ final class Approvals {
                 "pending",
                 now.plus(zone.limits.approvalLife));
         holds.put(approval.id(), new Hold(approval));
-        audit("step_up_issued", request.requestId(), approval, true, "approval_required");
+        zone.audit("step_up_issued", request.requestId(), true, "approval_required", null, metadata(approval));
         return approval;
     }
 
@@ -166,23 +166,43 @@ final class Approvals {
         hold.state = "consumed";
         hold.consumedAt = now;
         hold.recordId = recordId;
-        audit("step_up_consumed", requestId, hold.snapshot(now), true, "complete");
+        zone.audit("step_up_consumed", requestId, true, "complete", null, metadata(hold.snapshot(now)));
         return Optional.empty();
     }
 
-    /** Decides; only once, and only while it is pending. */
-    synchronized ApprovalSnapshot decide(String approvalId, boolean approved, String requestId) {
-        Instant now = zone.now();
+    /** Decides as a user of the application that asked, who shows with the binding what the decision is about. */
+    synchronized ApprovalSnapshot decideAs(
+            Mandate user, String approvalId, String binding, boolean approved, String requestId) {
+        ApprovalSnapshot asked = known(approvalId).start;
+        if (!asked.applicationId().equals(user.applicationId())) {
+            throw new Refusal(403, "access_denied", "approval belongs to another application");
+        }
+        if (!asked.binding().equals(binding)) {
+            throw new Refusal(409, "access_denied", "approval binding does not match");
+        }
+        return decide(approvalId, approved, user.text("sub"), requestId);
+    }
+
+    private Hold known(String approvalId) {
         Hold hold = holds.get(approvalId);
         if (hold == null) {
             throw new Refusal(404, "resource_not_found", "approval not found");
         }
+        return hold;
+    }
+
+    /** Decides; only once, and only while it is pending. */
+    synchronized ApprovalSnapshot decide(String approvalId, boolean approved, String decidedBy, String requestId) {
+        Instant now = zone.now();
+        Hold hold = known(approvalId);
         if (!hold.state(now).equals("pending")) {
             throw new Refusal(409, "access_denied", "approval is " + hold.state(now));
         }
         hold.state = approved ? "approved" : "rejected";
         ApprovalSnapshot decided = hold.snapshot(now);
-        audit("step_up_decided", requestId, decided, approved, "complete");
+        Map<String, @Nullable Object> metadata = metadata(decided);
+        metadata.put("decided_by", decidedBy);
+        zone.audit("step_up_decided", requestId, approved, "complete", null, metadata);
         hold.decided.tryEmitEmpty().orThrow();
         return decided;
     }
@@ -231,8 +251,7 @@ final class Approvals {
         zone.audit("token_exchange", request.requestId(), false, evaluationStatus, null, metadata);
     }
 
-    private void audit(
-            String eventType, String requestId, ApprovalSnapshot approval, boolean allowed, String evaluationStatus) {
+    private static Map<String, @Nullable Object> metadata(ApprovalSnapshot approval) {
         Map<String, @Nullable Object> metadata = Json.object();
         metadata.put("application_id", approval.applicationId());
         metadata.put("resource", String.join(" ", approval.resources()));
@@ -240,6 +259,6 @@ final class Approvals {
         metadata.put("approval_id", approval.id());
         metadata.put("tier", approval.tier());
         metadata.put("state", approval.state());
-        zone.audit(eventType, requestId, allowed, evaluationStatus, null, metadata);
+        return metadata;
     }
 }

@@ -16,7 +16,9 @@ record IssuedToken(String accessToken, long expiresInSeconds, String scope, List
             json.put("scope", scope);
         }
         json.put("issued_token_type", "urn:ietf:params:oauth:token-type:access_token");
-        json.put("target_resources", targets);
+        if (!targets.isEmpty()) {
+            json.put("target_resources", targets);
+        }
         return json;
     }
 

@@ -1,9 +1,11 @@
 package run.caracal.examples.platform;
 
+import com.nimbusds.jose.jwk.JWK;
 import java.nio.file.Path;
 import java.security.SecureRandom;
 import java.time.Clock;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -264,13 +266,23 @@ public final class LocalPlatform implements Disposable {
      */
     public void decideApproval(String approvalId, boolean approved) {
         try {
-            ApprovalSnapshot unused = approvals.decide(approvalId, approved, Ids.random());
+            ApprovalSnapshot unused = approvals.decide(approvalId, approved, "operator", Ids.random());
         } catch (Refusal refusal) {
             if (refusal.status == 404) {
                 throw new IllegalArgumentException("no approval " + approvalId, refusal);
             }
             throw new IllegalStateException(refusal.description, refusal);
         }
+    }
+
+    /**
+     * {@return an ID token of the first trusted issuer for one of its users, as a login there gives it} It is good for five
+     * minutes. Blocks on the machine's source of randomness.
+     *
+     * @param subject the user
+     */
+    public String idToken(String subject) {
+        return zone.issuers.idToken(subject, zone.now());
     }
 
     /**
@@ -388,6 +400,7 @@ public final class LocalPlatform implements Disposable {
 
         private final Map<String, Application> applications = new LinkedHashMap<>();
         private final Map<String, ProtectedResource> resources = new LinkedHashMap<>();
+        private final List<TrustedIssuers.Issuer> issuers = new ArrayList<>();
         private String zoneId = "zone-local";
         private GatewayMode gatewayMode = GatewayMode.ONE_SHOT;
         private PlatformLimits limits = PlatformLimits.defaults();
@@ -439,6 +452,34 @@ public final class LocalPlatform implements Disposable {
          */
         public Builder gatewayMode(GatewayMode mode) {
             this.gatewayMode = mode;
+            return this;
+        }
+
+        /**
+         * Registers an identity provider whose users the zone accepts, with a new key; {@link LocalPlatform#idToken(String)}
+         * signs in the name of the first. If none is registered, {@code https://login.example.com} is, for the audience
+         * {@code caracal-local}.
+         *
+         * @param issuer the {@code iss} of its ID tokens
+         * @param audience the {@code aud} that they must have
+         * @return this builder
+         */
+        public Builder trustedIssuer(String issuer, String audience) {
+            issuers.add(TrustedIssuers.Issuer.generated(issuer, audience));
+            return this;
+        }
+
+        /**
+         * Registers an identity provider like {@link #trustedIssuer(String, String)}, with a given key.
+         *
+         * @param issuer the {@code iss} of its ID tokens
+         * @param audience the {@code aud} that they must have
+         * @param key a private RSA or EC key with an id and an algorithm
+         * @return this builder
+         * @throws IllegalArgumentException if the key is another
+         */
+        public Builder trustedIssuer(String issuer, String audience, JWK key) {
+            issuers.add(new TrustedIssuers.Issuer(issuer, audience, key));
             return this;
         }
 
@@ -501,6 +542,13 @@ public final class LocalPlatform implements Disposable {
             return applications.values().iterator().next();
         }
 
+        private TrustedIssuers trustedIssuers() {
+            return new TrustedIssuers(
+                    issuers.isEmpty()
+                            ? List.of(TrustedIssuers.Issuer.generated("https://login.example.com", "caracal-local"))
+                            : List.copyOf(issuers));
+        }
+
         private Zone zone() {
             if (applications.isEmpty()) {
                 applications.put("app-local", new Application("app-local", randomSecret()));
@@ -516,7 +564,8 @@ public final class LocalPlatform implements Disposable {
                     new LinkedHashMap<>(resources),
                     limits,
                     clock,
-                    ZoneKeys.generate());
+                    ZoneKeys.generate(),
+                    trustedIssuers());
         }
 
         private static String randomSecret() {

@@ -11,6 +11,7 @@ record Mandate(Map<String, @Nullable Object> claims) {
     static final String USE_SESSION = "session";
     static final String USE_GATEWAY = "gateway";
     static final String USE_RESOURCE = "resource";
+    static final String SUB_TYPE_USER = "user";
 
     /** A string claim; empty when absent or of another type. */
     String text(String claim) {

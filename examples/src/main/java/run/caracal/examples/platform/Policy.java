@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 final class Policy {
 
     static final String BOOTSTRAP = "caracal-bootstrap";
+    static final String FEDERATION = "caracal-subject-federation";
 
     private static final String SET = "policy-set-local";
     private static final String VERSION = "policy-set-local-v1";

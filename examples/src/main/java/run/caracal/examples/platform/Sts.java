@@ -1,5 +1,6 @@
 package run.caracal.examples.platform;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
@@ -24,7 +25,9 @@ final class Sts {
     private static final List<String> NOT_FOR_FEDERATION =
             List.of("resource", "scope", "session_id", "agent_session_id", "delegation_edge_id", "approval_id");
 
-    private static final Pattern APPROVAL = Pattern.compile("/approvals/([^/]+)");
+    private static final Pattern APPROVAL = Pattern.compile("/approvals/([^/]+)(/decision)?");
+    private static final String SCHEME = "Bearer ";
+    private static final int REASON_BYTES = 500;
 
     private final Zone zone;
     private final TokenService tokens;
@@ -49,9 +52,57 @@ final class Sts {
 
     private Mono<Answer> approval(Call call) {
         Matcher matcher = APPROVAL.matcher(call.path());
-        return matcher.matches()
+        if (!matcher.matches()) {
+            return Mono.just(Answer.text(404, "404 page not found\n"));
+        }
+        return matcher.group(2) == null
                 ? allowed(call, "GET", awaitApproval(call, matcher.group(1)))
-                : Mono.just(Answer.text(404, "404 page not found\n"));
+                : allowed(call, "POST", decideApproval(call, matcher.group(1)));
+    }
+
+    /** A user of the application that waits decides; the errors name no request, unlike those of the token route. */
+    private Mono<Answer> decideApproval(Call call, String approvalId) {
+        return Mono.fromSupplier(() -> {
+                    String authorization = call.header("authorization").orElse("");
+                    if (!authorization.startsWith(SCHEME)) {
+                        return Answer.error(new Refusal(401, "invalid_token", "missing bearer token"), null)
+                                .with("WWW-Authenticate", "Bearer realm=\"caracal-sts\"");
+                    }
+                    Mandate user = tokens.user(authorization.substring(SCHEME.length()));
+                    if (call.body().tooLarge()) {
+                        throw new Refusal(413, "payload_too_large", "request body too large");
+                    }
+                    Decision decision = Decision.read(call.body().bytes());
+                    return Answer.json(
+                            200,
+                            approvalJson(approvals.decideAs(
+                                    user, approvalId, decision.binding(), decision.approved(), requestId(call))));
+                })
+                .onErrorResume(Refusal.class, refusal -> Mono.just(Answer.error(refusal, null)));
+    }
+
+    private record Decision(boolean approved, String binding) {
+        static Decision read(byte[] json) {
+            Map<String, @Nullable Object> body;
+            try {
+                body = Json.parseObject(json);
+            } catch (Json.InvalidJson e) {
+                throw invalid("malformed request body");
+            }
+            if (!(body.get("decision") instanceof String decision)
+                    || !Set.of("approved", "rejected").contains(decision)) {
+                throw invalid("decision must be approved or rejected");
+            }
+            if (!(body.get("binding") instanceof String binding) || binding.isEmpty()) {
+                throw invalid("binding is required");
+            }
+            if (body.containsKey("reason")
+                    && !(body.get("reason") instanceof String reason
+                            && reason.getBytes(StandardCharsets.UTF_8).length <= REASON_BYTES)) {
+                throw invalid("reason must be at most " + REASON_BYTES + " bytes");
+            }
+            return new Decision(decision.equals("approved"), binding);
+        }
     }
 
     /** Whoever knows an approval's id may ask what became of it, and wait for that. */
@@ -98,13 +149,16 @@ final class Sts {
     }
 
     private Mono<Answer> token(Call call) {
-        String requestId =
-                call.header("x-request-id").filter(id -> !id.isEmpty()).orElseGet(() -> Ids.timeOrdered(zone.now()));
+        String requestId = requestId(call);
         return Mono.defer(() -> exchange(call, requestId))
                 .map(issued -> Answer.json(200, issued.toJson()))
                 .onErrorResume(Refusal.class, refusal -> Mono.just(Answer.error(refusal, requestId)))
                 .onErrorResume(InteractionRequired.class, held -> Mono.just(held.answer(requestId)))
                 .map(answer -> answer.with("X-Request-Id", requestId));
+    }
+
+    private String requestId(Call call) {
+        return call.header("x-request-id").filter(id -> !id.isEmpty()).orElseGet(() -> Ids.timeOrdered(zone.now()));
     }
 
     private Mono<IssuedToken> exchange(Call call, String requestId) {
@@ -113,7 +167,8 @@ final class Sts {
         checkTerms(call, form);
         Application application = authenticated(form);
         if (form.first("subject_token_type").equals(ID_TOKEN)) {
-            throw federationRefusal(form);
+            checkFederation(form);
+            return tokens.federate(application.id(), form.first("subject_token"), ttl, requestId);
         }
         Set<String> resources =
                 form.all("resource").stream().map(String::strip).collect(Collectors.toCollection(TreeSet::new));
@@ -201,13 +256,12 @@ final class Sts {
         return application;
     }
 
-    private static Refusal federationRefusal(Form form) {
+    private static void checkFederation(Form form) {
         for (String name : NOT_FOR_FEDERATION) {
             if (form.has(name)) {
-                return invalid(name + " is not allowed with an id_token");
+                throw invalid(name + " is not allowed with an id_token");
             }
         }
-        return new Refusal(401, "invalid_token", "invalid subject_token: issuer is not registered in this zone");
     }
 
     private static Form decoded(String body) {

@@ -89,7 +89,7 @@ final class TokenService {
         Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
         String recordId = request.authorityRecordId() != null
                 ? request.authorityRecordId()
-                : zone.openRecord(request.applicationId(), expiresAt);
+                : zone.openRecord(request.applicationId(), null, expiresAt);
         Optional<String> earlier =
                 approvalId == null ? Optional.empty() : approvals.consume(approvalId, recordId, request.requestId());
         if (earlier.isPresent()) {
@@ -135,6 +135,54 @@ final class TokenService {
     }
 
     /**
+     * Issues a token to a user whom a trusted issuer vouches for, for the application that shows the ID token; or fails with a
+     * {@link Refusal}. The token carries no scope: it is for what the user does in person.
+     */
+    Mono<IssuedToken> federate(String applicationId, String idToken, long ttlSeconds, String requestId) {
+        Instant now = zone.now();
+        String user;
+        try {
+            user = zone.issuers.subject(idToken, now);
+        } catch (Refusal refusal) {
+            auditFederation(applicationId, requestId, false, "subject_federation_denied");
+            throw refusal;
+        }
+        Duration ttl = ttl(ttlSeconds, null, now);
+        auditFederation(applicationId, requestId, true, "complete");
+        Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
+        String recordId = zone.openRecord(applicationId, user, expiresAt);
+        Map<String, @Nullable Object> claims =
+                claims(applicationId, List.of(issuer), now, expiresAt, recordId, recordId, Mandate.USE_SESSION);
+        claims.put("sub", user);
+        claims.put("sub_type", Mandate.SUB_TYPE_USER);
+        return zone.keys.sign(claims).map(token -> new IssuedToken(token, ttl.toSeconds(), "", List.of()));
+    }
+
+    private void auditFederation(String applicationId, String requestId, boolean allowed, String status) {
+        Map<String, @Nullable Object> metadata = Json.object();
+        metadata.put("application_id", applicationId);
+        metadata.put("subject_kind", "user");
+        zone.audit("token_exchange", requestId, allowed, status, allowed ? Policy.FEDERATION : null, metadata);
+    }
+
+    /** The token of a user, as {@link #federate} issues it; a refusal for anything else. */
+    Mandate user(String token) {
+        Mandate user = alive(token)
+                .filter(mandate -> mandate.texts("aud").contains(issuer))
+                .orElseThrow(() -> new Refusal(401, "invalid_token", "invalid bearer token"));
+        if (!user.use().equals(Mandate.USE_SESSION) || !user.text("sub_type").equals(Mandate.SUB_TYPE_USER)) {
+            throw denied("a user session mandate is required");
+        }
+        return user;
+    }
+
+    private Optional<Mandate> alive(String token) {
+        return zone.keys
+                .verify(token)
+                .filter(mandate -> !mandate.isExpired(zone.now()) && zone.isActive(mandate.authorityRecordId()));
+    }
+
+    /**
      * Turns the bearer a client presented at the Gateway into one for the resource, or fails with a {@link Refusal}. The
      * decision goes to the audit log under the Gateway's request id.
      */
@@ -159,7 +207,7 @@ final class TokenService {
         Instant now = zone.now();
         Instant latest = now.plus(zone.limits.maxResourceTokenTtl).truncatedTo(ChronoUnit.SECONDS);
         Instant expiresAt = presented.expiresAt().isBefore(latest) ? presented.expiresAt() : latest;
-        String recordId = zone.openRecord(presented.applicationId(), expiresAt);
+        String recordId = zone.openRecord(presented.applicationId(), null, expiresAt);
         Map<String, @Nullable Object> claims = claims(
                 presented.applicationId(),
                 List.of(resourceId),
@@ -189,7 +237,7 @@ final class TokenService {
             if (known == null || !known.isActive(zone.now())) {
                 throw denied("authority record inactive or expired");
             }
-            if (!known.applicationId().equals(request.applicationId())) {
+            if (!known.isOf(request.applicationId())) {
                 throw denied("authority record not owned by caller");
             }
         }
@@ -216,9 +264,7 @@ final class TokenService {
 
     /** Only the Gateway may exchange one token for another. */
     private Refusal refusedSubject(String subjectToken) {
-        Optional<Mandate> subject = zone.keys
-                .verify(subjectToken)
-                .filter(mandate -> !mandate.isExpired(zone.now()) && zone.isActive(mandate.authorityRecordId()));
+        Optional<Mandate> subject = alive(subjectToken);
         if (subject.isEmpty()) {
             return new Refusal(401, "invalid_token", "invalid subject_token");
         }

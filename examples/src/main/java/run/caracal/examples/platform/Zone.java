@@ -11,7 +11,9 @@ import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
-/** What the services of one zone share: its applications, resources, keys, authority records and audit log. */
+/**
+ * What the services of one zone share: its applications, resources, keys, trusted issuers, authority records and audit log.
+ */
 final class Zone {
 
     /** A registered application. */
@@ -27,10 +29,19 @@ final class Zone {
         }
     }
 
-    /** What a token stands on: it dies when its record is revoked. */
-    record AuthorityRecord(String applicationId, Instant expiresAt, Standing standing) {
+    /** What a token stands on: it dies when its record is revoked. It speaks for a user, or for the application itself. */
+    record AuthorityRecord(String applicationId, @Nullable String user, Instant expiresAt, Standing standing) {
         boolean isActive(Instant now) {
             return standing == Standing.GOOD && now.isBefore(expiresAt);
+        }
+
+        /** Whether it speaks for this application itself. */
+        boolean isOf(String application) {
+            return user == null && applicationId.equals(application);
+        }
+
+        private AuthorityRecord with(Standing changed) {
+            return new AuthorityRecord(applicationId, user, expiresAt, changed);
         }
     }
 
@@ -50,6 +61,7 @@ final class Zone {
     final PlatformLimits limits;
     final Clock clock;
     final ZoneKeys keys;
+    final TrustedIssuers issuers;
     final AuditTrail audit;
     final Policy policy = new Policy();
 
@@ -62,13 +74,15 @@ final class Zone {
             Map<String, ProtectedResource> resources,
             PlatformLimits limits,
             Clock clock,
-            ZoneKeys keys) {
+            ZoneKeys keys,
+            TrustedIssuers issuers) {
         this.id = id;
         this.applications = applications;
         this.resources = resources;
         this.limits = limits;
         this.clock = clock;
         this.keys = keys;
+        this.issuers = issuers;
         this.audit = new AuditTrail(limits.auditEvents);
         resources.keySet().forEach(identifier -> rowIds.put(identifier, Ids.timeOrdered(clock.instant())));
     }
@@ -92,9 +106,9 @@ final class Zone {
         return Objects.requireNonNull(rowIds.get(identifier), identifier);
     }
 
-    String openRecord(String applicationId, Instant expiresAt) {
+    String openRecord(String applicationId, @Nullable String user, Instant expiresAt) {
         String recordId = Ids.timeOrdered(now());
-        records.put(recordId, new AuthorityRecord(applicationId, expiresAt, Standing.GOOD));
+        records.put(recordId, new AuthorityRecord(applicationId, user, expiresAt, Standing.GOOD));
         return recordId;
     }
 
@@ -123,15 +137,12 @@ final class Zone {
 
     /** Refuses every token that stands on the record from now on. */
     void revokeTokens(String recordId) {
-        records.computeIfPresent(
-                recordId,
-                (id, known) -> new AuthorityRecord(known.applicationId(), known.expiresAt(), Standing.TOKENS_REVOKED));
+        records.computeIfPresent(recordId, (id, known) -> known.with(Standing.TOKENS_REVOKED));
     }
 
     void revokeRecords(String applicationId) {
-        records.replaceAll((recordId, known) -> known.applicationId().equals(applicationId)
-                ? new AuthorityRecord(applicationId, known.expiresAt(), Standing.REVOKED)
-                : known);
+        records.replaceAll((recordId, known) ->
+                known.applicationId().equals(applicationId) ? known.with(Standing.REVOKED) : known);
     }
 
     /** Forgets records that ran out; a revoked one is kept as long as a token may name it. */

@@ -10,7 +10,6 @@ import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -26,62 +25,24 @@ final class ApprovalTest {
     private final TestClock clock = new TestClock();
     private final LocalPlatform platform = LocalPlatform.builder()
             .clock(clock)
-            .gatewayMode(GatewayMode.ONE_SHOT)
             .limits(PlatformLimits.defaults().withApprovalLife(Duration.ofMinutes(5)))
             .application("app-local", "secret-1")
+            .application("app-second", "secret-2")
             .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:refund", "billing:read")
                     .withApproval("high", "billing:charge")
                     .withApproval("extreme", "billing:refund"))
             .resource(ProtectedResource.of(LEDGER, "billing:read").withApproval("low"))
             .start();
-    private String child = "";
-    private String edge = "";
-
-    @BeforeEach
-    void delegate() {
-        String bearer = Http.token(platform);
-        String start = Http.json("application_id", "app-local", "labels", List.of("app-local"));
-        String parent = Http.agents(platform, bearer, "POST", "", start).text("agent_session_id");
-        child = Http.agents(platform, bearer, "POST", "", start).text("agent_session_id");
-        Result result = Http.coordinator(
-                platform,
-                bearer,
-                "POST",
-                "/delegations",
-                Http.json(
-                        "issuer_application_id",
-                        "app-local",
-                        "source_session_id",
-                        parent,
-                        "target_session_id",
-                        child,
-                        "receiver_application_id",
-                        "app-local",
-                        "scopes",
-                        List.of("billing:charge", "billing:refund", "billing:read"),
-                        "constraints",
-                        Map.of("resources", List.of(BILLING, LEDGER)),
-                        "expires_at",
-                        "2026-08-01T10:30:00Z"));
-        assertThat(result.status()).as(result.body()).isEqualTo(201);
-        edge = result.text("delegation_edge_id");
-    }
+    private final Delegated agent =
+            Delegated.on(platform, List.of(BILLING, LEDGER), "billing:charge", "billing:refund", "billing:read");
 
     @AfterEach
     void stop() {
         platform.disposeLater().block(Duration.ofSeconds(5));
     }
 
-    private Map<String, List<String>> form(String scopes) {
-        Map<String, List<String>> form = Http.tokenForm(platform);
-        form.put("scope", List.of(scopes));
-        form.put("agent_session_id", List.of(child));
-        form.put("delegation_edge_id", List.of(edge));
-        return form;
-    }
-
     private Result mint(String scopes) {
-        return mint(form(scopes));
+        return mint(agent.form(scopes));
     }
 
     private Result mint(Map<String, List<String>> form) {
@@ -89,7 +50,7 @@ final class ApprovalTest {
     }
 
     private Result retry(String approvalId) {
-        Map<String, List<String>> form = form("billing:charge");
+        Map<String, List<String>> form = agent.form("billing:charge");
         form.put("approval_id", List.of(approvalId));
         return mint(form);
     }
@@ -128,7 +89,7 @@ final class ApprovalTest {
         assertThat(id).matches("[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-.{12}");
         assertThat(platform.approvals()).singleElement().satisfies(approval -> {
             assertThat(approval.id()).isEqualTo(id);
-            assertThat(approval.agentSessionId()).isEqualTo(child);
+            assertThat(approval.agentSessionId()).isEqualTo(agent.session());
             assertThat(approval.scopes()).containsExactly("billing:charge");
         });
 
@@ -208,7 +169,7 @@ final class ApprovalTest {
     void anApprovalIsForOneRequestOnly() {
         String id = held();
         platform.decideApproval(id, true);
-        Map<String, List<String>> other = form("billing:charge billing:read");
+        Map<String, List<String>> other = agent.form("billing:charge billing:read");
         other.put("approval_id", List.of(id));
         assertError(mint(other), 401, "access_denied", "approval not found or bindings do not match");
         assertError(retry("none"), 401, "access_denied", "approval not found or bindings do not match");
@@ -223,7 +184,7 @@ final class ApprovalTest {
     void aDenialDoesNotUseItUp() {
         String id = held();
         platform.decideApproval(id, true);
-        Map<String, List<String>> tooLong = form("billing:charge");
+        Map<String, List<String>> tooLong = agent.form("billing:charge");
         tooLong.put("approval_id", List.of(id));
         tooLong.put("ttl_seconds", List.of("3601"));
         assertError(mint(tooLong), 400, "invalid_token", "ttl_seconds exceeds token TTL cap");
@@ -238,7 +199,7 @@ final class ApprovalTest {
         "resource://ledger-api,  billing:read,                  low"
     })
     void someScopesAreGated(String resource, String scopes, String tier) {
-        Map<String, List<String>> form = form(scopes);
+        Map<String, List<String>> form = agent.form(scopes);
         form.put("resource", List.of(resource));
         Result result = mint(form);
         assertThat(result.status()).isEqualTo(tier.isEmpty() ? 200 : 401);
@@ -279,5 +240,110 @@ final class ApprovalTest {
         assertThat(Http.send("POST", platform.stsUrl() + "/approvals/x", "", Map.of())
                         .status())
                 .isEqualTo(405);
+    }
+
+    private String user(String applicationId, String secret) {
+        Map<String, List<String>> form = Http.federationForm(platform, platform.idToken("alice"));
+        form.put("application_id", List.of(applicationId));
+        form.put("client_secret", List.of(secret));
+        return Http.token(platform, form);
+    }
+
+    private Result decide(String approvalId, String authorization, String body) {
+        return Http.send(
+                "POST",
+                platform.stsUrl() + "/approvals/" + approvalId + "/decision",
+                body,
+                Map.of("Authorization", authorization, "X-Request-Id", "req-decide"));
+    }
+
+    private static String decision(String decision, String binding) {
+        return Http.json("decision", decision, "binding", binding, "reason", "as agreed");
+    }
+
+    private ApprovalSnapshot pending() {
+        String id = held();
+        return platform.approvals().stream()
+                .filter(approval -> approval.id().equals(id))
+                .findFirst()
+                .orElseThrow();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"approved", "rejected"})
+    void aUserDecides(String word) {
+        ApprovalSnapshot asked = pending();
+        String alice = "Bearer " + user("app-local", "secret-1");
+        Result result = decide(asked.id(), alice, decision(word, asked.binding()));
+        assertThat(result.status()).as(result.body()).isEqualTo(200);
+        assertThat(result.json())
+                .isEqualTo(Map.of("id", asked.id(), "state", word, "expires_at", "2026-08-01T10:05:00Z"))
+                .isEqualTo(poll(asked.id(), "").json());
+        assertThat(retry(asked.id()).status()).isEqualTo(word.equals("approved") ? 200 : 403);
+        assertThat(platform.audit().byRequestId("req-decide")).singleElement().satisfies(event -> {
+            assertThat(event.eventType()).isEqualTo("step_up_decided");
+            assertThat(event.decision()).isEqualTo(word.equals("approved") ? "allow" : "deny");
+            assertThat(event.metadata()).containsEntry("decided_by", "alice");
+        });
+        assertError(
+                decide(asked.id(), alice, decision("approved", asked.binding())), 409, "access_denied", "approval is");
+    }
+
+    @Test
+    void onlyAUserOfTheApplicationThatAskedDecides() {
+        ApprovalSnapshot asked = pending();
+        String body = decision("approved", asked.binding());
+        String alice = user("app-local", "secret-1");
+
+        Result anonymous =
+                Http.send("POST", platform.stsUrl() + "/approvals/" + asked.id() + "/decision", body, Map.of());
+        assertError(anonymous, 401, "invalid_token", "");
+        assertThat(anonymous.header("www-authenticate")).isEqualTo("Bearer realm=\"caracal-sts\"");
+        assertThat(anonymous.json()).doesNotContainKey("requestId");
+        assertError(decide(asked.id(), "bearer " + alice, body), 401, "invalid_token", "");
+        Result forged = decide(asked.id(), "Bearer x", body);
+        assertError(forged, 401, "invalid_token", "");
+        assertThat(forged.headers().firstValue("www-authenticate")).isEmpty();
+        assertError(decide(asked.id(), "Bearer " + Http.token(platform), body), 403, "access_denied", "user");
+        assertError(
+                decide(asked.id(), "Bearer " + agent.mandate("billing:read", BILLING), body),
+                403,
+                "access_denied",
+                "user");
+        assertError(
+                decide(asked.id(), "Bearer " + user("app-second", "secret-2"), body), 403, "access_denied", "another");
+        clock.advance(Duration.ofMinutes(4));
+        assertThat(poll(asked.id(), "").text("state")).isEqualTo("pending");
+        platform.revokeTokens("app-local");
+        assertError(decide(asked.id(), "Bearer " + alice, body), 401, "invalid_token", "");
+    }
+
+    @Test
+    void aDecisionNamesWhatItIsAbout() {
+        ApprovalSnapshot asked = pending();
+        String alice = "Bearer " + user("app-local", "secret-1");
+        String body = decision("approved", asked.binding());
+        assertError(
+                decide("5f6e7e5e-0000-4000-8000-000000000000", alice, body), 404, "resource_not_found", "not found");
+        assertError(decide(asked.id(), alice, decision("approved", "0".repeat(64))), 409, "access_denied", "binding");
+        for (String malformed : List.of(
+                "",
+                "[]",
+                "{",
+                Http.json("decision", "maybe", "binding", asked.binding()),
+                Http.json("binding", asked.binding()),
+                Http.json("decision", "approved"),
+                Http.json("decision", "approved", "binding", 1),
+                Http.json("decision", "approved", "binding", asked.binding(), "reason", "\u00e4".repeat(251)))) {
+            assertError(decide(asked.id(), alice, malformed), 400, "invalid_token", "");
+        }
+        Result large = decide(asked.id(), alice, Http.json("decision", "x".repeat(65_536)));
+        assertError(large, 413, "payload_too_large", "");
+        assertThat(Http.get(platform.stsUrl() + "/approvals/" + asked.id() + "/decision")
+                        .status())
+                .isEqualTo(405);
+        assertThat(poll(asked.id(), "").text("state")).isEqualTo("pending");
+        clock.advance(Duration.ofMinutes(5));
+        assertError(decide(asked.id(), alice, body), 409, "access_denied", "approval is expired");
     }
 }

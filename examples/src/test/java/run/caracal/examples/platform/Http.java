@@ -124,6 +124,15 @@ final class Http {
         return result.text("access_token");
     }
 
+    /** The token form of an application that shows the ID token of a user. */
+    static Map<String, List<String>> federationForm(LocalPlatform platform, String idToken) {
+        Map<String, List<String>> form = tokenForm(platform);
+        form.keySet().removeAll(List.of("scope", "resource"));
+        form.put("subject_token", List.of(idToken));
+        form.put("subject_token_type", List.of("urn:ietf:params:oauth:token-type:id_token"));
+        return form;
+    }
+
     /** A call to the Coordinator below the zone's agents, with a JSON body if there is one. */
     static Result agents(
             LocalPlatform platform,

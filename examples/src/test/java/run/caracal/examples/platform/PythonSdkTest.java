@@ -67,6 +67,39 @@ final class PythonSdkTest {
         }
     }
 
+    @Test
+    void servesItWithPeople(@TempDir Path directory) throws Exception {
+        String python = python();
+        LocalPlatform platform = LocalPlatform.builder()
+                .resource(ProtectedResource.of("resource://billing-api", "billing:charge")
+                        .withApproval("high"))
+                .start();
+        try {
+            String output = run(python, "python_sdk_people.py", platform, directory);
+
+            assertThat(output).contains("federated ", "decided 200 approved", "approved 200", "done");
+            String user = output.lines()
+                    .filter(line -> line.startsWith("federated "))
+                    .map(line -> line.replaceAll("federated (\\S+) .*", "$1"))
+                    .findFirst()
+                    .orElseThrow();
+            assertThat(platform.received(Service.COORDINATOR))
+                    .filteredOn(request ->
+                            request.method().equals("POST") && request.path().endsWith("/agents"))
+                    .hasSize(2)
+                    .allSatisfy(
+                            request -> assertThat(request.body()).contains("\"subject_session_id\":\"" + user + "\""));
+            assertThat(platform.audit().events())
+                    .extracting(AuditEvent::eventType)
+                    .containsSubsequence(
+                            "step_up_issued", "step_up_decided", "step_up_consumed", "gateway_resource_request");
+            assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(1, 0));
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            platform.disposeLater().block(Duration.ofSeconds(5));
+        }
+    }
+
     private static String python() {
         String python = System.getProperty("caracal.python", "");
         Assumptions.assumeFalse(
@@ -87,6 +120,8 @@ final class PythonSdkTest {
         environment.put("CARACAL_RESOURCE_ID", platform.resourceId());
         environment.put("CARACAL_RESOURCE_PATH", "/charge");
         environment.put("UPSTREAM_URL", platform.upstreamUrl());
+        environment.put("STS_URL", platform.stsUrl());
+        environment.put("ID_TOKEN", platform.idToken("alice"));
         Process process = builder.start();
         assertThat(process.waitFor(60, TimeUnit.SECONDS)).isTrue();
         String text = Files.readString(output.toPath());

@@ -29,7 +29,6 @@ final class StsTest {
 
     private static final String OTHER = "resource://ledger-api";
     private static final String FOREIGN = "resource://payroll-api";
-    private static final String ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
     private static final String ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 
     private final TestClock clock = new TestClock();
@@ -166,26 +165,6 @@ final class StsTest {
                         400,
                         "invalid_token",
                         null),
-                refused(
-                        "federation with a resource",
-                        f -> {
-                            f.put("subject_token", List.of("x"));
-                            f.put("subject_token_type", List.of(ID_TOKEN));
-                        },
-                        400,
-                        "invalid_token",
-                        null),
-                refused(
-                        "federation of an unknown issuer",
-                        f -> {
-                            f.remove("resource");
-                            f.remove("scope");
-                            f.put("subject_token", List.of("x"));
-                            f.put("subject_token_type", List.of(ID_TOKEN));
-                        },
-                        401,
-                        "invalid_token",
-                        "invalid subject_token: issuer is not registered in this zone"),
                 refused(
                         "a subject that is no token of the zone",
                         f -> {
