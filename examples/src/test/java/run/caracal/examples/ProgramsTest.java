@@ -3,6 +3,7 @@ package run.caracal.examples;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.BufferedReader;
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -18,8 +19,11 @@ import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import run.caracal.examples.platform.LocalPlatform;
 import run.caracal.examples.platform.PlatformLimits;
+import run.caracal.examples.platform.ProtectedResource;
 
 /** The example programs, run as a user runs them. */
 class ProgramsTest {
@@ -71,6 +75,106 @@ class ProgramsTest {
     @Test
     void pipelineChargesEveryInvoice() {
         assertThat(output(Pipeline::run)).contains("50 of 50 invoices charged");
+    }
+
+    @Test
+    void protectedCallShowsMintUseAndAction() {
+        List<String> lines = output(ProtectedCall::run);
+        assertAudited(lines, 1);
+        assertThat(lines).hasSize(4);
+    }
+
+    private static List<String> approval(String typed) {
+        return output(out -> Approval.run(out, new ByteArrayInputStream(typed.getBytes(StandardCharsets.UTF_8))));
+    }
+
+    @Test
+    void anApprovedCallGoesThrough() {
+        List<String> lines = approval("y\n");
+        assertThat(lines.get(0)).matches(OPENED);
+        assertThat(lines.get(1)).startsWith("held ");
+        assertThat(lines.get(2)).startsWith("  tier high, for resource://billing-api, until 20");
+        assertThat(lines.get(3)).matches("  binding [0-9a-f]{64}");
+        assertThat(lines.get(4)).startsWith("approve? [y/n] gateway 200 ");
+        assertAudited(
+                lines.stream().map(line -> line.replace("approve? [y/n] ", "")).toList(), 1);
+        assertThat(lines).endsWith("session closed");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"n\n", "", "what?\n"})
+    void aCallThatIsNotApprovedIsRefused(String typed) {
+        assertThat(approval(typed))
+                .anyMatch(line -> line.startsWith("approve? [y/n] refused approval_rejected: "))
+                .noneMatch(line -> line.startsWith("audit "))
+                .endsWith("session closed");
+    }
+
+    private static LocalPlatform withApproval() {
+        return LocalPlatform.builder()
+                .resource(ProtectedResource.of("resource://billing-api", "billing:charge")
+                        .withApproval("high"))
+                .start();
+    }
+
+    /** Against a deployment nobody is asked here: the decision is made elsewhere, and the call waits for it. */
+    @Test
+    void anApprovalAgainstADeploymentWaitsForTheConsole() throws Exception {
+        LocalPlatform platform = withApproval();
+        Process program = start(platform.environment(), "approval");
+        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
+            List<String> lines = new ArrayList<>();
+            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                lines.add(line);
+                if (line.startsWith("decide in the Console")) {
+                    platform.decideApproval(platform.approvals().get(0).id(), true);
+                }
+            }
+            assertThat(program.waitFor()).as("%s", lines).isZero();
+            assertThat(lines).anyMatch(line -> GATEWAY.matcher(line).matches()).endsWith("session closed");
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            program.destroyForcibly();
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    /** Nobody answers, at the terminal or in the Console, and the program is told to end. */
+    @Test
+    void anApprovalThatIsInterruptedLeavesNoSession() throws Exception {
+        LocalPlatform platform = withApproval();
+        Process program = start(platform.environment(), "approval");
+        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
+            List<String> lines = new ArrayList<>();
+            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+                lines.add(line);
+                if (line.startsWith("decide in the Console")) {
+                    assertThat(platform.openSessionCount()).isPositive();
+                    assertThat(program.toHandle().destroy()).isTrue();
+                }
+            }
+            assertThat(program.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
+            assertThat(lines).noneMatch(ProgramsTest::isNoise);
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            program.destroyForcibly();
+            platform.disposeLater().block(LIMIT);
+        }
+        Process asking = start(Map.of(), "approval");
+        // Its input stays open and empty: the program waits for a line that never comes.
+        assertThat(readUntil(asking, "approve? [y/n] ")).contains("held ");
+        assertThat(asking.toHandle().destroy()).isTrue();
+        assertThat(asking.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    private static String readUntil(Process program, String end) throws IOException {
+        StringBuilder text = new StringBuilder();
+        int next = program.getInputStream().read();
+        while (next >= 0 && text.indexOf(end) < 0) {
+            text.append((char) next);
+            next = text.indexOf(end) < 0 ? program.getInputStream().read() : -1;
+        }
+        return text.toString();
     }
 
     @Test
@@ -177,11 +281,12 @@ class ProgramsTest {
     /** PITFALLS H3: as programs of their own they end by themselves, and say nothing besides. */
     @Test
     void theProgramsEndByThemselvesAndQuietly() throws Exception {
-        for (String name : List.of("quickstart", "pipeline", "webclient", "delegation", "daemon")) {
+        for (String name : List.of("quickstart", "protected-call", "pipeline", "webclient", "delegation", "daemon")) {
             List<String> lines = run(Map.of(), name);
             assertThat(lines).noneMatch(ProgramsTest::isNoise);
             switch (name) {
                 case "quickstart" -> assertQuickstart(lines);
+                case "protected-call" -> assertAudited(lines, 1);
                 case "delegation" -> assertDelegation(lines);
                 case "daemon" -> assertDaemon(lines);
                 default -> assertThat(lines).isNotEmpty();

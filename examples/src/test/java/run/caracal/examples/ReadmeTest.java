@@ -107,8 +107,24 @@ class ReadmeTest {
         assertThat(firstBlock("## Quick start")).isEqualTo("mvn -q process-classes -Dexample=quickstart");
         assertThat(firstBlock("## Long-lived service agents")).isEqualTo("mvn -q process-classes -Dexample=daemon");
         assertThat(firstBlock("## Spawn a narrowed child")).isEqualTo("mvn -q process-classes -Dexample=delegation");
+        assertThat(firstBlock("## Scopes and one-shot mandates"))
+                .isEqualTo("mvn -q process-classes -Dexample=protected-call");
         assertThat(firstBlock("## Examples")).isEqualTo("mvn -q process-classes -Dexample=<name>");
         assertThat(Files.readString(Path.of("..", ".ci", "run"))).contains("\n" + firstBlock("## Tests") + "\n");
+    }
+
+    @Test
+    void everyProgramIsListedAndEveryCommandNamesOne() throws IOException {
+        String readme = readme();
+        List<String> listed = matches(Pattern.compile("(?m)^\\| `([a-z-]+)` \\|"), readme);
+        assertThat(listed).containsExactlyInAnyOrderElementsOf(Examples.names());
+        assertThat(matches(Pattern.compile("-Dexample=([a-z-]+)"), readme))
+                .contains("quickstart", "approval")
+                .isSubsetOf(Examples.names());
+    }
+
+    private static List<String> matches(Pattern pattern, String text) {
+        return pattern.matcher(text).results().map(match -> match.group(1)).toList();
     }
 
     private static String firstBlock(String heading) throws IOException {
