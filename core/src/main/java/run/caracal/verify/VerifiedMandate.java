@@ -1,0 +1,618 @@
+package run.caracal.verify;
+
+import java.time.Instant;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.Collections;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The proven claims of a mandate: who acts, for whom, with which authority, over which delegations. Immutable, and without
+ * the token itself.
+ */
+public final class VerifiedMandate {
+
+    /** For whom a mandate acts. */
+    public enum SubjectType {
+        /** A person, federated into the zone. */
+        USER,
+        /** The application itself. */
+        APPLICATION
+    }
+
+    /** What a mandate is good for. */
+    public enum Use {
+        /** Calls to the platform's own services. */
+        SESSION,
+        /** Calls to resources: what the Gateway hands to an upstream. */
+        RESOURCE
+    }
+
+    /**
+     * A station of a chain of delegations, from the root to the one that acts.
+     *
+     * @param applicationId the application
+     * @param agentSessionId its session, or {@code null}
+     * @param delegationEdgeId the delegation by which it passed the authority on; {@code null} for the last
+     */
+    public record Hop(
+            String applicationId,
+            @Nullable String agentSessionId,
+            @Nullable String delegationEdgeId) {
+
+        /**
+         * Checks the components.
+         *
+         * @param applicationId the application
+         * @param agentSessionId its session
+         * @param delegationEdgeId its delegation
+         */
+        public Hop {
+            Objects.requireNonNull(applicationId, "applicationId");
+        }
+    }
+
+    private final String zoneId;
+    private final String applicationId;
+    private final String subject;
+    private final SubjectType subjectType;
+    private final String authorityRecordId;
+    private final String rootAuthorityRecordId;
+    private final Use use;
+    private final String jti;
+    private final Set<String> scopes;
+    private final List<String> targets;
+    private final List<String> audience;
+    private final @Nullable String agentSessionId;
+    private final @Nullable String delegationEdgeId;
+    private final @Nullable String sourceSessionId;
+    private final @Nullable String targetSessionId;
+    private final List<String> delegationPath;
+    private final List<Hop> delegationChain;
+    private final int hopCount;
+    private final @Nullable Long delegationGraphEpoch;
+    private final Instant issuedAt;
+    private final Instant expiresAt;
+
+    private VerifiedMandate(Builder builder) {
+        zoneId = required(builder.zoneId, "zoneId");
+        applicationId = required(builder.applicationId, "applicationId");
+        subject = required(builder.subject, "subject");
+        subjectType = required(builder.subjectType, "subjectType");
+        authorityRecordId = required(builder.authorityRecordId, "authorityRecordId");
+        rootAuthorityRecordId = required(builder.rootAuthorityRecordId, "rootAuthorityRecordId");
+        use = required(builder.use, "use");
+        jti = required(builder.jti, "jti");
+        scopes = builder.scopes;
+        targets = builder.targets;
+        audience = builder.audience;
+        agentSessionId = builder.agentSessionId;
+        delegationEdgeId = builder.delegationEdgeId;
+        sourceSessionId = builder.sourceSessionId;
+        targetSessionId = builder.targetSessionId;
+        delegationPath = builder.delegationPath;
+        delegationChain = builder.delegationChain;
+        hopCount = builder.hopCount;
+        delegationGraphEpoch = builder.delegationGraphEpoch;
+        issuedAt = required(builder.issuedAt, "issuedAt");
+        expiresAt = required(builder.expiresAt, "expiresAt");
+    }
+
+    private static <T> T required(@Nullable T value, String field) {
+        if (value == null || (value instanceof String text && text.isBlank())) {
+            throw new IllegalArgumentException(field + " is missing: every mandate has it");
+        }
+        return value;
+    }
+
+    /**
+     * Starts a mandate without claims, for verifiers of one's own.
+     *
+     * @return a new builder
+     */
+    public static Builder builder() {
+        return new Builder();
+    }
+
+    /**
+     * The zone.
+     *
+     * @return its id
+     */
+    public String zoneId() {
+        return zoneId;
+    }
+
+    /**
+     * The application that acts ({@code client_id}).
+     *
+     * @return its id
+     */
+    public String applicationId() {
+        return applicationId;
+    }
+
+    /**
+     * For whom it acts ({@code sub}): a user, or the application itself.
+     *
+     * @return the subject
+     */
+    public String subject() {
+        return subject;
+    }
+
+    /**
+     * What the subject is.
+     *
+     * @return its type
+     */
+    public SubjectType subjectType() {
+        return subjectType;
+    }
+
+    /**
+     * The authority record under which the mandate was minted ({@code sid}); not the agent session.
+     *
+     * @return its id
+     */
+    public String authorityRecordId() {
+        return authorityRecordId;
+    }
+
+    /**
+     * The authority record from which that one comes ({@code root_sid}).
+     *
+     * @return its id, often the same one's
+     */
+    public String rootAuthorityRecordId() {
+        return rootAuthorityRecordId;
+    }
+
+    /**
+     * What the mandate is good for.
+     *
+     * @return its use
+     */
+    public Use use() {
+        return use;
+    }
+
+    /**
+     * The id of this one token ({@code jti}).
+     *
+     * @return the id
+     */
+    public String jti() {
+        return jti;
+    }
+
+    /**
+     * What the mandate allows.
+     *
+     * @return an immutable set in the mandate's order, possibly empty
+     */
+    public Set<String> scopes() {
+        return scopes;
+    }
+
+    /**
+     * The resources that were granted.
+     *
+     * @return an immutable list of their identifiers, possibly empty
+     */
+    public List<String> targets() {
+        return targets;
+    }
+
+    /**
+     * For whom the mandate is meant: resources, or the platform itself.
+     *
+     * @return an immutable list
+     */
+    public List<String> audience() {
+        return audience;
+    }
+
+    /**
+     * The agent session that acts.
+     *
+     * @return its id; empty when the application acts outside every session
+     */
+    public Optional<String> agentSessionId() {
+        return Optional.ofNullable(agentSessionId);
+    }
+
+    /**
+     * The delegation under which it acts.
+     *
+     * @return its id, if there is one
+     */
+    public Optional<String> delegationEdgeId() {
+        return Optional.ofNullable(delegationEdgeId);
+    }
+
+    /**
+     * The session from which that delegation comes.
+     *
+     * @return its id, if there is a delegation
+     */
+    public Optional<String> sourceSessionId() {
+        return Optional.ofNullable(sourceSessionId);
+    }
+
+    /**
+     * The session to which that delegation goes.
+     *
+     * @return its id, if there is a delegation
+     */
+    public Optional<String> targetSessionId() {
+        return Optional.ofNullable(targetSessionId);
+    }
+
+    /**
+     * The delegations over which the authority came, the root's first.
+     *
+     * @return an immutable list of their ids, possibly empty
+     */
+    public List<String> delegationPath() {
+        return delegationPath;
+    }
+
+    /**
+     * Who passed the authority on, the root first, and who acts, last.
+     *
+     * @return an immutable list, possibly empty
+     */
+    public List<Hop> delegationChain() {
+        return delegationChain;
+    }
+
+    /**
+     * Over how many delegations the authority came.
+     *
+     * @return the number, 0 without a delegation
+     */
+    public int hopCount() {
+        return hopCount;
+    }
+
+    /**
+     * The epoch of the zone's delegations at which the mandate was minted.
+     *
+     * @return the epoch, if the mandate names one
+     */
+    public OptionalLong delegationGraphEpoch() {
+        return delegationGraphEpoch == null ? OptionalLong.empty() : OptionalLong.of(delegationGraphEpoch);
+    }
+
+    /**
+     * When the mandate was minted, on the platform's clock.
+     *
+     * @return the point in time, to the second
+     */
+    public Instant issuedAt() {
+        return issuedAt;
+    }
+
+    /**
+     * When the mandate ends, on the platform's clock.
+     *
+     * @return the point in time, to the second
+     */
+    public Instant expiresAt() {
+        return expiresAt;
+    }
+
+    private List<@Nullable Object> claims() {
+        return Arrays.<@Nullable Object>asList(
+                zoneId,
+                applicationId,
+                subject,
+                subjectType,
+                authorityRecordId,
+                rootAuthorityRecordId,
+                use,
+                jti,
+                scopes,
+                targets,
+                audience,
+                agentSessionId,
+                delegationEdgeId,
+                sourceSessionId,
+                targetSessionId,
+                delegationPath,
+                delegationChain,
+                hopCount,
+                delegationGraphEpoch,
+                issuedAt,
+                expiresAt);
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof VerifiedMandate that && claims().equals(that.claims());
+    }
+
+    @Override
+    public int hashCode() {
+        return claims().hashCode();
+    }
+
+    @Override
+    public String toString() {
+        return "VerifiedMandate[zoneId=" + zoneId + ", applicationId=" + applicationId + ", subjectType=" + subjectType
+                + ", authorityRecordId=" + authorityRecordId + ", use=" + use + ", scopes=" + scopes + ", targets="
+                + targets + ", agentSessionId=" + agentSessionId + ", delegationEdgeId=" + delegationEdgeId
+                + ", hopCount=" + hopCount + ", expiresAt=" + expiresAt + "]";
+    }
+
+    /** Collects the claims of a mandate. Not for use by several threads. */
+    public static final class Builder {
+        private @Nullable String zoneId;
+        private @Nullable String applicationId;
+        private @Nullable String subject;
+        private @Nullable SubjectType subjectType;
+        private @Nullable String authorityRecordId;
+        private @Nullable String rootAuthorityRecordId;
+        private @Nullable Use use;
+        private @Nullable String jti;
+        private Set<String> scopes = Set.of();
+        private List<String> targets = List.of();
+        private List<String> audience = List.of();
+        private @Nullable String agentSessionId;
+        private @Nullable String delegationEdgeId;
+        private @Nullable String sourceSessionId;
+        private @Nullable String targetSessionId;
+        private List<String> delegationPath = List.of();
+        private List<Hop> delegationChain = List.of();
+        private int hopCount;
+        private @Nullable Long delegationGraphEpoch;
+        private @Nullable Instant issuedAt;
+        private @Nullable Instant expiresAt;
+
+        private Builder() {}
+
+        /**
+         * Sets the zone. Required.
+         *
+         * @param zoneId its id
+         * @return this builder
+         */
+        public Builder zoneId(String zoneId) {
+            this.zoneId = zoneId;
+            return this;
+        }
+
+        /**
+         * Sets the application that acts. Required.
+         *
+         * @param applicationId its id
+         * @return this builder
+         */
+        public Builder applicationId(String applicationId) {
+            this.applicationId = applicationId;
+            return this;
+        }
+
+        /**
+         * Sets for whom it acts. Required.
+         *
+         * @param subject a user or the application itself
+         * @param subjectType which of them
+         * @return this builder
+         */
+        public Builder subject(String subject, SubjectType subjectType) {
+            this.subject = subject;
+            this.subjectType = subjectType;
+            return this;
+        }
+
+        /**
+         * Sets the authority record. Required.
+         *
+         * @param authorityRecordId its id
+         * @return this builder
+         */
+        public Builder authorityRecordId(String authorityRecordId) {
+            this.authorityRecordId = authorityRecordId;
+            return this;
+        }
+
+        /**
+         * Sets the authority record from which that one comes. Required.
+         *
+         * @param rootAuthorityRecordId its id; the same one's when there is no other
+         * @return this builder
+         */
+        public Builder rootAuthorityRecordId(String rootAuthorityRecordId) {
+            this.rootAuthorityRecordId = rootAuthorityRecordId;
+            return this;
+        }
+
+        /**
+         * Sets what the mandate is good for. Required.
+         *
+         * @param use its use
+         * @return this builder
+         */
+        public Builder use(Use use) {
+            this.use = use;
+            return this;
+        }
+
+        /**
+         * Sets the id of the token. Required.
+         *
+         * @param jti the id
+         * @return this builder
+         */
+        public Builder jti(String jti) {
+            this.jti = jti;
+            return this;
+        }
+
+        /**
+         * Sets what the mandate allows.
+         *
+         * @param scopes the scopes; copied
+         * @return this builder
+         */
+        public Builder scopes(Collection<String> scopes) {
+            // List.copyOf() refuses null; a LinkedHashSet keeps the order.
+            this.scopes = Collections.unmodifiableSet(new LinkedHashSet<>(List.copyOf(scopes)));
+            return this;
+        }
+
+        /**
+         * Sets the resources that were granted.
+         *
+         * @param targets their identifiers; copied
+         * @return this builder
+         */
+        public Builder targets(Collection<String> targets) {
+            this.targets = List.copyOf(targets);
+            return this;
+        }
+
+        /**
+         * Sets for whom the mandate is meant.
+         *
+         * @param audience the audience; copied
+         * @return this builder
+         */
+        public Builder audience(Collection<String> audience) {
+            this.audience = List.copyOf(audience);
+            return this;
+        }
+
+        /**
+         * Sets the agent session that acts.
+         *
+         * @param agentSessionId its id, or {@code null} for none
+         * @return this builder
+         */
+        public Builder agentSessionId(@Nullable String agentSessionId) {
+            this.agentSessionId = agentSessionId;
+            return this;
+        }
+
+        /**
+         * Sets the delegation under which it acts.
+         *
+         * @param delegationEdgeId its id, or {@code null} for none
+         * @return this builder
+         */
+        public Builder delegationEdgeId(@Nullable String delegationEdgeId) {
+            this.delegationEdgeId = delegationEdgeId;
+            return this;
+        }
+
+        /**
+         * Sets the session from which the delegation comes.
+         *
+         * @param sourceSessionId its id, or {@code null} for none
+         * @return this builder
+         */
+        public Builder sourceSessionId(@Nullable String sourceSessionId) {
+            this.sourceSessionId = sourceSessionId;
+            return this;
+        }
+
+        /**
+         * Sets the session to which the delegation goes.
+         *
+         * @param targetSessionId its id, or {@code null} for none
+         * @return this builder
+         */
+        public Builder targetSessionId(@Nullable String targetSessionId) {
+            this.targetSessionId = targetSessionId;
+            return this;
+        }
+
+        /**
+         * Sets the delegations over which the authority came.
+         *
+         * @param delegationPath their ids, the root's first; copied
+         * @return this builder
+         */
+        public Builder delegationPath(Collection<String> delegationPath) {
+            this.delegationPath = List.copyOf(delegationPath);
+            return this;
+        }
+
+        /**
+         * Sets who passed the authority on.
+         *
+         * @param delegationChain the stations, the root first; copied
+         * @return this builder
+         */
+        public Builder delegationChain(Collection<Hop> delegationChain) {
+            this.delegationChain = List.copyOf(delegationChain);
+            return this;
+        }
+
+        /**
+         * Sets over how many delegations the authority came.
+         *
+         * @param hopCount the number, 0 without a delegation
+         * @return this builder
+         * @throws IllegalArgumentException if it is negative
+         */
+        public Builder hopCount(int hopCount) {
+            if (hopCount < 0) {
+                throw new IllegalArgumentException("hopCount must not be negative, but is " + hopCount);
+            }
+            this.hopCount = hopCount;
+            return this;
+        }
+
+        /**
+         * Sets the epoch of the zone's delegations.
+         *
+         * @param delegationGraphEpoch the epoch, or {@code null} for none
+         * @return this builder
+         */
+        public Builder delegationGraphEpoch(@Nullable Long delegationGraphEpoch) {
+            this.delegationGraphEpoch = delegationGraphEpoch;
+            return this;
+        }
+
+        /**
+         * Sets when the mandate was minted. Required.
+         *
+         * @param issuedAt the point in time
+         * @return this builder
+         */
+        public Builder issuedAt(Instant issuedAt) {
+            this.issuedAt = issuedAt;
+            return this;
+        }
+
+        /**
+         * Sets when the mandate ends. Required.
+         *
+         * @param expiresAt the point in time
+         * @return this builder
+         */
+        public Builder expiresAt(Instant expiresAt) {
+            this.expiresAt = expiresAt;
+            return this;
+        }
+
+        /**
+         * Makes the mandate.
+         *
+         * @return an immutable mandate
+         * @throws IllegalArgumentException if a required claim is missing or blank; it names the claim
+         */
+        public VerifiedMandate build() {
+            return new VerifiedMandate(this);
+        }
+    }
+}
