@@ -16,6 +16,7 @@ import tools.jackson.core.JsonToken;
 import tools.jackson.core.ObjectReadContext;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
@@ -37,6 +38,16 @@ public final class Json {
                     .build())
             .build();
 
+    private static final int MAX_STRICT_DEPTH = 16;
+
+    private static final JsonFactory STRICT = JsonFactory.builder()
+            .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+            .streamReadConstraints(StreamReadConstraints.builder()
+                    .maxNestingDepth(MAX_STRICT_DEPTH)
+                    .maxDocumentLength(MAX_BYTES)
+                    .build())
+            .build();
+
     private Json() {}
 
     /**
@@ -48,10 +59,26 @@ public final class Json {
      * @throws JsonException when it is not exactly one JSON document, too large or too deep; nothing else is thrown
      */
     public static @Nullable Object read(byte[] bytes) throws JsonException {
+        return read(FACTORY, bytes);
+    }
+
+    /**
+     * Reads one document on which security rests: as {@link #read(byte[])}, but no object may have a member twice, since
+     * others may take another of the two, and it may be nested {@value #MAX_STRICT_DEPTH} levels deep.
+     *
+     * @param bytes the document, in UTF-8
+     * @return as {@link #read(byte[])}
+     * @throws JsonException also for these two
+     */
+    public static @Nullable Object readStrictly(byte[] bytes) throws JsonException {
+        return read(STRICT, bytes);
+    }
+
+    private static @Nullable Object read(JsonFactory factory, byte[] bytes) throws JsonException {
         if (bytes.length > MAX_BYTES) {
             throw new JsonException("it is larger than " + MAX_BYTES + " bytes");
         }
-        try (JsonParser parser = FACTORY.createParser(ObjectReadContext.empty(), bytes)) {
+        try (JsonParser parser = factory.createParser(ObjectReadContext.empty(), bytes)) {
             JsonToken first = parser.nextToken();
             if (first == null) {
                 throw new JsonException("it is empty");

@@ -185,4 +185,24 @@ class JsonTest {
         assertThat(JsonObject.parse("{\"access_token\":\"s3cret\"}".getBytes(StandardCharsets.UTF_8)))
                 .hasToString("JsonObject[access_token]");
     }
+
+    /** Of a member that is there twice others may take the other one. */
+    @Test
+    void readsStrictlyWhereSecurityRestsOnIt() throws JsonException {
+        assertThat(Json.readStrictly(bytes("{\"a\":[{\"b\":1},{\"b\":2}]}"))).isNotNull();
+        assertThat(Json.readStrictly(bytes("[".repeat(16) + "]".repeat(16)))).isNotNull();
+        for (String bad : List.of(
+                "{\"a\":1,\"a\":1}",
+                "{\"a\":1,\"\\u0061\":2}",
+                "[{\"x\":{\"a\":1,\"a\":2}}]",
+                "[".repeat(17) + "]".repeat(17),
+                "{} {}",
+                "")) {
+            assertThatThrownBy(() -> Json.readStrictly(bytes(bad))).as(bad).isInstanceOf(JsonException.class);
+        }
+    }
+
+    private static byte[] bytes(String json) {
+        return json.getBytes(StandardCharsets.UTF_8);
+    }
 }
