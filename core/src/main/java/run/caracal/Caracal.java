@@ -38,6 +38,8 @@ import run.caracal.internal.event.EventBus;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.routing.Router;
 import run.caracal.internal.token.TokenCache;
+import run.caracal.internal.wire.StsRequests;
+import run.caracal.verify.JwksMandateVerifier;
 
 /**
  * The client of the Caracal platform: opens agent sessions around reactive work, binds who acts in the Reactor Context,
@@ -642,6 +644,23 @@ public final class Caracal implements Disposable {
      */
     public OutboundPolicy outbound(TransportOptions options) {
         return outbound.policy(Objects.requireNonNull(options, "options"), () -> disposed);
+    }
+
+    /**
+     * Starts a verifier of inbound mandates for this client's zone: its issuer and its keys are those of the configured STS,
+     * and the keys are fetched over this client's transport, which ends with the client. What remains to be said is the
+     * audience and the revocations; and the issuer, where the STS calls itself otherwise than this client does.
+     *
+     * @return a new builder
+     */
+    public JwksMandateVerifier.Builder mandateVerifier() {
+        String issuer = config.stsUrl().toString();
+        return JwksMandateVerifier.builder()
+                .zoneId(config.zoneId())
+                .issuer(issuer)
+                .jwksUrl(new StsRequests(config.stsUrl()).jwks(config.zoneId()).toString())
+                .allowInsecureUrls(config.allowInsecureUrls() || !config.production())
+                .transport(transport);
     }
 
     /**

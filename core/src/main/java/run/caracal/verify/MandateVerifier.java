@@ -3,7 +3,7 @@ package run.caracal.verify;
 import reactor.core.publisher.Mono;
 
 /**
- * Proves the bearer of an incoming request. A lambda can be one,
+ * Proves the bearer of an incoming request. {@link JwksMandateVerifier} is the SDK's own; a lambda can stand in its place,
  * for tokens that are proven otherwise. Used by many threads at once.
  */
 @FunctionalInterface

@@ -55,18 +55,25 @@ public final class Rules {
 
     /** The address of a service. */
     public static @Nullable String serviceUrl(String value, boolean production, boolean allowInsecure) {
+        String fault = url(value, production, allowInsecure);
+        if (fault != null) {
+            return fault;
+        }
+        return value.indexOf('?') >= 0 || value.indexOf('#') >= 0
+                ? "must be a base URL, without query and fragment"
+                : null;
+    }
+
+    /** An address that is fetched as it is, its query included. */
+    public static @Nullable String url(String value, boolean production, boolean allowInsecure) {
         HttpAddress address = HttpAddress.parse(value);
         if (address != null && production && !allowInsecure && isInsecure(address)) {
             return "must use https in production; http is allowed to loopback hosts only, unless " + ALLOW_INSECURE
                     + "=true";
         }
-        if (address == null || uri(value) == null) {
-            return "must be an absolute http or https URL with a host name and without user information";
-        }
-        if (address.rest().indexOf('?') >= 0 || address.rest().indexOf('#') >= 0) {
-            return "must be a base URL, without query and fragment";
-        }
-        return null;
+        return address == null || uri(value) == null
+                ? "must be an absolute http or https URL with a host name and without user information"
+                : null;
     }
 
     /** Whether the address, which {@link #serviceUrl} passed, is plain http to another machine. */

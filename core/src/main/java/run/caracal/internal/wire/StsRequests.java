@@ -60,4 +60,9 @@ public final class StsRequests {
                 timeout,
                 CoordinatorRequests.MAX_RESPONSE_BYTES);
     }
+
+    /** Where the public keys of a zone are. */
+    public URI jwks(String zoneId) {
+        return URI.create(base + "/.well-known/jwks.json?zone_id=" + Urls.segment("zoneId", zoneId));
+    }
 }

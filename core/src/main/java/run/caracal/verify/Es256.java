@@ -1,0 +1,77 @@
+package run.caracal.verify;
+
+import com.nimbusds.jose.JOSEException;
+import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.crypto.ECDSAVerifier;
+import com.nimbusds.jose.jwk.Curve;
+import com.nimbusds.jose.jwk.ECKey;
+import com.nimbusds.jose.util.Base64URL;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One public key, and signatures of ES256 by it. The only class that touches nimbus-jose-jwt, and it shows the library
+ * neither a header nor a claim of a token: nothing that a caller sends can choose the algorithm or the key.
+ */
+final class Es256 {
+    /** The artifact that this needs. */
+    static final String ARTIFACT = "com.nimbusds:nimbus-jose-jwt";
+
+    private static final JWSHeader HEADER = new JWSHeader(JWSAlgorithm.ES256);
+
+    /** The generator of P-256: a point like any other, by which the machinery can be tried. */
+    private static final String PROBE_X = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY";
+
+    private static final String PROBE_Y = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
+
+    private final ECDSAVerifier verifier;
+
+    private Es256(ECDSAVerifier verifier) {
+        this.verifier = verifier;
+    }
+
+    /**
+     * Uses everything once, so that the loading of classes and providers, which may block, happens at the start.
+     *
+     * @throws NoClassDefFoundError if the library is missing
+     * @throws IllegalStateException if this Java cannot check such signatures
+     */
+    static void load() {
+        Es256 probe = of(PROBE_X, PROBE_Y);
+        if (probe == null
+                || probe.verify(new byte[1], Base64URL.encode(filled()).toString())) {
+            throw new IllegalStateException("this Java cannot check signatures of ES256");
+        }
+    }
+
+    /** A signature of numbers in the permitted range: any other is refused before it is computed. */
+    private static byte[] filled() {
+        byte[] signature = new byte[64];
+        Arrays.fill(signature, (byte) 1);
+        return signature;
+    }
+
+    /**
+     * A key by its coordinates.
+     *
+     * @return {@code null} for what is no point of P-256
+     */
+    static @Nullable Es256 of(String x, String y) {
+        try {
+            return new Es256(
+                    new ECDSAVerifier(new ECKey.Builder(Curve.P_256, new Base64URL(x), new Base64URL(y)).build()));
+        } catch (JOSEException | IllegalArgumentException | IllegalStateException e) {
+            return null;
+        }
+    }
+
+    /** Whether this key made the signature; for a signature that cannot be one it did not. */
+    boolean verify(byte[] signed, String signature) {
+        try {
+            return verifier.verify(HEADER, signed, new Base64URL(signature));
+        } catch (JOSEException e) {
+            return false;
+        }
+    }
+}
