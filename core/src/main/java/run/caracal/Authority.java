@@ -4,6 +4,7 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import run.caracal.verify.VerifiedMandate;
 
 /** How a context came by its authority, as far as this client had a hand in it. */
 sealed interface Authority {
@@ -44,6 +45,29 @@ sealed interface Authority {
      */
     record Accepted(CaracalContext above) implements Authority {}
 
+    /**
+     * A context that came with a request.
+     *
+     * @param owner the scope of the client that judged the request, which alone acts under it
+     * @param bearer the token that came with it; {@code null} when the work runs as the application
+     * @param mandate what that token proves; {@code null} when nobody has proven it
+     * @param ours whether the session is proven to be of the client's own zone and application
+     */
+    record Received(
+            Object owner, @Nullable String bearer, @Nullable VerifiedMandate mandate, boolean ours)
+            implements Authority {
+        @Override
+        public @Nullable CaracalContext above() {
+            return null;
+        }
+
+        @Override
+        public String toString() {
+            return "Received[bearer=" + (bearer == null ? "none" : "***") + ", verified=" + (mandate != null)
+                    + ", ours=" + ours + "]";
+        }
+    }
+
     /** A readable chain of who acts for whom, the root first, each line further in; ids and names only. */
     static String describe(CaracalContext context) {
         Deque<CaracalContext> chain = new ArrayDeque<>();
@@ -60,7 +84,7 @@ sealed interface Authority {
         String indent = "\n";
         for (CaracalContext c : chain) {
             indent += "  ";
-            text.append(indent).append("session ").append(c.agentSessionId());
+            text.append(indent).append(c.hasAgentSession() ? "session " + c.agentSessionId() : "no session");
             line(text, c);
         }
         return text.toString();
@@ -89,11 +113,18 @@ sealed interface Authority {
         } else if (authority instanceof Accepted) {
             text.append(" acts under delegation ").append(edge).append(", which it received");
         } else {
-            text.append(", opened elsewhere");
+            text.append(authority instanceof Received received ? received(received) : ", opened elsewhere");
             if (edge != null) {
                 text.append(", acts under delegation ").append(edge);
             }
         }
+    }
+
+    private static String received(Received received) {
+        if (received.bearer() == null) {
+            return ", for a request without a caller";
+        }
+        return ", named by a request" + (received.mandate() != null ? " and proven" : " and not proven");
     }
 
     private static void spawned(StringBuilder text, Spawned spawned, @Nullable String edge) {

@@ -27,7 +27,7 @@ import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
-import run.caracal.http.OutboundHeaders;
+import run.caracal.http.InboundPolicy;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.Ids;
@@ -68,6 +68,7 @@ public final class Caracal implements Disposable {
     private final Mandates mandates;
     private final Approvals approvals;
     private final Outbound outbound;
+    private final Inbound inbound;
     private final Sessions sessions;
     private final Delegations delegations;
     private final Services services;
@@ -92,6 +93,7 @@ public final class Caracal implements Disposable {
                 config, sts, new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer), timer);
         this.approvals = new Approvals(sts, events, timer, () -> disposed);
         this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope());
+        this.inbound = new Inbound(config, events, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         this.delegations =
                 new Delegations(config, coordinator, events, sessions.grants(), sessions.scope(), () -> disposed);
@@ -470,11 +472,126 @@ public final class Caracal implements Disposable {
     }
 
     /**
+     * Binds the caller of a request by its headers, proving nothing; see {@link #bindFromHeaders(Function, Boundary, Mono)}.
+     * Fails in production: choose a boundary there.
+     *
+     * @param headers the headers; names match in any case
+     * @param work what handles the request
+     * @param <T> the type of the result
+     * @return the same work, with the caller bound
+     */
+    public <T> Mono<T> bindFromHeaders(Map<String, String> headers, Mono<T> work) {
+        return bindFromHeaders(headers, Boundary.propagationOnly(), work);
+    }
+
+    /**
+     * Binds the caller of a request by its headers; see {@link #bindFromHeaders(Function, Boundary, Mono)}.
+     *
+     * @param headers the headers, also the metadata of another carrier; names match in any case
+     * @param boundary how the request is judged
+     * @param work what handles the request
+     * @param <T> the type of the result
+     * @return the same work, with the caller bound
+     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public <T> Mono<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Mono<T> work) {
+        return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
+    }
+
+    /**
+     * Judges a request by its headers and runs work for its caller (DESIGN I1): the context that is bound in the Reactor
+     * Context of the work has the caller's session, delegation, trace and baggage, and its bearer, which decorated clients
+     * send to the Gateway, and to other origins only where {@link run.caracal.http.Propagation#origins} names them. What
+     * handles requests of a server is easier bound by its adapter.
+     *
+     * <p>With a verifier the claims of the mandate replace the unsigned baggage completely; without one nothing is proven,
+     * and the context shows what the caller wrote. Malformed and oversized headers other than the bearer count as absent.
+     *
+     * @param headers gives all values of a header by its lower-case name, in order; asked at the subscription
+     * @param boundary how the request is judged
+     * @param work what handles the request; not subscribed when it is refused
+     * @param <T> the type of the result
+     * @return the same work, with the caller bound; its error; or {@link run.caracal.error.InboundException} with the HTTP
+     *     status of a refusal: without a bearer {@code missing_token}, 401, unless the boundary lets that pass
+     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public <T> Mono<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Mono<T> work) {
+        Objects.requireNonNull(work, "work");
+        return inbound(boundary)
+                .judge(Objects.requireNonNull(headers, "headers"))
+                .flatMap(call -> work.contextWrite(call::bind))
+                .onErrorStop();
+    }
+
+    /**
+     * Binds the caller of a request by its headers, proving nothing, for work with many results; see {@link
+     * #bindFromHeaders(Function, Boundary, Mono)}. Fails in production: choose a boundary there.
+     *
+     * @param headers the headers; names match in any case
+     * @param work what handles the request
+     * @param <T> the type of the results
+     * @return the same work, with the caller bound
+     */
+    public <T> Flux<T> bindFromHeaders(Map<String, String> headers, Flux<T> work) {
+        return bindFromHeaders(headers, Boundary.propagationOnly(), work);
+    }
+
+    /**
+     * Binds the caller of a request by its headers, for work with many results; see {@link #bindFromHeaders(Function,
+     * Boundary, Mono)}.
+     *
+     * @param headers the headers, also the metadata of another carrier; names match in any case
+     * @param boundary how the request is judged
+     * @param work what handles the request
+     * @param <T> the type of the results
+     * @return the same work, with the caller bound
+     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public <T> Flux<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Flux<T> work) {
+        return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
+    }
+
+    /**
+     * Binds the caller of a request by its headers, for work with many results; see {@link #bindFromHeaders(Function,
+     * Boundary, Mono)}.
+     *
+     * @param headers gives all values of a header by its lower-case name, in order; asked at the subscription
+     * @param boundary how the request is judged
+     * @param work what handles the request; not subscribed when it is refused
+     * @param <T> the type of the results
+     * @return the same work, with the caller bound; its errors, or those of the judgement
+     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public <T> Flux<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Flux<T> work) {
+        Objects.requireNonNull(work, "work");
+        return inbound(boundary)
+                .judge(Objects.requireNonNull(headers, "headers"))
+                .flatMapMany(call -> work.contextWrite(call::bind))
+                .onErrorStop();
+    }
+
+    /**
+     * How incoming requests are judged. Applications use the adapter of their server or {@link #bindFromHeaders(Function,
+     * Boundary, Mono)} instead of calling this; it is public for those who adapt another server.
+     *
+     * @param boundary the boundary
+     * @return the policy, good for as long as this client
+     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public InboundPolicy inbound(Boundary boundary) {
+        return inbound.policy(Objects.requireNonNull(boundary, "boundary"), () -> disposed);
+    }
+
+    /**
      * The headers that carry the bound context: {@code Authorization}, {@code traceparent}, {@code tracestate} and {@code
      * baggage} (DESIGN H1). Resolves the token anew for each subscription. The map holds a bearer: never log it, and send
      * it only where the application's identity may go.
      *
-     * @return a new map; or {@link run.caracal.error.NoContextException} outside a session
+     * <p>The bearer of an incoming request is not given out like this, because where the headers go is not known here: under
+     * a context that came with one it fails, and {@link CaracalContext#toMap()} gives the trace without a bearer.
+     *
+     * @return a new map; or {@link run.caracal.error.NoContextException} outside a session, {@link
+     *     run.caracal.error.ForeignContextException} under the context of an incoming request's caller
      */
     public Mono<Map<String, String>> headers() {
         return headers(false);
@@ -497,6 +614,7 @@ public final class Caracal implements Disposable {
                     }
                     CaracalContext context = CaracalContext.find(view);
                     Envelope envelope = outbound.envelope(context, asApplication);
+                    Outbound.requireNoCaller(context, "headers() does not know where its bearer would go");
                     return tokens.get().map(token -> {
                         Map<String, String> headers = new LinkedHashMap<>();
                         headers.put("Authorization", "Bearer " + token.value());
@@ -552,9 +670,10 @@ public final class Caracal implements Disposable {
                         return Mono.error(closed());
                     }
                     CaracalContext context = outbound.acting(CaracalContext.find(view));
-                    if (context == null) {
+                    Outbound.requireNoCaller(context, "mandates are minted for sessions of this application");
+                    if (context == null || !context.hasAgentSession()) {
                         return Mono.error(new NoContextException(
-                                "No Caracal context is bound in the Reactor Context, so no mandate was minted. Bind one with "
+                                "No agent session is bound in the Reactor Context, so no mandate was minted. Bind one with "
                                         + "spawn(...) or bind(context, publisher)"));
                     }
                     List<String> wanted = given.isEmpty() ? mandates.scopes(context, id) : given;
@@ -774,22 +893,5 @@ public final class Caracal implements Disposable {
                 "class path",
                 "no HTTP transport was found; add the artifact run.caracal:caracal-netty-transport, or give the configuration "
                         + "one")));
-    }
-
-    private record MapHeaders(Map<String, String> headers) implements OutboundHeaders {
-        @Override
-        public List<String> getAll(String name) {
-            return List.of();
-        }
-
-        @Override
-        public void set(String name, String value) {
-            headers.put(name, value);
-        }
-
-        @Override
-        public void remove(String name) {
-            headers.remove(name);
-        }
     }
 }

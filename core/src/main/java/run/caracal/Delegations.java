@@ -2,7 +2,6 @@ package run.caracal;
 
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
-import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -154,12 +153,13 @@ final class Delegations {
         if (disposed.getAsBoolean()) {
             throw Caracal.closed();
         }
-        CaracalContext context = CaracalContext.find(view);
-        if (context == null || context.envelope().agentSessionId() == null) {
+        CaracalContext context = Sessions.own(CaracalContext.find(view), clientScope);
+        if (context == null || !context.hasAgentSession()) {
             throw new NoContextException("No agent session is bound in the Reactor Context that " + does
                     + ", so nothing was sent. Do it inside the work of spawn(...), or bind a context with bind(context, "
                     + "publisher)");
         }
+        Sessions.requireOurs(context);
         Session session = context.session();
         if (session != null && session.hasEnded()) {
             throw new ClosedException("The agent session " + context.agentSessionId()
@@ -170,21 +170,8 @@ final class Delegations {
 
     /** The issuer's own session, which shows the delegation that it issued. */
     private static CaracalContext derived(CaracalContext issuer, Grants.Edge edge) {
-        return presenting(
-                issuer,
-                edge.id(),
-                issuer.own().envelope().delegationEdgeId(),
-                new Authority.Issued(issuer, edge.delegation()));
-    }
-
-    private static CaracalContext presenting(
-            CaracalContext context, String edge, @Nullable String parentEdge, Authority authority) {
-        Envelope envelope = context.envelope().toBuilder()
-                .delegationEdgeId(edge)
-                .parentEdgeId(parentEdge)
-                .hop(context.own().hop() + 1)
-                .build();
-        return new CaracalContext(context.zoneId(), context.applicationId(), envelope, context.session(), authority);
+        return issuer.presenting(
+                edge.id(), issuer.own().envelope().delegationEdgeId(), new Authority.Issued(issuer, edge.delegation()));
     }
 
     private Mono<CaracalContext> accepted(String delegationEdgeId, Acceptance acceptance) {
@@ -194,7 +181,7 @@ final class Delegations {
             Mono<CaracalContext> taken = (asks ? check(receiver, delegationEdgeId) : Mono.<Void>empty())
                     // From whom the issuer derived it is not known here.
                     .then(Mono.fromSupplier(
-                            () -> presenting(receiver, delegationEdgeId, null, new Authority.Accepted(receiver))));
+                            () -> receiver.presenting(delegationEdgeId, null, new Authority.Accepted(receiver))));
             return events.observe(
                     taken,
                     asks ? 200 : 0,

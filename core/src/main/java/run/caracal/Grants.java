@@ -86,8 +86,8 @@ final class Grants {
             if (parent == null) {
                 throw new DelegationException(
                         Reason.NO_PARENT,
-                        "Grant.narrow needs a parent session whose authority it narrows, and none is bound, so nothing was "
-                                + "sent. Spawn inside the work of another session, or name one with parent(context)");
+                        "Grant.narrow needs a parent session whose authority it narrows, and no session of this application is "
+                                + "bound, so nothing was sent. Spawn inside the work of another session, or name one with parent(context)");
             }
             resource = resource(narrow);
         }

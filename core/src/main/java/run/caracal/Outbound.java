@@ -14,6 +14,7 @@ import run.caracal.config.CaracalConfig;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
+import run.caracal.error.ForeignContextException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundCall;
@@ -107,12 +108,15 @@ final class Outbound {
             }
             propagation = Propagation.everywhere();
         }
+        CaracalContext bound = CaracalContext.find(context);
+        Authority.Received received = bound == null ? null : bound.received();
+        String inbound = received == null ? null : received.bearer();
         if (route instanceof Route.PassThrough pass) {
             if (!propagation.allows(false, false, pass.origin())) {
                 return Mono.just(new Untouched(url));
             }
             checkPlainHttp(pass.origin());
-            if (chosen == null) {
+            if (chosen == null && inbound == null) {
                 warnOnce(pass.origin());
             }
         } else if (route instanceof Route.Rewritten) {
@@ -121,8 +125,13 @@ final class Outbound {
                 return Mono.just(new Untouched(url));
             }
         }
-        CaracalContext bound = CaracalContext.find(context);
         Envelope envelope = envelope(bound, options.asApplication());
+        if (inbound != null) {
+            // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go
+            // (H1).
+            boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
+            return Mono.just(call(route, url, envelope, null, mayGo ? inbound : null));
+        }
         if (!(route instanceof Route.PassThrough)) {
             String target = target(route, resource, options, bound);
             List<String> scopes = target == null ? List.of() : scopes(options, bound, target);
@@ -132,9 +141,9 @@ final class Outbound {
         }
         AccessToken token = tokens.peek();
         if (token != null) {
-            return Mono.just(call(route, url, envelope, token));
+            return Mono.just(call(route, url, envelope, token, token.value()));
         }
-        return tokens.get().map(fetched -> call(route, url, envelope, fetched));
+        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.value()));
     }
 
     /**
@@ -174,25 +183,21 @@ final class Outbound {
             TransportOptions options,
             @Nullable CaracalContext bound) {
         requireKnown(resource);
-        if (bound == null) {
+        if (bound == null || !bound.hasAgentSession()) {
             throw new NoContextException(
-                    "A request with scopes needs a session that acts, and no Caracal context is bound in the Reactor Context, so "
+                    "A request with scopes needs a session that acts, and none is bound in the Reactor Context, so "
                             + "nothing was sent. Make the call inside spawn(...), or bind a context with bind(context, publisher)");
         }
         mandates.requireMintable(bound);
         return mandates.mint(bound, resource, scopes, MandateOptions.defaults().withLabels(options.labels()))
                 .map(minted -> {
                     String bearer = minted.mandate().value();
+                    Envelope acting =
+                            bound.isElsewhere() ? minted.envelope().inTraceOf(bound.envelope()) : minted.envelope();
                     return route instanceof Route.Rewritten rewritten
-                            ? new Identified(rewritten.url(), resource, resource, true, minted.envelope(), null, bearer)
+                            ? new Identified(rewritten.url(), resource, resource, true, acting, null, bearer)
                             : new Identified(
-                                    ((Route.AtGateway) route).url(),
-                                    null,
-                                    resource,
-                                    true,
-                                    minted.envelope(),
-                                    null,
-                                    bearer);
+                                    ((Route.AtGateway) route).url(), null, resource, true, acting, null, bearer);
                 });
     }
 
@@ -228,15 +233,32 @@ final class Outbound {
         return context.present().envelope();
     }
 
-    private OutboundCall call(Route route, String url, Envelope envelope, AccessToken token) {
+    private OutboundCall call(
+            Route route, String url, Envelope envelope, @Nullable AccessToken token, @Nullable String bearer) {
         if (route instanceof Route.Rewritten rewritten) {
-            requireCovered(token, rewritten.resource());
-            return new Identified(rewritten.url(), rewritten.resource(), null, true, envelope, token, token.value());
+            if (token != null) {
+                requireCovered(token, rewritten.resource());
+            }
+            return new Identified(rewritten.url(), rewritten.resource(), null, true, envelope, token, bearer);
         }
         if (route instanceof Route.AtGateway at) {
-            return new Identified(at.url(), null, null, true, envelope, token, token.value());
+            return new Identified(at.url(), null, null, true, envelope, token, bearer);
         }
-        return new Identified(url, null, null, false, envelope, token, token.value());
+        return new Identified(url, null, null, false, envelope, token, bearer);
+    }
+
+    /**
+     * Refuses what is not done for the caller of a request: its bearer goes to the Gateway and to named origins alone.
+     *
+     * @param what what it would be
+     */
+    static void requireNoCaller(@Nullable CaracalContext context, String what) {
+        Authority.Received received = context == null ? null : context.received();
+        if (received != null && received.bearer() != null) {
+            throw new ForeignContextException("The bound context is that of an incoming request, and " + what
+                    + ", so nothing was sent. Call through a decorated client, which gives the caller's bearer to the "
+                    + "Gateway alone; or spawn a session of this application; toMap() of the context gives its trace");
+        }
     }
 
     private void requireKnown(String resource) {
@@ -305,13 +327,14 @@ final class Outbound {
         private final Envelope envelope;
         private final @Nullable AccessToken token;
         private final @Nullable String mintedFor;
-        private final String bearer;
+        private final @Nullable String bearer;
         private final AtomicBoolean used = new AtomicBoolean();
 
         /**
          * Decides.
          *
          * @param mintedFor the resource of the one-shot mandate that is the bearer; {@code null} when it is the token
+         * @param bearer the bearer; {@code null} for a request to elsewhere that may not have the one of its caller
          */
         Identified(
                 String url,
@@ -320,7 +343,7 @@ final class Outbound {
                 boolean gateway,
                 Envelope envelope,
                 @Nullable AccessToken token,
-                String bearer) {
+                @Nullable String bearer) {
             this.mintedFor = mintedFor;
             this.bearer = bearer;
             this.url = url;
@@ -352,7 +375,7 @@ final class Outbound {
                 headers.set(AUTHORIZATION, "Bearer " + bearer);
             } else {
                 headers.remove(RESOURCE);
-                if (headers.getAll(AUTHORIZATION).isEmpty()) {
+                if (bearer != null && headers.getAll(AUTHORIZATION).isEmpty()) {
                     headers.set(AUTHORIZATION, "Bearer " + bearer);
                 }
             }

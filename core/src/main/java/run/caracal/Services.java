@@ -166,6 +166,7 @@ final class Services {
     /** A task is never the parent of a service: the platform refuses that. Its trace goes on all the same. */
     private @Nullable CaracalContext parent(ServiceOptions options, @Nullable CaracalContext bound) {
         if (options.parent().isPresent()) {
+            Sessions.requireOurs(options.parent().get());
             return Sessions.own(options.parent().get(), sessions.scope());
         }
         Session session = bound == null ? null : bound.session();

@@ -79,11 +79,12 @@ final class Sessions {
 
     <T> Mono<T> one(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
-                    CaracalContext parent = parent(options, CaracalContext.find(view));
+                    CaracalContext bound = bound(options, CaracalContext.find(view));
+                    CaracalContext parent = parent(bound);
                     Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .one(
-                                    lifecycle(options, plan),
+                                    lifecycle(options, plan, bound),
                                     session -> settled(session, options, plan)
                                             .then(Mono.defer(() -> started(session)
                                                     .then(Mono.<T>defer(() -> work.apply(session.context())))
@@ -95,11 +96,12 @@ final class Sessions {
 
     <T> Flux<T> many(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
-                    CaracalContext parent = parent(options, CaracalContext.find(view));
+                    CaracalContext bound = bound(options, CaracalContext.find(view));
+                    CaracalContext parent = parent(bound);
                     Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .<Session, T>many(
-                                    lifecycle(options, plan),
+                                    lifecycle(options, plan, bound),
                                     session -> settled(session, options, plan)
                                             .thenMany(Flux.defer(() -> started(session)
                                                     .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
@@ -108,14 +110,36 @@ final class Sessions {
                 .onErrorStop();
     }
 
-    private @Nullable CaracalContext parent(SpawnOptions options, @Nullable CaracalContext bound) {
+    private @Nullable CaracalContext bound(SpawnOptions options, @Nullable CaracalContext bound) {
+        options.parent().ifPresent(Sessions::requireOurs);
         return own(options.parent().orElse(bound), scope);
+    }
+
+    /** A session of others, or one that nobody has proven, has no children of ours: only its trace goes on. */
+    private static @Nullable CaracalContext parent(@Nullable CaracalContext bound) {
+        return bound == null || bound.isOurs() ? bound : null;
+    }
+
+    /** Refuses a context that came with a request, unless its session is proven to be our application's. */
+    static void requireOurs(CaracalContext context) {
+        if (!context.isOurs()) {
+            throw new ForeignContextException(
+                    "The context came with a request, and its session is not proven to be one of this application, so it "
+                            + "cannot delegate, accept or be a parent; nothing was sent. Spawn a session with this client: it "
+                            + "keeps the trace of the request");
+        }
     }
 
     /** A context that this client may act under; one of another client is refused. */
     static @Nullable CaracalContext own(@Nullable CaracalContext context, Scope client) {
         if (context == null) {
             return null;
+        }
+        Authority.Received received = context.received();
+        if (received != null && received.owner() != client) {
+            throw new ForeignContextException(
+                    "The context came with a request that another Caracal client judged, which "
+                            + "alone can act under it; nothing was sent. Bind it with this client");
         }
         Session session = context.session();
         if (session != null && !session.isOwnedBy(client)) {
@@ -131,10 +155,10 @@ final class Sessions {
         return session == null ? scope : session.children();
     }
 
-    private Lifecycle<Session> lifecycle(SpawnOptions options, Plan plan) {
+    private Lifecycle<Session> lifecycle(SpawnOptions options, Plan plan, @Nullable CaracalContext bound) {
         Duration budget = options.closeTimeout().orElse(config.closeTimeout());
         return new Lifecycle<>(
-                abandoned -> open(options, plan, abandoned),
+                abandoned -> open(options, plan, bound, abandoned),
                 session -> end(session, budget, true, terminate(session, null)),
                 error -> budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
@@ -149,15 +173,19 @@ final class Sessions {
         return Mono.defer(() -> grants.settle(session, plan, ttl(options)));
     }
 
-    private Mono<Session> open(SpawnOptions options, Plan plan, BooleanSupplier abandoned) {
+    private Mono<Session> open(
+            SpawnOptions options, Plan plan, @Nullable CaracalContext bound, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             CaracalContext parent = plan.parent();
             Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
+            Envelope around =
+                    parent != null || bound == null ? above : bound.envelope().traceOnly();
             // A trace of the caller's own goes without the state of the parent's.
             Envelope inherited = options.traceId()
-                    .map(own -> above.toBuilder().traceId(own).traceFlags(null).traceState(null))
-                    .orElseGet(() ->
-                            above.toBuilder().traceId(parent == null ? TraceParent.newTraceId() : parent.traceId()))
+                    .map(own -> around.toBuilder().traceId(own).traceFlags(null).traceState(null))
+                    .orElseGet(() -> around.traceId() == null
+                            ? around.toBuilder().traceId(TraceParent.newTraceId())
+                            : around.toBuilder())
                     .build();
             String subject = options.subjectAuthorityRecordId().orElse(null);
             Opening opening = new Opening(

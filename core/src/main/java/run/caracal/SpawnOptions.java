@@ -188,7 +188,8 @@ public final class SpawnOptions {
     @Override
     public String toString() {
         return "SpawnOptions[labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="
-                + (parent == null ? null : parent.agentSessionId()) + ", grant=" + grant + ", traceId=" + traceId + "]";
+                + (parent == null ? null : parent.envelope().agentSessionId()) + ", grant=" + grant + ", traceId="
+                + traceId + "]";
     }
 
     /** Builds {@link SpawnOptions}. Not for use by several threads at once. */

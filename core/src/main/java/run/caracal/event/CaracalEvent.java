@@ -52,6 +52,29 @@ public interface CaracalEvent {
     record ApprovalAwaited(String approvalId, Completion completion) implements CaracalEvent {}
 
     /**
+     * An incoming request was judged; each one, let in or not.
+     *
+     * @param actsAs for whom its work runs; {@code NOBODY} also when it was refused
+     * @param mismatch whether its baggage named another session, delegation, authority record or hop than its proven
+     *     mandate, whose claims were taken: a mistake of the caller, or worse
+     * @param completion how it ended: the code of a failure says {@code missing_token}, {@code invalid_token} and the like
+     */
+    record InboundRequest(ActsAs actsAs, boolean mismatch, Completion completion) implements CaracalEvent {
+
+        /** For whom the work of a request runs. */
+        public enum ActsAs {
+            /** For its caller, whose mandate is proven. */
+            CALLER,
+            /** For its caller, of whom nothing is proven. */
+            CALLER_UNPROVEN,
+            /** For the application itself: it had no bearer. */
+            APPLICATION,
+            /** For nobody: it was refused, or passed without a bearer. */
+            NOBODY
+        }
+    }
+
+    /**
      * One operation at the Coordinator, with all its attempts.
      *
      * @param operation the operation, for instance {@code open} or {@code terminate}

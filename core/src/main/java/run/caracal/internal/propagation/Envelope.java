@@ -29,6 +29,8 @@ public final class Envelope {
     private static final String BAGGAGE = "baggage";
     private static final String BEARER = "bearer";
     private static final int MAX_TRACE_STATE = 8192;
+    // W3C allows 32 members; whoever sends more lines sends empty ones.
+    private static final int MAX_TRACE_STATE_LINES = 64;
     // The platform refuses bearers over 4096 bytes; this only bounds what an absurd header may cost.
     private static final int MAX_AUTHORIZATION = 65536;
 
@@ -88,6 +90,32 @@ public final class Envelope {
     }
 
     /**
+     * The trace and the baggage of others alone: what goes on where nobody's ids do.
+     *
+     * @return an envelope without bearer, ids and hop
+     */
+    public Envelope traceOnly() {
+        return EMPTY.inTraceOf(this);
+    }
+
+    /**
+     * The ids of this envelope in the trace of another, with the baggage of others that the other one has.
+     *
+     * @param other whose trace it is
+     * @return a new envelope
+     */
+    public Envelope inTraceOf(Envelope other) {
+        Builder builder = other.toBuilder();
+        builder.bearer = bearer;
+        builder.agentSessionId = agentSessionId;
+        builder.delegationEdgeId = delegationEdgeId;
+        builder.parentEdgeId = parentEdgeId;
+        builder.authorityRecordId = authorityRecordId;
+        builder.hop = hop;
+        return builder.build();
+    }
+
+    /**
      * Reads the headers of an incoming request. Whatever is malformed or over the limits counts as absent.
      *
      * @param headers gives all values of a header by its lower-case name, in order; empty when it is absent
@@ -139,6 +167,9 @@ public final class Envelope {
 
     /** The lines joined, as W3C asks; {@code null} when nothing is left or it could not be sent on. */
     private static @Nullable String traceState(List<String> lines) {
+        if (lines.size() > MAX_TRACE_STATE_LINES) {
+            return null;
+        }
         String joined = null;
         for (int i = 0; i < lines.size(); i++) {
             String line = lines.get(i);

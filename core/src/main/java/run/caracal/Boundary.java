@@ -1,0 +1,131 @@
+package run.caracal;
+
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import run.caracal.verify.MandateRequirements;
+import run.caracal.verify.MandateVerifier;
+
+/**
+ * How incoming requests are judged before they reach the application (DESIGN I1). Immutable; each method without a verb of
+ * its own gives a changed copy.
+ *
+ * <p>Whatever the boundary, a bearer that is present and bad is refused, and so is more than one {@code Authorization}
+ * header; another scheme than {@code Bearer} counts as no bearer. Where a request has none, it is refused, unless {@link
+ * #optional()} or {@link #asApplication()} says otherwise.
+ */
+public final class Boundary {
+    /** What becomes of a request without a bearer. */
+    enum Missing {
+        REFUSED,
+        PASSES,
+        RUNS_AS_APPLICATION
+    }
+
+    private final @Nullable MandateVerifier verifier;
+    private final MandateRequirements requirements;
+    private final Missing missing;
+    private final boolean trusted;
+
+    private Boundary(
+            @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {
+        this.verifier = verifier;
+        this.requirements = requirements;
+        this.missing = missing;
+        this.trusted = trusted;
+    }
+
+    /**
+     * Binds what a request carries and proves nothing: for services behind something that has proven the mandate. The ids
+     * of the context are what the caller wrote, and never a reason to allow anything; its bearer is proven by the Gateway
+     * when it is used there. In production such a boundary has to be {@link #trusted()}.
+     *
+     * @return a boundary without a verifier
+     */
+    public static Boundary propagationOnly() {
+        return new Boundary(null, MandateRequirements.defaults(), Missing.REFUSED, false);
+    }
+
+    /**
+     * Proves the bearer of each request. Its claims replace the unsigned baggage completely: session, delegation, authority
+     * record, hop, zone and application are those of the mandate, and absent where it has none.
+     *
+     * @param verifier proves the bearers; may be a lambda
+     * @return a boundary with the default requirements
+     */
+    public static Boundary verified(MandateVerifier verifier) {
+        return new Boundary(
+                Objects.requireNonNull(verifier, "verifier"), MandateRequirements.defaults(), Missing.REFUSED, false);
+    }
+
+    /**
+     * States that something in front of this service has proven each request, so that propagation alone is enough in
+     * production.
+     *
+     * @return a boundary that may be used in production
+     * @throws IllegalStateException if there is a verifier, which needs no trust
+     */
+    public Boundary trusted() {
+        if (verifier != null) {
+            throw new IllegalStateException("trusted() is for Boundary.propagationOnly(); a verifier trusts nobody");
+        }
+        return new Boundary(null, requirements, missing, true);
+    }
+
+    /**
+     * Sets what a mandate has to allow.
+     *
+     * @param requirements the requirements, instead of the earlier ones
+     * @return a boundary with these requirements
+     * @throws IllegalStateException if there is no verifier to ask for them
+     */
+    public Boundary requiring(MandateRequirements requirements) {
+        if (verifier == null) {
+            throw new IllegalStateException(
+                    "requirements need a verifier; begin with Boundary.verified(...), nothing else reads a mandate");
+        }
+        return new Boundary(verifier, Objects.requireNonNull(requirements, "requirements"), missing, trusted);
+    }
+
+    /**
+     * Lets a request without a bearer pass, as nobody: nothing of it is read, and no context is bound for it, not one from
+     * outside either. Replaces {@link #asApplication()}.
+     *
+     * @return a boundary that lets such requests pass
+     */
+    public Boundary optional() {
+        return new Boundary(verifier, requirements, Missing.PASSES, trusted);
+    }
+
+    /**
+     * Lets the work of a request without a bearer run as the application itself: its trace and the baggage of others are
+     * kept, its Caracal fields are discarded. For trusted callers only. Replaces {@link #optional()}.
+     *
+     * @return a boundary that lets such requests run as the application
+     */
+    public Boundary asApplication() {
+        return new Boundary(verifier, requirements, Missing.RUNS_AS_APPLICATION, trusted);
+    }
+
+    @Nullable
+    MandateVerifier verifier() {
+        return verifier;
+    }
+
+    MandateRequirements requirements() {
+        return requirements;
+    }
+
+    Missing missing() {
+        return missing;
+    }
+
+    boolean isTrusted() {
+        return trusted || verifier != null;
+    }
+
+    @Override
+    public String toString() {
+        return "Boundary[" + (verifier == null ? "propagationOnly" : "verified, " + requirements) + ", withoutBearer="
+                + missing + ", trusted=" + isTrusted() + "]";
+    }
+}

@@ -1,0 +1,127 @@
+package run.caracal;
+
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import run.caracal.internal.propagation.Envelope;
+
+/**
+ * What travels beside a call or a message: the ids of its session and delegation, its trace, and the baggage of others; no
+ * token. For carriers that are no HTTP requests: headers of a queue, gRPC metadata, {@code _meta} of MCP.
+ *
+ * <pre>{@code
+ * message.headers().putAll(context.toMap());                              // who sends
+ * CarriedContext sent = CarriedContext.fromMap(message.headers());        // who receives
+ * caracal.bind(agent.context().inTraceOf(sent), work);
+ * }</pre>
+ *
+ * <p>Nothing in it is proven: its ids are what the sender wrote, and never a reason to allow anything. Immutable.
+ */
+public final class CarriedContext {
+    private final Envelope envelope;
+
+    CarriedContext(Envelope envelope) {
+        this.envelope = envelope;
+    }
+
+    /**
+     * Reads {@code traceparent}, {@code tracestate} and {@code baggage}, with the limits of headers: what is malformed or
+     * over 8192 characters or 64 members counts as absent, and so does an id that can be none. Without a valid {@code
+     * traceparent} a new trace begins. Everything else in the map is ignored, a bearer too.
+     *
+     * @param map the entries of the carrier; names match in any case, values that are no text count as absent
+     * @return what is carried; never fails because of the entries
+     */
+    public static CarriedContext fromMap(Map<String, ?> map) {
+        return new CarriedContext(Inbound.read(Inbound.lookup(Objects.requireNonNull(map, "map"))));
+    }
+
+    /**
+     * The entries for a carrier, with a fresh span id each time. Baggage of others that goes beyond the limits is left out.
+     *
+     * @return an immutable map of {@code traceparent}, and of {@code tracestate} and {@code baggage} where there is any
+     */
+    public Map<String, String> toMap() {
+        Map<String, String> map = new LinkedHashMap<>();
+        envelope.encode(new MapHeaders(map));
+        return Collections.unmodifiableMap(map);
+    }
+
+    /**
+     * The agent session that is named.
+     *
+     * @return its id, if one is named
+     */
+    public Optional<String> agentSessionId() {
+        return Optional.ofNullable(envelope.agentSessionId());
+    }
+
+    /**
+     * The delegation that is named.
+     *
+     * @return its id, if one is named
+     */
+    public Optional<String> delegationEdgeId() {
+        return Optional.ofNullable(envelope.delegationEdgeId());
+    }
+
+    /**
+     * The delegation from which that one was derived.
+     *
+     * @return its id, if one is named
+     */
+    public Optional<String> parentEdgeId() {
+        return Optional.ofNullable(envelope.parentEdgeId());
+    }
+
+    /**
+     * The authority record that is named.
+     *
+     * @return its id, if one is named
+     */
+    public Optional<String> authorityRecordId() {
+        return Optional.ofNullable(envelope.authorityRecordId());
+    }
+
+    /**
+     * The W3C trace id.
+     *
+     * @return 32 lower-case hexadecimal digits
+     */
+    public String traceId() {
+        return Objects.requireNonNull(envelope.traceId());
+    }
+
+    /**
+     * How many delegations are said to lie between the session and the root of its authority.
+     *
+     * @return 0 to 10
+     */
+    public int hop() {
+        return envelope.hop();
+    }
+
+    /**
+     * The W3C baggage of others, without Caracal's own members.
+     *
+     * @return an immutable map
+     */
+    public Map<String, String> baggage() {
+        return envelope.extraBaggage();
+    }
+
+    Envelope envelope() {
+        return envelope;
+    }
+
+    /** Names the ids, not the values of the baggage. */
+    @Override
+    public String toString() {
+        return "CarriedContext[agentSessionId=" + envelope.agentSessionId() + ", delegationEdgeId="
+                + envelope.delegationEdgeId() + ", traceId=" + envelope.traceId() + ", hop=" + envelope.hop()
+                + ", baggage=" + List.copyOf(envelope.extraBaggage().keySet()) + "]";
+    }
+}

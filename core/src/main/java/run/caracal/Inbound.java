@@ -1,0 +1,297 @@
+package run.caracal;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.util.context.Context;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.InboundException;
+import run.caracal.error.InboundException.Reason;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.CaracalEvent.InboundRequest.ActsAs;
+import run.caracal.http.InboundCall;
+import run.caracal.http.InboundPolicy;
+import run.caracal.internal.Ids;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.verify.MandateVerifier;
+import run.caracal.verify.VerifiedMandate;
+
+/** Judges incoming requests (DESIGN I1): the same for every adapter of one {@link Caracal}. */
+final class Inbound {
+    private static final String AUTHORIZATION = "authorization";
+    private static final String BEARER = "bearer";
+
+    /** The platform refuses longer bearers. */
+    private static final int MAX_BEARER = 4096;
+
+    /** A bearer, its scheme, and a few blanks. */
+    private static final int MAX_AUTHORIZATION = MAX_BEARER + 64;
+
+    /** How many lines of a header are read; more are over every limit, and one more shows that. */
+    private static final int MAX_LINES = 65;
+
+    /** What a bearer may have beside letters and digits (RFC 6750). */
+    private static final String BEARER_MARKS = "-._~+/";
+
+    private final CaracalConfig config;
+    private final EventBus events;
+    private final Object owner;
+
+    /**
+     * Creates the judge of a client.
+     *
+     * @param owner by what the client is told from others, which may not act under what it has judged
+     */
+    Inbound(CaracalConfig config, EventBus events, Object owner) {
+        this.config = config;
+        this.events = events;
+        this.owner = owner;
+    }
+
+    /** Who a request acts for; {@code null} for nobody. */
+    private record Admitted(ActsAs as, @Nullable CaracalContext context, boolean mismatch) implements InboundCall {
+        @Override
+        public Context bind(Context view) {
+            return context == null ? view.delete(CaracalContext.class) : view.put(CaracalContext.class, context);
+        }
+    }
+
+    /**
+     * Makes the policy of a boundary.
+     *
+     * @throws ConfigurationException in production, when nothing proves the requests and nobody says that it is done before
+     */
+    InboundPolicy policy(Boundary boundary, BooleanSupplier closed) {
+        if (config.production() && !boundary.isTrusted()) {
+            throw new ConfigurationException(
+                    List.of(
+                            new ConfigurationException.Problem(
+                                    "boundary",
+                                    "the boundary of incoming requests",
+                                    "in production requests have to be proven; choose Boundary.verified(...), or state with "
+                                            + "Boundary.propagationOnly().trusted() that something in front of this service has done it")));
+        }
+        return headers -> {
+            Objects.requireNonNull(headers, "headers");
+            Mono<Admitted> judged =
+                    Mono.defer(() -> closed.getAsBoolean() ? Mono.error(Caracal.closed()) : judge(boundary, headers));
+            return events.observe(
+                            judged,
+                            0,
+                            (admitted, completion) -> new CaracalEvent.InboundRequest(
+                                    admitted == null ? ActsAs.NOBODY : admitted.as(),
+                                    admitted != null && admitted.mismatch(),
+                                    completion))
+                    .<InboundCall>map(admitted -> admitted)
+                    .onErrorStop();
+        };
+    }
+
+    private Mono<Admitted> judge(Boundary boundary, Function<String, List<String>> headers) {
+        String bearer = bearer(lines(headers, AUTHORIZATION));
+        if (bearer == null) {
+            return switch (boundary.missing()) {
+                case REFUSED ->
+                    Mono.error(new InboundException(
+                            Reason.MISSING_TOKEN,
+                            "The request has no bearer token",
+                            "Send one in the Authorization header",
+                            null));
+                case PASSES -> Mono.just(new Admitted(ActsAs.NOBODY, null, false));
+                case RUNS_AS_APPLICATION ->
+                    Mono.just(new Admitted(
+                            ActsAs.APPLICATION,
+                            received(
+                                    config.zoneId(),
+                                    config.applicationId(),
+                                    read(headers).traceOnly(),
+                                    null,
+                                    null),
+                            false));
+            };
+        }
+        Envelope said = read(headers);
+        MandateVerifier verifier = boundary.verifier();
+        if (verifier == null) {
+            return Mono.just(new Admitted(
+                    ActsAs.CALLER_UNPROVEN,
+                    received(config.zoneId(), config.applicationId(), said, bearer, null),
+                    false));
+        }
+        return Mono.defer(() -> verifier.verify(bearer, boundary.requirements()))
+                .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier gave no answer")))
+                // A verifier that cannot tell has neither denied nor allowed anything (PITFALLS I5).
+                .onErrorMap(e -> e instanceof InboundException
+                        ? e
+                        : new InboundException(
+                                Reason.VERIFIER_UNAVAILABLE, "The bearer token could not be judged", "Try again", e))
+                .map(mandate -> {
+                    Envelope proven = proven(mandate, said);
+                    return new Admitted(
+                            ActsAs.CALLER,
+                            received(mandate.zoneId(), mandate.applicationId(), proven, bearer, mandate),
+                            contradicts(said, proven));
+                });
+    }
+
+    private CaracalContext received(
+            String zone,
+            String application,
+            Envelope envelope,
+            @Nullable String bearer,
+            @Nullable VerifiedMandate mandate) {
+        // A session that could not stand in a path is none of ours, whatever a verifier says.
+        boolean ours = mandate != null
+                && mandate.zoneId().equals(config.zoneId())
+                && mandate.applicationId().equals(config.applicationId())
+                && Ids.isValid(envelope.agentSessionId());
+        return new CaracalContext(
+                zone, application, envelope, null, new Authority.Received(owner, bearer, mandate, ours));
+    }
+
+    /** The claims, in the trace of the request. */
+    private static Envelope proven(VerifiedMandate mandate, Envelope said) {
+        return Envelope.builder()
+                .agentSessionId(mandate.agentSessionId().orElse(null))
+                .delegationEdgeId(mandate.delegationEdgeId().orElse(null))
+                .parentEdgeId(parentEdge(mandate))
+                .authorityRecordId(mandate.authorityRecordId())
+                .hop(mandate.hopCount())
+                .build()
+                .inTraceOf(said);
+    }
+
+    private static @Nullable String parentEdge(VerifiedMandate mandate) {
+        List<String> path = mandate.delegationPath();
+        return mandate.delegationEdgeId().isPresent() && path.size() > 1 ? path.get(path.size() - 2) : null;
+    }
+
+    /** Whether the baggage names somebody else than the claims; what it does not name is no contradiction. */
+    private static boolean contradicts(Envelope said, Envelope proven) {
+        return differs(said.agentSessionId(), proven.agentSessionId())
+                || differs(said.delegationEdgeId(), proven.delegationEdgeId())
+                || differs(said.parentEdgeId(), proven.parentEdgeId())
+                || differs(said.authorityRecordId(), proven.authorityRecordId())
+                || (said.hop() > 0 && said.hop() != proven.hop());
+    }
+
+    private static boolean differs(@Nullable String said, @Nullable String proven) {
+        return said != null && !said.equals(proven);
+    }
+
+    /** The token of the Authorization header; {@code null} when there is none, or one of another scheme. */
+    private static @Nullable String bearer(List<String> lines) {
+        if (lines.isEmpty()) {
+            return null;
+        }
+        if (lines.size() > 1) {
+            throw new InboundException(
+                    Reason.INVALID_TOKEN,
+                    "The request has more than one Authorization header",
+                    "Send one of them",
+                    null);
+        }
+        String line = lines.get(0);
+        if (line.length() <= MAX_AUTHORIZATION) {
+            line = line.strip();
+        }
+        if (!line.regionMatches(true, 0, BEARER, 0, BEARER.length())
+                || (line.length() > BEARER.length() && line.charAt(BEARER.length()) > ' ')) {
+            return null;
+        }
+        if (line.length() > MAX_AUTHORIZATION) {
+            throw tooLong();
+        }
+        int start = BEARER.length();
+        while (start < line.length() && line.charAt(start) == ' ') {
+            start++;
+        }
+        String token = line.substring(start);
+        if (token.length() > MAX_BEARER) {
+            throw tooLong();
+        }
+        if (!isToken(token)) {
+            throw new InboundException(Reason.INVALID_TOKEN, "The Authorization header holds no bearer token");
+        }
+        return token;
+    }
+
+    private static InboundException tooLong() {
+        return new InboundException(
+                Reason.INVALID_TOKEN, "The bearer token is longer than " + MAX_BEARER + " characters");
+    }
+
+    private static boolean isToken(String text) {
+        int end = text.length();
+        while (end > 0 && text.charAt(end - 1) == '=') {
+            end--;
+        }
+        for (int i = 0; i < end; i++) {
+            char c = text.charAt(i);
+            boolean alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+            if (!alphanumeric && BEARER_MARKS.indexOf(c) < 0) {
+                return false;
+            }
+        }
+        return end > 0;
+    }
+
+    /**
+     * Reads what a request or a message carries beside its bearer: an id that can be none counts as absent, and where there
+     * is no trace a new one begins.
+     */
+    static Envelope read(Function<String, List<String>> headers) {
+        Envelope said = Envelope.decode(name -> name.equals(AUTHORIZATION) ? List.of() : lines(headers, name));
+        boolean noTrace = said.traceId() == null;
+        return said.toBuilder()
+                .agentSessionId(id(said.agentSessionId()))
+                .delegationEdgeId(id(said.delegationEdgeId()))
+                .parentEdgeId(id(said.parentEdgeId()))
+                .authorityRecordId(id(said.authorityRecordId()))
+                .traceId(noTrace ? TraceParent.newTraceId() : said.traceId())
+                // The state belongs to the trace that is not there.
+                .traceState(noTrace ? null : said.traceState())
+                .build();
+    }
+
+    private static @Nullable String id(@Nullable String said) {
+        return Ids.isValid(said) ? said : null;
+    }
+
+    /** The lines of a header that are there, few enough to be looked at. */
+    private static List<String> lines(Function<String, List<String>> headers, String name) {
+        @Nullable List<@Nullable String> given = headers.apply(name);
+        if (given == null || given.isEmpty()) {
+            return List.of();
+        }
+        List<String> lines = new ArrayList<>(Math.min(given.size(), MAX_LINES));
+        for (int i = 0; i < given.size() && lines.size() < MAX_LINES; i++) {
+            String line = given.get(i);
+            if (line != null) {
+                lines.add(line);
+            }
+        }
+        return lines;
+    }
+
+    /** The headers of a map whose names may have any case. */
+    static Function<String, List<String>> lookup(Map<String, ?> map) {
+        return name -> {
+            List<String> lines = new ArrayList<>(1);
+            for (Map.Entry<String, ?> entry : map.entrySet()) {
+                if (name.equalsIgnoreCase(entry.getKey()) && entry.getValue() instanceof String line) {
+                    lines.add(line);
+                }
+            }
+            return lines;
+        };
+    }
+}
