@@ -1,0 +1,80 @@
+package run.caracal.netty;
+
+import io.netty.handler.codec.http.HttpHeaderNames;
+import java.util.Objects;
+import java.util.function.BiFunction;
+import org.reactivestreams.Publisher;
+import reactor.core.publisher.Mono;
+import reactor.netty.http.server.HttpServerRequest;
+import reactor.netty.http.server.HttpServerResponse;
+import run.caracal.Boundary;
+import run.caracal.Caracal;
+import run.caracal.error.InboundException;
+import run.caracal.http.InboundPolicy;
+import run.caracal.netty.internal.RefusalAnswer;
+
+/**
+ * The inbound boundary of a Reactor Netty {@code HttpServer} (DESIGN I2): judges each request before the handler sees it,
+ * and binds its caller in the Reactor Context of the handler.
+ *
+ * <pre>{@code
+ * HttpServer.create().handle(CaracalHttpServer.boundary(caracal, Boundary.verified(verifier), (request, response) ->
+ *         response.sendString(caracal.current().map(CaracalContext::agentSessionId))));
+ * }</pre>
+ *
+ * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
+ * WWW-Authenticate}; the server discards what is left of the request's body. Errors of the handler are the server's, as
+ * without a boundary. A request that ends early cancels the judgement, or the handler.
+ */
+public final class CaracalHttpServer {
+    private CaracalHttpServer() {}
+
+    /**
+     * Puts a boundary in front of a handler.
+     *
+     * @param caracal the client
+     * @param boundary how requests are judged
+     * @param handler handles the requests that are let in
+     * @return a handler for {@code HttpServer.handle(...)} or a route
+     * @throws run.caracal.error.ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     */
+    public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
+            Caracal caracal,
+            Boundary boundary,
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
+        return boundary(caracal.inbound(boundary), handler);
+    }
+
+    /**
+     * Puts a policy in front of a handler.
+     *
+     * @param policy judges the requests
+     * @param handler handles the requests that are let in
+     * @return a handler for {@code HttpServer.handle(...)} or a route
+     */
+    public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
+            InboundPolicy policy,
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
+        Objects.requireNonNull(policy, "policy");
+        Objects.requireNonNull(handler, "handler");
+        return (request, response) -> policy.judge(request.requestHeaders()::getAll)
+                .map(call -> Mono.<Void>defer(() -> Mono.from(handler.apply(request, response)))
+                        .contextWrite(call::bind))
+                // Of the judgement alone: what the handler signals is its own.
+                .onErrorResume(InboundException.class, refusal -> Mono.just(refuse(response, refusal)))
+                .flatMap(handled -> handled);
+    }
+
+    private static Mono<Void> refuse(HttpServerResponse response, InboundException refusal) {
+        return Mono.defer(() -> {
+            RefusalAnswer answer = RefusalAnswer.of(refusal);
+            HttpServerResponse refused = response.status(answer.status())
+                    .header(HttpHeaderNames.CONTENT_TYPE, RefusalAnswer.CONTENT_TYPE)
+                    .header(HttpHeaderNames.CACHE_CONTROL, "no-store");
+            if (answer.challenge() != null) {
+                refused = refused.header(HttpHeaderNames.WWW_AUTHENTICATE, answer.challenge());
+            }
+            return refused.sendByteArray(Mono.just(answer.bytes())).then();
+        });
+    }
+}

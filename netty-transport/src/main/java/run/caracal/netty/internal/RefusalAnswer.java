@@ -1,0 +1,64 @@
+package run.caracal.netty.internal;
+
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+import run.caracal.error.InboundException;
+import run.caracal.error.InboundException.Reason;
+
+/**
+ * What the caller of a refused request is told (RFC 6750): JSON with {@code error} and {@code error_description}, and a
+ * challenge where another token would help.
+ *
+ * @param status the HTTP status
+ * @param challenge the value of {@code WWW-Authenticate}; {@code null} when the token is not at fault
+ * @param body the body, JSON in ASCII
+ */
+public record RefusalAnswer(int status, @Nullable String challenge, String body) {
+    /** The content type of the body. */
+    public static final String CONTENT_TYPE = "application/json";
+
+    /**
+     * Makes the answer.
+     *
+     * @param refusal why the request is refused
+     * @return its answer
+     */
+    public static RefusalAnswer of(InboundException refusal) {
+        String hint = refusal.hint();
+        String error = plain(refusal.code());
+        String description = plain(hint == null ? refusal.description() : refusal.description() + ". " + hint);
+        return new RefusalAnswer(
+                refusal.httpStatus(),
+                challenge(refusal.reason(), error, description),
+                "{\"error\":\"" + error + "\",\"error_description\":\"" + description + "\"}");
+    }
+
+    private static @Nullable String challenge(Reason reason, String error, String description) {
+        if (reason == Reason.VERIFIER_UNAVAILABLE) {
+            return null;
+        }
+        // Who has sent no token has made no error; a challenge needs one parameter at least.
+        return reason == Reason.MISSING_TOKEN
+                ? "Bearer realm=\"caracal\""
+                : "Bearer error=\"" + error + "\", error_description=\"" + description + "\"";
+    }
+
+    /** The body as it is sent. */
+    public byte[] bytes() {
+        return body.getBytes(StandardCharsets.US_ASCII);
+    }
+
+    /** Only what a challenge may quote without an escape (RFC 6750, section 3), which JSON may too. */
+    private static String plain(String text) {
+        StringBuilder out = new StringBuilder(text.length());
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c == '"') {
+                out.append('\'');
+            } else {
+                out.append(c < ' ' || c > '~' || c == '\\' ? '?' : c);
+            }
+        }
+        return out.toString();
+    }
+}
