@@ -32,15 +32,18 @@ class ReadmeTest {
             import java.util.*;
             import org.springframework.http.client.reactive.ReactorClientHttpConnector;
             import org.springframework.web.reactive.function.client.WebClient;
+            import org.springframework.web.server.WebFilter;
             import reactor.core.publisher.*;
             import reactor.netty.ByteBufFlux;
             import reactor.netty.http.client.HttpClient;
+            import reactor.netty.http.server.HttpServer;
             import reactor.util.retry.Retry;
             import run.caracal.*;
             import run.caracal.config.*;
             import run.caracal.error.*;
             import run.caracal.http.*;
             import run.caracal.netty.*;
+            import run.caracal.verify.*;
             import run.caracal.webflux.*;
 
             class Snippet {
@@ -53,6 +56,9 @@ class ReadmeTest {
                 Caracal caracal = null;
                 Caracal peer = null;
                 HttpClient http = null;
+                ServiceAgent agent = null;
+                MandateVerifier verifier = null;
+                Map<String, String> requestHeaders = Map.of();
                 String targetSessionId = "";
                 String delegationEdgeId = "";
                 void snippet() throws Exception {
