@@ -10,7 +10,8 @@ import run.caracal.verify.VerifiedMandate;
 
 /**
  * Who acts: the agent session that is bound to a pipeline, and its trace (DESIGN C1). Immutable; it travels in the Reactor
- * Context and nowhere else, so it survives every change of thread. It shows ids only, never a token or a secret.
+ * Context, so it survives every change of thread; a thread is shown it only with {@link
+ * run.caracal.context.CaracalContextAccessor}. It shows ids only, never a token or a secret.
  *
  * <p>A context that was {@linkplain Caracal#bindFromHeaders bound from headers} is that of the request's caller: its bearer
  * goes with the calls that are made under it and is shown nowhere. It may be without a session; see {@link

@@ -50,7 +50,7 @@ class HouseRulesTest {
                             .replaceAll("//[^\\n]*", "");
                     for (String banned : BANNED) {
                         Matcher matcher = Pattern.compile(banned).matcher(code);
-                        if (matcher.find()) {
+                        if (matcher.find() && !isTheOneThreadLocal(source, matcher.group())) {
                             found.add(source.getFileName() + ": " + matcher.group());
                         }
                     }
@@ -58,6 +58,12 @@ class HouseRulesTest {
             }
         }
         assertThat(found).isEmpty();
+    }
+
+    /** DESIGN C3: what shows the context to code that knows nothing but its thread has to keep it there. */
+    private static boolean isTheOneThreadLocal(Path source, String found) {
+        return source.endsWith(Path.of("run", "caracal", "context", "CaracalContextAccessor.java"))
+                && found.equals("new ThreadLocal");
     }
 
     private static Path home(Class<?> type) {

@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.context;
+
+import org.jspecify.annotations.NullMarked;
