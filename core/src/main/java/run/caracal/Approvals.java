@@ -49,7 +49,9 @@ final class Approvals {
             return Mono.defer(() -> poll(approvalId, failures)).repeatWhenEmpty(polls -> polls);
         });
         return events.observe(
-                        approved, 200, (state, completion) -> new CaracalEvent.ApprovalAwaited(approvalId, completion))
+                        CaracalEvent.ApprovalAwaited.class,
+                        approved,
+                        (state, completion) -> new CaracalEvent.ApprovalAwaited(approvalId, completion))
                 .then();
     }
 

@@ -9,6 +9,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Predicate;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -43,13 +44,21 @@ final class AuthorityOnDemand {
     private final Grants grants;
     private final EventBus events;
     private final Scheduler timer;
+    private final Consumer<Throwable> report;
 
-    AuthorityOnDemand(CaracalConfig config, Coordinator coordinator, Grants grants, EventBus events, Scheduler timer) {
+    AuthorityOnDemand(
+            CaracalConfig config,
+            Coordinator coordinator,
+            Grants grants,
+            EventBus events,
+            Scheduler timer,
+            Consumer<Throwable> report) {
         this.config = config;
         this.coordinator = coordinator;
         this.grants = grants;
         this.events = events;
         this.timer = timer;
+        this.report = report;
     }
 
     /** What a delegation is for. */
@@ -154,7 +163,7 @@ final class AuthorityOnDemand {
                 this::terminate,
                 error -> config.closeTimeout(),
                 failure -> null,
-                Sessions::report);
+                report);
         return session.helpers().handOver(lifecycle, Helper::endedBy);
     }
 
@@ -188,8 +197,8 @@ final class AuthorityOnDemand {
                             margin(ttl),
                             Mono.empty()));
             return events.observe(
+                    CaracalEvent.SessionOpened.class,
                     opened,
-                    201,
                     (helper, completion) ->
                             new CaracalEvent.SessionOpened(helper == null ? null : helper.id(), completion));
         });
@@ -197,8 +206,8 @@ final class AuthorityOnDemand {
 
     private Mono<Void> terminate(Helper helper) {
         return events.observe(
+                CaracalEvent.SessionClosed.class,
                 coordinator.terminate(helper.id(), null, helper.envelope),
-                204,
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 

@@ -25,6 +25,7 @@ import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
+import run.caracal.event.OperationListener;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.http.InboundPolicy;
@@ -85,14 +86,18 @@ public final class Caracal implements Disposable {
         this.ownsTransport = config.transport().isEmpty();
         this.transport = config.transport().orElseGet(Caracal::findTransport);
         Scheduler timer = Schedulers.parallel();
-        StsClient sts = new StsClient(config, transport, events);
+        HttpTransport heard = events.heard(transport);
+        StsClient sts = new StsClient(config, heard, events);
         this.tokens = new TokenCache(sts, timer);
-        Coordinator coordinator = new Coordinator(config, transport, tokens, events, timer, () -> disposed);
+        Coordinator coordinator = new Coordinator(config, heard, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
         this.mandates = new Mandates(
-                config, sts, new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer), timer);
+                config,
+                sts,
+                new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer, sessions::report),
+                timer);
         this.approvals = new Approvals(sts, events, timer, () -> disposed);
-        this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope());
+        this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope(), events);
         this.inbound = new Inbound(config, events, sessions.scope());
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         this.delegations =
@@ -823,6 +828,17 @@ public final class Caracal implements Disposable {
      * @return removes the listener
      */
     public Disposable onEvent(Consumer<? super CaracalEvent> listener) {
+        return events.listen(Objects.requireNonNull(listener, "listener"));
+    }
+
+    /**
+     * Adds a listener that is called by the operations themselves, at their start and at their end: for meters and traces,
+     * see {@link OperationListener}. {@code run.caracal.micrometer} has both for Micrometer.
+     *
+     * @param listener the listener; it must not block
+     * @return removes the listener
+     */
+    public Disposable onOperation(OperationListener listener) {
         return events.listen(Objects.requireNonNull(listener, "listener"));
     }
 

@@ -15,6 +15,7 @@ import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
+import run.caracal.internal.LogGate;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.Scope;
@@ -28,6 +29,7 @@ final class Delegations {
     private final CaracalConfig config;
     private final Coordinator coordinator;
     private final EventBus events;
+    private final LogGate failures = new LogGate();
     private final Grants grants;
     private final Scope clientScope;
     private final BooleanSupplier disposed;
@@ -108,8 +110,8 @@ final class Delegations {
 
     private Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
         return events.observe(
+                CaracalEvent.DelegationRevoked.class,
                 coordinator.revoke(delegationEdgeId, trace),
-                200,
                 (none, completion) -> new CaracalEvent.DelegationRevoked(delegationEdgeId, completion));
     }
 
@@ -124,7 +126,7 @@ final class Delegations {
                 edge -> revokes ? revoke(edge.id(), issuer.envelope()) : Mono.empty(),
                 error -> config.closeTimeout(),
                 failure -> config.failOnCloseError() && failure instanceof RuntimeException typed ? typed : null,
-                Delegations::report);
+                this::report);
     }
 
     private Grants.Slice slice(CaracalContext issuer, DelegationSpec spec) {
@@ -183,8 +185,8 @@ final class Delegations {
                     .then(Mono.fromSupplier(
                             () -> receiver.presenting(delegationEdgeId, null, new Authority.Accepted(receiver))));
             return events.observe(
+                    CaracalEvent.DelegationAccepted.class,
                     taken,
-                    asks ? 200 : 0,
                     (context, completion) -> new CaracalEvent.DelegationAccepted(
                             delegationEdgeId, receiver.agentSessionId(), completion));
         });
@@ -207,14 +209,16 @@ final class Delegations {
         return view -> view.put(CaracalContext.class, context);
     }
 
-    private static void report(Throwable failure) {
+    private void report(Throwable failure) {
+        String message =
+                "A delegation could not be created or revoked in good order; if it is still active, it ends when "
+                        + "its TTL is over: {}";
         if (failure instanceof ClosedException) {
             log.debug("A delegation was not created: its caller had gone");
+        } else if (failures.passes()) {
+            log.warn(message, failure.getMessage());
         } else {
-            log.warn(
-                    "A delegation could not be created or revoked in good order; if it is still active, it ends when its TTL is "
-                            + "over: {}",
-                    failure.getMessage());
+            log.debug(message, failure.getMessage());
         }
     }
 }

@@ -234,8 +234,8 @@ final class Grants {
                                     Optional.ofNullable(answer.expiresAt())),
                             ends));
             return events.observe(
+                    CaracalEvent.DelegationCreated.class,
                     created,
-                    201,
                     (edge, completion) -> new CaracalEvent.DelegationCreated(
                             edge == null ? null : edge.id(),
                             source.agentSessionId(),

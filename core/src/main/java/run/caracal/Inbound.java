@@ -84,8 +84,8 @@ final class Inbound {
             Mono<Admitted> judged =
                     Mono.defer(() -> closed.getAsBoolean() ? Mono.error(Caracal.closed()) : judge(boundary, headers));
             return events.observe(
+                            CaracalEvent.InboundRequest.class,
                             judged,
-                            0,
                             (admitted, completion) -> new CaracalEvent.InboundRequest(
                                     admitted == null ? ActsAs.NOBODY : admitted.as(),
                                     admitted != null && admitted.mismatch(),

@@ -17,12 +17,14 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.ForeignContextException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
+import run.caracal.event.CaracalEvent;
 import run.caracal.http.OutboundCall;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.config.HttpAddress;
+import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
@@ -36,8 +38,8 @@ final class Outbound {
     private static final Logger log = LoggerFactory.getLogger(Caracal.class);
 
     private static final String AUTHORIZATION = "Authorization";
-    private static final String RESOURCE = "X-Caracal-Resource";
-    private static final String REQUEST_ID = "X-Request-Id";
+    static final String RESOURCE = "X-Caracal-Resource";
+    static final String REQUEST_ID = "X-Request-Id";
 
     /** How many origins are remembered, so that each is warned about once; those beyond are not warned about. */
     private static final int MAX_WARNED_ORIGINS = 1_000;
@@ -51,6 +53,7 @@ final class Outbound {
     private final Mandates mandates;
     private final Set<String> configured;
     private final Scope client;
+    private final EventBus events;
     private final Set<String> vouched = ConcurrentHashMap.newKeySet();
     private final Set<String> warned = ConcurrentHashMap.newKeySet();
 
@@ -58,8 +61,10 @@ final class Outbound {
      * Creates the policies of a client.
      *
      * @param client the scope of its sessions: contexts of another client are refused
+     * @param events hears of requests to the Gateway
      */
-    Outbound(CaracalConfig config, Router router, TokenCache tokens, Mandates mandates, Scope client) {
+    Outbound(CaracalConfig config, Router router, TokenCache tokens, Mandates mandates, Scope client, EventBus events) {
+        this.events = events;
         this.mandates = mandates;
         this.client = client;
         this.config = config;
@@ -87,11 +92,18 @@ final class Outbound {
                     return Mono.error(Caracal.closed());
                 }
                 // A caller's onErrorContinue must not turn a refusal into nothing.
-                return resolve(propagation, options, url, resource, context).onErrorStop();
+                Mono<OutboundCall> decided = resolve(propagation, options, url, resource, context);
+                return (events.isHeard() ? decided.map(call -> heard(call, context)) : decided).onErrorStop();
             } catch (CaracalException refused) {
                 return Mono.error(refused);
             }
         };
+    }
+
+    private OutboundCall heard(OutboundCall call, ContextView context) {
+        return call instanceof Identified identified && identified.gateway
+                ? new HeardCall(call, events.start(CaracalEvent.GatewayCall.class, context))
+                : call;
     }
 
     private Mono<OutboundCall> resolve(

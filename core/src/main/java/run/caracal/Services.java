@@ -180,7 +180,7 @@ final class Services {
                 // Who lost a lease must hear of it at once; what is left to end goes on by itself.
                 error -> error instanceof LeaseLostException ? Duration.ZERO : config.closeTimeout(),
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
-                Sessions::report);
+                sessions::report);
     }
 
     private Mono<Opened> open(ServiceOptions options, @Nullable CaracalContext bound, BooleanSupplier abandoned) {
@@ -348,7 +348,7 @@ final class Services {
             }
 
             @Override
-            public Mono<Granted<Lease>> renew(@Nullable Long generation) {
+            public Mono<Granted<Lease>> renew(@Nullable Long generation, Duration lag) {
                 // Away from the one timer of all leases, where a signal that hangs would stop every other lease too.
                 Mono<Health> status = health == null
                         ? Mono.just(Health.HEALTHY)
@@ -358,14 +358,15 @@ final class Services {
                                 .subscribeOn(Schedulers.boundedElastic())
                                 .contextWrite(view -> view.put(CaracalContext.class, session.context()));
                 return status.flatMap(s -> events.observe(
+                        CaracalEvent.LeaseRenewed.class,
                         renewed(id, s, generation, envelope),
-                        200,
-                        (lease, completion) -> new CaracalEvent.LeaseRenewed(id, completion)));
+                        (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
             }
 
             @Override
             public void lost(LeaseLostException loss) {
                 session.markEnded();
+                log.warn("{}", loss.getMessage());
                 events.emit(() -> new CaracalEvent.LeaseLost(
                         id,
                         loss.reason(),

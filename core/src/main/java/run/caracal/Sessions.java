@@ -20,6 +20,7 @@ import run.caracal.error.ClosedException;
 import run.caracal.error.ForeignContextException;
 import run.caracal.error.SessionCloseException;
 import run.caracal.event.CaracalEvent;
+import run.caracal.internal.LogGate;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.Coordinator.Opening;
 import run.caracal.internal.event.EventBus;
@@ -39,6 +40,7 @@ final class Sessions {
     private final CaracalConfig config;
     private final Coordinator coordinator;
     private final EventBus events;
+    private final LogGate failures = new LogGate();
     private final Scheduler timer;
     private final Grants grants;
     private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
@@ -162,7 +164,7 @@ final class Sessions {
                 session -> end(session, budget, true, terminate(session, null)),
                 error -> budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
-                Sessions::report);
+                this::report);
     }
 
     private Duration ttl(SpawnOptions options) {
@@ -228,8 +230,8 @@ final class Sessions {
 
     <S> Mono<S> observeOpening(Mono<S> opened, Function<S, CaracalContext> context) {
         return events.observe(
+                CaracalEvent.SessionOpened.class,
                 opened,
-                201,
                 (session, completion) -> new CaracalEvent.SessionOpened(
                         session == null ? null : context.apply(session).agentSessionId(), completion));
     }
@@ -265,7 +267,9 @@ final class Sessions {
                         .then())
                 .contextWrite(bound(session));
         return events.observe(
-                end, 204, (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
+                CaracalEvent.SessionClosed.class,
+                end,
+                (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
     }
 
     Mono<Void> terminate(Session session, @Nullable Long generation) {
@@ -279,14 +283,16 @@ final class Sessions {
         return context -> context.put(CaracalContext.class, session.context());
     }
 
-    static void report(Throwable failure) {
+    void report(Throwable failure) {
+        String message =
+                "An agent session could not be opened or closed in good order; if it is still open, the platform "
+                        + "ends it when its TTL or its lease is over: {}";
         if (failure instanceof ClosedException) {
             log.debug("An agent session was not opened: its caller had gone");
+        } else if (failures.passes()) {
+            log.warn(message, failure.getMessage());
         } else {
-            log.warn(
-                    "An agent session could not be opened or closed in good order; if it is still open, the platform ends it "
-                            + "when its TTL or its lease is over: {}",
-                    failure.getMessage());
+            log.debug(message, failure.getMessage());
         }
     }
 }

@@ -1,5 +1,6 @@
 package run.caracal.event;
 
+import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 import run.caracal.error.LeaseLostException;
 
@@ -42,6 +43,18 @@ public interface CaracalEvent {
      * @param completion how it ended
      */
     record MandateMinted(String resource, Completion completion) implements CaracalEvent {}
+
+    /**
+     * A request of a decorated client to the Gateway was answered, or came to nothing. Emitted when the headers of the
+     * answer arrive: its body belongs to the caller. A retried call makes an event for each request that was resolved; a
+     * redirect that the client follows does not.
+     *
+     * @param resource the resource that it selected; {@code -} when it ended before that was known
+     * @param completion how it ended; an answer with a status of 400 or more is a failure with the code {@code
+     *     http_status}, whether the Gateway or the upstream gave it. The duration runs from the moment at which its identity
+     *     was there; the request id is the one that the request carries
+     */
+    record GatewayCall(String resource, Completion completion) implements CaracalEvent {}
 
     /**
      * A wait for a person's approval ended.
@@ -103,9 +116,10 @@ public interface CaracalEvent {
      * The lease of a service was renewed, or a renewal failed; one that fails is tried again at the next tick.
      *
      * @param agentSessionId the service session
+     * @param lag how late it began, against the instant at which it was due; zero for one that was asked for by hand
      * @param completion how it ended
      */
-    record LeaseRenewed(String agentSessionId, Completion completion) implements CaracalEvent {}
+    record LeaseRenewed(String agentSessionId, Duration lag, Completion completion) implements CaracalEvent {}
 
     /**
      * The lease of a service is lost; once for each service.

@@ -1,5 +1,7 @@
 package run.caracal.http;
 
+import org.jspecify.annotations.Nullable;
+
 /**
  * The decision about one outgoing request: where to send it, and how its headers are to be edited at the last moment,
  * after everything the caller has set. Valid for one request only.
@@ -31,4 +33,22 @@ public interface OutboundCall {
      *     resource; the request must then not be sent
      */
     void edit(OutboundHeaders headers);
+
+    /**
+     * Whether somebody wants to hear how the request ends.
+     *
+     * @return {@code false} when {@link #ended} need not be called
+     */
+    default boolean isObserved() {
+        return false;
+    }
+
+    /**
+     * The request has ended: the headers of its answer have arrived, or it failed or was cancelled before. The first call
+     * counts, so a client and a filter on top of it may both call it.
+     *
+     * @param status the status of the answer; 0 when there is none
+     * @param error what it failed with; {@code null} when it was answered or cancelled
+     */
+    default void ended(int status, @Nullable Throwable error) {}
 }

@@ -118,9 +118,14 @@ public final class CaracalExchangeFilter {
                 })
                 .httpRequest(outgoing -> beforeWrite(exchange, target, outgoing))
                 .build();
-        return next.exchange(governed)
-                .onErrorMap(WebClientRequestException.class, CaracalExchangeFilter::typed)
-                .contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
+        Mono<ClientResponse> sent =
+                next.exchange(governed).onErrorMap(WebClientRequestException.class, CaracalExchangeFilter::typed);
+        if (exchange.isObserved()) {
+            sent = sent.doOnNext(answer -> exchange.ended(answer.statusCode().value(), null))
+                    .doOnError(error -> exchange.ended(0, error))
+                    .doOnCancel(() -> exchange.ended(0, null));
+        }
+        return sent.contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
     }
 
     private static Throwable typed(WebClientRequestException error) {

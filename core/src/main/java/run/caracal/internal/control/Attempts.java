@@ -88,8 +88,8 @@ final class Attempts {
             Run<T> run = new Run<>(operation, request, read, abandoned);
             Mono<T> result = tokens.get().flatMap(run::attempt);
             return events.observe(
+                    CaracalEvent.CoordinatorCall.class,
                     result,
-                    200,
                     (value, completion) ->
                             new CaracalEvent.CoordinatorCall(operation.name(), run.attempts, completion));
         });

@@ -83,8 +83,8 @@ public final class StsClient implements TokenCache.Source {
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
             Mono<Exchanged> exchange = resolved(secret).flatMap(value -> exchange(value, asked));
             return events.observe(
+                    TokenExchange.class,
                     exchange,
-                    200,
                     (token, completion) -> new TokenExchange(early ? Cache.REFRESH : Cache.MISS, completion));
         });
     }
@@ -158,7 +158,9 @@ public final class StsClient implements TokenCache.Source {
                 })
                 .onErrorMap(ApprovalRequiredException.class, held -> held.withResource(mint.resource()));
         return events.observe(
-                minted, 200, (mandate, completion) -> new CaracalEvent.MandateMinted(mint.resource(), completion));
+                CaracalEvent.MandateMinted.class,
+                minted,
+                (mandate, completion) -> new CaracalEvent.MandateMinted(mint.resource(), completion));
     }
 
     /**

@@ -1,14 +1,18 @@
 package run.caracal.internal.event;
 
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
+import reactor.core.Disposables;
 import reactor.core.Exceptions;
 import reactor.core.publisher.BufferOverflowStrategy;
 import reactor.core.publisher.Flux;
@@ -17,18 +21,30 @@ import reactor.core.publisher.Sinks;
 import reactor.core.publisher.Sinks.EmitResult;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
+import reactor.util.context.Context;
+import reactor.util.context.ContextView;
 import run.caracal.error.CaracalException;
+import run.caracal.error.Refusal;
 import run.caracal.error.ServiceException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
+import run.caracal.event.OperationListener;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
+import run.caracal.internal.LogGate;
 
 /**
- * Hands events to listeners on a thread of its own, through a bounded buffer for each: a slow listener loses events, a
- * failing one is logged, and neither is felt by the operation that made the event (DESIGN E5).
+ * Tells of operations (DESIGN E5). Events reach their listeners on a thread of the bus's own, through a bounded buffer for
+ * each: a slow listener loses events, a failing one is logged, and neither is felt by the operation that made the event.
+ * An {@link OperationListener} is called by the operation itself.
  */
 public final class EventBus {
     private static final Logger log = LoggerFactory.getLogger(EventBus.class);
+
+    /** Every event, for who looks for a cause. */
+    private static final Logger details = LoggerFactory.getLogger(CaracalEvent.class);
 
     /** How many events wait for one listener; those beyond are dropped. */
     private static final int BUFFER = 1024;
@@ -41,6 +57,9 @@ public final class EventBus {
 
     private final Scheduler scheduler = Schedulers.newSingle("caracal-events", true);
     private final Sinks.Many<CaracalEvent> sink = Sinks.many().multicast().directBestEffort();
+    private final List<OperationListener> operationListeners = new CopyOnWriteArrayList<>();
+    private final LogGate failures = new LogGate();
+    private final LogGate losses = new LogGate();
 
     /**
      * The events from the subscription on.
@@ -51,7 +70,7 @@ public final class EventBus {
         return Flux.defer(() -> scheduler.isDisposed()
                 ? Flux.empty()
                 : sink.asFlux()
-                        .onBackpressureBuffer(BUFFER, dropped -> {}, BufferOverflowStrategy.DROP_LATEST)
+                        .onBackpressureBuffer(BUFFER, this::dropped, BufferOverflowStrategy.DROP_LATEST)
                         .publishOn(scheduler, 1));
     }
 
@@ -68,28 +87,79 @@ public final class EventBus {
                                 listener.accept(event);
                             } catch (Throwable e) {
                                 Exceptions.throwIfJvmFatal(e);
-                                log.warn(
-                                        "An event listener failed on {}; the next event reaches it again",
-                                        event.getClass().getSimpleName(),
-                                        e);
+                                failed(event.getClass(), e);
                             }
                         },
                         e -> log.debug("A listener was added to a closed client", e));
     }
 
+    private void failed(Class<?> kind, Throwable error) {
+        String message = "An event listener failed on {}; the next event reaches it again";
+        if (failures.passes()) {
+            log.warn(message, kind.getSimpleName(), error);
+        } else {
+            log.debug(message, kind.getSimpleName(), error);
+        }
+    }
+
+    private void dropped(CaracalEvent event) {
+        if (losses.passes()) {
+            log.warn(
+                    "A listener is too slow: {} events wait for it, and those beyond are dropped; do less in it, or do it on "
+                            + "another thread",
+                    BUFFER);
+        }
+    }
+
     /**
-     * Emits an event when somebody listens. Whatever goes wrong with it, the operation that it is about goes on.
+     * Adds a listener that is called by the operations themselves.
+     *
+     * @param listener the listener
+     * @return removes it
+     */
+    public Disposable listen(OperationListener listener) {
+        operationListeners.add(listener);
+        return Disposables.composite(() -> operationListeners.remove(listener));
+    }
+
+    /**
+     * Whether anybody would hear of an operation that starts now.
+     *
+     * @return {@code false} when there is nothing to prepare for its end
+     */
+    public boolean isHeard() {
+        return sink.currentSubscriberCount() > 0 || !operationListeners.isEmpty() || details.isDebugEnabled();
+    }
+
+    /**
+     * Emits an event without a duration when somebody listens. Whatever goes wrong with it, the operation that it is about
+     * goes on.
      *
      * @param event makes the event
      */
     public void emit(Supplier<CaracalEvent> event) {
-        if (sink.currentSubscriberCount() > 0) {
-            try {
-                CaracalEvent made = event.get();
-                inTurn(() -> sink.tryEmitNext(made));
-            } catch (RuntimeException e) {
-                log.warn("An event was lost", e);
+        emit(event, Context.empty());
+    }
+
+    private void emit(Supplier<CaracalEvent> event, ContextView context) {
+        if (!isHeard()) {
+            return;
+        }
+        try {
+            CaracalEvent made = event.get();
+            details.debug("{}", made);
+            for (OperationListener listener : operationListeners) {
+                try {
+                    listener.ended(made, context);
+                } catch (RuntimeException | LinkageError e) {
+                    failed(made.getClass(), e);
+                }
             }
+            if (sink.currentSubscriberCount() > 0) {
+                inTurn(() -> sink.tryEmitNext(made));
+            }
+        } catch (RuntimeException e) {
+            log.warn("An event was lost", e);
         }
     }
 
@@ -107,30 +177,143 @@ public final class EventBus {
     /**
      * Observes an operation: when it ends, however it ends, its event is emitted.
      *
+     * @param kind the kind of its event
      * @param operation the operation
      * @param event makes the event of its result ({@code null} unless it gave one) and its completion
-     * @param status the HTTP status of a success
      * @param <T> the type of the result
      * @return the same operation, observed for each subscription
      */
-    public <T> Mono<T> observe(Mono<T> operation, int status, EventFactory<T> event) {
-        return Mono.defer(() -> {
-            long start = nanos();
-            AtomicBoolean ended = new AtomicBoolean();
+    public <T> Mono<T> observe(Class<? extends CaracalEvent> kind, Mono<T> operation, EventFactory<T> event) {
+        return Mono.deferContextual(view -> {
+            Running running = start(kind, view);
             // Before the result goes on: what a caller does with it comes later in the stream of events.
-            return operation
-                    .doOnSuccess(result -> end(ended, () -> event.create(result, success(status, start))))
-                    .doOnError(error -> end(ended, () -> event.create(null, failure(error, start))))
-                    .doOnCancel(() -> end(
-                            ended,
-                            () -> event.create(null, new Completion(Outcome.CANCELLED, since(start), 0, null, null))));
+            Mono<T> observed = operation
+                    .doOnSuccess(result ->
+                            running.end(Outcome.SUCCESS, null, completion -> event.create(result, completion)))
+                    .doOnError(
+                            error -> running.end(Outcome.FAILURE, error, completion -> event.create(null, completion)))
+                    .doOnCancel(
+                            () -> running.end(Outcome.CANCELLED, null, completion -> event.create(null, completion)));
+            Context within = running.within;
+            return within == null ? observed : observed.contextWrite(context -> within);
         });
     }
 
-    private void end(AtomicBoolean ended, Supplier<CaracalEvent> event) {
-        if (ended.compareAndSet(false, true)) {
-            emit(event);
+    /**
+     * Starts an operation whose end is told with {@link Running#end}.
+     *
+     * @param kind the kind of its event
+     * @param view the Reactor Context in which it was subscribed
+     * @return the running operation
+     */
+    public Running start(Class<? extends CaracalEvent> kind, ContextView view) {
+        return new Running(kind, view);
+    }
+
+    /**
+     * A transport whose answers are told to the operations that asked for them.
+     *
+     * @param transport sends
+     * @return the transport, to be used by operations that are observed
+     */
+    public HttpTransport heard(HttpTransport transport) {
+        return new Heard(transport);
+    }
+
+    private record Heard(HttpTransport transport) implements HttpTransport {
+        @Override
+        public Mono<HttpResponse> exchange(HttpRequest request) {
+            return Mono.deferContextual(view -> {
+                Running running = view.getOrDefault(Running.class, null);
+                Mono<HttpResponse> answer = transport.exchange(request);
+                return running == null ? answer : answer.doOnNext(running::answered);
+            });
         }
+
+        @Override
+        public Mono<Void> disposeLater() {
+            return transport.disposeLater();
+        }
+
+        @Override
+        public void dispose() {
+            transport.dispose();
+        }
+
+        @Override
+        public boolean isDisposed() {
+            return transport.isDisposed();
+        }
+    }
+
+    private record Answer(int status, @Nullable String requestId) {
+        static final Answer NONE = new Answer(0, null);
+    }
+
+    /** One operation between its start and its end. */
+    public final class Running {
+        private final long startNanos = nanos();
+        private final AtomicBoolean ended = new AtomicBoolean();
+        private final @Nullable Running outer;
+        private final @Nullable Context within;
+        private volatile Answer answer = Answer.NONE;
+
+        private Running(Class<? extends CaracalEvent> kind, ContextView view) {
+            if (!isHeard()) {
+                this.outer = null;
+                this.within = null;
+                return;
+            }
+            this.outer = view.getOrDefault(Running.class, null);
+            Context context = Context.of(view);
+            for (OperationListener listener : operationListeners) {
+                try {
+                    context = listener.started(kind, context);
+                } catch (RuntimeException | LinkageError e) {
+                    failed(kind, e);
+                }
+            }
+            this.within = context.put(Running.class, this);
+        }
+
+        /** What is answered to a part is the last answer of the whole, too. */
+        private void answered(HttpResponse response) {
+            Answer last = new Answer(response.status(), response.header("X-Request-Id"));
+            for (Running running = this; running != null; running = running.outer) {
+                running.answer = last;
+            }
+        }
+
+        /**
+         * Ends the operation; the first end counts.
+         *
+         * @param outcome how it ended
+         * @param error why it failed, or {@code null}
+         * @param event makes its event
+         */
+        public void end(Outcome outcome, @Nullable Throwable error, Function<Completion, CaracalEvent> event) {
+            if (ended.compareAndSet(false, true)) {
+                emit(() -> event.apply(completion(outcome, error)), within == null ? Context.empty() : within);
+            }
+        }
+
+        private Completion completion(Outcome outcome, @Nullable Throwable error) {
+            Duration duration = Duration.ofNanos(nanos() - startNanos);
+            Answer last = answer;
+            if (error instanceof ServiceException said) {
+                String id = said.requestId();
+                return new Completion(
+                        outcome, duration, said.httpStatus(), said.code(), id == null ? last.requestId : id);
+            }
+            return new Completion(outcome, duration, last.status, code(outcome, error), last.requestId);
+        }
+    }
+
+    private static @Nullable String code(Outcome outcome, @Nullable Throwable error) {
+        if (outcome != Outcome.FAILURE) {
+            return null;
+        }
+        return error instanceof CaracalException typed ? typed.code() : Refusal.NO_CODE;
     }
 
     /**
@@ -148,24 +331,6 @@ public final class EventBus {
          * @return the event
          */
         CaracalEvent create(@Nullable T result, Completion completion);
-    }
-
-    private Completion success(int status, long start) {
-        return new Completion(Outcome.SUCCESS, since(start), status, null, null);
-    }
-
-    private Completion failure(Throwable error, long start) {
-        ServiceException answer = error instanceof ServiceException service ? service : null;
-        return new Completion(
-                Outcome.FAILURE,
-                since(start),
-                answer == null ? 0 : answer.httpStatus(),
-                error instanceof CaracalException typed ? typed.code() : "error",
-                answer == null ? null : answer.requestId());
-    }
-
-    private Duration since(long start) {
-        return Duration.ofNanos(nanos() - start);
     }
 
     private long nanos() {

@@ -70,9 +70,10 @@ public final class LeaseKeeper<L> {
          * Renews the lease.
          *
          * @param generation the generation, or {@code null} when none was given
+         * @param lag how late it begins, against the instant at which it was due; zero unless the loop asks for it
          * @return the renewed lease; {@link LeaseLostException} when it is lost; anything else is transient
          */
-        Mono<Granted<L>> renew(@Nullable Long generation);
+        Mono<Granted<L>> renew(@Nullable Long generation, Duration lag);
 
         /**
          * The lease is lost; called once.
@@ -105,6 +106,7 @@ public final class LeaseKeeper<L> {
     private volatile long expiresAtNanos = UNKNOWN;
     private volatile long lengthNanos = UNKNOWN;
     private volatile long watchedAtNanos;
+    private volatile long dueNanos = UNKNOWN; // of the renewal that the loop begins
     private int failures;
     private int listeners;
     private @Nullable Disposable loop;
@@ -176,7 +178,9 @@ public final class LeaseKeeper<L> {
             if (left <= 0) {
                 return Mono.error(lose(Reason.EXPIRED, null));
             }
-            return holder.renew(generation)
+            long due = dueNanos;
+            Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
+            return holder.renew(generation, lag)
                     // Nothing is sent any more for a lease that is lost or given up meanwhile.
                     .takeUntilOther(end.asMono().onErrorComplete())
                     .switchIfEmpty(Mono.error(() -> lossOr(closed())))
@@ -249,7 +253,8 @@ public final class LeaseKeeper<L> {
                 long delay = Math.min(
                         cadence(left, ThreadLocalRandom.current().nextDouble()),
                         Math.max(left / 2, LAST_CADENCE.toNanos()));
-                return Mono.delay(Duration.ofNanos(delay), timer).then(loopBeat());
+                long due = nanos() + delay;
+                return Mono.delay(Duration.ofNanos(delay), timer).then(loopBeat(due));
             });
             return step.repeat(this::isKept);
         }
@@ -265,14 +270,20 @@ public final class LeaseKeeper<L> {
         }
         long soon = Math.min(period, left(nanos()) / 3);
         long first = (long) (Math.max(0, soon) * ThreadLocalRandom.current().nextDouble());
+        long start = nanos() + first;
+        long every = period;
         return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
                 .onBackpressureDrop()
-                .concatMap(tick -> loopBeat(), 0);
+                .concatMap(tick -> loopBeat(start + tick * every), 0);
     }
 
     /** A renewal of the loop: what is transient is tried again at the next tick, what is lost or given up stops it. */
-    private Mono<Outcome<L>> loopBeat() {
-        return flight.doOnNext(outcome -> {
+    private Mono<Outcome<L>> loopBeat(long due) {
+        Mono<Outcome<L>> beat = Mono.defer(() -> {
+            dueNanos = due;
+            return flight.doFinally(signal -> dueNanos = UNKNOWN);
+        });
+        return beat.doOnNext(outcome -> {
             Throwable error = outcome.error();
             if (error == null) {
                 failures = 0;

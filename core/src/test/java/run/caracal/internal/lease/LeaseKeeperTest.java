@@ -6,6 +6,9 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntFunction;
@@ -19,6 +22,8 @@ import reactor.core.Disposables;
 import reactor.core.publisher.BaseSubscriber;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.SignalType;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.ClosedException;
@@ -59,6 +64,8 @@ class LeaseKeeperTest {
         }
     }
 
+    private final List<Duration> lags = new CopyOnWriteArrayList<>();
+
     /** A lease of a length; the answer to its k-th renewal. */
     private LeaseKeeper<String> keeper(@Nullable Duration length, IntFunction<Mono<String>> answer) {
         LeaseKeeper.Holder<String> holder = new LeaseKeeper.Holder<>() {
@@ -68,9 +75,10 @@ class LeaseKeeperTest {
             }
 
             @Override
-            public Mono<Granted<String>> renew(@Nullable Long generation) {
+            public Mono<Granted<String>> renew(@Nullable Long generation, Duration lag) {
                 return Mono.defer(() -> {
                     beats.add(now());
+                    lags.add(lag);
                     mostInFlight.accumulateAndGet(inFlight.incrementAndGet(), Math::max);
                     return answer.apply(beats.size())
                             .map(value -> new Granted<>(value, null, length))
@@ -138,6 +146,79 @@ class LeaseKeeperTest {
             assertThat(beats.get(i) - beats.get(i - 1)).as("no burst").isGreaterThan(0.4);
         }
         assertThat(losses).isEmpty();
+    }
+
+    /** DESIGN E5: what is on time has no lag; what waited for the renewal before it has, against its own tick. */
+    @Test
+    void e5_aRenewalKnowsHowLateItBegins() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        assertThat(listen(keeper, null)).isEmpty();
+        pass(Duration.ofSeconds(100));
+        assertThat(lags).hasSizeGreaterThan(2).allMatch(Duration.ZERO::equals);
+        keeper.close();
+        lags.clear();
+        // Every renewal takes longer than the interval: those ticks are skipped, and what begins begins at its tick.
+        LeaseKeeper<String> slow = keeper(
+                Duration.ofSeconds(90),
+                k -> Mono.delay(Duration.ofMillis(2_500), time).thenReturn("r" + k));
+        assertThat(listen(slow, Duration.ofSeconds(1))).isEmpty();
+        pass(Duration.ofSeconds(20));
+        assertThat(lags).hasSizeGreaterThan(3).allMatch(lag -> lag.compareTo(Duration.ofMillis(1)) < 0);
+        lags.clear();
+        // Asked for by hand: due when it is asked for.
+        StepVerifier.create(slow.beat())
+                .then(() -> pass(Duration.ofSeconds(5)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(lags).allMatch(lag -> lag.compareTo(Duration.ofMillis(1)) < 0);
+    }
+
+    /** DESIGN E5: a timer that somebody holds up makes the renewal late, and the renewal says by how much. */
+    @Test
+    void e5_aRenewalThatBeginsLateSaysSo() throws InterruptedException {
+        ScheduledExecutorService one = Executors.newSingleThreadScheduledExecutor();
+        Scheduler held = Schedulers.fromExecutorService(one);
+        try {
+            CountDownLatch gate = new CountDownLatch(1);
+            CountDownLatch begun = new CountDownLatch(1);
+            one.execute(() -> {
+                try {
+                    gate.await();
+                } catch (InterruptedException e) {
+                    Thread.currentThread().interrupt();
+                }
+            });
+            LeaseKeeper.Holder<String> holder = new LeaseKeeper.Holder<>() {
+                @Override
+                public String agentSessionId() {
+                    return "svc";
+                }
+
+                @Override
+                public Mono<Granted<String>> renew(@Nullable Long generation, Duration lag) {
+                    lags.add(lag);
+                    begun.countDown();
+                    return Mono.just(new Granted<>("renewed", null, null));
+                }
+
+                @Override
+                public void lost(LeaseLostException loss) {}
+            };
+            LeaseKeeper<String> keeper = new LeaseKeeper<>(
+                    holder, new Granted<>("first", 1L, Duration.ofSeconds(90)), held.now(TimeUnit.NANOSECONDS), held);
+            keeper.renewInBackground(Duration.ofMillis(100));
+            long free = held.now(TimeUnit.MILLISECONDS) + 400;
+            while (held.now(TimeUnit.MILLISECONDS) < free) {
+                Thread.onSpinWait();
+            }
+            gate.countDown();
+            assertThat(begun.await(10, TimeUnit.SECONDS)).isTrue();
+            keeper.close();
+            assertThat(lags.get(0)).isBetween(Duration.ofMillis(290), LIMIT);
+        } finally {
+            one.shutdownNow();
+        }
     }
 
     /** PITFALLS C2 and C10. */
@@ -364,7 +445,7 @@ class LeaseKeeperTest {
             }
 
             @Override
-            public Mono<Granted<String>> renew(@Nullable Long generation) {
+            public Mono<Granted<String>> renew(@Nullable Long generation, Duration lag) {
                 return Mono.just(new Granted<>("r", null, length[0]));
             }
 

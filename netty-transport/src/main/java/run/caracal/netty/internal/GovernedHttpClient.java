@@ -62,7 +62,8 @@ public final class GovernedHttpClient extends HttpClient {
         if (client instanceof GovernedHttpClient governed) {
             return governed.policy.equals(policy) ? governed : new GovernedHttpClient(governed.delegate, policy);
         }
-        return new GovernedHttpClient(client.doOnRequest(GovernedHttpClient::onRequest), policy);
+        return new GovernedHttpClient(
+                client.doOnRequest(GovernedHttpClient::onRequest).doOnResponse(GovernedHttpClient::onResponse), policy);
     }
 
     /** For every request on a connection: first ones, redirects, repetitions by Reactor Netty, and WebSocket. */
@@ -74,6 +75,13 @@ public final class GovernedHttpClient extends HttpClient {
                             + " cannot be governed. Use a client that is not decorated.");
         }
         exchange.prepare(request, connection);
+    }
+
+    private static void onResponse(HttpClientResponse response, Connection connection) {
+        if (response.currentContextView().getOrDefault(OutboundExchange.KEY, null)
+                instanceof OutboundExchange exchange) {
+            exchange.ended(response.status().code(), null);
+        }
     }
 
     @Override
@@ -260,8 +268,11 @@ public final class GovernedHttpClient extends HttpClient {
         }
 
         private <T> Mono<T> one(Object url, OutboundExchange exchange, Function<ResponseReceiver<?>, Mono<T>> receive) {
-            return receive.apply(receiver(url, exchange))
-                    .contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
+            Mono<T> sent = receive.apply(receiver(url, exchange));
+            if (exchange.isObserved()) {
+                sent = sent.doOnError(error -> exchange.ended(0, error)).doOnCancel(() -> exchange.ended(0, null));
+            }
+            return sent.contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
         }
 
         private <T> Flux<T> many(Function<ResponseReceiver<?>, Flux<? extends T>> receive) {
@@ -280,8 +291,11 @@ public final class GovernedHttpClient extends HttpClient {
 
         private <T> Flux<T> many(
                 Object url, OutboundExchange exchange, Function<ResponseReceiver<?>, Flux<? extends T>> receive) {
-            return Flux.<T>from(receive.apply(receiver(url, exchange)))
-                    .contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
+            Flux<T> sent = Flux.from(receive.apply(receiver(url, exchange)));
+            if (exchange.isObserved()) {
+                sent = sent.doOnError(error -> exchange.ended(0, error)).doOnCancel(() -> exchange.ended(0, null));
+            }
+            return sent.contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
         }
 
         private static OutboundExchange exchange(Callable<?> known) {

@@ -156,6 +156,25 @@ public final class OutboundExchange {
     }
 
     /**
+     * Whether somebody wants to hear how the request ends.
+     *
+     * @return {@code false} when {@link #ended} need not be called
+     */
+    public boolean isObserved() {
+        return call.isObserved();
+    }
+
+    /**
+     * The request has ended; the first call counts.
+     *
+     * @param status the status of the answer; 0 when there is none
+     * @param error what it failed with, or {@code null}
+     */
+    public void ended(int status, @Nullable Throwable error) {
+        call.ended(status, error);
+    }
+
+    /**
      * Whether a decorated client has taken the exchange over, which then looks after the wire.
      *
      * @return {@code true} below a filter, on a decorated client

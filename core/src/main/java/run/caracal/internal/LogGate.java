@@ -1,0 +1,38 @@
+package run.caracal.internal;
+
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongSupplier;
+
+/**
+ * Lets a warning through once in a while: what may repeat with every operation while a service is away must not fill a
+ * disk (PITFALLS C3). The others belong to the level DEBUG.
+ */
+public final class LogGate {
+    /** For how long one warning stands for those that follow it. */
+    static final Duration PAUSE = Duration.ofSeconds(10);
+
+    private final LongSupplier nanos;
+    private final AtomicLong closedUntil;
+
+    /** Creates an open gate. */
+    public LogGate() {
+        this(System::nanoTime);
+    }
+
+    LogGate(LongSupplier nanos) {
+        this.nanos = nanos;
+        this.closedUntil = new AtomicLong(nanos.getAsLong());
+    }
+
+    /**
+     * Whether the next warning may pass; it closes the gate behind it.
+     *
+     * @return {@code false} when another one passed a moment ago
+     */
+    public boolean passes() {
+        long now = nanos.getAsLong();
+        long until = closedUntil.get();
+        return now - until >= 0 && closedUntil.compareAndSet(until, now + PAUSE.toNanos());
+    }
+}

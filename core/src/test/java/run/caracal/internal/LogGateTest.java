@@ -1,0 +1,22 @@
+package run.caracal.internal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.concurrent.atomic.AtomicLong;
+import org.junit.jupiter.api.Test;
+
+/** PITFALLS C3: one warning stands for those of the next moments, and a later outage is warned about again. */
+class LogGateTest {
+    @Test
+    void c3_oneWarningPassesInEachPause() {
+        AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 5); // the clock may wrap
+        LogGate gate = new LogGate(clock::get);
+        assertThat(gate.passes()).isTrue();
+        assertThat(gate.passes()).isFalse();
+        clock.addAndGet(LogGate.PAUSE.toNanos() - 1);
+        assertThat(gate.passes()).isFalse();
+        clock.addAndGet(1);
+        assertThat(gate.passes()).isTrue();
+        assertThat(gate.passes()).isFalse();
+    }
+}
