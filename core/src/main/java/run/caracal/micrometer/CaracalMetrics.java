@@ -1,0 +1,154 @@
+package run.caracal.micrometer;
+
+import io.micrometer.core.instrument.Gauge;
+import io.micrometer.core.instrument.MeterRegistry;
+import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.binder.MeterBinder;
+import java.util.Arrays;
+import java.util.Collection;
+import java.util.HashSet;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.atomic.AtomicInteger;
+import org.jspecify.annotations.Nullable;
+import run.caracal.Caracal;
+import run.caracal.event.CaracalEvent;
+
+/**
+ * Meters of what one client does at the services, from the moment they are bound. Every operation counts: the meters are
+ * written by the operations themselves. All tags come from small sets, and none holds an id.
+ *
+ * <pre>{@code
+ * CaracalMetrics.of(caracal).bindTo(registry);
+ * }</pre>
+ *
+ * <table>
+ * <caption>The meters</caption>
+ * <tr><th>Meter</th><th>Kind</th><th>Tags</th></tr>
+ * <tr><td>{@code caracal.token.exchange}</td><td>timer</td>
+ *     <td>{@code cache}: {@code hit}, {@code miss}, {@code refresh}; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.mandate.mint}</td><td>timer</td>
+ *     <td>{@code resource}; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.gateway.call}</td><td>timer, until the headers of the answer</td>
+ *     <td>{@code resource}; {@code status}: {@code 0} without an answer; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.coordinator.call}</td><td>timer, with all attempts</td>
+ *     <td>{@code operation}: {@code open}, {@code terminate} and so on; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.coordinator.attempts}</td><td>counter of requests</td><td>{@code operation}</td></tr>
+ * <tr><td>{@code caracal.session.open}, {@code caracal.session.close}</td><td>timers</td>
+ *     <td>{@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.sessions.active}</td><td>gauge: opened since the binding, and not closed</td><td></td></tr>
+ * <tr><td>{@code caracal.lease.renewal}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.lease.lag}</td><td>timer: how late renewals began</td><td></td></tr>
+ * <tr><td>{@code caracal.lease.lost}</td><td>counter</td>
+ *     <td>{@code reason}: {@code fenced}, {@code expired} and so on</td></tr>
+ * <tr><td>{@code caracal.delegation.create}, {@code .accept}, {@code .revoke}</td><td>timers</td>
+ *     <td>{@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.approval.wait}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
+ * </table>
+ *
+ * <p>{@code outcome} is {@code success}, {@code failure} or {@code cancelled}; {@code code} is {@code none}, a known code
+ * of the SDK or the platform, or {@code other}; {@code resource} is one of {@link #withResources}, or {@code other}.
+ *
+ * <p>Immutable; safe for use by many threads.
+ */
+public final class CaracalMetrics implements MeterBinder {
+    private static final String PREFIX = "caracal.";
+
+    private final Caracal caracal;
+    private final Set<String> resources;
+    private final Tags common;
+
+    private CaracalMetrics(Caracal caracal, Set<String> resources, Tags common) {
+        this.caracal = caracal;
+        this.resources = resources;
+        this.common = common;
+    }
+
+    /**
+     * The meters of a client. Nothing is metered before {@link #bindTo}.
+     *
+     * @param caracal the client
+     * @return its meters
+     */
+    public static CaracalMetrics of(Caracal caracal) {
+        return new CaracalMetrics(Objects.requireNonNull(caracal, "caracal"), Set.of(), Tags.empty());
+    }
+
+    /**
+     * Names the resources that get a tag of their own, for instance {@code config.resourceIds()}.
+     *
+     * @param resources the resource identifiers; keep them few
+     * @return the same meters with these resources
+     */
+    public CaracalMetrics withResources(Collection<String> resources) {
+        return new CaracalMetrics(caracal, Set.copyOf(new HashSet<>(resources)), common);
+    }
+
+    /**
+     * Adds tags to every meter, so that the meters of several clients stand side by side in one registry.
+     *
+     * @param tags the tags
+     * @return the same meters with these tags too
+     */
+    public CaracalMetrics withTags(Tag... tags) {
+        return new CaracalMetrics(caracal, resources, common.and(Arrays.asList(tags)));
+    }
+
+    /**
+     * Meters the client into a registry, for as long as the client lives. Bind once for each registry.
+     *
+     * @param registry the registry
+     */
+    @Override
+    public void bindTo(MeterRegistry registry) {
+        AtomicInteger active = new AtomicInteger();
+        Gauge.builder(PREFIX + "sessions.active", active, AtomicInteger::get)
+                .description("Agent sessions that were opened and not closed")
+                .tags(common)
+                .strongReference(true)
+                .register(registry);
+        // Never removed: it ends with the client.
+        var unused = caracal.onOperation((event, context) -> record(registry, active, event));
+    }
+
+    private void record(MeterRegistry registry, AtomicInteger active, CaracalEvent event) {
+        if (event instanceof CaracalEvent.LeaseLost lost) {
+            registry.counter(PREFIX + "lease.lost", common.and("reason", Operations.lower(lost.reason())))
+                    .increment();
+            return;
+        }
+        String name = Operations.name(event.getClass());
+        if (name == null) {
+            return;
+        }
+        Tags tags = common.and("outcome", Operations.outcome(event), "code", Operations.code(event));
+        if (event instanceof CaracalEvent.TokenExchange token) {
+            tags = tags.and("cache", Operations.lower(token.cache()));
+        } else if (event instanceof CaracalEvent.MandateMinted minted) {
+            tags = tags.and("resource", resource(minted.resource()));
+        } else if (event instanceof CaracalEvent.GatewayCall call) {
+            tags = tags.and(
+                    "resource",
+                    resource(call.resource()),
+                    "status",
+                    Integer.toString(call.completion().status()));
+        } else if (event instanceof CaracalEvent.CoordinatorCall call) {
+            tags = tags.and("operation", call.operation());
+            registry.counter(PREFIX + "coordinator.attempts", common.and("operation", call.operation()))
+                    .increment(call.attempts());
+        } else if (event instanceof CaracalEvent.LeaseRenewed renewed) {
+            registry.timer(PREFIX + "lease.lag", common).record(renewed.lag());
+        } else if (event instanceof CaracalEvent.SessionOpened opened && opened.agentSessionId() != null) {
+            active.incrementAndGet();
+        } else if (event instanceof CaracalEvent.SessionClosed) {
+            // One that was opened before the binding was never counted.
+            active.updateAndGet(n -> Math.max(0, n - 1));
+        }
+        registry.timer(PREFIX + name, tags).record(event.completion().duration());
+    }
+
+    private String resource(@Nullable String resource) {
+        return resource != null && resources.contains(resource) ? resource : Operations.OTHER;
+    }
+}

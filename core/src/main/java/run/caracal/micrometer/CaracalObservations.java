@@ -1,0 +1,162 @@
+package run.caracal.micrometer;
+
+import io.micrometer.common.KeyValues;
+import io.micrometer.observation.Observation;
+import io.micrometer.observation.ObservationRegistry;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import reactor.core.Disposable;
+import reactor.util.context.Context;
+import reactor.util.context.ContextView;
+import run.caracal.Caracal;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.Completion.Outcome;
+import run.caracal.event.OperationListener;
+
+/**
+ * Makes an {@link Observation} of each operation at the services and each request to the Gateway, so that a tracing
+ * backend shows them under what they belong to: the parent is the observation in the Reactor Context under Micrometer's
+ * key, {@code micrometer.observation}, and the calls of an operation are the children of it. An exchange of the
+ * application token is shared by all who wait for it, so it has the parent that its thread has, usually none.
+ *
+ * <p>All observations are named {@code caracal.operation}. Their low-cardinality keys are {@code operation} (for instance
+ * {@code session.open}), {@code outcome}, {@code code} and {@code detail} (the operation at the Coordinator or the cache
+ * outcome, else {@code none}), with the values of {@link CaracalMetrics}. High-cardinality keys, where known: {@code
+ * session.id}, {@code delegation.id}, {@code approval.id}, {@code resource}, {@code request.id} and {@code http.status}.
+ * Tokens that come from memory and lost leases are no observations. No scope is opened, so nothing is bound to a thread.
+ *
+ * <pre>{@code
+ * CaracalObservations.observe(caracal, registry);
+ * }</pre>
+ */
+public final class CaracalObservations implements OperationListener {
+    /** The name of all observations. */
+    public static final String NAME = "caracal.operation";
+
+    // Micrometer's own constant for it is on a class that needs the context propagation.
+    private static final String PARENT = "micrometer.observation";
+
+    private final ObservationRegistry registry;
+
+    private CaracalObservations(ObservationRegistry registry) {
+        this.registry = registry;
+    }
+
+    /**
+     * Observes a client, for as long as it lives.
+     *
+     * @param caracal the client
+     * @param registry where observations are handled
+     * @return ends it
+     */
+    public static Disposable observe(Caracal caracal, ObservationRegistry registry) {
+        return caracal.onOperation(new CaracalObservations(Objects.requireNonNull(registry, "registry")));
+    }
+
+    @Override
+    public Context started(Class<? extends CaracalEvent> kind, Context context) {
+        String name = Operations.name(kind);
+        if (name == null) {
+            return context;
+        }
+        Observation observation = Observation.createNotStarted(NAME, registry)
+                .contextualName("caracal " + name.replace('.', ' '))
+                .lowCardinalityKeyValue("operation", name);
+        if (context.getOrDefault(PARENT, null) instanceof Observation parent) {
+            observation = observation.parentObservation(parent);
+        }
+        observation = observation.start();
+        return context.put(PARENT, observation).put(this, observation);
+    }
+
+    @Override
+    public void ended(CaracalEvent event, ContextView context) {
+        if (context.getOrDefault(this, null) instanceof Observation observation) {
+            if (event.completion().outcome() == Outcome.FAILURE) {
+                observation.error(new Failure(String.valueOf(event.completion().code())));
+            }
+            observation
+                    .lowCardinalityKeyValues(KeyValues.of(
+                            "outcome",
+                            Operations.outcome(event),
+                            "code",
+                            Operations.code(event),
+                            "detail",
+                            detail(event)))
+                    .highCardinalityKeyValues(known(
+                            "session.id", session(event),
+                            "delegation.id", delegation(event),
+                            "approval.id",
+                                    event instanceof CaracalEvent.ApprovalAwaited waited ? waited.approvalId() : null,
+                            "resource", resource(event),
+                            "request.id", event.completion().requestId(),
+                            "http.status", status(event)))
+                    .stop();
+        }
+    }
+
+    /** What tracing backends show of a failure; the error itself is the caller's. */
+    private static final class Failure extends Exception {
+        private static final long serialVersionUID = 1L;
+
+        Failure(String code) {
+            super(code, null, false, false);
+        }
+    }
+
+    private static String detail(CaracalEvent event) {
+        if (event instanceof CaracalEvent.CoordinatorCall call) {
+            return call.operation();
+        }
+        return event instanceof CaracalEvent.TokenExchange token ? Operations.lower(token.cache()) : Operations.NONE;
+    }
+
+    private static @Nullable String session(CaracalEvent event) {
+        if (event instanceof CaracalEvent.SessionOpened opened) {
+            return opened.agentSessionId();
+        }
+        if (event instanceof CaracalEvent.SessionClosed closed) {
+            return closed.agentSessionId();
+        }
+        if (event instanceof CaracalEvent.LeaseRenewed renewed) {
+            return renewed.agentSessionId();
+        }
+        if (event instanceof CaracalEvent.DelegationCreated created) {
+            return created.sourceSessionId();
+        }
+        return event instanceof CaracalEvent.DelegationAccepted accepted ? accepted.agentSessionId() : null;
+    }
+
+    private static @Nullable String delegation(CaracalEvent event) {
+        if (event instanceof CaracalEvent.DelegationCreated created) {
+            return created.delegationEdgeId();
+        }
+        if (event instanceof CaracalEvent.DelegationAccepted accepted) {
+            return accepted.delegationEdgeId();
+        }
+        return event instanceof CaracalEvent.DelegationRevoked revoked ? revoked.delegationEdgeId() : null;
+    }
+
+    private static @Nullable String resource(CaracalEvent event) {
+        if (event instanceof CaracalEvent.MandateMinted minted) {
+            return minted.resource();
+        }
+        return event instanceof CaracalEvent.GatewayCall call ? call.resource() : null;
+    }
+
+    private static @Nullable String status(CaracalEvent event) {
+        int status = event.completion().status();
+        return status == 0 ? null : Integer.toString(status);
+    }
+
+    private static KeyValues known(@Nullable String... keysAndValues) {
+        KeyValues known = KeyValues.empty();
+        for (int i = 0; i < keysAndValues.length; i += 2) {
+            String value = keysAndValues[i + 1];
+            if (value != null) {
+                known = known.and(Objects.requireNonNull(keysAndValues[i]), value);
+            }
+        }
+        return known;
+    }
+}

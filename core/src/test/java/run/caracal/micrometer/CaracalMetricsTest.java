@@ -1,0 +1,166 @@
+package run.caracal.micrometer;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static run.caracal.test.FakePlatform.LIMIT;
+
+import io.micrometer.core.instrument.Meter;
+import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import java.time.Duration;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import reactor.test.StepVerifier;
+import run.caracal.Caracal;
+import run.caracal.error.ApprovalNotGrantedException;
+import run.caracal.error.DelegationException;
+import run.caracal.error.LeaseLostException;
+import run.caracal.error.TransportException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.Completion;
+import run.caracal.event.Completion.Outcome;
+import run.caracal.test.Everything;
+import run.caracal.test.FakePlatform;
+
+class CaracalMetricsTest {
+    private final FakePlatform platform = new FakePlatform();
+    private final Caracal caracal = platform.client();
+    private final SimpleMeterRegistry registry = new SimpleMeterRegistry();
+
+    private long timer(String name, String... tags) {
+        return registry.get(name).tags(tags).timers().stream()
+                .mapToLong(t -> t.count())
+                .sum();
+    }
+
+    private double counter(String name, String... tags) {
+        return registry.get(name).tags(tags).counters().stream()
+                .mapToDouble(c -> c.count())
+                .sum();
+    }
+
+    private double active() {
+        return registry.get("caracal.sessions.active").gauge().value();
+    }
+
+    @Test
+    void everyOperationHasItsMeter_withTagsFromSmallSets() {
+        CaracalMetrics.of(caracal).withResources(List.of(Everything.RESOURCE)).bindTo(registry);
+        Everything.doAll(platform, caracal);
+        assertThat(timer("caracal.token.exchange", "cache", "miss", "outcome", "success"))
+                .isEqualTo(1);
+        assertThat(timer("caracal.token.exchange", "cache", "hit")).isPositive();
+        assertThat(timer("caracal.mandate.mint", "resource", Everything.RESOURCE, "code", "none"))
+                .isEqualTo(1);
+        assertThat(timer("caracal.gateway.call", "resource", Everything.RESOURCE, "status", "200"))
+                .isEqualTo(1);
+        assertThat(timer("caracal.coordinator.call", "operation", "open")).isEqualTo(3);
+        assertThat(counter("caracal.coordinator.attempts", "operation", "open")).isEqualTo(3);
+        assertThat(timer("caracal.session.open", "outcome", "success")).isEqualTo(3);
+        assertThat(timer("caracal.session.close")).isEqualTo(3);
+        assertThat(active()).isZero();
+        assertThat(timer("caracal.lease.renewal", "outcome", "success")).isEqualTo(1);
+        assertThat(timer("caracal.lease.renewal", "outcome", "failure", "code", "lease_lost_fenced"))
+                .isEqualTo(1);
+        assertThat(timer("caracal.lease.lag")).isEqualTo(2);
+        assertThat(counter("caracal.lease.lost", "reason", "fenced")).isEqualTo(1);
+        assertThat(timer("caracal.delegation.create")).isEqualTo(2);
+        assertThat(timer("caracal.delegation.accept")).isEqualTo(1);
+        assertThat(timer("caracal.delegation.revoke")).isEqualTo(1);
+        assertThat(timer("caracal.approval.wait", "outcome", "success")).isEqualTo(1);
+        Set<String> keys = Set.of("outcome", "code", "cache", "resource", "status", "operation", "reason");
+        for (Meter meter : registry.getMeters()) {
+            assertThat(meter.getId().getTags()).allSatisfy(tag -> {
+                assertThat(keys).contains(tag.getKey());
+                assertThat(tag.getValue())
+                        .doesNotContain("session-")
+                        .doesNotContain("edge-")
+                        .doesNotContain("approval-1")
+                        .doesNotContain("token-");
+            });
+        }
+    }
+
+    /** A service or a request may say what it likes: it makes no new meter. */
+    @Test
+    void unknownCodesAndResourcesAreOther() {
+        CaracalMetrics.of(caracal).withTags(Tag.of("client", "one")).bindTo(registry);
+        for (int i = 0; i < 20; i++) {
+            String code = "made_up_" + i;
+            platform.nextAnswer(FakePlatform::isMint, 403, "{\"error\":\"" + code + "\"}");
+            String resource = "resource://r-" + i;
+            StepVerifier.create(caracal.spawn(context -> caracal.mintMandate(resource, "a")))
+                    .expectError()
+                    .verify(LIMIT);
+        }
+        assertThat(registry.get("caracal.mandate.mint").timers())
+                .singleElement()
+                .satisfies(timer -> {
+                    assertThat(timer.count()).isEqualTo(20);
+                    assertThat(timer.getId().getTag("code")).isEqualTo("other");
+                    assertThat(timer.getId().getTag("resource")).isEqualTo("other");
+                    assertThat(timer.getId().getTag("client")).isEqualTo("one");
+                });
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** The codes that this SDK itself makes are all told apart. */
+    @Test
+    void theSdksOwnCodesAreKnown() {
+        for (TransportException.Kind kind : TransportException.Kind.values()) {
+            assertKnown("transport_" + kind.name());
+        }
+        for (DelegationException.Reason reason : DelegationException.Reason.values()) {
+            assertKnown("delegation_" + reason.name());
+        }
+        for (LeaseLostException.Reason reason : LeaseLostException.Reason.values()) {
+            assertKnown("lease_lost_" + reason.name());
+        }
+        for (String state : List.of("rejected", "expired", "consumed")) {
+            assertKnown(new ApprovalNotGrantedException("approval-1", state).code());
+        }
+    }
+
+    private static void assertKnown(String name) {
+        String code = name.toLowerCase(Locale.ROOT);
+        Completion failed = new Completion(Outcome.FAILURE, Duration.ZERO, 0, code, null);
+        assertThat(Operations.code(new CaracalEvent.SessionClosed("s", failed))).isEqualTo(code);
+    }
+
+    @Test
+    void theGaugeFollowsTheOpenSessions() {
+        CaracalMetrics.of(caracal).bindTo(registry);
+        StepVerifier.create(caracal.spawn(outer -> caracal.spawn(inner -> Mono.fromSupplier(this::active))
+                        .zipWhen(two -> Mono.fromSupplier(this::active))))
+                .assertNext(seen -> {
+                    assertThat(seen.getT1()).isEqualTo(2);
+                    assertThat(seen.getT2()).isEqualTo(1);
+                })
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(active()).isZero();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** Unlike the stream of events, meters lose nothing, however much happens at once. */
+    @Test
+    void nothingIsLostInABurst() {
+        CaracalMetrics.of(caracal).bindTo(registry);
+        StepVerifier.create(Flux.range(0, 5_000)
+                        .flatMap(
+                                i -> caracal.spawn(context -> Mono.just(i)).subscribeOn(Schedulers.boundedElastic()),
+                                64)
+                        .count())
+                .expectNext(5_000L)
+                .expectComplete()
+                .verify(Duration.ofSeconds(60));
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(timer("caracal.session.open")).isEqualTo(5_000);
+        assertThat(timer("caracal.session.close")).isEqualTo(5_000);
+        assertThat(active()).isZero();
+    }
+}

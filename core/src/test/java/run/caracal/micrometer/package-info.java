@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.micrometer;
+
+import org.jspecify.annotations.NullMarked;
