@@ -11,6 +11,7 @@ import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -77,6 +78,24 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
     private static final Duration LOOP_SHUTDOWN_TIMEOUT = Duration.ofSeconds(5);
     private static final int MAX_LOOPS = 4;
+
+    /** What the routes of the STS and the Coordinator are made of, besides ids. */
+    private static final Set<String> ROUTES = Set.of(
+            "oauth",
+            "2",
+            "token",
+            "approvals",
+            "zones",
+            "agents",
+            "heartbeat",
+            "lease",
+            "delegations",
+            "inbound",
+            "revoke");
+
+    /** Routes have fewer segments; what a base path adds beyond counts as one. */
+    private static final int MAX_TAG_SEGMENTS = 10;
+
     private static final Logger log = LoggerFactory.getLogger(NettyHttpTransport.class);
 
     /**
@@ -96,7 +115,13 @@ public final class NettyHttpTransport implements HttpTransport {
 
     private NettyHttpTransport(Builder builder) {
         limits = new Limits(builder.maxConnections, builder.maxPending, builder.acquireTimeout);
+        if (builder.metrics && !isMicrometerPresent()) {
+            throw new IllegalStateException(
+                    "metrics(true) needs io.micrometer:micrometer-core on the class path; add it, or "
+                            + "leave the metrics of the transport off");
+        }
         pool = ConnectionProvider.builder("caracal")
+                .metrics(builder.metrics)
                 .maxConnections(builder.maxConnections)
                 .pendingAcquireMaxCount(builder.maxPending)
                 .pendingAcquireTimeout(builder.acquireTimeout)
@@ -121,11 +146,36 @@ public final class NettyHttpTransport implements HttpTransport {
                         spec.sslContext(new SuppliedSslContext(ssl));
                     }
                 });
-        client = Objects.requireNonNull(builder.customizer.apply(base), "the customizer returned null")
+        HttpClient metered = builder.metrics ? base.metrics(true, NettyHttpTransport::uriTag) : base;
+        client = Objects.requireNonNull(builder.customizer.apply(metered), "the customizer returned null")
                 .followRedirect(false)
                 .disableRetry(true);
         end = Mono.defer(() -> pool.disposeLater().then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))
                 .cache();
+    }
+
+    private static boolean isMicrometerPresent() {
+        try {
+            return Class.forName(
+                            "io.micrometer.core.instrument.MeterRegistry",
+                            false,
+                            NettyHttpTransport.class.getClassLoader())
+                    != null;
+        } catch (ClassNotFoundException e) {
+            return false;
+        }
+    }
+
+    /** The path with everything that may be an id replaced, and without the query. */
+    static String uriTag(String uri) {
+        int end = uri.indexOf('?');
+        StringBuilder tag = new StringBuilder();
+        for (String segment : (end < 0 ? uri : uri.substring(0, end)).split("/", MAX_TAG_SEGMENTS)) {
+            if (!segment.isEmpty()) {
+                tag.append('/').append(ROUTES.contains(segment) ? segment : "{id}");
+            }
+        }
+        return tag.isEmpty() ? "/" : tag.toString();
     }
 
     /**
@@ -340,6 +390,7 @@ public final class NettyHttpTransport implements HttpTransport {
         private int maxConnections = DEFAULT_MAX_CONNECTIONS;
         private int maxPending = DEFAULT_MAX_PENDING;
         private Duration acquireTimeout = DEFAULT_ACQUIRE_TIMEOUT;
+        private boolean metrics;
 
         private Builder() {}
 
@@ -414,6 +465,20 @@ public final class NettyHttpTransport implements HttpTransport {
             return this;
         }
 
+        /**
+         * Records Reactor Netty's own meters of the calls and of the connection pool in Micrometer's global registry ({@code
+         * reactor.netty.http.client.*}, {@code reactor.netty.connection.provider.*}). In their {@code uri} tag whatever may
+         * be an id is {@code {id}}. Needs {@code io.micrometer:micrometer-core}, without which {@link #build()} fails with an
+         * {@link IllegalStateException}.
+         *
+         * @param metrics whether to record; default {@code false}
+         * @return this builder
+         */
+        public Builder metrics(boolean metrics) {
+            this.metrics = metrics;
+            return this;
+        }
+
         private static int positive(int value, String name) {
             if (value < 1) {
                 throw new IllegalArgumentException(name + " must be at least 1: " + value);
@@ -425,6 +490,7 @@ public final class NettyHttpTransport implements HttpTransport {
          * Creates the transport.
          *
          * @return a new transport, owned by the caller
+         * @throws IllegalStateException if metrics are wanted and Micrometer is absent
          */
         public NettyHttpTransport build() {
             return new NettyHttpTransport(this);

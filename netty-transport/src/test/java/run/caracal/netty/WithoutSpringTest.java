@@ -1,6 +1,7 @@
 package run.caracal.netty;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.File;
 import java.io.IOException;
@@ -12,7 +13,7 @@ import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 
-/** Spring is optional, all of it or spring-context alone (PITFALLS H10). */
+/** Spring is optional, all of it or spring-context alone (PITFALLS H10), and so is Micrometer. */
 class WithoutSpringTest {
 
     private static URLClassLoader classPathWithout(Predicate<String> jar) {
@@ -47,6 +48,22 @@ class WithoutSpringTest {
                             java.lang.reflect.Proxy.newProxyInstance(
                                     loader, new Class<?>[] {policy}, (proxy, method, arguments) -> Mono.empty()));
             assertThat(decorated.toString()).startsWith("Governed");
+        }
+    }
+
+    @Test
+    void metricsWithoutMicrometerAreAClearError() throws ReflectiveOperationException, IOException {
+        try (URLClassLoader loader =
+                classPathWithout(it -> it.startsWith("micrometer-core") || it.startsWith("spring-"))) {
+            Class<?> type = loader.loadClass(NettyHttpTransport.class.getName());
+            Object builder = type.getMethod("builder").invoke(null);
+            Object off = builder.getClass().getMethod("build").invoke(builder);
+            type.getMethod("dispose").invoke(off);
+            Object on = builder.getClass().getMethod("metrics", boolean.class).invoke(builder, true);
+            assertThatThrownBy(() -> on.getClass().getMethod("build").invoke(on))
+                    .cause()
+                    .isInstanceOf(IllegalStateException.class)
+                    .hasMessageContaining("io.micrometer:micrometer-core");
         }
     }
 
