@@ -27,6 +27,9 @@ class ReadmeTest {
 
     /** What a reader of a snippet has at hand. */
     private static final String BEFORE = """
+            import io.micrometer.context.ContextRegistry;
+            import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+            import io.micrometer.observation.ObservationRegistry;
             import java.nio.file.Path;
             import java.time.Duration;
             import java.util.*;
@@ -40,8 +43,10 @@ class ReadmeTest {
             import reactor.util.retry.Retry;
             import run.caracal.*;
             import run.caracal.config.*;
+            import run.caracal.context.*;
             import run.caracal.error.*;
             import run.caracal.http.*;
+            import run.caracal.micrometer.*;
             import run.caracal.netty.*;
             import run.caracal.verify.*;
             import run.caracal.webflux.*;
