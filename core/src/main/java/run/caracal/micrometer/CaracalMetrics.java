@@ -32,6 +32,8 @@ import run.caracal.event.CaracalEvent;
  *     <td>{@code resource}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.gateway.call}</td><td>timer, until the headers of the answer</td>
  *     <td>{@code resource}; {@code status}: {@code 0} without an answer; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.inbound.request}</td><td>timer: how long the judgement took</td>
+ *     <td>{@code as}: {@code caller}, {@code nobody} and so on; {@code mismatch}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.coordinator.call}</td><td>timer, with all attempts</td>
  *     <td>{@code operation}: {@code open}, {@code terminate} and so on; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.coordinator.attempts}</td><td>counter of requests</td><td>{@code operation}</td></tr>
@@ -133,6 +135,8 @@ public final class CaracalMetrics implements MeterBinder {
                     resource(call.resource()),
                     "status",
                     Integer.toString(call.completion().status()));
+        } else if (event instanceof CaracalEvent.InboundRequest request) {
+            tags = tags.and("as", Operations.lower(request.actsAs()), "mismatch", Boolean.toString(request.mismatch()));
         } else if (event instanceof CaracalEvent.CoordinatorCall call) {
             tags = tags.and("operation", call.operation());
             registry.counter(PREFIX + "coordinator.attempts", common.and("operation", call.operation()))
