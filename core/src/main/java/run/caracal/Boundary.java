@@ -6,8 +6,8 @@ import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
 /**
- * How incoming requests are judged before they reach the application (DESIGN I1). Immutable; each method without a verb of
- * its own gives a changed copy.
+ * How incoming requests are judged before they reach the application (DESIGN I1). Immutable: what changes it gives a
+ * changed copy.
  *
  * <p>Whatever the boundary, a bearer that is present and bad is refused, and so is more than one {@code Authorization}
  * header; another scheme than {@code Bearer} counts as no bearer. Where a request has none, it is refused, unless {@link

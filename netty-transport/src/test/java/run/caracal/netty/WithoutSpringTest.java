@@ -68,7 +68,7 @@ class WithoutSpringTest {
     }
 
     @Test
-    void theFilterNeedsNoSpringContext_H10() throws ReflectiveOperationException, IOException {
+    void theFiltersNeedNoSpringContext_H10() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-context"))) {
             Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
             Object filter = loader.loadClass("run.caracal.webflux.CaracalExchangeFilter")
@@ -78,6 +78,14 @@ class WithoutSpringTest {
                             java.lang.reflect.Proxy.newProxyInstance(
                                     loader, new Class<?>[] {policy}, (proxy, method, arguments) -> Mono.empty()));
             assertThat(filter).isNotNull();
+            Class<?> inbound = loader.loadClass("run.caracal.http.InboundPolicy");
+            Object boundary = loader.loadClass("run.caracal.webflux.CaracalWebFilter")
+                    .getMethod("create", inbound)
+                    .invoke(
+                            null,
+                            java.lang.reflect.Proxy.newProxyInstance(
+                                    loader, new Class<?>[] {inbound}, (proxy, method, arguments) -> Mono.empty()));
+            assertThat(boundary).isNotNull();
         }
     }
 }
