@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
@@ -38,6 +39,14 @@ final class AuthorityOnDemand {
 
     /** Calls under way may still use what was replaced. */
     private static final Duration RETIREMENT = Duration.ofSeconds(60);
+
+    /** How the STS says that a session or a delegation is no more. */
+    private static final List<String> GONE = List.of(
+            "delegation edge inactive",
+            "delegation path edge inactive",
+            "delegation source inactive",
+            "delegation target inactive",
+            "session inactive");
 
     private final CaracalConfig config;
     private final Coordinator coordinator;
@@ -98,9 +107,14 @@ final class AuthorityOnDemand {
 
         private void retire() {
             if (retired.compareAndSet(false, true)) {
-                var unused = Mono.delay(RETIREMENT, timer).then(end).subscribe(null, reported -> {});
+                retireLater(end);
             }
         }
+    }
+
+    /** Ends what was replaced, when calls under way have had their time. */
+    void retireLater(Mono<Void> end) {
+        var unused = Mono.delay(RETIREMENT, timer).then(end).subscribe(null, reported -> {});
     }
 
     /** A delegation to a helper: what a mandate is minted for. */
@@ -124,7 +138,7 @@ final class AuthorityOnDemand {
             return envelope;
         }
 
-        private boolean isOver() {
+        boolean isOver() {
             return refused || isSoon(ends, helper.margin);
         }
 
@@ -140,16 +154,23 @@ final class AuthorityOnDemand {
      *
      * @param session the session, which holds no delegation
      * @param labels the labels of its helper; none for the application id
+     * @param ttl how long its helper lives; {@code null} for a little longer than the session
      */
-    Mono<Held> obtain(Session session, String resource, List<String> scopes, List<String> labels) {
-        List<String> named = labels.isEmpty() && config.applicationId().length() <= SpawnOptions.MAX_LABEL_LENGTH
-                ? List.of(config.applicationId())
-                : labels;
+    Mono<Held> obtain(
+            Session session, String resource, List<String> scopes, List<String> labels, @Nullable Duration ttl) {
+        List<String> named = named(labels);
         Need need = new Need(resource, List.copyOf(new TreeSet<>(scopes)));
         return Mono.defer(() -> session.obtained()
-                .computeIfAbsent(named, l -> shared(open(session, l), Helper::isOver))
+                .computeIfAbsent(named, l -> shared(open(session, l, ttl), Helper::isOver))
                 .flatMap(helper ->
                         helper.held.computeIfAbsent(need, n -> shared(delegate(session, helper, n), Held::isOver))));
+    }
+
+    /** The labels of a session that holds authority: without any, the application id. */
+    List<String> named(List<String> labels) {
+        return labels.isEmpty() && config.applicationId().length() <= SpawnOptions.MAX_LABEL_LENGTH
+                ? List.of(config.applicationId())
+                : labels;
     }
 
     /** One flight at a time, whose result is kept until it is over; it is nobody's own, so no caller's Context reaches it. */
@@ -157,9 +178,9 @@ final class AuthorityOnDemand {
         return source.contextWrite(anyCaller -> Context.empty()).cacheInvalidateIf(over);
     }
 
-    private Mono<Helper> open(Session session, List<String> labels) {
+    private Mono<Helper> open(Session session, List<String> labels, @Nullable Duration ttl) {
         Lifecycle<Helper> lifecycle = new Lifecycle<>(
-                abandoned -> start(session, labels, abandoned),
+                abandoned -> start(session, labels, ttl == null ? ttl(session) : ttl, abandoned),
                 this::terminate,
                 error -> config.closeTimeout(),
                 failure -> null,
@@ -167,11 +188,10 @@ final class AuthorityOnDemand {
         return session.helpers().handOver(lifecycle, Helper::endedBy);
     }
 
-    private Mono<Helper> start(Session session, List<String> labels, BooleanSupplier abandoned) {
+    private Mono<Helper> start(Session session, List<String> labels, Duration ttl, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             CaracalContext parent = session.context();
             Envelope above = parent.envelope();
-            Duration ttl = ttl(session);
             long ends = now() + ttl.toNanos();
             Opening opening = new Opening(
                     parent.agentSessionId(),
@@ -181,7 +201,7 @@ final class AuthorityOnDemand {
                     labels,
                     Map.of("holds_authority_for", "session"),
                     config.defaultKind().orElse(null),
-                    null,
+                    above.authorityRecordId(),
                     null,
                     false,
                     above);
@@ -254,8 +274,6 @@ final class AuthorityOnDemand {
 
     /** Whether a refusal says that the session or the delegation of a mandate is no more. */
     static boolean isGone(Throwable error) {
-        return error instanceof StsException refused
-                && (refused.description().startsWith("delegation edge inactive")
-                        || refused.description().startsWith("delegation target inactive"));
+        return error instanceof StsException refused && GONE.stream().anyMatch(refused.description()::startsWith);
     }
 }

@@ -1,6 +1,8 @@
 package run.caracal;
 
 import java.nio.file.Path;
+import java.time.Clock;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -37,6 +39,7 @@ import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.routing.Router;
 import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.StsRequests;
@@ -91,11 +94,10 @@ public final class Caracal implements Disposable {
         this.tokens = new TokenCache(sts, timer);
         Coordinator coordinator = new Coordinator(config, heard, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
-        this.mandates = new Mandates(
-                config,
-                sts,
-                new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer, sessions::report),
-                timer);
+        AuthorityOnDemand onDemand =
+                new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer, sessions::report);
+        this.mandates =
+                new Mandates(config, sts, onDemand, new ApplicationAuthority(config, sessions, onDemand), timer);
         this.approvals = new Approvals(sts, events, timer, () -> disposed);
         this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope(), events);
         this.inbound = new Inbound(config, events, sessions.scope());
@@ -665,11 +667,7 @@ public final class Caracal implements Disposable {
     public Mono<Mandate> mintMandate(String resource, List<String> scopes, MandateOptions options) {
         String id = DelegationSpec.requireResource(resource, "resource");
         Objects.requireNonNull(options, "options");
-        String fault = scopes.isEmpty() ? null : Rules.callScopes(scopes);
-        if (fault != null) {
-            throw new IllegalArgumentException("scopes " + fault);
-        }
-        List<String> given = List.copyOf(scopes);
+        List<String> given = requireScopesIfAny(scopes);
         return Mono.<Mandate>deferContextual(view -> {
                     if (disposed) {
                         return Mono.error(closed());
@@ -683,8 +681,9 @@ public final class Caracal implements Disposable {
                     }
                     List<String> wanted = given.isEmpty() ? mandates.scopes(context, id) : given;
                     return wanted.isEmpty()
-                            ? Mono.error(noScopes(id))
-                            : mandates.mint(context, id, wanted, options).map(Mandates.Minted::mandate);
+                            ? Mono.error(Mandates.noScopes(id))
+                            : mandates.mint(context, id, wanted, options, TraceParent.newTraceId())
+                                    .map(Mandates.Minted::mandate);
                 })
                 .onErrorStop();
     }
@@ -727,12 +726,63 @@ public final class Caracal implements Disposable {
                 .onErrorStop();
     }
 
-    private static ConfigurationException noScopes(String resource) {
-        return new ConfigurationException(List.of(new ConfigurationException.Problem(
-                "scopes",
-                "not set for " + resource,
-                "a mandate is minted for scopes and none are known; name them, or configure them with "
-                        + "CARACAL_RESOURCE_SCOPES or scopes of the credential in the profile")));
+    private static List<String> requireScopesIfAny(List<String> scopes) {
+        String fault = scopes.isEmpty() ? null : Rules.callScopes(scopes);
+        if (fault != null) {
+            throw new IllegalArgumentException("scopes " + fault);
+        }
+        return List.copyOf(scopes);
+    }
+
+    /**
+     * Makes a user of another identity provider known to the platform, with the platform's own time to live; see {@link
+     * #federateSubject(String, Duration)}.
+     *
+     * @param idToken the user's identity token
+     * @return the user's authority record, and the user's own mandate
+     * @throws IllegalArgumentException if it is no identity token, or has expired
+     */
+    public Mono<FederatedSubject> federateSubject(String idToken) {
+        return federate(requireIdToken(idToken), null);
+    }
+
+    /**
+     * Makes a user of another identity provider known to the platform: exchanges the user's identity token, whose issuer the
+     * zone trusts, for the user's authority record, to which sessions are anchored then:
+     *
+     * <pre>{@code
+     * caracal.federateSubject(idToken).flatMap(user -> caracal.spawn(
+     *         SpawnOptions.builder().subjectAuthorityRecordId(user.authorityRecordId()).build(),
+     *         session -> charge(order)));
+     * }</pre>
+     *
+     * <p>Each subscription is exactly one request, and nothing is kept: each exchange is an event of its own in the audit log.
+     * A token that is plainly of no use is refused before any call, and never shown.
+     *
+     * @param idToken the user's identity token
+     * @param ttl how long the user's mandate lives: whole seconds, from 1 to 3600
+     * @return the user's authority record, and the user's own mandate; {@link ConfigurationException} without a client
+     *     secret, {@link run.caracal.error.StsException} when the token is refused, {@link
+     *     run.caracal.error.ProtocolException} when the answer names no authority record, or {@code
+     *     IllegalArgumentException} when the token has expired since
+     * @throws IllegalArgumentException if it is no identity token, has expired, or the time is outside
+     */
+    public Mono<FederatedSubject> federateSubject(String idToken, Duration ttl) {
+        return federate(requireIdToken(idToken), MandateOptions.requireTtl(ttl, Rules.MIN_TTL, ""));
+    }
+
+    private Mono<FederatedSubject> federate(String idToken, @Nullable Duration ttl) {
+        return Mono.<FederatedSubject>defer(
+                        () -> disposed ? Mono.error(closed()) : mandates.federate(requireIdToken(idToken), ttl))
+                .onErrorStop();
+    }
+
+    private static String requireIdToken(String idToken) {
+        String fault = Rules.idToken(idToken, Clock.systemUTC());
+        if (fault != null) {
+            throw new IllegalArgumentException("idToken " + fault);
+        }
+        return idToken;
     }
 
     /**
@@ -821,6 +871,65 @@ public final class Caracal implements Disposable {
     }
 
     /**
+     * How a client calls one resource as the application itself, with every default; see {@link
+     * #applicationTransport(String, List, ApplicationOptions)}.
+     *
+     * @param resource the resource identifier, for instance {@code resource://billing-api}
+     * @param scopes what the calls need; none for those of the configuration
+     * @return the policy, good for as long as this client
+     */
+    public OutboundPolicy applicationTransport(String resource, String... scopes) {
+        return applicationTransport(resource, Arrays.asList(scopes), ApplicationOptions.defaults());
+    }
+
+    /**
+     * How a client calls one resource as the application itself: for work that no session of yours makes, such as a health
+     * check or a scheduled import, whatever session is bound or none. Decorate a client of its own with it:
+     *
+     * <pre>{@code
+     * HttpClient ledger = CaracalHttp.decorate(
+     *         HttpClient.create(), caracal.applicationTransport("resource://ledger", "ledger:read"));
+     * }</pre>
+     *
+     * <p>A request under a bound prefix of the resource, or at the Gateway, carries a one-shot mandate of its own; of a bound
+     * context it keeps the trace id only. Any other request fails with {@link run.caracal.error.RoutingException} before
+     * anything is opened or minted, so that no credential goes elsewhere.
+     *
+     * <p>The platform mints for delegated sessions only, so the first call opens two sessions, each for the life of a mandate
+     * and two minutes more, and a delegation between them of exactly this resource and these scopes. All calls with the same
+     * resource, scopes, labels, time to live and user share them, also those of other clients made by this method; they are
+     * replaced before they end, or when the platform says that they have, and ended with this client. At most 16 such pairs
+     * are kept; the least recently used one goes first.
+     *
+     * @param resource the resource identifier
+     * @param scopes what the calls need; none for those of the configuration
+     * @param options labels, time to live of the mandates, and the user for whom the calls are made
+     * @return the policy, good for as long as this client
+     * @throws IllegalArgumentException if the resource or a scope is none
+     * @throws ConfigurationException without a client secret, or when no scopes are known
+     */
+    public OutboundPolicy applicationTransport(String resource, List<String> scopes, ApplicationOptions options) {
+        String id = DelegationSpec.requireResource(resource, "resource");
+        List<String> given = requireScopesIfAny(scopes);
+        List<String> wanted = given.isEmpty() ? config.scopesOf(id) : given;
+        if (wanted.isEmpty()) {
+            throw Mandates.noScopes(id);
+        }
+        mandates.requireCredentials();
+        outbound.vouch(id);
+        MandateOptions minting = MandateOptions.defaults();
+        return outbound.application(
+                new ApplicationAuthority.Need(
+                        id,
+                        wanted,
+                        options.labels(),
+                        options.ttl().orElse(ApplicationAuthority.MANDATE_TTL),
+                        options.subjectAuthorityRecordId().orElse(null)),
+                options.ttl().map(minting::withTtl).orElse(minting),
+                () -> disposed);
+    }
+
+    /**
      * Adds a listener for {@link #events()}. What it throws is logged, and how long it takes disturbs no operation; all
      * listeners share one thread, so a slow one delays the others.
      *
@@ -879,8 +988,7 @@ public final class Caracal implements Disposable {
                 ? transport.disposeLater().onErrorResume(e -> {
                     log.warn("The HTTP transport could not be released in good order: {}", e.getMessage());
                     return Mono.empty();
-                })
-                : Mono.empty();
+                });
         return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
     }
 

@@ -16,6 +16,7 @@ public final class Mandate {
     private final List<String> scopes;
     private final String agentSessionId;
     private final String delegationEdgeId;
+    private final String requestId;
     private final long ends;
     private final Scheduler clock;
 
@@ -25,6 +26,7 @@ public final class Mandate {
             List<String> scopes,
             String agentSessionId,
             String delegationEdgeId,
+            String requestId,
             long ends,
             Scheduler clock) {
         this.value = value;
@@ -32,6 +34,7 @@ public final class Mandate {
         this.scopes = List.copyOf(scopes);
         this.agentSessionId = agentSessionId;
         this.delegationEdgeId = delegationEdgeId;
+        this.requestId = requestId;
         this.ends = ends;
         this.clock = clock;
     }
@@ -100,10 +103,20 @@ public final class Mandate {
         return delegationEdgeId;
     }
 
+    /**
+     * The id under which it was asked for, a new one for each mandate. Send it as {@code X-Request-Id} with the call, so that
+     * one id joins mint, use and call in the audit log.
+     *
+     * @return the id
+     */
+    public String requestId() {
+        return requestId;
+    }
+
     /** Never shows the bearer (DESIGN C4). */
     @Override
     public String toString() {
         return "Mandate[***, resource=" + resource + ", scopes=" + scopes + ", agentSessionId=" + agentSessionId
-                + ", delegationEdgeId=" + delegationEdgeId + "]";
+                + ", delegationEdgeId=" + delegationEdgeId + ", requestId=" + requestId + "]";
     }
 }

@@ -46,14 +46,19 @@ public final class MandateOptions {
      * @throws IllegalArgumentException if it is outside
      */
     public MandateOptions withTtl(Duration ttl) {
-        if (!ttl.equals(ttl.truncatedTo(ChronoUnit.SECONDS))
-                || ttl.compareTo(MIN_TTL) < 0
-                || ttl.compareTo(MAX_TTL) > 0) {
-            throw new IllegalArgumentException("ttl must be whole seconds, from " + MIN_TTL.toSeconds()
-                    + " (the Gateway refuses a mandate that is about to end) to " + MAX_TTL.toSeconds() + ", not "
-                    + ttl);
+        return new MandateOptions(requireTtl(ttl), approvalId, labels);
+    }
+
+    static Duration requireTtl(Duration ttl) {
+        return requireTtl(ttl, MIN_TTL, " (the Gateway refuses a mandate that is about to end)");
+    }
+
+    static Duration requireTtl(Duration ttl, Duration min, String why) {
+        if (!ttl.equals(ttl.truncatedTo(ChronoUnit.SECONDS)) || ttl.compareTo(min) < 0 || ttl.compareTo(MAX_TTL) > 0) {
+            throw new IllegalArgumentException("ttl must be whole seconds, from " + min.toSeconds() + why + " to "
+                    + MAX_TTL.toSeconds() + ", not " + ttl);
         }
-        return new MandateOptions(ttl, approvalId, labels);
+        return ttl;
     }
 
     /**

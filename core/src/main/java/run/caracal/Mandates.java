@@ -1,5 +1,6 @@
 package run.caracal;
 
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
@@ -7,6 +8,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.ConfigurationException;
 import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.internal.control.StsClient;
@@ -18,12 +20,19 @@ final class Mandates {
     private final CaracalConfig config;
     private final StsClient sts;
     private final AuthorityOnDemand onDemand;
+    private final ApplicationAuthority ofApplication;
     private final Scheduler timer;
 
-    Mandates(CaracalConfig config, StsClient sts, AuthorityOnDemand onDemand, Scheduler timer) {
+    Mandates(
+            CaracalConfig config,
+            StsClient sts,
+            AuthorityOnDemand onDemand,
+            ApplicationAuthority ofApplication,
+            Scheduler timer) {
         this.config = config;
         this.sts = sts;
         this.onDemand = onDemand;
+        this.ofApplication = ofApplication;
         this.timer = timer;
     }
 
@@ -85,9 +94,7 @@ final class Mandates {
      * @throws DelegationException when the session was given nothing
      */
     void requireMintable(CaracalContext bound) {
-        if (config.clientSecret().isEmpty()) {
-            throw StsClient.noCredentials();
-        }
+        requireCredentials();
         CaracalContext own = current(bound.own());
         if (own.envelope().delegationEdgeId() == null && (own.session() == null || holdsNothing(own))) {
             throw new DelegationException(
@@ -96,6 +103,26 @@ final class Mandates {
                             + " was given nothing of its parent's authority, and obtains"
                             + " none, so nothing was sent. Give it a part with Grant.narrow, or make the call in its parent");
         }
+    }
+
+    /**
+     * Checks that there is something to mint with.
+     *
+     * @throws run.caracal.error.ConfigurationException without a client secret
+     */
+    void requireCredentials() {
+        if (config.clientSecret().isEmpty()) {
+            throw StsClient.noCredentials();
+        }
+    }
+
+    /** The error of a call to a resource whose scopes nobody has said. */
+    static ConfigurationException noScopes(String resource) {
+        return new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "scopes",
+                "not set for " + resource,
+                "a mandate is minted for scopes and none are known; name them, or configure them with "
+                        + "CARACAL_RESOURCE_SCOPES or scopes of the credential in the profile")));
     }
 
     private static boolean holdsNothing(CaracalContext own) {
@@ -115,22 +142,56 @@ final class Mandates {
         return session != null && own.authority() instanceof Authority.Spawned ? session.context() : own;
     }
 
-    /** Mints a mandate: one attempt. */
-    Mono<Minted> mint(CaracalContext bound, String resource, List<String> scopes, MandateOptions options) {
+    /** Mints a mandate for a session: one attempt. */
+    Mono<Minted> mint(
+            CaracalContext bound, String resource, List<String> scopes, MandateOptions options, String requestId) {
         return Mono.defer(() -> {
             requireMintable(bound);
             CaracalContext own = current(bound.own());
             Session session = own.session();
             if (own.envelope().delegationEdgeId() != null || session == null) {
-                return mint(own.envelope(), resource, scopes, options);
+                return mint(own.envelope(), resource, scopes, options, requestId);
             }
-            return onDemand.obtain(session, resource, scopes, options.labels())
-                    .flatMap(held -> mint(held.envelope(), resource, scopes, options)
-                            .doOnError(AuthorityOnDemand::isGone, gone -> held.refused()));
+            return onDemand.obtain(session, resource, scopes, options.labels(), null)
+                    .flatMap(held -> mint(held, resource, scopes, options, requestId));
         });
     }
 
-    private Mono<Minted> mint(Envelope acting, String resource, List<String> scopes, MandateOptions options) {
+    /** Mints a mandate for the application itself, whatever session is bound: one attempt. */
+    Mono<Minted> mintAsApplication(ApplicationAuthority.Need need, MandateOptions options, String requestId) {
+        return Mono.defer(() -> {
+            requireCredentials();
+            return ofApplication
+                    .obtain(need)
+                    .flatMap(held -> mint(held, need.resource(), need.scopes(), options, requestId));
+        });
+    }
+
+    /** Exchanges a user's identity token: one attempt. */
+    Mono<FederatedSubject> federate(String idToken, @Nullable Duration ttl) {
+        return Mono.defer(() -> {
+            long asked = timer.now(TimeUnit.NANOSECONDS);
+            return sts.federate(idToken, ttl)
+                    .map(user -> new FederatedSubject(
+                            user.token(),
+                            user.authorityRecordId(),
+                            asked + user.lifetime().toNanos(),
+                            timer));
+        });
+    }
+
+    private Mono<Minted> mint(
+            AuthorityOnDemand.Held held,
+            String resource,
+            List<String> scopes,
+            MandateOptions options,
+            String requestId) {
+        return mint(held.envelope(), resource, scopes, options, requestId)
+                .doOnError(AuthorityOnDemand::isGone, gone -> held.refused());
+    }
+
+    private Mono<Minted> mint(
+            Envelope acting, String resource, List<String> scopes, MandateOptions options, String requestId) {
         return Mono.defer(() -> {
             String session = Objects.requireNonNull(acting.agentSessionId());
             String edge = Objects.requireNonNull(acting.delegationEdgeId());
@@ -141,7 +202,8 @@ final class Mandates {
                             session,
                             edge,
                             options.ttl().orElse(null),
-                            options.approvalId().orElse(null)))
+                            options.approvalId().orElse(null),
+                            requestId))
                     .map(minted -> new Minted(
                             new Mandate(
                                     minted.value(),
@@ -149,6 +211,7 @@ final class Mandates {
                                     scopes,
                                     session,
                                     edge,
+                                    requestId,
                                     asked + minted.lifetime().toNanos(),
                                     timer),
                             acting));

@@ -5,6 +5,7 @@ import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -40,6 +41,9 @@ final class Outbound {
     private static final String AUTHORIZATION = "Authorization";
     static final String RESOURCE = "X-Caracal-Resource";
     static final String REQUEST_ID = "X-Request-Id";
+
+    /** What the Gateway takes as a request id; it replaces what is none. */
+    private static final Pattern REQUEST_IDS = Pattern.compile("[\\x21-\\x7e]{1,128}");
 
     /** How many origins are remembered, so that each is warned about once; those beyond are not warned about. */
     private static final int MAX_WARNED_ORIGINS = 1_000;
@@ -85,14 +89,51 @@ final class Outbound {
     }
 
     OutboundPolicy policy(TransportOptions options, BooleanSupplier closed) {
+        return policy(options, null, closed);
+    }
+
+    /**
+     * The policy of a decorated client.
+     *
+     * @param approvalId the approval that each mandate presents, or {@code null}
+     */
+    OutboundPolicy policy(TransportOptions options, @Nullable String approvalId, BooleanSupplier closed) {
         Propagation propagation = options.propagation().or(config::propagation).orElse(null);
+        MandateOptions plain = MandateOptions.defaults().withLabels(options.labels());
+        MandateOptions minting = approvalId == null ? plain : plain.withApprovalId(approvalId);
+        return guarded(
+                closed, (url, resource, context) -> resolve(propagation, options, minting, url, resource, context));
+    }
+
+    /**
+     * The policy of calls that the application makes itself, to one resource and to nothing else.
+     *
+     * @param need what it acts with
+     * @param options what is asked for with each mandate
+     */
+    OutboundPolicy application(ApplicationAuthority.Need need, MandateOptions options, BooleanSupplier closed) {
+        return guarded(closed, (url, named, context) -> {
+            Route route = router.route(url, null);
+            boolean fits = route instanceof Route.Rewritten rewritten
+                    ? rewritten.resource().equals(need.resource())
+                    : route instanceof Route.AtGateway;
+            if (!fits || (named != null && !named.isEmpty() && !named.equals(need.resource()))) {
+                throw new RoutingException("An application transport calls " + need.resource()
+                        + " and nothing else, so nothing was sent. Call an address under its bound prefix, or one of "
+                        + "gatewayRequest(...) for it, and use another client for the rest");
+            }
+            return asApplication(route, need, options, context);
+        });
+    }
+
+    private OutboundPolicy guarded(BooleanSupplier closed, OutboundPolicy policy) {
         return (url, resource, context) -> {
             try {
                 if (closed.getAsBoolean()) {
                     return Mono.error(Caracal.closed());
                 }
                 // A caller's onErrorContinue must not turn a refusal into nothing.
-                Mono<OutboundCall> decided = resolve(propagation, options, url, resource, context);
+                Mono<OutboundCall> decided = policy.resolve(url, resource, context);
                 return (events.isHeard() ? decided.map(call -> heard(call, context)) : decided).onErrorStop();
             } catch (CaracalException refused) {
                 return Mono.error(refused);
@@ -109,6 +150,7 @@ final class Outbound {
     private Mono<OutboundCall> resolve(
             @Nullable Propagation chosen,
             TransportOptions options,
+            MandateOptions minting,
             String url,
             @Nullable String resource,
             ContextView context) {
@@ -142,20 +184,45 @@ final class Outbound {
             // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go
             // (H1).
             boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
-            return Mono.just(call(route, url, envelope, null, mayGo ? inbound : null));
+            return Mono.just(call(route, url, envelope, null, mayGo ? inbound : null, requestId(context)));
         }
         if (!(route instanceof Route.PassThrough)) {
             String target = target(route, resource, options, bound);
             List<String> scopes = target == null ? List.of() : scopes(options, bound, target);
             if (target != null && !scopes.isEmpty()) {
-                return minted(route, target, scopes, options, bound);
+                requireKnown(target);
+                return bound == null || !bound.hasAgentSession()
+                        ? asApplication(
+                                route,
+                                new ApplicationAuthority.Need(
+                                        target, scopes, options.labels(), ApplicationAuthority.MANDATE_TTL, null),
+                                minting,
+                                context)
+                        : inSession(route, target, scopes, minting, bound, context);
+            }
+            if (target != null && minting.approvalId().isPresent()) {
+                throw Mandates.noScopes(target);
             }
         }
+        String requestId = requestId(context);
         AccessToken token = tokens.peek();
         if (token != null) {
-            return Mono.just(call(route, url, envelope, token, token.value()));
+            return Mono.just(call(route, url, envelope, token, token.value(), requestId));
         }
-        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.value()));
+        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.value(), requestId));
+    }
+
+    /** The id that the caller has given the request, as far as it is known by now and an id at all. */
+    private static @Nullable String requestId(ContextView context) {
+        return context.getOrDefault(OutboundPolicy.REQUEST_ID, null) instanceof String id
+                        && REQUEST_IDS.matcher(id).matches()
+                ? id
+                : null;
+    }
+
+    private static String requestIdOfMint(ContextView context) {
+        String given = requestId(context);
+        return given == null ? TraceParent.newTraceId() : given;
     }
 
     /**
@@ -187,30 +254,43 @@ final class Outbound {
         return options.scopes().isEmpty() ? mandates.scopes(bound, resource) : options.scopes();
     }
 
-    /** A request with a mandate of its own: minted for each resolution, and good for one request. */
-    private Mono<OutboundCall> minted(
+    /** A request of a session with a mandate of its own: minted for each resolution, and good for one request. */
+    private Mono<OutboundCall> inSession(
             Route route,
             String resource,
             List<String> scopes,
-            TransportOptions options,
-            @Nullable CaracalContext bound) {
-        requireKnown(resource);
-        if (bound == null || !bound.hasAgentSession()) {
-            throw new NoContextException(
-                    "A request with scopes needs a session that acts, and none is bound in the Reactor Context, so "
-                            + "nothing was sent. Make the call inside spawn(...), or bind a context with bind(context, publisher)");
-        }
+            MandateOptions minting,
+            CaracalContext bound,
+            ContextView context) {
         mandates.requireMintable(bound);
-        return mandates.mint(bound, resource, scopes, MandateOptions.defaults().withLabels(options.labels()))
+        return mandates.mint(bound, resource, scopes, minting, requestIdOfMint(context))
                 .map(minted -> {
-                    String bearer = minted.mandate().value();
                     Envelope acting =
                             bound.isElsewhere() ? minted.envelope().inTraceOf(bound.envelope()) : minted.envelope();
                     return route instanceof Route.Rewritten rewritten
-                            ? new Identified(rewritten.url(), resource, resource, true, acting, null, bearer)
-                            : new Identified(
-                                    ((Route.AtGateway) route).url(), null, resource, true, acting, null, bearer);
+                            ? call(rewritten.url(), resource, minted.mandate(), acting)
+                            : call(((Route.AtGateway) route).url(), null, minted.mandate(), acting);
                 });
+    }
+
+    /** A request of the application itself with a mandate of its own, in the trace of what is bound. */
+    private Mono<OutboundCall> asApplication(
+            Route route, ApplicationAuthority.Need need, MandateOptions minting, ContextView context) {
+        mandates.requireCredentials();
+        CaracalContext bound = CaracalContext.find(context);
+        Envelope around = bound == null ? Envelope.EMPTY : bound.envelope().traceOnly();
+        String url = route instanceof Route.Rewritten rewritten ? rewritten.url() : ((Route.AtGateway) route).url();
+        return mandates.mintAsApplication(need, minting, requestIdOfMint(context))
+                .map(minted -> call(
+                        url,
+                        need.resource(),
+                        minted.mandate(),
+                        minted.envelope().inTraceOf(around)));
+    }
+
+    private OutboundCall call(String url, @Nullable String resource, Mandate mandate, Envelope envelope) {
+        return new Identified(
+                url, resource, mandate.resource(), true, envelope, null, mandate.value(), mandate.requestId());
     }
 
     /** The bound context, when a call may be made under it. */
@@ -237,26 +317,27 @@ final class Outbound {
             }
             return Envelope.EMPTY;
         }
-        Session session = context.session();
-        if (session != null && session.hasEnded()) {
-            throw new ClosedException("The agent session " + context.agentSessionId()
-                    + " has ended, so nothing was sent; calls belong inside the work of the session");
-        }
         return context.present().envelope();
     }
 
     private OutboundCall call(
-            Route route, String url, Envelope envelope, @Nullable AccessToken token, @Nullable String bearer) {
+            Route route,
+            String url,
+            Envelope envelope,
+            @Nullable AccessToken token,
+            @Nullable String bearer,
+            @Nullable String requestId) {
         if (route instanceof Route.Rewritten rewritten) {
             if (token != null) {
                 requireCovered(token, rewritten.resource());
             }
-            return new Identified(rewritten.url(), rewritten.resource(), null, true, envelope, token, bearer);
+            return new Identified(
+                    rewritten.url(), rewritten.resource(), null, true, envelope, token, bearer, requestId);
         }
         if (route instanceof Route.AtGateway at) {
-            return new Identified(at.url(), null, null, true, envelope, token, bearer);
+            return new Identified(at.url(), null, null, true, envelope, token, bearer, requestId);
         }
-        return new Identified(url, null, null, false, envelope, token, bearer);
+        return new Identified(url, null, null, false, envelope, token, bearer, requestId);
     }
 
     /**
@@ -340,6 +421,7 @@ final class Outbound {
         private final @Nullable AccessToken token;
         private final @Nullable String mintedFor;
         private final @Nullable String bearer;
+        private final @Nullable String requestId;
         private final AtomicBoolean used = new AtomicBoolean();
 
         /**
@@ -347,6 +429,7 @@ final class Outbound {
          *
          * @param mintedFor the resource of the one-shot mandate that is the bearer; {@code null} when it is the token
          * @param bearer the bearer; {@code null} for a request to elsewhere that may not have the one of its caller
+         * @param requestId the id that the request gets unless the caller sets one; {@code null} for a fresh one
          */
         Identified(
                 String url,
@@ -355,7 +438,9 @@ final class Outbound {
                 boolean gateway,
                 Envelope envelope,
                 @Nullable AccessToken token,
-                @Nullable String bearer) {
+                @Nullable String bearer,
+                @Nullable String requestId) {
+            this.requestId = requestId;
             this.mintedFor = mintedFor;
             this.bearer = bearer;
             this.url = url;
@@ -393,7 +478,7 @@ final class Outbound {
             }
             envelope.encode(headers);
             if (headers.getAll(REQUEST_ID).isEmpty()) {
-                headers.set(REQUEST_ID, TraceParent.newTraceId());
+                headers.set(REQUEST_ID, requestId == null ? TraceParent.newTraceId() : requestId);
             }
         }
 

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -86,7 +87,7 @@ final class Sessions {
                     Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .one(
-                                    lifecycle(options, plan, bound),
+                                    lifecycle(options, plan, bound, true),
                                     session -> settled(session, options, plan)
                                             .then(Mono.defer(() -> started(session)
                                                     .then(Mono.<T>defer(() -> work.apply(session.context())))
@@ -103,13 +104,19 @@ final class Sessions {
                     Plan plan = grants.plan(options.grant(), options.labels(), parent);
                     return scope(parent)
                             .<Session, T>many(
-                                    lifecycle(options, plan, bound),
+                                    lifecycle(options, plan, bound, true),
                                     session -> settled(session, options, plan)
                                             .thenMany(Flux.defer(() -> started(session)
                                                     .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
                                                     .contextWrite(bound(session)))));
                 })
                 .onErrorStop();
+    }
+
+    /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */
+    <A> Mono<A> handOver(SpawnOptions options, BiFunction<Session, Mono<Void>, A> handle) {
+        return Mono.defer(() -> scope.handOver(
+                lifecycle(options, grants.plan(options.grant(), options.labels(), null), null, false), handle));
     }
 
     private @Nullable CaracalContext bound(SpawnOptions options, @Nullable CaracalContext bound) {
@@ -157,11 +164,12 @@ final class Sessions {
         return session == null ? scope : session.children();
     }
 
-    private Lifecycle<Session> lifecycle(SpawnOptions options, Plan plan, @Nullable CaracalContext bound) {
+    private Lifecycle<Session> lifecycle(
+            SpawnOptions options, Plan plan, @Nullable CaracalContext bound, boolean hooked) {
         Duration budget = options.closeTimeout().orElse(config.closeTimeout());
         return new Lifecycle<>(
                 abandoned -> open(options, plan, bound, abandoned),
-                session -> end(session, budget, true, terminate(session, null)),
+                session -> end(session, budget, hooked, terminate(session, null)),
                 error -> budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 this::report);

@@ -3,22 +3,20 @@ package run.caracal;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.tuple;
+import static run.caracal.Calls.assertFails;
+import static run.caracal.Calls.form;
+import static run.caracal.Calls.headers;
+import static run.caracal.Calls.resolve;
 import static run.caracal.test.FakePlatform.BILLING;
 import static run.caracal.test.FakePlatform.GATEWAY;
 import static run.caracal.test.FakePlatform.LIMIT;
 
-import java.net.URLDecoder;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.TreeMap;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Flux;
@@ -26,7 +24,6 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ApprovalRequiredException;
-import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.CoordinatorException;
@@ -39,7 +36,6 @@ import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundCall;
-import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
@@ -59,16 +55,6 @@ class MandateTest {
         assertThat(platform.live()).isEmpty();
     }
 
-    private static Map<String, String> form(HttpRequest request) {
-        return Stream.of(FakePlatform.body(request).split("&"))
-                .map(field -> field.split("=", 2))
-                .collect(Collectors.toMap(
-                        field -> field[0],
-                        field -> URLDecoder.decode(field[1], StandardCharsets.UTF_8),
-                        (a, b) -> a + " " + b,
-                        TreeMap::new));
-    }
-
     private List<HttpRequest> mints() {
         return platform.requests(FakePlatform::isMint);
     }
@@ -82,49 +68,9 @@ class MandateTest {
                 parent -> caracal.spawn(SpawnOptions.builder().grant(narrowed()).build(), child -> work));
     }
 
-    private static Map<String, String> headers(OutboundCall call, String... set) {
-        Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
-        for (int i = 0; i < set.length; i += 2) {
-            headers.put(set[i], set[i + 1]);
-        }
-        call.edit(new OutboundHeaders() {
-            @Override
-            public List<String> getAll(String name) {
-                String value = headers.get(name);
-                return value == null ? List.of() : List.of(value);
-            }
-
-            @Override
-            public void set(String name, String value) {
-                headers.put(name, value);
-            }
-
-            @Override
-            public void remove(String name) {
-                headers.remove(name);
-            }
-        });
-        return headers;
-    }
-
-    private static Mono<OutboundCall> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
-        return Mono.deferContextual(view -> policy.resolve(url, resource, view));
-    }
-
     private static Mono<String> bearer(OutboundPolicy policy) {
         return resolve(policy, CHARGE, null)
                 .map(call -> Objects.requireNonNull(headers(call).get("Authorization")));
-    }
-
-    private static <T> void assertFails(Mono<T> mono, Class<? extends CaracalException> type, String... words) {
-        StepVerifier.create(mono)
-                .expectErrorSatisfies(e -> {
-                    assertThat(e).isInstanceOf(type);
-                    for (String word : words) {
-                        assertThat(e).hasMessageContaining(word);
-                    }
-                })
-                .verify(LIMIT);
     }
 
     @Test
@@ -303,6 +249,36 @@ class MandateTest {
         assertThat(mints()).hasSize(3);
     }
 
+    /** One id joins mint and call in the audit log; an id that the caller has given early is that of both. */
+    @Test
+    void mintAndCallHaveOneRequestId() {
+        Map<String, String> own = headers(Objects.requireNonNull(
+                inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT)));
+        assertThat(own.get("X-Request-Id")).isNotBlank().isEqualTo(FakePlatform.header(mints().get(0), "X-Request-Id"));
+        // Set too late for the mint, the caller's stays nevertheless.
+        OutboundCall late = Objects.requireNonNull(
+                inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT));
+        assertThat(headers(late, "X-Request-Id", "mine")).containsEntry("X-Request-Id", "mine");
+        Map<String, String> early = headers(Objects.requireNonNull(inNarrowed(resolve(caracal.outbound(), CHARGE, null)
+                        .contextWrite(view -> view.put(OutboundPolicy.REQUEST_ID, "early")))
+                .block(LIMIT)));
+        assertThat(early).containsEntry("X-Request-Id", "early");
+        assertThat(FakePlatform.header(mints().get(2), "X-Request-Id")).isEqualTo("early");
+        for (String none : List.of("a b", "x".repeat(129), "")) {
+            Map<String, String> replaced =
+                    headers(Objects.requireNonNull(inNarrowed(resolve(caracal.outbound(), CHARGE, null)
+                                    .contextWrite(view -> view.put(OutboundPolicy.REQUEST_ID, none)))
+                            .block(LIMIT)));
+            assertThat(replaced.get("X-Request-Id")).matches("[0-9a-f]{32}");
+        }
+        assertThat(mints())
+                .extracting(m -> FakePlatform.header(m, "X-Request-Id"))
+                .doesNotHaveDuplicates();
+        Mandate byHand = Objects.requireNonNull(
+                inNarrowed(caracal.mintMandate(RESOURCE, "a")).block(LIMIT));
+        assertThat(byHand.requestId()).isEqualTo(FakePlatform.header(mints().get(6), "X-Request-Id"));
+    }
+
     @Test
     void h4_aMandateIsGoodForOneRequest() {
         OutboundCall call = Objects.requireNonNull(
@@ -321,8 +297,6 @@ class MandateTest {
         assertThat(headers(other)).containsEntry("Authorization", "Bearer token-1");
         assertThat(mints()).isEmpty();
         assertFails(resolve(policy, CHARGE, null), NoContextException.class);
-        assertFails(
-                resolve(caracal.outbound(scoped.withAsApplication()), CHARGE, null), NoContextException.class, "spawn");
         assertFails(
                 inNarrowed(resolve(policy, GATEWAY + "/x", "resource://unknown")),
                 RoutingException.class,

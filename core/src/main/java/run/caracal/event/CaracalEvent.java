@@ -57,6 +57,14 @@ public interface CaracalEvent {
     record GatewayCall(String resource, Completion completion) implements CaracalEvent {}
 
     /**
+     * A user's identity token was exchanged, or refused.
+     *
+     * @param authorityRecordId the user's authority record; {@code null} when it was refused
+     * @param completion how it ended
+     */
+    record SubjectFederated(@Nullable String authorityRecordId, Completion completion) implements CaracalEvent {}
+
+    /**
      * A wait for a person's approval ended.
      *
      * @param approvalId the approval

@@ -10,6 +10,12 @@ import reactor.util.context.ContextView;
  */
 @FunctionalInterface
 public interface OutboundPolicy {
+    /**
+     * The key under which the Context that {@link #resolve} is given holds the {@code X-Request-Id} that the caller has set,
+     * a String, when that is known by then. A mandate is asked for under the same id, so that one id joins the whole call in
+     * the audit log.
+     */
+    String REQUEST_ID = "caracal.request-id";
 
     /**
      * Resolves the identity of one request. Call it once for each subscription and each attempt, with the subscriber's

@@ -91,7 +91,12 @@ public final class CaracalExchangeFilter {
                                 + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
             }
             Mono<OutboundExchange> resolved = OutboundExchange.resolve(
-                    policy, url, request.headers().getFirst("X-Caracal-Resource"), context, false);
+                    policy,
+                    url,
+                    request.headers().getFirst("X-Caracal-Resource"),
+                    request.headers().getFirst("X-Request-Id"),
+                    context,
+                    false);
             return resolved instanceof Callable<?> known
                     ? send(request, next, exchange(known))
                     : resolved.flatMap(exchange -> send(request, next, exchange));

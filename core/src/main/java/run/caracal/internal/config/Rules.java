@@ -46,6 +46,13 @@ public final class Rules {
     private static final Pattern TOKEN = Pattern.compile("[\\x21-\\x7e]+");
     private static final double MILLIS = 1000.0;
 
+    /** How far the platform lets the clocks of identity providers be off. */
+    private static final double CLOCK_TOLERANCE_SECONDS = 60;
+
+    private static final String NO_TOKEN =
+            "holds a blank, a line break or another character that no token has: was it copied with too much?";
+    private static final String UNSIGNED = "uses alg \"none\": unsigned tokens are never valid; give one that ";
+
     private Rules() {}
 
     /** The identifier of a zone or an application. */
@@ -116,14 +123,31 @@ public final class Rules {
         return null;
     }
 
+    /** An identity token of a user, about to be presented; the platform tolerates a clock that is a little off. */
+    public static @Nullable String idToken(String value, Clock clock) {
+        if (!TOKEN.matcher(value).matches()) {
+            return NO_TOKEN;
+        }
+        JwtClaims claims = JwtClaims.read(value);
+        if (!claims.isComplete()) {
+            return "is no identity token: it must be a signed JSON Web Token whose claims have an exp";
+        }
+        if (claims.isUnsigned()) {
+            return UNSIGNED + "the user's identity provider signed";
+        }
+        return claims.isExpiredAt(clock.millis() / MILLIS - CLOCK_TOLERANCE_SECONDS)
+                ? "has expired, or its exp claim is no point in time: have the user sign in again"
+                : null;
+    }
+
     /** A static token. */
     public static @Nullable String subjectToken(String value, Clock clock) {
         if (!TOKEN.matcher(value).matches()) {
-            return "holds a blank, a line break or another character that no token has: was it copied with too much?";
+            return NO_TOKEN;
         }
         JwtClaims claims = JwtClaims.read(value);
         if (claims.isUnsigned()) {
-            return "uses alg \"none\": unsigned tokens are never valid; give one that the platform minted";
+            return UNSIGNED + "the platform minted";
         }
         if (claims.isExpiredAt(clock.millis() / MILLIS)) {
             return "is expired, or its exp claim is no point in time: get a fresh token before the start";

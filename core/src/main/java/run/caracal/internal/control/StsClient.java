@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -20,6 +21,7 @@ import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.Ids;
 import run.caracal.internal.config.Rules;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.token.JwtClaims;
@@ -90,7 +92,10 @@ public final class StsClient implements TokenCache.Source {
     }
 
     private Mono<Exchanged> exchange(String secret, List<String> resources) {
-        return granted(TokenForm.application(credentials(secret), resources, null), List.of(TokenForm.LIFECYCLE_SCOPE))
+        return granted(
+                        TokenForm.application(credentials(secret), resources, null),
+                        List.of(TokenForm.LIFECYCLE_SCOPE),
+                        null)
                 .map(token -> {
                     List<String> granted = token.targetResources();
                     return new Exchanged(
@@ -107,6 +112,7 @@ public final class StsClient implements TokenCache.Source {
      * @param delegationEdgeId the delegation under which it acts
      * @param ttl how long it lives; {@code null} for the platform's own default
      * @param approvalId the approval that is presented, or {@code null}
+     * @param requestId the id under which it is asked for: that of the call it is for
      */
     public record Mint(
             String resource,
@@ -114,7 +120,8 @@ public final class StsClient implements TokenCache.Source {
             String agentSessionId,
             String delegationEdgeId,
             @Nullable Duration ttl,
-            @Nullable String approvalId) {}
+            @Nullable String approvalId,
+            String requestId) {}
 
     /**
      * A one-shot mandate.
@@ -136,7 +143,7 @@ public final class StsClient implements TokenCache.Source {
      * @return the mandate; {@link run.caracal.error.ApprovalRequiredException} when a person has to approve first
      */
     public Mono<Minted> mint(Mint mint) {
-        Mono<Minted> minted = Mono.defer(() -> resolved(config.clientSecret().orElseThrow(StsClient::noCredentials)))
+        Mono<Minted> minted = secret(StsClient::noCredentials)
                 .flatMap(secret -> granted(
                         TokenForm.mandate(
                                 credentials(secret),
@@ -144,11 +151,10 @@ public final class StsClient implements TokenCache.Source {
                                 mint.resource(),
                                 mint.agentSessionId(),
                                 mint.delegationEdgeId(),
-                                mint.ttl() == null
-                                        ? null
-                                        : Math.toIntExact(mint.ttl().toSeconds()),
+                                seconds(mint.ttl()),
                                 mint.approvalId()),
-                        mint.scopes()))
+                        mint.scopes(),
+                        mint.requestId()))
                 .map(token -> {
                     if (!token.missingResources(List.of(mint.resource())).isEmpty()) {
                         throw new ProtocolException(
@@ -161,6 +167,58 @@ public final class StsClient implements TokenCache.Source {
                 CaracalEvent.MandateMinted.class,
                 minted,
                 (mandate, completion) -> new CaracalEvent.MandateMinted(mint.resource(), completion));
+    }
+
+    /**
+     * A user whom the platform knows now.
+     *
+     * @param token the user's own session mandate
+     * @param authorityRecordId the user's authority record
+     * @param lifetime how long the mandate lives from the instant it was asked for
+     */
+    public record Federated(String token, String authorityRecordId, Duration lifetime) {
+        @Override
+        public String toString() {
+            return "Federated[authorityRecordId=" + authorityRecordId + ", lifetime=" + lifetime + "]";
+        }
+    }
+
+    /**
+     * Exchanges a user's identity token: one attempt, nothing is kept.
+     *
+     * @param idToken the user's token
+     * @param ttl how long the mandate lives; {@code null} for the platform's own default
+     * @return the user's authority record and mandate
+     */
+    public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
+        Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
+                .flatMap(secret ->
+                        granted(TokenForm.federation(credentials(secret), idToken, seconds(ttl)), List.of(), null))
+                .map(token -> {
+                    String record = JwtClaims.text(token.accessToken(), "sid");
+                    if (record == null || !Ids.isValid(record)) {
+                        throw new ProtocolException(
+                                "STS",
+                                TOKEN_ROUTE,
+                                200,
+                                token.requestId(),
+                                "the token names no authority record in its claim sid");
+                    }
+                    return new Federated(token.accessToken(), record, lifetime(token));
+                });
+        return events.observe(
+                CaracalEvent.SubjectFederated.class,
+                federated,
+                (user, completion) ->
+                        new CaracalEvent.SubjectFederated(user == null ? null : user.authorityRecordId(), completion));
+    }
+
+    private static @Nullable Integer seconds(@Nullable Duration ttl) {
+        return ttl == null ? null : Math.toIntExact(ttl.toSeconds());
+    }
+
+    private Mono<String> secret(Supplier<ConfigurationException> none) {
+        return Mono.defer(() -> resolved(config.clientSecret().orElseThrow(none)));
     }
 
     /**
@@ -183,8 +241,8 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /** One attempt: an answer that is lost may be a token that was minted. */
-    private Mono<TokenResponse> granted(TokenForm form, List<String> scopes) {
-        HttpRequest request = requests.token(form, null, config.stsTimeout());
+    private Mono<TokenResponse> granted(TokenForm form, List<String> scopes, @Nullable String requestId) {
+        HttpRequest request = requests.token(form, requestId, config.stsTimeout());
         return transport
                 .exchange(request)
                 .switchIfEmpty(Mono.error(() -> Attempts.noAnswer(request)))
@@ -228,12 +286,21 @@ public final class StsClient implements TokenCache.Source {
      * @return the error, which names what to configure
      */
     public static ConfigurationException noCredentials() {
+        return noCredentials(
+                "a call with scopes needs a one-shot mandate, which is minted with", ", or configure no scopes");
+    }
+
+    private static ConfigurationException noCredentialsToFederate() {
+        return noCredentials("a user's identity token is exchanged together with", "");
+    }
+
+    private static ConfigurationException noCredentials(String why, String otherwise) {
         return new ConfigurationException(List.of(new ConfigurationException.Problem(
                 "clientSecret",
                 "not set",
-                "a call with scopes needs a one-shot mandate, which is minted with the client secret, and this "
-                        + "application only has a static token; set CARACAL_APP_CLIENT_SECRET or its _FILE, "
-                        + "app_client_secret in the profile, or clientSecret in the builder, or configure no scopes")));
+                why + " the client secret, and this application only has a static token; set "
+                        + "CARACAL_APP_CLIENT_SECRET or its _FILE, app_client_secret in the profile, or clientSecret in the "
+                        + "builder" + otherwise)));
     }
 
     /** What the answer says; else what the token itself says, by this machine's clock; else the token is used once. */

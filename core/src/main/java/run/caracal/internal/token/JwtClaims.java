@@ -54,6 +54,17 @@ public record JwtClaims(@Nullable String algorithm, OptionalDouble expiry) {
         return new JwtClaims(algorithm, expiry);
     }
 
+    /** Whether it has what every identity token has: a header that names an algorithm, and an expiry. */
+    public boolean isComplete() {
+        return algorithm != null && expiry.isPresent();
+    }
+
+    /** A claim that is a text, or {@code null}. */
+    public static @Nullable String text(String token, String claim) {
+        String[] parts = token.split("\\.", PARTS + 1);
+        return parts.length == PARTS && member(parts[1], claim) instanceof String text ? text : null;
+    }
+
     /** Whether the header says that nothing signs the token. */
     public boolean isUnsigned() {
         return algorithm != null && algorithm.strip().equalsIgnoreCase("none");

@@ -140,11 +140,15 @@ final class Hints {
             case "invalid_token" ->
                 text.startsWith("at least one resource")
                         ? "Name the resources of the application in CARACAL_RESOURCES or in [[credentials]] of the profile."
-                        : null;
+                        : text.startsWith("invalid subject_token") ? NOT_FEDERATED : null;
             case "approval_consumed" -> "The approval was used already: ask again without it, for a new one.";
             default -> null;
         };
     }
+
+    private static final String NOT_FEDERATED =
+            "The zone does not take this identity token: check that it was issued for the audience that the zone knows, by an"
+                    + " issuer that is registered there, and that it has not expired.";
 
     private static final String NO_DELEGATION =
             "A token for a call needs a session that a delegation was issued to: spawn it with Grant.narrow, naming the"
@@ -180,7 +184,7 @@ final class Hints {
             return "The chain of delegations is longer than the last one allows: a chain of two needs maxHops of 2 at the"
                     + " end and 3 at the start.";
         }
-        if (text.contains("inactive or expired") || text.contains("inactive or revoked")) {
+        if (text.contains(" inactive or ")) {
             return "The session or the delegation has ended: open a new one.";
         }
         if (text.startsWith("requested ttl exceeds")) {

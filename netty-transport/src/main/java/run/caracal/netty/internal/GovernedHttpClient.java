@@ -120,7 +120,7 @@ public final class GovernedHttpClient extends HttpClient {
         if (above != null && above.claimForGovernedClient()) {
             return Mono.just(above);
         }
-        return OutboundExchange.resolve(policy, url, defaults().resource, context, true);
+        return OutboundExchange.resolve(policy, url, defaults().resource, defaults().requestId, context, true);
     }
 
     /** What the configuration says about requests; read once, because reading it copies. */
@@ -128,11 +128,13 @@ public final class GovernedHttpClient extends HttpClient {
         private static final Pattern SCHEME = Pattern.compile("\\w+://");
 
         final @Nullable String resource;
+        final @Nullable String requestId;
         private final HttpClientConfig configuration;
 
         Defaults(HttpClientConfig configuration) {
             this.configuration = configuration;
             this.resource = configuration.headers().get("X-Caracal-Resource");
+            this.requestId = configuration.headers().get("X-Request-Id");
         }
 
         /** The address as Reactor Netty would send it, in full. */

@@ -13,6 +13,7 @@ import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
 import reactor.netty.Connection;
 import reactor.netty.http.client.HttpClientRequest;
+import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundCall;
@@ -67,17 +68,26 @@ public final class OutboundExchange {
      * @param policy the policy
      * @param url the absolute address as the caller gave it
      * @param resource the caller's resource, as far as it is known
+     * @param requestId the caller's request id, as far as it is known
      * @param context the subscriber's Context
      * @param governed whether a decorated client asks, whose own request it is then
      * @return the exchange, or the error that keeps the request from being sent; never empty
      */
     public static Mono<OutboundExchange> resolve(
-            OutboundPolicy policy, String url, @Nullable String resource, ContextView context, boolean governed) {
+            OutboundPolicy policy,
+            String url,
+            @Nullable String resource,
+            @Nullable String requestId,
+            ContextView context,
+            boolean governed) {
         OutboundExchange before = in(context, url);
         if (before != null) {
             before.superseded = true;
         }
-        Mono<OutboundCall> decision = policy.resolve(url, resource, context);
+        Mono<OutboundCall> decision = policy.resolve(
+                url,
+                resource,
+                requestId == null ? context : Context.of(context).put(OutboundPolicy.REQUEST_ID, requestId));
         if (decision instanceof Callable<?> known) {
             try {
                 return known.call() instanceof OutboundCall call
