@@ -28,6 +28,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.OperationListener;
+import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.http.InboundPolicy;
@@ -73,6 +74,8 @@ public final class Caracal implements Disposable {
     private final Approvals approvals;
     private final Outbound outbound;
     private final Inbound inbound;
+    private final TrafficTransport traffic;
+    private final Fetches fetches;
     private final Sessions sessions;
     private final Delegations delegations;
     private final Services services;
@@ -87,7 +90,11 @@ public final class Caracal implements Disposable {
         // What may throw comes before what would have to be released.
         this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
         this.ownsTransport = config.transport().isEmpty();
-        this.transport = config.transport().orElseGet(Caracal::findTransport);
+        HttpTransportProvider provider = config.transport()
+                .<HttpTransportProvider>map(given -> () -> given)
+                .orElseGet(Caracal::findTransport);
+        this.transport = provider.create();
+        this.traffic = new TrafficTransport(provider, ownsTransport, () -> disposed);
         Scheduler timer = Schedulers.parallel();
         HttpTransport heard = events.heard(transport);
         StsClient sts = new StsClient(config, heard, events);
@@ -101,6 +108,7 @@ public final class Caracal implements Disposable {
         this.approvals = new Approvals(sts, events, timer, () -> disposed);
         this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope(), events);
         this.inbound = new Inbound(config, events, sessions.scope());
+        this.fetches = new Fetches(outbound, traffic, () -> disposed);
         this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
         this.delegations =
                 new Delegations(config, coordinator, events, sessions.grants(), sessions.scope(), () -> disposed);
@@ -801,6 +809,33 @@ public final class Caracal implements Disposable {
     }
 
     /**
+     * Calls a protected resource through the Gateway, for those without a decorated client:
+     *
+     * <pre>{@code
+     * Mono<HttpResponse> receipt = caracal.spawn(session -> caracal.fetch(
+     *         FetchRequest.of("resource://billing-api", "/charge").withJson("{\"amount\": 1200}")));
+     * }</pre>
+     *
+     * <p>Who calls and with what is decided as for a decorated client. Each subscription is one call: nothing is repeated, no
+     * redirect is followed, and with scopes each has a mandate of its own. The answer is collected in memory. Calls share
+     * connections of their own, apart from those to the STS and the Coordinator, made at the first call and released with
+     * this client; a transport that the configuration was given carries them too. A cancellation aborts the call; the
+     * upstream may have acted on it.
+     *
+     * @param request what to call
+     * @return the answer, when its status is below 400, a redirect too; {@link run.caracal.error.GatewayException} for any
+     *     other status, which tells what the Gateway said from what the upstream said; {@link
+     *     run.caracal.error.NoContextException} outside a session, unless the request allows the application itself; {@link
+     *     run.caracal.error.TransportException} when no answer came in time or it is too large; or what the mandate met, as
+     *     for {@link #mintMandate(String, List, MandateOptions)}
+     * @throws IllegalArgumentException if the path cannot be used
+     */
+    public Mono<HttpResponse> fetch(FetchRequest request) {
+        return fetches.fetch(request, gatewayRequest(request.resource(), request.path()))
+                .onErrorStop();
+    }
+
+    /**
      * How a decorated client decides about outgoing requests, with every default.
      *
      * @return the policy, good for as long as this client
@@ -835,39 +870,6 @@ public final class Caracal implements Disposable {
                 .jwksUrl(new StsRequests(config.stsUrl()).jwks(config.zoneId()).toString())
                 .allowInsecureUrls(config.allowInsecureUrls() || !config.production())
                 .transport(transport);
-    }
-
-    /**
-     * Adds a hook that runs in every session after it was opened and before its work; hooks run in the order in which they
-     * were added, with the session bound. One that fails ends the session and fails the spawn (DESIGN S8).
-     *
-     * @param hook the hook
-     * @return removes the hook
-     */
-    public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
-        return sessions.onStart(Objects.requireNonNull(hook, "hook"));
-    }
-
-    /**
-     * Adds a hook that runs for every session before it is terminated, however its work ended; hooks run in the order in
-     * which they were added, with the session bound. One that fails is reported like a failing termination, which takes
-     * place all the same (DESIGN S8).
-     *
-     * @param hook the hook
-     * @return removes the hook
-     */
-    public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {
-        return sessions.onEnd(Objects.requireNonNull(hook, "hook"));
-    }
-
-    /**
-     * What this client does at the services, from the subscription on (DESIGN E5).
-     *
-     * @return a hot Flux, heard on a thread of the SDK; a subscriber that is too slow loses events; completes when the
-     *     client is closed
-     */
-    public Flux<CaracalEvent> events() {
-        return events.events();
     }
 
     /**
@@ -930,6 +932,39 @@ public final class Caracal implements Disposable {
     }
 
     /**
+     * Adds a hook that runs in every session after it was opened and before its work; hooks run in the order in which they
+     * were added, with the session bound. One that fails ends the session and fails the spawn (DESIGN S8).
+     *
+     * @param hook the hook
+     * @return removes the hook
+     */
+    public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
+        return sessions.onStart(Objects.requireNonNull(hook, "hook"));
+    }
+
+    /**
+     * Adds a hook that runs for every session before it is terminated, however its work ended; hooks run in the order in
+     * which they were added, with the session bound. One that fails is reported like a failing termination, which takes
+     * place all the same (DESIGN S8).
+     *
+     * @param hook the hook
+     * @return removes the hook
+     */
+    public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {
+        return sessions.onEnd(Objects.requireNonNull(hook, "hook"));
+    }
+
+    /**
+     * What this client does at the services, from the subscription on (DESIGN E5).
+     *
+     * @return a hot Flux, heard on a thread of the SDK; a subscriber that is too slow loses events; completes when the
+     *     client is closed
+     */
+    public Flux<CaracalEvent> events() {
+        return events.events();
+    }
+
+    /**
      * Adds a listener for {@link #events()}. What it throws is logged, and how long it takes disturbs no operation; all
      * listeners share one thread, so a slow one delays the others.
      *
@@ -984,9 +1019,11 @@ public final class Caracal implements Disposable {
     private Mono<Void> release() {
         disposed = true;
         tokens.dispose();
-        Mono<Void> released = ownsTransport
-                ? transport.disposeLater().onErrorResume(e -> {
-                    log.warn("The HTTP transport could not be released in good order: {}", e.getMessage());
+        Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
+        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.release())
+                .then()
+                .onErrorResume(e -> {
+                    log.warn("An HTTP transport could not be released in good order: {}", e.getMessage());
                     return Mono.empty();
                 });
         return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
@@ -997,7 +1034,7 @@ public final class Caracal implements Disposable {
     }
 
     /** The SDK's own class loader first: the thread's may belong to something else entirely (PITFALLS H6). */
-    private static HttpTransport findTransport() {
+    private static HttpTransportProvider findTransport() {
         if (Schedulers.isInNonBlockingThread()) {
             throw new IllegalStateException(
                     "Looking for an HTTP transport may block, and this thread must not; use Caracal.load(), or "
@@ -1009,7 +1046,7 @@ public final class Caracal implements Disposable {
             var provider =
                     ServiceLoader.load(HttpTransportProvider.class, loader).findFirst();
             if (provider.isPresent()) {
-                return provider.get().create();
+                return provider.get();
             }
         }
         throw new ConfigurationException(List.of(new ConfigurationException.Problem(

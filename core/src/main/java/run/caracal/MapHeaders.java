@@ -4,11 +4,16 @@ import java.util.List;
 import java.util.Map;
 import run.caracal.http.OutboundHeaders;
 
-/** A map, empty at first, into which headers are written. */
+/**
+ * Headers with one value each.
+ *
+ * @param headers the headers, changed in place; its names match as it has them match
+ */
 record MapHeaders(Map<String, String> headers) implements OutboundHeaders {
     @Override
     public List<String> getAll(String name) {
-        return List.of();
+        String value = headers.get(name);
+        return value == null ? List.of() : List.of(value);
     }
 
     @Override
@@ -19,5 +24,11 @@ record MapHeaders(Map<String, String> headers) implements OutboundHeaders {
     @Override
     public void remove(String name) {
         headers.remove(name);
+    }
+
+    /** Headers carry tokens. */
+    @Override
+    public String toString() {
+        return "MapHeaders";
     }
 }

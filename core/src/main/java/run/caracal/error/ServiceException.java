@@ -8,7 +8,8 @@ import org.jspecify.annotations.Nullable;
  * {@value Refusal#NO_CODE} when its answer has none (an outage page of a proxy, for instance); the HTTP status is always
  * kept.
  */
-public abstract sealed class ServiceException extends CaracalException permits StsException, CoordinatorException {
+public abstract sealed class ServiceException extends CaracalException
+        permits StsException, CoordinatorException, GatewayException {
     private static final long serialVersionUID = 1L;
 
     private final Refusal refusal;

@@ -18,7 +18,8 @@ public interface HttpTransport extends Disposable {
      * @param request what to send
      * @return the answer, whatever its status; a {@link run.caracal.error.TransportException} when there is none, when it
      *     takes longer than {@link HttpRequest#timeout()}, or when it is larger than
-     *     {@link HttpRequest#maxResponseBytes()}
+     *     {@link HttpRequest#maxResponseBytes()}; of a larger one with a status of 400 or more that much of its body is kept,
+     *     so that its status is not lost
      */
     Mono<HttpResponse> exchange(HttpRequest request);
 

@@ -6,12 +6,14 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.ObjectInputStream;
 import java.io.ObjectOutputStream;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
+import run.caracal.http.GatewayError;
 
 class ServiceExceptionTest {
 
@@ -33,6 +35,28 @@ class ServiceExceptionTest {
                         .onErrorResume(StsException.AccessDenied.class, e -> Mono.just(e.code())))
                 .expectNext("access_denied")
                 .verifyComplete();
+    }
+
+    /** Only the accessor shows the body, which may hold anything; what it gives is the caller's own. */
+    @Test
+    void ofAGatewaysAnswerTheBodyIsInNoMessage() throws Exception {
+        GatewayException error = new GatewayException(
+                GatewayError.Origin.UPSTREAM,
+                new Refusal(429, "upstream_status", "", "req-1", null),
+                null,
+                "secret".getBytes(StandardCharsets.UTF_8));
+        error.body()[0] = 'X';
+        assertThat(new String(error.body(), StandardCharsets.UTF_8)).isEqualTo("secret");
+        assertThat(error)
+                .hasMessage("The upstream answered 429 upstream_status. Request id: req-1.")
+                .hasToString(error.getClass().getName() + ": " + error.getMessage());
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        try (ObjectOutputStream out = new ObjectOutputStream(bytes)) {
+            out.writeObject(error);
+        }
+        try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
+            assertThat(((GatewayException) in.readObject()).origin()).isEqualTo(GatewayError.Origin.UPSTREAM);
+        }
     }
 
     /** PITFALLS E7. */

@@ -90,6 +90,11 @@ public final class FakePlatform implements HttpTransport {
         return isToken(request) && body(request).contains("agent_session_id=");
     }
 
+    /** A call of a protected resource. */
+    public static boolean isGateway(HttpRequest request) {
+        return request.uri().toString().startsWith(GATEWAY);
+    }
+
     public static boolean isApproval(HttpRequest request) {
         return request.uri().getPath().startsWith("/approvals/");
     }
@@ -248,7 +253,7 @@ public final class FakePlatform implements HttpTransport {
             ended.add(id);
             return new HttpResponse(204, Map.of(), new byte[0]);
         }
-        return answer(404, "{\"error\":\"not_found\"}");
+        return isGateway(request) ? answer(200, "{}") : answer(404, "{\"error\":\"not_found\"}");
     }
 
     private HttpResponse delegate(HttpRequest request) {

@@ -78,6 +78,7 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
     private static final Duration LOOP_SHUTDOWN_TIMEOUT = Duration.ofSeconds(5);
     private static final int MAX_LOOPS = 4;
+    private static final int FIRST_ERROR = 400;
 
     /** What the routes of the STS and the Coordinator are made of, besides ids. */
     private static final Set<String> ROUTES = Set.of(
@@ -317,16 +318,23 @@ public final class NettyHttpTransport implements HttpTransport {
             int limit = request.maxResponseBytes();
             HttpHeaders headers = response.responseHeaders();
             long announced = announced(headers);
-            if (announced > limit && !"HEAD".equals(request.method())) {
+            // The status of an error answer says more than that its page is large.
+            boolean cut = response.status().code() >= FIRST_ERROR;
+            if (announced > limit && !cut && !"HEAD".equals(request.method())) {
                 return Mono.error(TransportErrors.tooLarge(request));
             }
             int expected = announced < 0 || announced > limit ? 0 : (int) announced;
-            return content.collect(() -> new Collected(expected), (collected, buffer) -> {
-                        if (!collected.add(buffer, limit)) {
+            Collected collected = new Collected(expected);
+            return content.map(buffer -> {
+                        boolean fits = collected.add(buffer, limit);
+                        if (!fits && !cut) {
                             throw TransportErrors.tooLarge(request);
                         }
+                        return fits;
                     })
-                    .map(collected -> new HttpResponse(response.status().code(), first(headers), collected.bytes()));
+                    .takeUntil(fits -> !fits)
+                    .then(Mono.fromSupplier(
+                            () -> new HttpResponse(response.status().code(), first(headers), collected.bytes())));
         }
 
         private static long announced(HttpHeaders headers) {
@@ -356,15 +364,13 @@ public final class NettyHttpTransport implements HttpTransport {
 
         boolean add(ByteBuf buffer, int limit) {
             int more = buffer.readableBytes();
-            if (more > limit - size) {
-                return false;
+            int taken = Math.min(more, limit - size);
+            if (size + taken > bytes.length) {
+                bytes = Arrays.copyOf(bytes, Math.min(limit, Math.max(size + taken, bytes.length * 2)));
             }
-            if (size + more > bytes.length) {
-                bytes = Arrays.copyOf(bytes, Math.min(limit, Math.max(size + more, bytes.length * 2)));
-            }
-            buffer.readBytes(bytes, size, more);
-            size += more;
-            return true;
+            buffer.readBytes(bytes, size, taken);
+            size += taken;
+            return taken == more;
         }
 
         byte[] bytes() {

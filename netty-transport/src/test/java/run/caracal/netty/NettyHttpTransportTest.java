@@ -237,6 +237,24 @@ class NettyHttpTransportTest {
                 .hasSize(1000);
     }
 
+    /** DESIGN E2: the status says more than that the page is large. */
+    @Test
+    void anErrorAnswerOverTheLimitKeepsItsStatusAndItsBeginning_E2() {
+        String large = "abc" + "x".repeat(200_000);
+        server.enqueue(new MockResponse.Builder().code(502).body(large).build());
+        server.enqueue(
+                new MockResponse.Builder().code(404).chunkedBody(large, 999).build());
+        for (int status : new int[] {502, 404}) {
+            HttpResponse answer = send(request("GET", url("/x"), null, Duration.ofSeconds(10), 1000));
+            assertThat(answer.status()).isEqualTo(status);
+            assertThat(new String(answer.body(), StandardCharsets.UTF_8))
+                    .startsWith("abcxx")
+                    .hasSize(1000);
+        }
+        server.enqueue(new MockResponse.Builder().body("next").build());
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+    }
+
     @Test
     void anEndlessAnswerIsCutOffAndItsConnectionClosed_E3() {
         try (EchoServer endless = new EchoServer()) {

@@ -10,8 +10,10 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.GatewayException;
 import run.caracal.error.Refusal;
 import run.caracal.error.StsException;
+import run.caracal.http.GatewayError;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 
@@ -54,6 +56,30 @@ public final class ErrorAnswers {
                     null);
         }
         return StsException.of(refusal, Hints.sts(refusal.code(), refusal.description()));
+    }
+
+    /**
+     * What a call through the Gateway was answered.
+     *
+     * @param request the request
+     * @param response the answer, its status 400 or more
+     * @param now the time to which a date in {@code Retry-After} is relative
+     */
+    public static GatewayException gateway(HttpRequest request, HttpResponse response, Instant now) {
+        GatewayError error = GatewayError.from(response.status(), response::header, response.body())
+                .orElseThrow();
+        List<String> secrets = bearers(request);
+        Refusal refusal = new Refusal(
+                error.httpStatus(),
+                redact(error.code(), secrets),
+                redact(error.description(), secrets),
+                redactOrNull(error.requestId(), secrets),
+                RetryAfter.parse(response.header("Retry-After"), now));
+        return new GatewayException(error.origin(), refusal, sentence(error.hint()), response.body());
+    }
+
+    private static @Nullable String sentence(@Nullable String hint) {
+        return hint == null ? null : Character.toUpperCase(hint.charAt(0)) + hint.substring(1) + ".";
     }
 
     /**
@@ -128,12 +154,7 @@ public final class ErrorAnswers {
 
     /** What the request proves itself with, in every form in which an answer may repeat it. */
     private static List<String> secrets(HttpRequest request) {
-        List<String> secrets = new ArrayList<>();
-        request.headers().forEach((name, value) -> {
-            if (name.equalsIgnoreCase("Authorization")) {
-                secrets.add(value.substring(value.indexOf(' ') + 1));
-            }
-        });
+        List<String> secrets = bearers(request);
         byte[] body = request.body();
         if (body != null) {
             String text = new String(body, StandardCharsets.UTF_8);
@@ -148,6 +169,16 @@ public final class ErrorAnswers {
         }
         secrets.removeIf(secret -> secret.length() < MIN_SECRET);
         return secrets;
+    }
+
+    private static List<String> bearers(HttpRequest request) {
+        List<String> bearers = new ArrayList<>();
+        request.headers().forEach((name, value) -> {
+            if (name.equalsIgnoreCase("Authorization")) {
+                bearers.add(value.substring(value.indexOf(' ') + 1));
+            }
+        });
+        return bearers;
     }
 
     private static void addFormSecrets(String form, List<String> secrets) {

@@ -1,0 +1,50 @@
+package run.caracal;
+
+import java.time.Duration;
+import java.util.function.BooleanSupplier;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.http.HttpTransport;
+import run.caracal.http.HttpTransportProvider;
+
+/**
+ * What carries the calls that the SDK sends for its users: a transport apart from that of the control plane, so that neither
+ * waits for the other's connections (DESIGN E3). Made when it is first used.
+ */
+final class TrafficTransport {
+    private static final Duration FOR_EVER = Duration.ofMillis(Long.MAX_VALUE);
+
+    private final Mono<HttpTransport> made;
+    private final boolean owned;
+    private final BooleanSupplier closed;
+    private volatile boolean used;
+
+    /**
+     * Prepares the transport.
+     *
+     * @param provider makes it
+     * @param owned whether what it makes is ours to release
+     * @param closed whether the client is closed
+     */
+    TrafficTransport(HttpTransportProvider provider, boolean owned, BooleanSupplier closed) {
+        this.owned = owned;
+        this.closed = closed;
+        // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept (PITFALLS D4).
+        this.made = Mono.fromSupplier(provider::create)
+                .subscribeOn(Schedulers.boundedElastic())
+                .cache(transport -> FOR_EVER, failure -> Duration.ZERO, () -> Duration.ZERO);
+    }
+
+    Mono<HttpTransport> get() {
+        return Mono.defer(() -> {
+            // In this order: either this sees that the client is closed, or the release sees what is made here.
+            used = true;
+            return closed.getAsBoolean() ? Mono.error(Caracal.closed()) : made;
+        });
+    }
+
+    /** Releases what was made, if it is ours. The client is closed by now. */
+    Mono<Void> release() {
+        return Mono.defer(() -> owned && used ? made.flatMap(HttpTransport::disposeLater) : Mono.empty());
+    }
+}

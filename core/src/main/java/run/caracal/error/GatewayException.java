@@ -1,0 +1,66 @@
+package run.caracal.error;
+
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import run.caracal.http.GatewayError.Origin;
+
+/**
+ * A call through the Gateway was answered with a status of 400 or more: by the Gateway, or the STS behind it, or by the
+ * protected upstream; {@link #origin()} tells which, so that an upstream's 401 or 429 is not taken for the platform's.
+ */
+public final class GatewayException extends ServiceException {
+    private static final long serialVersionUID = 1L;
+
+    private static final Set<String> OUTAGES = Set.of("sts_unavailable", "provider_rate_limited");
+
+    private final Origin origin;
+    private final byte[] body;
+
+    /**
+     * Creates the exception.
+     *
+     * @param origin who answered
+     * @param refusal what was answered
+     * @param hint what the caller can do about it, or {@code null}
+     * @param body the body of the answer, or its beginning; not copied
+     */
+    public GatewayException(Origin origin, Refusal refusal, @Nullable String hint, byte[] body) {
+        super(origin == Origin.GATEWAY ? "The Gateway answered " : "The upstream answered ", refusal, hint, null);
+        this.origin = origin;
+        this.body = body;
+    }
+
+    /**
+     * Who answered.
+     *
+     * @return the Gateway, or the upstream behind it
+     */
+    public Origin origin() {
+        return origin;
+    }
+
+    /**
+     * The body of the answer as it came, which may hold anything: it is in no message and in no log.
+     *
+     * @return a copy of the bytes, cut at the limit of the request; empty when there was none
+     */
+    public byte[] body() {
+        return body.clone();
+    }
+
+    /**
+     * Whether the same call may succeed later without any change by the caller: for the statuses 408, 425, 429 and from 500
+     * on, whoever answered; and when the Gateway says {@code sts_unavailable} or {@code provider_rate_limited} under another
+     * status, or {@code token replay detected}, since each call has a mandate of its own and a Gateway that has lost its
+     * memory answers so.
+     *
+     * <p>It does not tell whether repeating is safe: the upstream may have acted, certainly when it is the {@link #origin()}.
+     * Repeat what is not idempotent only when you can tell that it has not.
+     */
+    @Override
+    public boolean isRetryable() {
+        return isTransient(httpStatus())
+                || (origin == Origin.GATEWAY
+                        && (OUTAGES.contains(code()) || description().startsWith("token replay detected")));
+    }
+}

@@ -1,0 +1,434 @@
+package run.caracal;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static run.caracal.Calls.assertFails;
+import static run.caracal.Calls.form;
+import static run.caracal.test.FakePlatform.GATEWAY;
+import static run.caracal.test.FakePlatform.LIMIT;
+
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.publisher.Mono;
+import reactor.test.StepVerifier;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ApprovalRequiredException;
+import run.caracal.error.CaracalException;
+import run.caracal.error.ClosedException;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.GatewayException;
+import run.caracal.error.NoContextException;
+import run.caracal.error.StsException;
+import run.caracal.error.TransportException;
+import run.caracal.http.GatewayError.Origin;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.test.FakePlatform;
+
+/** One call of a protected resource, sent by the SDK itself. */
+class FetchTest {
+    private static final String RESOURCE = "resource://billing-api";
+
+    private final FakePlatform platform = new FakePlatform();
+    private final Caracal caracal = platform.client();
+    private final FetchRequest charge =
+            FetchRequest.of(RESOURCE, "/charge?a=1").withJson("{\"amount\":1}").withScopes("billing:charge");
+
+    @AfterEach
+    void nothingStaysOpen() {
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertThat(platform.live()).isEmpty();
+    }
+
+    private List<HttpRequest> calls() {
+        return platform.requests(FakePlatform::isGateway);
+    }
+
+    private List<HttpRequest> mints() {
+        return platform.requests(FakePlatform::isMint);
+    }
+
+    private void next(int status, Map<String, String> headers, String body) {
+        platform.next(
+                FakePlatform::isGateway,
+                real -> Mono.just(new HttpResponse(status, headers, body.getBytes(StandardCharsets.UTF_8))));
+    }
+
+    private <T> Mono<T> inSession(Mono<T> work) {
+        return caracal.spawn(session -> work);
+    }
+
+    private void assertRefused(FetchRequest request, Consumer<GatewayException> check) {
+        StepVerifier.create(inSession(caracal.fetch(request)))
+                .expectErrorSatisfies(e -> assertThat(e).isInstanceOfSatisfying(GatewayException.class, check))
+                .verify(LIMIT);
+    }
+
+    @Test
+    void theCallCarriesAMandateOfItsOwnAndWhatTheCallerHasSet() {
+        Mono<HttpResponse> call = inSession(
+                caracal.fetch(charge.withHeader("Accept", "text/plain").withTimeout(Duration.ofSeconds(7))));
+        assertThat(platform.requests(r -> true)).isEmpty();
+        StepVerifier.create(call.repeat(1))
+                .assertNext(answer -> assertThat(answer.status()).isEqualTo(200))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(calls()).hasSize(2).allSatisfy(sent -> {
+            assertThat(sent.method()).isEqualTo("POST");
+            assertThat(sent.uri().toString()).isEqualTo(GATEWAY + "/charge?a=1");
+            assertThat(sent.headers())
+                    .containsEntry("X-Caracal-Resource", RESOURCE)
+                    .containsEntry("Content-Type", "application/json")
+                    .containsEntry("Accept", "text/plain");
+            assertThat(FakePlatform.header(sent, "baggage")).contains("caracal.delegation_edge=");
+            assertThat(FakePlatform.header(sent, "traceparent")).isNotBlank();
+            assertThat(FakePlatform.body(sent)).isEqualTo("{\"amount\":1}");
+            assertThat(sent.timeout()).isEqualTo(Duration.ofSeconds(7));
+            assertThat(sent.maxResponseBytes()).isEqualTo(FetchRequest.DEFAULT_MAX_RESPONSE_BYTES);
+        });
+        assertThat(calls())
+                .extracting(r -> FakePlatform.header(r, "Authorization"))
+                .doesNotHaveDuplicates();
+        assertThat(calls())
+                .extracting(r -> FakePlatform.header(r, "X-Request-Id"))
+                .containsExactlyElementsOf(mints().stream()
+                        .map(m -> FakePlatform.header(m, "X-Request-Id"))
+                        .toList())
+                .doesNotHaveDuplicates();
+    }
+
+    @Test
+    void scopesAreThoseOfTheGrantAndOfTheConfigurationToo() {
+        Caracal configured = Caracal.create(
+                platform.config().resourceScopes(RESOURCE, "billing:configured").build());
+        FetchRequest plain = FetchRequest.of(RESOURCE, "/x");
+        SpawnOptions narrow = SpawnOptions.builder()
+                .grant(Grant.narrow("billing:read").resource(RESOURCE))
+                .build();
+        StepVerifier.create(configured.spawn(
+                        s -> configured.fetch(plain).then(configured.spawn(narrow, c -> configured.fetch(plain)))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(mints()).extracting(m -> form(m).get("scope")).containsExactly("billing:configured", "billing:read");
+        assertThat(calls()).extracting(HttpRequest::method).containsOnly("GET");
+        StepVerifier.create(configured.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void theCallersRequestIdJoinsMintAndCall() {
+        StepVerifier.create(inSession(caracal.fetch(charge.withRequestId("mine"))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(FakePlatform.header(mints().get(0), "X-Request-Id")).isEqualTo("mine");
+        assertThat(FakePlatform.header(calls().get(0), "X-Request-Id")).isEqualTo("mine");
+    }
+
+    /** PITFALLS A2: fails closed; as the application it goes with a mandate, or the token where no scopes are known. */
+    @Test
+    void outsideASessionOnlyTheApplicationItselfMayCall() {
+        assertFails(caracal.fetch(charge), NoContextException.class, "asApplication");
+        assertThat(platform.requests(r -> true)).isEmpty();
+        StepVerifier.create(caracal.fetch(charge.withAsApplication()))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(mints()).hasSize(1);
+        StepVerifier.create(caracal.fetch(FetchRequest.of(RESOURCE, "/x").withAsApplication()))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(mints()).hasSize(1);
+        assertThat(FakePlatform.header(calls().get(1), "Authorization")).isEqualTo("Bearer token-1");
+    }
+
+    @Test
+    void h2_inProductionItNeedsNoChoiceOfPropagation() {
+        Caracal production = Caracal.create(platform.config().production(true).build());
+        StepVerifier.create(production.spawn(s -> production.fetch(charge)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(production.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    @Test
+    void aRedirectIsAResultAndNotFollowed() {
+        next(302, Map.of("Location", "/elsewhere"), "");
+        StepVerifier.create(inSession(caracal.fetch(charge)))
+                .assertNext(answer -> {
+                    assertThat(answer.status()).isEqualTo(302);
+                    assertThat(answer.header("location")).isEqualTo("/elsewhere");
+                })
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(calls()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"401, false", "403, false", "404, false", "408, true", "429, true", "500, true", "503, true"})
+    void h5_whatTheUpstreamSaysIsNotTakenForTheGateways(int status, boolean retryable) {
+        next(
+                status,
+                Map.of("X-Caracal-Token-Expires-In", "800", "X-Request-Id", "r-1", "Retry-After", "7"),
+                "{\"error\":\"invalid_token\",\"error_description\":\"invalid subject_token\"}");
+        assertRefused(charge, e -> {
+            assertThat(e.origin()).isEqualTo(Origin.UPSTREAM);
+            assertThat(e.httpStatus()).isEqualTo(status);
+            assertThat(e.code()).isEqualTo("upstream_status");
+            assertThat(e.description()).isEmpty();
+            assertThat(e.requestId()).isEqualTo("r-1");
+            assertThat(e.retryAfter()).isEqualTo(Duration.ofSeconds(7));
+            assertThat(e.isRetryable()).isEqualTo(retryable);
+            assertThat(e).hasMessageStartingWith("The upstream answered " + status);
+            assertThat(new String(e.body(), StandardCharsets.UTF_8)).contains("invalid subject_token");
+            assertThat(e.getMessage()).doesNotContain("subject_token");
+        });
+        assertThat(calls()).hasSize(1);
+        assertThat(mints()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "401 | invalid_token | token replay detected | new one | true",
+                "401 | invalid_token | invalid subject_token | one-shot mandate | false",
+                "401 | invalid_token | session revoked | | false",
+                "403 | access_denied | policy denied | policy | false",
+                "403 | sts_unavailable | trusted time unavailable | | true",
+                "503 | sts_unavailable | sts unavailable | | true",
+                "504 | internal_error | upstream timeout | | true",
+                "413 | payload_too_large | request body too large | | false",
+            })
+    void h5_whatTheGatewaySaysIsTypedWithAHintAndNeverRepeated(
+            int status, String code, String description, @Nullable String hint, boolean retryable) {
+        next(
+                status,
+                Map.of(),
+                "{\"error\":\"" + code + "\",\"error_description\":\"" + description + "\",\"requestId\":\"r-9\"}");
+        assertRefused(charge, e -> {
+            assertThat(e.origin()).isEqualTo(Origin.GATEWAY);
+            assertThat(e.httpStatus()).isEqualTo(status);
+            assertThat(e.code()).isEqualTo(code);
+            assertThat(e.description()).isEqualTo(description);
+            assertThat(e.requestId()).isEqualTo("r-9");
+            assertThat(e.isRetryable()).isEqualTo(retryable);
+            assertThat(e)
+                    .hasMessageStartingWith("The Gateway answered " + status + " " + code)
+                    .hasMessageContaining(hint == null ? "r-9" : hint);
+        });
+        // No loop, and no bearer twice.
+        assertThat(calls()).hasSize(1);
+        assertThat(mints()).hasSize(1);
+    }
+
+    /** DESIGN E2 and PITFALLS E7. */
+    @Test
+    void e2_anyBodyKeepsTheStatusAndStaysOutOfTheMessage() {
+        for (String body :
+                List.of("", "null", "[]", "<html>secret-page", "{\"error\":5}", "{", "x".repeat(1_000_000))) {
+            next(502, Map.of(), body);
+            assertRefused(charge, e -> {
+                assertThat(e.httpStatus()).isEqualTo(502);
+                assertThat(e.toString())
+                        .contains("502")
+                        .doesNotContain("secret-page")
+                        .hasSizeLessThan(2_000);
+                assertThat(e.body()).hasSize(body.length());
+            });
+        }
+    }
+
+    @Test
+    void e7_theBearerIsNotRepeatedInTheMessage() {
+        platform.next(
+                FakePlatform::isGateway,
+                real -> Mono.fromSupplier(() -> {
+                    String bearer = Objects.requireNonNull(FakePlatform.header(calls().get(0), "Authorization"));
+                    return FakePlatform.answer(
+                            401, "{\"error\":\"invalid_token\",\"error_description\":\"malformed " + bearer + "\"}");
+                }));
+        assertRefused(
+                charge, e -> assertThat(e).hasMessageContaining("malformed").hasMessageNotContaining("token-2"));
+    }
+
+    @Test
+    void i5_noAnswerIsNeitherADenialNorRepeated() {
+        platform.nextLost(
+                FakePlatform::isGateway, new TransportException(TransportException.Kind.TIMEOUT, "too late", null));
+        assertFails(inSession(caracal.fetch(charge)), TransportException.class, "too late");
+        assertThat(calls()).hasSize(1);
+    }
+
+    @Test
+    void withoutCredentialsOrScopesNothingIsSent() {
+        Caracal fixed = Caracal.create(CaracalConfig.builder()
+                .zoneId("zone-1")
+                .applicationId("app-1")
+                .subjectToken("static-token")
+                .coordinatorUrl("https://coordinator.example.com")
+                .gatewayUrl(GATEWAY)
+                .transport(platform)
+                .build());
+        assertFails(
+                fixed.spawn(session -> fixed.fetch(charge)), ConfigurationException.class, "CARACAL_APP_CLIENT_SECRET");
+        assertFails(fixed.fetch(charge.withAsApplication()), ConfigurationException.class, "CARACAL_APP_CLIENT_SECRET");
+        StepVerifier.create(fixed.disposeLater()).expectComplete().verify(LIMIT);
+        // An approval is for a mandate: without scopes there is none.
+        assertFails(
+                inSession(caracal.fetch(FetchRequest.of(RESOURCE, "/x").withApprovalId("approval-1"))),
+                ConfigurationException.class,
+                "scopes",
+                RESOURCE);
+        assertThat(calls()).isEmpty();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "401 | access_denied | approval not found or bindings do not match | without it",
+                "409 | approval_consumed | approval already used | without it",
+                "403 | access_denied | policy denied (no_rule_matched) | Grant.narrow",
+                "403 | access_denied | policy denied (role_scope_mismatch) | label",
+                "403 | access_denied | delegation constraints invalid | budget",
+                "403 | access_denied | policy denied | CARACAL_RESOURCES",
+            })
+    void whatTheMandateMeetsIsTheCallsError(int status, String code, String description, String hint) {
+        platform.nextAnswer(
+                FakePlatform::isMint,
+                status,
+                "{\"error\":\"" + code + "\",\"error_description\":\"" + description + "\"}");
+        assertFails(inSession(caracal.fetch(charge.withApprovalId("approval-1"))), StsException.class, hint);
+        assertThat(form(mints().get(0))).containsEntry("approval_id", "approval-1");
+        assertThat(calls()).isEmpty();
+    }
+
+    @Test
+    void withApprovalPresentsWhatAPersonApproved() {
+        platform.nextAnswer(
+                FakePlatform::isMint,
+                401,
+                "{\"error\":\"interaction_required\",\"approval_type\":\"human_approval\",\"approval_id\":\"approval-1\"}");
+        platform.nextAnswer(FakePlatform::isApproval, 200, "{\"id\":\"approval-1\",\"state\":\"approved\"}");
+        Mono<HttpResponse> call = caracal.withApproval(
+                id -> caracal.fetch(id.map(charge::withApprovalId).orElse(charge)));
+        StepVerifier.create(inSession(call)).expectNextCount(1).expectComplete().verify(LIMIT);
+        assertThat(mints()).extracting(m -> form(m).get("approval_id")).containsExactly(null, "approval-1");
+        assertThat(calls()).hasSize(1);
+        platform.nextAnswer(
+                FakePlatform::isMint,
+                401,
+                "{\"error\":\"interaction_required\",\"approval_type\":\"human_approval\",\"approval_id\":\"approval-2\"}");
+        assertFails(inSession(caracal.fetch(charge)), ApprovalRequiredException.class);
+        assertThat(calls()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "/../x",
+                "/%2e%2e/x",
+                "/%252e%252e/x",
+                "/a\\b",
+                "//",
+                "/a b",
+                "/a\nb",
+                "/a#b",
+                "https://other/x",
+                "//other/x",
+                "/a|b",
+                "/a{b}",
+                "/a%zz"
+            })
+    void e4_aPathThatCannotBeUsedIsRefusedAtOnceAndNotShown(String path) {
+        assertThatThrownBy(() -> caracal.fetch(FetchRequest.of(RESOURCE, path + "?secret=1")))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("path")
+                .hasMessageNotContaining("secret");
+    }
+
+    @Test
+    void badInput_headersOfTheSdkMethodsAndLimits() {
+        FetchRequest request = FetchRequest.of(RESOURCE, "/x");
+        for (String name : List.of(
+                "Authorization",
+                "X-CARACAL-Resource",
+                "x-caracal-client-id",
+                "Host",
+                "Content-Length",
+                "transfer-encoding",
+                "X-Request-Id",
+                "a b",
+                "")) {
+            assertThatThrownBy(() -> request.withHeader(name, "secret-value"))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageStartingWith("header: ")
+                    .hasMessageNotContaining("secret-value");
+        }
+        assertThatThrownBy(() -> request.withHeader("Accept", "secret\r\nX: y"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageNotContaining("secret");
+        for (String method : List.of("", "GET /", "CONNECT", "trace")) {
+            assertThatThrownBy(() -> request.withMethod(method)).isInstanceOf(IllegalArgumentException.class);
+        }
+        for (Duration timeout : List.of(Duration.ZERO, Duration.ofSeconds(-1), Duration.ofHours(2))) {
+            assertThatThrownBy(() -> request.withTimeout(timeout)).isInstanceOf(IllegalArgumentException.class);
+        }
+        for (int bytes : new int[] {-1, FetchRequest.MAX_RESPONSE_BYTES + 1}) {
+            assertThatThrownBy(() -> request.withMaxResponseBytes(bytes)).isInstanceOf(IllegalArgumentException.class);
+        }
+        for (String id : List.of("", "a b", "x".repeat(129), "a\nb")) {
+            assertThatThrownBy(() -> request.withRequestId(id)).isInstanceOf(IllegalArgumentException.class);
+        }
+        assertThatThrownBy(() -> request.withScopes()).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> request.withApprovalId("..")).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> FetchRequest.of("a b", "/x")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @Test
+    void aRequestIsImmutableAndShowsNoSecret() {
+        byte[] body = {1, 2, 3};
+        FetchRequest plain = FetchRequest.of(RESOURCE, "/x?token=secret");
+        FetchRequest posted = plain.withBody(body, "application/octet-stream").withHeader("accept", "a");
+        body[0] = 9;
+        FetchRequest other = posted.withHeader("ACCEPT", "secret").withMethod("put");
+        assertThat(plain.method()).isEqualTo("GET");
+        assertThat(posted.method()).isEqualTo("POST");
+        assertThat(other.method()).isEqualTo("PUT");
+        assertThat(posted.headers()).containsEntry("Accept", "a").hasSize(2);
+        assertThat(other.headers()).containsEntry("accept", "secret").hasSize(2);
+        assertThat(posted.body()).containsExactly(1, 2, 3);
+        assertThat(other.toString()).contains("PUT", RESOURCE, "/x").doesNotContain("secret");
+        assertThatThrownBy(() -> other.headers().put("a", "b")).isInstanceOf(UnsupportedOperationException.class);
+    }
+
+    @Test
+    void aClosedClientSendsNothing() {
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        assertFails(caracal.fetch(charge), ClosedException.class);
+        assertThat(platform.requests(r -> true)).isEmpty();
+        assertThat(platform.isDisposed()).isFalse();
+    }
+
+    /** PITFALLS A7: a caller's onErrorContinue must not turn a refusal into nothing. */
+    @Test
+    void a7_aRefusalIsNoSilence() {
+        StepVerifier.create(caracal.fetch(charge).onErrorContinue((e, v) -> {}))
+                .expectError(CaracalException.class)
+                .verify(LIMIT);
+    }
+}
