@@ -1,7 +1,6 @@
 package run.caracal.webflux;
 
 import java.net.URI;
-import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
@@ -119,7 +118,7 @@ public final class CaracalExchangeFilter {
                     if (exchange.isRewritten()) {
                         headers.remove(HttpHeaders.HOST);
                     }
-                    exchange.edit(new SpringHeaders(headers, exchange));
+                    exchange.edit(view(exchange, headers));
                 })
                 .httpRequest(outgoing -> beforeWrite(exchange, target, outgoing))
                 .build();
@@ -150,7 +149,7 @@ public final class CaracalExchangeFilter {
         if (nativeRequest(outgoing) instanceof HttpClientRequest request && request instanceof Connection connection) {
             exchange.prepare(request, connection);
         } else {
-            exchange.prepare(new SpringHeaders(outgoing.getHeaders(), exchange));
+            exchange.prepare(view(exchange, outgoing.getHeaders()));
         }
     }
 
@@ -162,32 +161,7 @@ public final class CaracalExchangeFilter {
         }
     }
 
-    private record SpringHeaders(HttpHeaders headers, OutboundExchange exchange) implements OutboundHeaders {
-        @Override
-        public List<String> getAll(String name) {
-            return headers.getOrEmpty(name);
-        }
-
-        @Override
-        public void set(String name, String value) {
-            for (int i = 0; i < value.length(); i++) {
-                char c = value.charAt(i);
-                if ((c < ' ' && c != '\t') || c == 0x7f) {
-                    throw OutboundExchange.unsendable(name);
-                }
-            }
-            headers.set(name, value);
-            exchange.wrote(name, value);
-        }
-
-        @Override
-        public void remove(String name) {
-            headers.remove(name);
-        }
-
-        @Override
-        public String toString() {
-            return "SpringHeaders";
-        }
+    private static OutboundHeaders view(OutboundExchange exchange, HttpHeaders headers) {
+        return exchange.view(headers::getOrEmpty, headers::set, headers::remove);
     }
 }

@@ -8,6 +8,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import java.util.function.BiConsumer;
+import java.util.function.Consumer;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
@@ -196,7 +199,7 @@ public final class OutboundExchange {
     /**
      * Edits the headers, once.
      *
-     * @param headers the outgoing headers; writes through them are to be reported to {@link #wrote}
+     * @param headers the outgoing headers, a {@link #view}
      */
     public void edit(OutboundHeaders headers) {
         OutboundExchange before = replaced;
@@ -210,13 +213,8 @@ public final class OutboundExchange {
         call.edit(headers);
     }
 
-    /**
-     * Remembers what the edit has set.
-     *
-     * @param name the header
-     * @param value its value
-     */
-    public void wrote(String name, String value) {
+    /** Remembers what the edit has set. */
+    private void wrote(String name, String value) {
         switch (name.length()) {
             case 13 -> authorization = name.equalsIgnoreCase("Authorization") ? value : authorization;
             case 11 -> traceparent = name.equalsIgnoreCase("traceparent") ? value : traceparent;
@@ -277,7 +275,7 @@ public final class OutboundExchange {
             strip(headers);
             return;
         }
-        NettyHeaders view = new NettyHeaders(headers, this);
+        OutboundHeaders view = view(headers::getAll, headers::set, headers::remove);
         if (edited) {
             enforce(view);
         } else {
@@ -351,40 +349,56 @@ public final class OutboundExchange {
         return "OutboundExchange[" + (query < 0 ? target : target.substring(0, query)) + "]";
     }
 
-    private record NettyHeaders(HttpHeaders headers, OutboundExchange exchange) implements OutboundHeaders {
+    /**
+     * The headers of a request as some client has them; what is set through it is remembered, so that it is found again.
+     *
+     * @param all gives all values of a header
+     * @param put replaces all values of a header by one
+     * @param drop removes a header
+     * @return the headers
+     */
+    public OutboundHeaders view(
+            Function<String, List<String>> all, BiConsumer<String, String> put, Consumer<String> drop) {
+        return new View(this, all, put, drop);
+    }
+
+    private record View(
+            OutboundExchange exchange,
+            Function<String, List<String>> all,
+            BiConsumer<String, String> put,
+            Consumer<String> drop)
+            implements OutboundHeaders {
         @Override
         public List<String> getAll(String name) {
-            return headers.getAll(name);
+            return all.apply(name);
         }
 
         @Override
         public void set(String name, String value) {
-            try {
-                headers.set(name, value);
-            } catch (IllegalArgumentException e) {
-                throw unsendable(name);
+            for (int i = 0; i < value.length(); i++) {
+                char c = value.charAt(i);
+                if ((c < ' ' && c != '\t') || c == 0x7f) {
+                    throw unsendable(name);
+                }
             }
+            put.accept(name, value);
             exchange.wrote(name, value);
         }
 
         @Override
         public void remove(String name) {
-            headers.remove(name);
+            drop.accept(name);
         }
 
+        /** Headers carry tokens. */
         @Override
         public String toString() {
-            return "NettyHeaders";
+            return "OutboundHeaders";
         }
     }
 
-    /**
-     * The error for a header value that HTTP does not allow; without the value, which may be a token.
-     *
-     * @param name the header
-     * @return the error
-     */
-    public static RoutingException unsendable(String name) {
+    /** Without the value, which may be a token. */
+    private static RoutingException unsendable(String name) {
         return new RoutingException(
                 "The value for the header " + name + " holds a character that HTTP does not allow; the"
                         + " request was not sent. Check where the value comes from, for instance a token file with a line break.");
