@@ -30,6 +30,7 @@ class ReadmeTest {
             import io.micrometer.context.ContextRegistry;
             import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
             import io.micrometer.observation.ObservationRegistry;
+            import java.nio.charset.StandardCharsets;
             import java.nio.file.Path;
             import java.time.Duration;
             import java.util.*;
