@@ -274,6 +274,9 @@ class OutboundTest {
                 "/proxy/%2e%2e/x",
                 "/proxy/%252e%252e/x",
                 "/proxy/..%5cx",
+                "/proxy/..\\x",
+                "/proxy/x\\",
+                "/proxy//",
                 "/proxy/../x")) {
             StepVerifier.create(based.spawn(
                             context -> resolve(based.outbound(), "https://gateway.example.com" + path, null)))
