@@ -5,6 +5,7 @@ import java.util.Map;
 import java.util.Set;
 import run.caracal.error.CaracalException;
 import run.caracal.examples.platform.LocalPlatformProgram;
+import run.caracal.examples.spring.WebFluxChain;
 
 /** Runs an example program by its name. */
 public final class Examples {
@@ -18,6 +19,7 @@ public final class Examples {
         PROGRAMS.put("pipeline", () -> Pipeline.run(System.out));
         PROGRAMS.put("delegation", () -> DelegationExample.run(System.out));
         PROGRAMS.put("daemon", () -> Daemon.run(System.out));
+        PROGRAMS.put("webflux-chain", () -> WebFluxChain.run(System.out));
         PROGRAMS.put("local-platform", LocalPlatformProgram::run);
     }
 

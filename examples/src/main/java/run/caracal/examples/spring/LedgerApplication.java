@@ -1,0 +1,29 @@
+package run.caracal.examples.spring;
+
+import java.io.PrintStream;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.web.reactive.function.server.RequestPredicates;
+import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import org.springframework.web.server.WebHandler;
+import run.caracal.Caracal;
+
+/** The last of the chain: appends what a caller with a proven mandate asks for, and calls nobody. */
+@Configuration(proxyBeanMethods = false)
+@Import(CaracalConfiguration.class)
+class LedgerApplication {
+    static final String ID = "app-ledger";
+    static final String RESOURCE = "resource://ledger";
+    static final String APPEND = "ledger:append";
+
+    @Bean
+    WebHandler webHandler(Caracal caracal, PrintStream out) {
+        return RouterFunctions.toWebHandler(RouterFunctions.route(
+                RequestPredicates.POST("/entries"),
+                request -> caracal.current()
+                        .doOnNext(caller -> out.println("ledger let in " + Callers.describe(caller)))
+                        .flatMap(caller -> ServerResponse.ok().bodyValue("appended"))));
+    }
+}

@@ -1,0 +1,81 @@
+package run.caracal.examples.spring;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.Objects;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.context.annotation.Import;
+import org.springframework.web.reactive.function.client.WebClient;
+import org.springframework.web.reactive.function.server.RequestPredicates;
+import org.springframework.web.reactive.function.server.RouterFunctions;
+import org.springframework.web.reactive.function.server.ServerRequest;
+import org.springframework.web.reactive.function.server.ServerResponse;
+import org.springframework.web.server.WebHandler;
+import reactor.core.publisher.Mono;
+import run.caracal.Acceptance;
+import run.caracal.Caracal;
+import run.caracal.CaracalContext;
+import run.caracal.GatewayRequest;
+import run.caracal.ServiceAgent;
+import run.caracal.ServiceOptions;
+
+/**
+ * The middle of the chain: takes an order from a caller with a proven mandate, accepts the delegation that came with it, and
+ * calls the ledger under it, with a mandate of its own.
+ */
+@Configuration(proxyBeanMethods = false)
+@Import(CaracalConfiguration.class)
+class OrdersApplication {
+    static final String ID = "app-orders";
+    static final String RESOURCE = "resource://orders";
+    static final String PLACE = "orders:place";
+
+    /** Where the answer says under which request id the ledger was called. */
+    static final String LEDGER_REQUEST = "X-Ledger-Request";
+
+    private static final Duration LEASE_RENEWAL = Duration.ofSeconds(2);
+
+    /** The session that acts for this application as long as it runs; others delegate to it. Closed with the client. */
+    @Bean(destroyMethod = "")
+    ServiceAgent agent(Caracal caracal) {
+        return Objects.requireNonNull(caracal.spawnService(ServiceOptions.builder()
+                        .labels(ID)
+                        .heartbeatInterval(LEASE_RENEWAL)
+                        .build())
+                .block());
+    }
+
+    @Bean
+    WebHandler webHandler(Caracal caracal, ServiceAgent agent, WebClient web, PrintStream out) {
+        return RouterFunctions.toWebHandler(RouterFunctions.route(
+                RequestPredicates.POST("/orders"), request -> place(request, caracal, agent, web, out)));
+    }
+
+    private static Mono<ServerResponse> place(
+            ServerRequest request, Caracal caracal, ServiceAgent agent, WebClient web, PrintStream out) {
+        return Mono.zip(caracal.current(), request.bodyToMono(String.class)).flatMap(order -> {
+            CaracalContext caller = order.getT1();
+            String delegation = order.getT2();
+            out.println("orders let in " + Callers.describe(caller));
+            // Under the session of this application, in the trace of its caller.
+            return caracal.bind(
+                    agent.context().inTraceOf(caller),
+                    caracal.acceptDelegation(delegation, Acceptance.VALIDATED, accepted -> append(caracal, web)));
+        });
+    }
+
+    private static Mono<ServerResponse> append(Caracal caracal, WebClient web) {
+        GatewayRequest entries = caracal.gatewayRequest(LedgerApplication.RESOURCE, "/entries");
+        return web.post()
+                .uri(entries.url())
+                .headers(headers -> entries.headers().forEach(headers::set))
+                .bodyValue("one order")
+                .exchangeToMono(answer -> answer.bodyToMono(String.class)
+                        .flatMap(body -> ServerResponse.status(answer.statusCode())
+                                .header(
+                                        LEDGER_REQUEST,
+                                        answer.headers().asHttpHeaders().getFirst("X-Request-Id"))
+                                .bodyValue(body)));
+    }
+}

@@ -1,0 +1,60 @@
+package run.caracal.examples.spring;
+
+import java.io.PrintStream;
+import java.util.Map;
+import java.util.function.BiFunction;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.springframework.context.annotation.AnnotationConfigApplicationContext;
+import org.springframework.core.env.MapPropertySource;
+import org.springframework.http.server.reactive.ReactorHttpHandlerAdapter;
+import org.springframework.web.server.adapter.WebHttpHandlerBuilder;
+import reactor.netty.DisposableServer;
+import reactor.netty.http.server.HttpServer;
+import reactor.netty.http.server.HttpServerRequest;
+import reactor.netty.http.server.HttpServerResponse;
+import run.caracal.config.CaracalConfig;
+
+/**
+ * What Boot does for an application: a port, a context, and the way from one to the other. The port comes first, because the
+ * platform has to know where its resources are before their applications can know the platform.
+ */
+final class WebFluxService implements AutoCloseable {
+    private final AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
+    private volatile @Nullable BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> application;
+    private final DisposableServer server =
+            HttpServer.create().host("127.0.0.1").port(0).handle(this::handle).bindNow();
+
+    String url() {
+        return "http://127.0.0.1:" + server.port();
+    }
+
+    /** Starts an application; what it needs beside its own beans is given here, where Boot takes it from its properties. */
+    void start(Class<?> configuration, CaracalConfig caracal, String resource, PrintStream out) {
+        context.registerBean(CaracalConfig.class, () -> caracal);
+        context.registerBean(PrintStream.class, () -> out, definition -> definition.setDestroyMethodName(""));
+        context.getEnvironment()
+                .getPropertySources()
+                .addFirst(new MapPropertySource("service", Map.of("caracal.protected-resource", resource)));
+        context.register(configuration);
+        context.refresh();
+        application = new ReactorHttpHandlerAdapter(
+                WebHttpHandlerBuilder.applicationContext(context).build())::apply;
+    }
+
+    <T> T bean(Class<T> type) {
+        return context.getBean(type);
+    }
+
+    private Publisher<Void> handle(HttpServerRequest request, HttpServerResponse response) {
+        var started = application;
+        return started == null ? response.status(503).send() : started.apply(request, response);
+    }
+
+    /** Closes the application, which ends its sessions, and then the port. */
+    @Override
+    public void close() {
+        context.close();
+        server.disposeNow();
+    }
+}
