@@ -139,7 +139,8 @@ class OneShotTest {
                 .containsEntry("agent_labels", List.of("app-local"))
                 .containsEntry("agent_parent_id", spawned.get(0));
         assertThat(platform.sessions()).isEmpty();
-        assertThat(platform.audit().byRequestId(requestId))
+        assertThat(platform.audit().ofCall(requestId))
+                .startsWith(mint)
                 .extracting(AuditEvent::eventType, AuditEvent::decision)
                 .containsExactly(
                         tuple("token_exchange", "allow"),
