@@ -1,7 +1,7 @@
 package run.caracal.examples.platform;
 
-import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 
 /** The audit log of a local platform; the newest events, as many as the limits allow. */
 public final class AuditTrail {
@@ -41,13 +41,13 @@ public final class AuditTrail {
         if (use == null || call.stream().anyMatch(AuditEvent::isMint)) {
             return call;
         }
-        List<AuditEvent> trail = new ArrayList<>(call);
-        events().stream()
+        return events().stream()
                 .takeWhile(event -> !event.equals(use))
                 .filter(event -> event.isMint() && event.authority().equals(use.authority()))
                 .reduce((earlier, later) -> later)
-                .ifPresent(mint -> trail.add(0, mint));
-        return List.copyOf(trail);
+                .map(mint -> Stream.concat(byRequestId(mint.requestId()).stream(), call.stream())
+                        .toList())
+                .orElse(call);
     }
 
     void record(AuditEvent event) {
