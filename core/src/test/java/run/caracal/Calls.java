@@ -5,7 +5,6 @@ import static run.caracal.test.FakePlatform.LIMIT;
 
 import java.net.URLDecoder;
 import java.nio.charset.StandardCharsets;
-import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -16,7 +15,6 @@ import reactor.test.StepVerifier;
 import run.caracal.error.CaracalException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundCall;
-import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.test.FakePlatform;
 
@@ -39,23 +37,7 @@ final class Calls {
         for (int i = 0; i < set.length; i += 2) {
             headers.put(set[i], set[i + 1]);
         }
-        call.edit(new OutboundHeaders() {
-            @Override
-            public List<String> getAll(String name) {
-                String value = headers.get(name);
-                return value == null ? List.of() : List.of(value);
-            }
-
-            @Override
-            public void set(String name, String value) {
-                headers.put(name, value);
-            }
-
-            @Override
-            public void remove(String name) {
-                headers.remove(name);
-            }
-        });
+        call.edit(new MapHeaders(headers));
         return headers;
     }
 
