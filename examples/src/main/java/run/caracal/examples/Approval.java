@@ -5,8 +5,6 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
@@ -24,8 +22,6 @@ import run.caracal.netty.CaracalHttp;
  * On a local platform of its own the program asks for the decision at the terminal; elsewhere it is made in the Console.
  */
 final class Approval {
-    private static final Pattern ACCESS_TOKEN = Pattern.compile("\"access_token\":\"([^\"]+)\"");
-
     private final Deployment deployment;
     private final PrintStream out;
     private final BufferedReader terminal;
@@ -96,47 +92,21 @@ final class Approval {
     }
 
     /** What an application for approvers does: its user logs in, and decides at the STS as the user. */
-    private static Mono<Void> decide(LocalPlatform platform, ApprovalRequiredException held, boolean yes) {
+    private Mono<Void> decide(LocalPlatform platform, ApprovalRequiredException held, boolean yes) {
         String decision =
                 "{\"decision\":\"" + (yes ? "approved" : "rejected") + "\",\"binding\":\"" + held.binding() + "\"}";
-        return login(platform)
-                .flatMap(user -> text(HttpClient.create()
-                        .headers(headers ->
-                                headers.set("Authorization", "Bearer " + user).set("Content-Type", "application/json"))
-                        .post()
-                        .uri(platform.stsUrl() + "/approvals/" + held.approvalId() + "/decision")
-                        .send(ByteBufFlux.fromString(Mono.just(decision)))))
-                .then();
-    }
-
-    private static Mono<String> login(LocalPlatform platform) {
         return Mono.fromCallable(() -> platform.idToken("alice@example.com"))
                 .subscribeOn(Schedulers.boundedElastic())
-                .flatMap(idToken -> text(HttpClient.create()
+                .flatMap(deployment.caracal()::federateSubject)
+                .flatMap(user -> HttpClient.create()
+                        .headers(headers -> headers.set("Authorization", "Bearer " + user.value())
+                                .set("Content-Type", "application/json"))
                         .post()
-                        .uri(platform.stsUrl() + "/oauth/2/token")
-                        .sendForm((request, form) -> form.attr(
-                                        "grant_type", "urn:ietf:params:oauth:grant-type:token-exchange")
-                                .attr("zone_id", platform.zoneId())
-                                .attr("application_id", platform.applicationId())
-                                .attr("client_secret", platform.clientSecret())
-                                .attr("subject_token", idToken)
-                                .attr("subject_token_type", "urn:ietf:params:oauth:token-type:id_token"))))
-                .map(body -> {
-                    Matcher token = ACCESS_TOKEN.matcher(body);
-                    if (!token.find()) {
-                        throw new IllegalStateException("the STS answered without a token");
-                    }
-                    return token.group(1);
-                });
-    }
-
-    private static Mono<String> text(HttpClient.ResponseReceiver<?> call) {
-        return call.responseSingle((response, body) -> {
-            if (response.status().code() != 200) {
-                return Mono.error(new IllegalStateException("the STS answered " + response.status()));
-            }
-            return body.asString();
-        });
+                        .uri(platform.stsUrl() + "/approvals/" + held.approvalId() + "/decision")
+                        .send(ByteBufFlux.fromString(Mono.just(decision)))
+                        .responseSingle((response, body) -> response.status().code() == 200
+                                ? body.asString()
+                                : Mono.error(new IllegalStateException("the STS answered " + response.status()))))
+                .then();
     }
 }
