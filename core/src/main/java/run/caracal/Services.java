@@ -99,14 +99,23 @@ final class Services {
         /** Renews its delegation and watches its holder. */
         private final Disposable.Composite upkeep = Disposables.composite();
 
-        /** Its one end, whoever asks for it. */
-        private final Mono<Void> end = Mono.defer(() -> Services.this.end(this)).cache();
+        private @Nullable Mono<Void> ending;
 
         Opened(Session session, LeaseKeeper<Lease> lease, @Nullable Opened holder, boolean isHolder) {
             this.isHolder = isHolder;
             this.session = session;
             this.lease = lease;
             this.holder = holder;
+        }
+
+        /** Its one end, whoever asks for it: made by the first who does. */
+        private synchronized Mono<Void> end() {
+            Mono<Void> known = ending;
+            if (known == null) {
+                known = Mono.defer(() -> Services.this.end(this)).cache();
+                ending = known;
+            }
+            return known;
         }
     }
 
@@ -143,7 +152,7 @@ final class Services {
 
     private <T> Flux<T> atWork(
             Opened opened, ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
-        ServiceAgent agent = new ServiceAgent(caracal, opened.session, opened.lease, opened.end);
+        ServiceAgent agent = new ServiceAgent(caracal, opened.session, opened.lease, Mono.defer(opened::end));
         return Flux.defer(() -> {
             opened.lease.renewInBackground(options.heartbeatInterval().orElse(null));
             // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion, and
@@ -176,7 +185,7 @@ final class Services {
     private Lifecycle<Opened> lifecycle(Function<BooleanSupplier, Mono<Opened>> open) {
         return new Lifecycle<>(
                 open,
-                opened -> opened.end,
+                Opened::end,
                 // Who lost a lease must hear of it at once; what is left to end goes on by itself.
                 error -> error instanceof LeaseLostException ? Duration.ZERO : config.closeTimeout(),
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
@@ -250,6 +259,10 @@ final class Services {
     private void maintain(Opened service, Plan plan) {
         LeaseKeeper<Lease> lease = service.lease;
         Opened holder = service.holder;
+        boolean inherited = service.session.context().edgeEnds() != null;
+        if (holder == null && !(plan.grant() instanceof Grant.Narrow) && !inherited) {
+            return;
+        }
         if (holder != null) {
             // Its own lease was not taken by anybody, whatever became of the holder's.
             service.upkeep.add(holder.lease.end().subscribe(null, e -> lease.declareLost(Reason.UNAUTHORIZED, e)));
@@ -258,7 +271,7 @@ final class Services {
             service.upkeep.add(Mono.defer(() -> renewDelegation(service, plan))
                     .repeat(lease::isKept)
                     .subscribe(null, e -> lease.declareLost(Reason.EXPIRED, e)));
-        } else if (service.session.context().edgeEnds() != null) {
+        } else if (inherited) {
             // What it inherited is not renewed under it.
             service.upkeep.add(Mono.defer(() -> Mono.delay(left(service), timer))
                     .subscribe(
@@ -268,7 +281,7 @@ final class Services {
         service.upkeep.add(lease.end().subscribe(null, lost -> {
             service.upkeep.dispose();
             if (holder != null) {
-                var unused = holder.end.subscribe(null, e -> log.debug("A holder did not end in good order", e));
+                var unused = holder.end().subscribe(null, e -> log.debug("A holder did not end in good order", e));
             }
         }));
     }
@@ -428,7 +441,7 @@ final class Services {
         Opened holder = opened.holder;
         return holder == null
                 ? endAlone(opened)
-                : Flux.concatDelayError(endAlone(opened), holder.end).then();
+                : Flux.concatDelayError(endAlone(opened), holder.end()).then();
     }
 
     /** Stops the renewals, then ends the session; one that is somebody else's now, or to be resumed, is left to them. */

@@ -11,10 +11,12 @@ import run.caracal.internal.propagation.Envelope;
 /** An agent session that this client opened and has to end. */
 final class Session {
     private final Object owner;
-    private final Scope children;
-    private final Scope helpers;
-    private final Map<List<String>, Mono<AuthorityOnDemand.Helper>> obtained = new ConcurrentHashMap<>();
+    private final Scope enclosing;
     private final boolean service;
+    // Made on first use: a hundred thousand idle service agents have neither children nor helpers.
+    private volatile @Nullable Scope children;
+    private volatile @Nullable Scope helpers;
+    private volatile @Nullable Map<List<String>, Mono<AuthorityOnDemand.Helper>> obtained;
     private volatile CaracalContext context;
     private volatile boolean ended;
     private volatile @Nullable Long ends;
@@ -28,16 +30,9 @@ final class Session {
             @Nullable Authority authority,
             boolean service) {
         this.owner = owner;
+        this.enclosing = enclosing;
         this.service = service;
         this.context = new CaracalContext(zoneId, applicationId, envelope, this, authority);
-        this.children = new Scope(
-                enclosing,
-                "The agent session " + context.agentSessionId()
-                        + " is closing and takes no children; open them while its work runs");
-        this.helpers = new Scope(
-                enclosing,
-                "The agent session " + context.agentSessionId()
-                        + " is closing and obtains no authority any more; make the call while its work runs");
     }
 
     static Session task(
@@ -77,17 +72,53 @@ final class Session {
 
     /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */
     Scope children() {
-        return children;
+        Scope known = children;
+        return known == null ? makeChildren() : known;
+    }
+
+    private synchronized Scope makeChildren() {
+        Scope known = children;
+        if (known == null) {
+            known = new Scope(
+                    enclosing,
+                    "The agent session " + context.agentSessionId()
+                            + " is closing and takes no children; open them while its work runs");
+            children = known;
+        }
+        return known;
     }
 
     /** The sessions that the SDK opened to hold authority for this one: ended with it, at the very last. */
     Scope helpers() {
-        return helpers;
+        Scope known = helpers;
+        return known == null ? makeHelpers() : known;
+    }
+
+    private synchronized Scope makeHelpers() {
+        Scope known = helpers;
+        if (known == null) {
+            known = new Scope(
+                    enclosing,
+                    "The agent session " + context.agentSessionId()
+                            + " is closing and obtains no authority any more; make the call while its work runs");
+            helpers = known;
+        }
+        return known;
     }
 
     /** The session that holds authority for this one, by its labels. */
     Map<List<String>, Mono<AuthorityOnDemand.Helper>> obtained() {
-        return obtained;
+        Map<List<String>, Mono<AuthorityOnDemand.Helper>> known = obtained;
+        return known == null ? makeObtained() : known;
+    }
+
+    private synchronized Map<List<String>, Mono<AuthorityOnDemand.Helper>> makeObtained() {
+        Map<List<String>, Mono<AuthorityOnDemand.Helper>> known = obtained;
+        if (known == null) {
+            known = new ConcurrentHashMap<>();
+            obtained = known;
+        }
+        return known;
     }
 
     /** When the platform ends it by itself, on the monotonic clock; {@code null} for a service, and when unknown. */

@@ -1,9 +1,9 @@
 package run.caracal.internal.lease;
 
 import java.time.Duration;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -97,20 +97,24 @@ public final class LeaseKeeper<L> {
 
     private final Holder<L> holder;
     private final Scheduler timer;
-    private final AtomicReference<State> state = new AtomicReference<>(State.KEPT);
     private final Mono<Outcome<L>> flight;
     private final Sinks.Empty<Void> end = Sinks.empty();
     private final Sinks.Many<L> renewals = Sinks.many().multicast().directBestEffort();
+    private volatile State state = State.KEPT; // changed under the lock
     private volatile @Nullable LeaseLostException loss;
     private volatile @Nullable Long generation;
     private volatile long expiresAtNanos = UNKNOWN;
     private volatile long lengthNanos = UNKNOWN;
-    private volatile long watchedAtNanos;
     private volatile long dueNanos = UNKNOWN; // of the renewal that the loop begins
     private int failures;
+    // Under the lock from here on.
     private int listeners;
-    private @Nullable Disposable loop;
-    private volatile @Nullable Disposable watch;
+    private @Nullable Disposable loop; // the ticks of a fixed interval, or the renewal under way of the other loop
+    private boolean following; // whether the loop that follows the deadline runs
+    private boolean beating;
+    private long beatAtNanos;
+    private @Nullable Disposable slot;
+    private long slotAtNanos;
 
     /**
      * Starts keeping a lease.
@@ -129,7 +133,6 @@ public final class LeaseKeeper<L> {
                 .onErrorResume(e -> Mono.just(new Outcome<>(null, e)))
                 .cacheInvalidateIf(outcome -> true);
         accept(first, sentNanos);
-        watch();
     }
 
     /**
@@ -166,7 +169,7 @@ public final class LeaseKeeper<L> {
 
     private Mono<L> renewal() {
         return Mono.defer(() -> {
-            if (state.get() == State.CLOSED) {
+            if (state == State.CLOSED) {
                 return Mono.error(closed());
             }
             LeaseLostException lost = loss;
@@ -221,9 +224,14 @@ public final class LeaseKeeper<L> {
 
     private synchronized void enter(@Nullable Duration interval) {
         if (listeners++ == 0 && isKept()) {
+            if (interval == null) {
+                following = true;
+                beatAtNanos = nanos() + nextBeat();
+                arm();
+                return;
+            }
             // Every beat's error is a value; what is left is a timer that takes nothing more. The lease then runs out.
-            loop = loop(interval)
-                    .subscribe(null, e -> log.error("The renewals of {} stopped", holder.agentSessionId(), e));
+            loop = ticks(interval).subscribe(null, this::stopped);
             if (!isKept()) {
                 stopLoop();
             }
@@ -237,6 +245,8 @@ public final class LeaseKeeper<L> {
     }
 
     private void stopLoop() {
+        following = false;
+        beating = false;
         Disposable running = loop;
         loop = null;
         if (running != null) {
@@ -244,20 +254,92 @@ public final class LeaseKeeper<L> {
         }
     }
 
-    /** No beat overlaps the next: each is awaited. A slow one makes the interval skip ticks. */
-    private Flux<Outcome<L>> loop(@Nullable Duration interval) {
-        if (interval == null) {
-            Mono<Outcome<L>> step = Mono.defer(() -> {
-                long left = left(nanos());
-                // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
-                long delay = Math.min(
-                        cadence(left, ThreadLocalRandom.current().nextDouble()),
-                        Math.max(left / 2, LAST_CADENCE.toNanos()));
-                long due = nanos() + delay;
-                return Mono.delay(Duration.ofNanos(delay), timer).then(loopBeat(due));
-            });
-            return step.repeat(this::isKept);
+    private void stopped(Throwable e) {
+        log.error("The renewals of {} stopped", holder.agentSessionId(), e);
+    }
+
+    /** When the loop that follows the deadline renews next, from now. */
+    private long nextBeat() {
+        long left = left(nanos());
+        // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
+        return Math.min(
+                cadence(left, ThreadLocalRandom.current().nextDouble()), Math.max(left / 2, LAST_CADENCE.toNanos()));
+    }
+
+    /**
+     * One timer for whatever comes first, the next renewal or the deadline: a lease costs its place in one queue. While a
+     * renewal is under way none is needed, for it takes no more than a third of what remains.
+     */
+    private synchronized void arm() {
+        if (!isKept()) {
+            return;
         }
+        long now = nanos();
+        long wait = left(now);
+        if (following) {
+            wait = Math.min(wait, beatAtNanos - now);
+        }
+        if (wait == UNKNOWN || (slot != null && slotAtNanos - (now + wait) <= 0)) {
+            // What comes too early looks again: cheaper than moving the timer with each renewal.
+            return;
+        }
+        disarm();
+        slotAtNanos = now + wait;
+        try {
+            slot = timer.schedule(this::look, Math.max(0, wait), TimeUnit.NANOSECONDS);
+        } catch (RejectedExecutionException e) {
+            stopped(e);
+        }
+    }
+
+    private void disarm() {
+        Disposable armed = slot;
+        slot = null;
+        if (armed != null) {
+            armed.dispose();
+        }
+    }
+
+    /** Looks whether the deadline has passed, which a renewal may have moved meanwhile, or a renewal is due. */
+    private void look() {
+        long now = nanos();
+        if (left(now) <= 0) {
+            Throwable expired = lose(Reason.EXPIRED, null);
+            log.debug("{}", expired.getMessage());
+            return;
+        }
+        long due;
+        synchronized (this) {
+            slot = null;
+            if (!following || beating || beatAtNanos - now > 0) {
+                arm();
+                return;
+            }
+            beating = true;
+            due = beatAtNanos;
+        }
+        // No renewal overlaps the next: each is awaited.
+        Disposable beat = loopBeat(due).subscribe(outcome -> {}, this::stopped, this::beaten);
+        synchronized (this) {
+            if (!following) {
+                beat.dispose();
+            } else if (beating) {
+                loop = beat;
+            }
+        }
+    }
+
+    private synchronized void beaten() {
+        if (following) {
+            loop = null;
+            beating = false;
+            beatAtNanos = nanos() + nextBeat();
+            arm();
+        }
+    }
+
+    /** No beat overlaps the next: each is awaited. A slow one makes the interval skip ticks. */
+    private Flux<Outcome<L>> ticks(Duration interval) {
         long period = (interval.compareTo(MAX_LENGTH) < 0 ? interval : MAX_LENGTH).toNanos();
         long third = lengthNanos / 3;
         if (period > third) {
@@ -307,43 +389,23 @@ public final class LeaseKeeper<L> {
             lengthNanos = Math.min(length.compareTo(MAX_LENGTH) < 0 ? length.toNanos() : UNKNOWN, MAX_LENGTH.toNanos());
         }
         expiresAtNanos = lengthNanos == UNKNOWN ? UNKNOWN : sentNanos + lengthNanos;
-        Disposable watching = watch;
-        if (watching != null && expiresAtNanos != UNKNOWN && expiresAtNanos - watchedAtNanos < 0) {
-            watching.dispose();
-            watch();
-        }
+        arm();
     }
 
     private void publish(L renewed) {
-        if (state.get() == State.KEPT) {
+        if (state == State.KEPT) {
             renewals.emitNext(renewed, Sinks.EmitFailureHandler.busyLooping(Duration.ofSeconds(1)));
-        }
-    }
-
-    /** Looks at the deadline when it is due; a renewal meanwhile has moved it, and then looks again. */
-    private void watch() {
-        long left = left(nanos());
-        if (left <= 0) {
-            Throwable expired = lose(Reason.EXPIRED, null);
-            log.debug("{}", expired.getMessage());
-            return;
-        }
-        synchronized (this) {
-            if (state.get() == State.KEPT) {
-                long wait = left == UNKNOWN ? UNKNOWN_CADENCE.toNanos() : left;
-                watchedAtNanos = nanos() + wait;
-                watch = timer.schedule(this::watch, wait, TimeUnit.NANOSECONDS);
-            }
         }
     }
 
     private Throwable lose(Reason reason, @Nullable LeaseLostException cause) {
         LeaseLostException lost = cause == null ? new LeaseLostException(reason, holder.agentSessionId(), null) : cause;
         synchronized (this) {
-            if (!state.compareAndSet(State.KEPT, State.LOST)) {
-                return state.get() == State.CLOSED ? closed() : lossOr(lost);
+            if (state != State.KEPT) {
+                return state == State.CLOSED ? closed() : lossOr(lost);
             }
             loss = lost;
+            state = State.LOST;
             stopTimers();
         }
         holder.lost(lost);
@@ -376,9 +438,10 @@ public final class LeaseKeeper<L> {
      */
     public void close() {
         synchronized (this) {
-            if (!state.compareAndSet(State.KEPT, State.CLOSED)) {
+            if (state != State.KEPT) {
                 return;
             }
+            state = State.CLOSED;
             stopTimers();
         }
         end.tryEmitEmpty().orThrow();
@@ -386,11 +449,7 @@ public final class LeaseKeeper<L> {
 
     private void stopTimers() {
         stopLoop();
-        Disposable watching = watch;
-        watch = null;
-        if (watching != null) {
-            watching.dispose();
-        }
+        disarm();
     }
 
     /**
@@ -419,7 +478,7 @@ public final class LeaseKeeper<L> {
      * @return {@code false} once it was lost or given up
      */
     public boolean isKept() {
-        return state.get() == State.KEPT;
+        return state == State.KEPT;
     }
 
     /**

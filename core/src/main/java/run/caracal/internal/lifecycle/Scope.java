@@ -55,18 +55,38 @@ public final class Scope {
 
     /**
      * A resource together with its one termination: the first subscription starts it, all others share it, and no
-     * cancellation stops it.
+     * cancellation stops it. What is shared is made by that first subscription, because most of what is held is idle.
      */
-    private static final class Held<R> {
+    private final class Held<R> {
         final R resource;
-        final Mono<Void> end;
+        final Mono<Void> end = Mono.defer(this::ending);
+        private final Function<R, Mono<Void>> terminate;
+        private final Consumer<Throwable> report;
+        private @Nullable Mono<Void> ending;
 
         /** Whether its owner ends it: it does not end with some work, so that waiting for it makes no sense. */
         volatile boolean handedOver;
 
-        Held(R resource, Mono<Void> end) {
+        Held(R resource, Lifecycle<R> lifecycle) {
             this.resource = resource;
-            this.end = end;
+            this.terminate = lifecycle.end();
+            this.report = lifecycle.report();
+        }
+
+        private synchronized Mono<Void> ending() {
+            Mono<Void> known = ending;
+            if (known == null) {
+                known = Mono.defer(() -> terminate.apply(resource))
+                        // Here and nowhere else: whoever waits for the end, or nobody, its failure is reported once.
+                        .doOnError(report)
+                        .doFinally(signal -> {
+                            held.remove(this);
+                            exit();
+                        })
+                        .cache();
+                ending = known;
+            }
+            return known;
         }
     }
 
@@ -247,7 +267,7 @@ public final class Scope {
     }
 
     /** Its end is owned by this scope, which counts it. */
-    private static <R> void endDetached(Mono<Held<R>> shared, Lifecycle<R> lifecycle, ContextView context) {
+    private <R> void endDetached(Mono<Held<R>> shared, Lifecycle<R> lifecycle, ContextView context) {
         var unused = shared.doOnError(lifecycle.report())
                 .flatMap(h -> h.end)
                 .subscribe(null, reported -> {}, null, Context.of(context));
@@ -287,17 +307,7 @@ public final class Scope {
     }
 
     private <R> Held<R> register(R resource, Lifecycle<R> lifecycle) {
-        Held<?>[] self = new Held<?>[1];
-        Mono<Void> ended = Mono.defer(() -> lifecycle.end().apply(resource))
-                // Here and nowhere else: whoever waits for the end, or nobody, its failure is reported once.
-                .doOnError(lifecycle.report())
-                .doFinally(signal -> {
-                    held.remove(self[0]);
-                    exit();
-                })
-                .cache();
-        Held<R> entry = new Held<>(resource, ended);
-        self[0] = entry;
+        Held<R> entry = new Held<>(resource, lifecycle);
         held.add(entry);
         return entry;
     }
@@ -320,7 +330,7 @@ public final class Scope {
     }
 
     /** The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. */
-    private static <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
+    private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
         return h.end.timeout(lifecycle.budget().apply(error), Mono.empty());
     }
 
