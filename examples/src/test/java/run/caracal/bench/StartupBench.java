@@ -1,0 +1,80 @@
+package run.caracal.bench;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Objects;
+
+/** From the start of the JVM to the answer of the first protected call, and where the time goes. */
+final class StartupBench {
+    private static final String[] STEPS = {
+        "the JVM, to main", "create the client", "decorate", "token and session", "first call", "termination"
+    };
+
+    private StartupBench() {}
+
+    static void run(Report report, int rounds) {
+        double[][] own = new double[STEPS.length][rounds];
+        double[][] plain = new double[STEPS.length][rounds];
+        double[] ownTotal = new double[rounds];
+        double[] plainTotal = new double[rounds];
+        try (BenchServer server = BenchServer.start()) {
+            // The first of each brings the files into memory.
+            for (int round = -1; round < rounds; round++) {
+                double[] with = launch("caracal", server);
+                double[] without = launch("plain", server);
+                for (int step = 0; round >= 0 && step < STEPS.length; step++) {
+                    own[step][round] = with[step];
+                    plain[step][round] = without[step];
+                    // What follows the first call is not on the way to it.
+                    ownTotal[round] += step < STEPS.length - 1 ? with[step] : 0;
+                    plainTotal[round] += step < STEPS.length - 1 ? without[step] : 0;
+                }
+            }
+        }
+        report.figure(
+                "to the first protected call, against the same calls by hand",
+                Stat.ratio(ownTotal, plainTotal),
+                Stat.of(ownTotal).text() + " ms against " + Stat.of(plainTotal).text() + " ms");
+        for (int step = 0; step < STEPS.length; step++) {
+            report.value(
+                    STEPS[step],
+                    Stat.of(own[step]).text() + " ms",
+                    "",
+                    "",
+                    Stat.of(plain[step]).text() + " ms by hand");
+        }
+        report.write();
+    }
+
+    /** The milliseconds of each step. */
+    private static double[] launch(String what, BenchServer server) {
+        try {
+            long start = System.currentTimeMillis();
+            Process process = BenchServer.java(
+                            List.of("-Xmx512m", StartupProbe.class.getName(), what, server.address()))
+                    .start();
+            String line;
+            try (BufferedReader out = process.inputReader(StandardCharsets.UTF_8)) {
+                line = Objects.requireNonNull(out.readLine(), "the program ended without a word");
+            }
+            process.waitFor();
+            String[] times = line.split(" ", -1);
+            double[] steps = new double[STEPS.length];
+            steps[0] = Long.parseLong(times[0]) - start;
+            long before = 0;
+            for (int i = 1; i < STEPS.length; i++) {
+                long at = Long.parseLong(times[i]);
+                steps[i] = (at - before) / 1e6;
+                before = at;
+            }
+            return steps;
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+}
