@@ -632,7 +632,7 @@ public final class Caracal implements Disposable {
                     Outbound.requireNoCaller(context, "headers() does not know where its bearer would go");
                     return tokens.get().map(token -> {
                         Map<String, String> headers = new LinkedHashMap<>();
-                        headers.put("Authorization", "Bearer " + token.value());
+                        headers.put("Authorization", token.authorization());
                         envelope.encode(new MapHeaders(headers));
                         return headers;
                     });

@@ -1,7 +1,9 @@
 package run.caracal;
 
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.BooleanSupplier;
@@ -132,9 +134,11 @@ final class Outbound {
                 if (closed.getAsBoolean()) {
                     return Mono.error(Caracal.closed());
                 }
-                // A caller's onErrorContinue must not turn a refusal into nothing.
-                Mono<OutboundCall> decided = policy.resolve(url, resource, context);
-                return (events.isHeard() ? decided.map(call -> heard(call, context)) : decided).onErrorStop();
+                Mono<OutboundCall> resolved = policy.resolve(url, resource, context);
+                Mono<OutboundCall> decided = events.isHeard() ? resolved.map(call -> heard(call, context)) : resolved;
+                // A caller's onErrorContinue must not turn a refusal into nothing. What is known at once stays a
+                // scalar.
+                return decided instanceof Callable ? decided : decided.onErrorStop();
             } catch (CaracalException refused) {
                 return Mono.error(refused);
             }
@@ -184,7 +188,7 @@ final class Outbound {
             // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go
             // (H1).
             boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
-            return Mono.just(call(route, url, envelope, null, mayGo ? inbound : null, requestId(context)));
+            return Mono.just(call(route, url, envelope, null, mayGo ? "Bearer " + inbound : null, requestId(context)));
         }
         if (!(route instanceof Route.PassThrough)) {
             String target = target(route, resource, options, bound);
@@ -207,9 +211,9 @@ final class Outbound {
         String requestId = requestId(context);
         AccessToken token = tokens.peek();
         if (token != null) {
-            return Mono.just(call(route, url, envelope, token, token.value(), requestId));
+            return Mono.just(call(route, url, envelope, token, token.authorization(), requestId));
         }
-        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.value(), requestId));
+        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.authorization(), requestId));
     }
 
     /** The id that the caller has given the request, as far as it is known by now and an id at all. */
@@ -290,7 +294,14 @@ final class Outbound {
 
     private OutboundCall call(String url, @Nullable String resource, Mandate mandate, Envelope envelope) {
         return new Identified(
-                url, resource, mandate.resource(), true, envelope, null, mandate.value(), mandate.requestId());
+                url,
+                resource,
+                mandate.resource(),
+                true,
+                envelope,
+                null,
+                "Bearer " + mandate.value(),
+                mandate.requestId());
     }
 
     /** The bound context, when a call may be made under it. */
@@ -325,19 +336,19 @@ final class Outbound {
             String url,
             Envelope envelope,
             @Nullable AccessToken token,
-            @Nullable String bearer,
+            @Nullable String authorization,
             @Nullable String requestId) {
         if (route instanceof Route.Rewritten rewritten) {
             if (token != null) {
                 requireCovered(token, rewritten.resource());
             }
             return new Identified(
-                    rewritten.url(), rewritten.resource(), null, true, envelope, token, bearer, requestId);
+                    rewritten.url(), rewritten.resource(), null, true, envelope, token, authorization, requestId);
         }
         if (route instanceof Route.AtGateway at) {
-            return new Identified(at.url(), null, null, true, envelope, token, bearer, requestId);
+            return new Identified(at.url(), null, null, true, envelope, token, authorization, requestId);
         }
-        return new Identified(url, null, null, false, envelope, token, bearer, requestId);
+        return new Identified(url, null, null, false, envelope, token, authorization, requestId);
     }
 
     /**
@@ -420,15 +431,15 @@ final class Outbound {
         private final Envelope envelope;
         private final @Nullable AccessToken token;
         private final @Nullable String mintedFor;
-        private final @Nullable String bearer;
+        private final @Nullable String authorization;
         private final @Nullable String requestId;
-        private final AtomicBoolean used = new AtomicBoolean();
+        private final @Nullable AtomicBoolean used;
 
         /**
          * Decides.
          *
          * @param mintedFor the resource of the one-shot mandate that is the bearer; {@code null} when it is the token
-         * @param bearer the bearer; {@code null} for a request to elsewhere that may not have the one of its caller
+         * @param authorization the header with the bearer; {@code null} for a request to elsewhere that may not have the one of its caller
          * @param requestId the id that the request gets unless the caller sets one; {@code null} for a fresh one
          */
         Identified(
@@ -438,11 +449,12 @@ final class Outbound {
                 boolean gateway,
                 Envelope envelope,
                 @Nullable AccessToken token,
-                @Nullable String bearer,
+                @Nullable String authorization,
                 @Nullable String requestId) {
             this.requestId = requestId;
             this.mintedFor = mintedFor;
-            this.bearer = bearer;
+            this.authorization = authorization;
+            this.used = mintedFor == null ? null : new AtomicBoolean();
             this.url = url;
             this.resource = resource;
             this.gateway = gateway;
@@ -464,16 +476,16 @@ final class Outbound {
         public void edit(OutboundHeaders headers) {
             if (gateway) {
                 headers.set(RESOURCE, resource(headers));
-                if (mintedFor != null && !used.compareAndSet(false, true)) {
+                if (used != null && !used.compareAndSet(false, true)) {
                     throw new RoutingException(
                             "A mandate is good for one request, and this one was used already, so nothing was "
                                     + "sent; resolve each request anew");
                 }
-                headers.set(AUTHORIZATION, "Bearer " + bearer);
+                headers.set(AUTHORIZATION, Objects.requireNonNull(authorization));
             } else {
                 headers.remove(RESOURCE);
-                if (bearer != null && headers.getAll(AUTHORIZATION).isEmpty()) {
-                    headers.set(AUTHORIZATION, "Bearer " + bearer);
+                if (authorization != null && headers.getAll(AUTHORIZATION).isEmpty()) {
+                    headers.set(AUTHORIZATION, authorization);
                 }
             }
             envelope.encode(headers);

@@ -1,5 +1,6 @@
 package run.caracal.internal.propagation;
 
+import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -19,7 +20,7 @@ public record TraceParent(String traceId, String flags) {
     private static final int LENGTH = 55;
     // A future version may append fields; nothing legitimate is near this.
     private static final int MAX_LENGTH = 8192;
-    private static final char[] HEX = "0123456789abcdef".toCharArray();
+    private static final byte[] HEX = "0123456789abcdef".getBytes(StandardCharsets.ISO_8859_1);
 
     /**
      * Reads a header.
@@ -62,10 +63,10 @@ public record TraceParent(String traceId, String flags) {
      * @return 32 lower-case hexadecimal digits, not all zero
      */
     public static String newTraceId() {
-        char[] out = new char[32];
+        byte[] out = new byte[32];
         randomHex(out, 0);
         randomHex(out, 16);
-        return new String(out);
+        return new String(out, StandardCharsets.ISO_8859_1);
     }
 
     /**
@@ -76,12 +77,12 @@ public record TraceParent(String traceId, String flags) {
      * @return a valid header
      */
     public static String write(@Nullable String traceId, @Nullable String flags) {
-        char[] out = new char[LENGTH];
+        byte[] out = new byte[LENGTH];
         out[0] = '0';
         out[1] = '0';
         out[TRACE_ID - 1] = '-';
         if (traceId != null && isTraceId(traceId)) {
-            traceId.getChars(0, 32, out, TRACE_ID);
+            copy(traceId, out, TRACE_ID);
         } else {
             randomHex(out, TRACE_ID);
             randomHex(out, TRACE_ID + 16);
@@ -89,8 +90,14 @@ public record TraceParent(String traceId, String flags) {
         out[SPAN_ID - 1] = '-';
         randomHex(out, SPAN_ID);
         out[FLAGS - 1] = '-';
-        (flags != null && flags.length() == 2 && isHex(flags, 0, 2) ? flags : DEFAULT_FLAGS).getChars(0, 2, out, FLAGS);
-        return new String(out);
+        copy(flags != null && flags.length() == 2 && isHex(flags, 0, 2) ? flags : DEFAULT_FLAGS, out, FLAGS);
+        return new String(out, StandardCharsets.ISO_8859_1);
+    }
+
+    private static void copy(String digits, byte[] out, int offset) {
+        for (int i = 0; i < digits.length(); i++) {
+            out[offset + i] = (byte) digits.charAt(i);
+        }
     }
 
     /** Where a valid header begins, -1 when it is not valid. */
@@ -146,7 +153,7 @@ public record TraceParent(String traceId, String flags) {
         return !zero;
     }
 
-    private static void randomHex(char[] out, int offset) {
+    private static void randomHex(byte[] out, int offset) {
         long bits;
         do {
             bits = ThreadLocalRandom.current().nextLong();

@@ -66,7 +66,7 @@ public final class Router {
             Url gateway = configured(gatewayUrl, GATEWAY_SETTING);
             gatewayOrigin = gateway.origin;
             gatewayPath = withoutTrailingSlashes(gateway.path);
-            gatewayBase = (Url.isAscii(gateway.prefix) ? gateway.prefix : gateway.origin) + gatewayPath;
+            gatewayBase = (Url.isAscii(gateway.prefix()) ? gateway.prefix() : gateway.origin) + gatewayPath;
         }
         resources = new HashSet<>(unbound);
         for (ResourceBinding binding : bindings) {
@@ -79,7 +79,7 @@ public final class Router {
         Url upstream = configured(binding.upstreamPrefix(), "the upstream prefix of " + resource);
         // The parser gives a bare origin the path "/"; as a prefix the two differ only in how they rank.
         Prefixes.Prefix prefix = Prefixes.Prefix.of(
-                resource, upstream.prefix.length() == binding.upstreamPrefix().length() ? "" : upstream.path);
+                resource, upstream.prefix().length() == binding.upstreamPrefix().length() ? "" : upstream.path);
         String decoded = Objects.requireNonNull(SafePath.decode(prefix.path()));
         Bindings bindings = byOrigin.computeIfAbsent(upstream.origin, origin -> new Bindings());
         bindings.raw.add(prefix.path(), prefix);
@@ -204,7 +204,7 @@ public final class Router {
 
     private Route rewrite(Url target, String resource, String path) {
         requireNotOnlySlashes(target, path);
-        return new Route.Rewritten(gatewayBase + path + target.queryPart(), resource);
+        return new Route.Rewritten(gatewayBase + path + target.queryPart, resource);
     }
 
     private static String requireSafe(Url target) {

@@ -19,28 +19,26 @@ final class Url {
     /** The path, at least a slash: the caller's, with what cannot stand in a request line escaped. */
     final String path;
 
-    /** The query, empty when there is none or it is empty: the caller's, escaped like the path. */
-    final String query;
-
     /** Whether there is something before an {@code @}; it is not part of the origin. */
     final boolean hasUserInfo;
 
-    /** Scheme and authority as they were given. */
-    final String prefix;
+    /** The query with its question mark, empty when there is none or it is empty: the caller's, escaped like the path. */
+    final String queryPart;
 
     private final String text;
+    private final int pathStart;
     private final boolean escaped;
 
     private Url(String text, String origin, int pathStart, int pathEnd, int queryEnd, boolean hasUserInfo) {
         this.text = text;
         this.origin = origin;
+        this.pathStart = pathStart;
         String rawPath = text.substring(pathStart, pathEnd);
-        String rawQuery = pathEnd < queryEnd ? text.substring(pathEnd + 1, queryEnd) : "";
+        String rawQuery = pathEnd + 1 < queryEnd ? text.substring(pathEnd, queryEnd) : "";
         String escapedPath = escape(rawPath, " \"<>`{}");
-        this.query = escape(rawQuery, " \"<>");
-        this.escaped = !escapedPath.equals(rawPath) || !query.equals(rawQuery);
+        this.queryPart = escape(rawQuery, " \"<>");
+        this.escaped = !escapedPath.equals(rawPath) || !queryPart.equals(rawQuery);
         this.path = escapedPath.isEmpty() ? "/" : escapedPath;
-        this.prefix = text.substring(0, pathStart);
         this.hasUserInfo = hasUserInfo;
     }
 
@@ -228,12 +226,12 @@ final class Url {
 
     /** The address as it can stand in a request line: the caller's own text where nothing had to be escaped. */
     String escaped() {
-        return escaped ? prefix + path + queryPart() : text;
+        return escaped ? prefix() + path + queryPart : text;
     }
 
-    /** The query with its question mark, empty when there is none. */
-    String queryPart() {
-        return query.isEmpty() ? "" : "?" + query;
+    /** Scheme and authority as they were given. */
+    String prefix() {
+        return text.substring(0, pathStart);
     }
 
     /** Origin and path, which hold no credentials, for messages. */

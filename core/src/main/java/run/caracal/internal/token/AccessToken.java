@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class AccessToken {
     private final String value;
+    private final String authorization;
     private final @Nullable Set<String> targets;
     private final long refreshAtNanos;
     private final long expiresAtNanos;
@@ -23,6 +24,7 @@ public final class AccessToken {
      */
     AccessToken(String value, @Nullable Set<String> targets, long refreshAtNanos, long expiresAtNanos) {
         this.value = value;
+        this.authorization = "Bearer " + value;
         this.targets = targets;
         this.refreshAtNanos = refreshAtNanos;
         this.expiresAtNanos = expiresAtNanos;
@@ -35,6 +37,15 @@ public final class AccessToken {
      */
     public String value() {
         return value;
+    }
+
+    /**
+     * The bearer as it stands in an Authorization header; written once, because it is long. A secret: never log it.
+     *
+     * @return the value of the header
+     */
+    public String authorization() {
+        return authorization;
     }
 
     /**

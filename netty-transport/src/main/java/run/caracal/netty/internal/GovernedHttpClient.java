@@ -125,8 +125,6 @@ public final class GovernedHttpClient extends HttpClient {
 
     /** What the configuration says about requests; read once, because reading it copies. */
     private static final class Defaults {
-        private static final Pattern SCHEME = Pattern.compile("\\w+://");
-
         final @Nullable String resource;
         final @Nullable String requestId;
         private final HttpClientConfig configuration;
@@ -144,7 +142,7 @@ public final class GovernedHttpClient extends HttpClient {
             if (base != null && url.startsWith("/")) {
                 url = (base.endsWith("/") ? base.substring(0, base.length() - 1) : base) + url;
             }
-            if (asked instanceof URI || SCHEME.matcher(url).lookingAt()) {
+            if (asked instanceof URI || hasScheme(url)) {
                 return url;
             }
             if (!url.startsWith("/")) {
@@ -156,6 +154,18 @@ public final class GovernedHttpClient extends HttpClient {
                                 + " host cannot be governed; give an absolute address.");
             }
             return scheme() + NetUtil.toSocketAddressString(address) + url;
+        }
+
+        /** Whether the address begins with letters, digits or underscores and {@code ://}, which Reactor Netty asks for. */
+        private static boolean hasScheme(String url) {
+            int end = url.indexOf("://");
+            for (int i = 0; i < end; i++) {
+                char c = url.charAt(i);
+                if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_')) {
+                    return false;
+                }
+            }
+            return end > 0;
         }
 
         private String scheme() {

@@ -275,16 +275,26 @@ public final class OutboundExchange {
             strip(headers);
             return;
         }
-        OutboundHeaders view = view(headers::getAll, headers::set, headers::remove);
+        // Netty makes lists for what is not there, too.
+        OutboundHeaders view =
+                view(name -> headers.contains(name) ? headers.getAll(name) : List.of(), headers::set, headers::remove);
         if (edited) {
             enforce(view);
         } else {
             edit(view);
         }
         sent = true;
-        if (rewritten) {
+        if (rewritten && !isAuthority(headers.get(HttpHeaderNames.HOST))) {
             headers.set(HttpHeaderNames.HOST, authority());
         }
+    }
+
+    /** Whether a host is the target's, as it is when only Reactor Netty has set it. */
+    private boolean isAuthority(@Nullable String host) {
+        int from = target.indexOf("://") + 3;
+        return host != null
+                && target.startsWith(host, from)
+                && (from + host.length() == target.length() || "/?#".indexOf(target.charAt(from + host.length())) >= 0);
     }
 
     /** What the edit of a filter has set may not be changed on the way down. */
