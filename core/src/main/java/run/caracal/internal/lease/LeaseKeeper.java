@@ -98,8 +98,9 @@ public final class LeaseKeeper<L> {
     private final Holder<L> holder;
     private final Scheduler timer;
     private final Mono<Outcome<L>> flight;
-    private final Sinks.Empty<Void> end = Sinks.empty();
-    private final Sinks.Many<L> renewals = Sinks.many().multicast().directBestEffort();
+    // Both are emitted to in turn without a guard of their own: the one once, the other under the lock.
+    private final Sinks.Empty<Void> end = Sinks.unsafe().empty();
+    private final Sinks.Many<L> renewals = Sinks.unsafe().many().multicast().directBestEffort();
     private volatile State state = State.KEPT; // changed under the lock
     private volatile @Nullable LeaseLostException loss;
     private volatile @Nullable Long generation;
@@ -208,7 +209,6 @@ public final class LeaseKeeper<L> {
         return Flux.defer(() -> renewals.asFlux()
                 .doOnSubscribe(s -> enter(interval))
                 .doFinally(signal -> leave())
-                .takeUntilOther(end.asMono())
                 .onBackpressureLatest()
                 .publishOn(Schedulers.parallel(), 1));
     }
@@ -392,9 +392,10 @@ public final class LeaseKeeper<L> {
         arm();
     }
 
-    private void publish(L renewed) {
+    private synchronized void publish(L renewed) {
         if (state == State.KEPT) {
-            renewals.emitNext(renewed, Sinks.EmitFailureHandler.busyLooping(Duration.ofSeconds(1)));
+            // Heard by those who listen now, and on other threads than this one.
+            var unused = renewals.tryEmitNext(renewed);
         }
     }
 
@@ -410,6 +411,9 @@ public final class LeaseKeeper<L> {
         }
         holder.lost(lost);
         end.tryEmitError(lost).orThrow();
+        synchronized (this) {
+            renewals.tryEmitError(lost).orThrow();
+        }
         return lost;
     }
 
@@ -445,6 +449,9 @@ public final class LeaseKeeper<L> {
             stopTimers();
         }
         end.tryEmitEmpty().orThrow();
+        synchronized (this) {
+            renewals.tryEmitComplete().orThrow();
+        }
     }
 
     private void stopTimers() {
