@@ -6,6 +6,9 @@ import java.nio.file.Path;
 public final class Bench {
     private static final int ROUNDS = Integer.getInteger("bench.rounds", 20);
 
+    /** A round of JMH starts a JVM for each of its benchmarks. */
+    private static final int JMH_ROUNDS = Math.min(ROUNDS, 10);
+
     private Bench() {}
 
     /**
@@ -53,7 +56,7 @@ public final class Bench {
     }
 
     private static void codec(Report report) {
-        JmhRounds rounds = JmhRounds.run(CodecBenchmark.class, ROUNDS);
+        JmhRounds rounds = JmhRounds.run(CodecBenchmark.class, JMH_ROUNDS);
         for (String what : new String[] {"through", "encode", "decode"}) {
             boolean budgeted = what.equals("through");
             String own = what + "Caracal";
@@ -71,7 +74,7 @@ public final class Bench {
     }
 
     private static void path(Report report) {
-        JmhRounds rounds = JmhRounds.run(PathBenchmark.class, ROUNDS);
+        JmhRounds rounds = JmhRounds.run(PathBenchmark.class, JMH_ROUNDS);
         for (String what : new String[] {"context", "headers", "routing", "token", "request"}) {
             String own = what + "Caracal";
             String floor = what + "Floor";
@@ -82,7 +85,7 @@ public final class Bench {
     }
 
     private static void filter(Report report) {
-        JmhRounds rounds = JmhRounds.run(FilterBenchmark.class, ROUNDS);
+        JmhRounds rounds = JmhRounds.run(FilterBenchmark.class, JMH_ROUNDS);
         for (String other : new String[] {"plain", "springSecurity", "azure"}) {
             report.figure(
                     "against " + other + ", time", rounds.time("caracal", other), rounds.absolute("caracal", other));

@@ -40,7 +40,7 @@ final class JmhRounds {
                             .mode(Mode.AverageTime)
                             .timeUnit(TimeUnit.NANOSECONDS)
                             .forks(1)
-                            .warmupIterations(3)
+                            .warmupIterations(5)
                             .warmupTime(TimeValue.milliseconds(500))
                             .measurementIterations(3)
                             .measurementTime(TimeValue.milliseconds(300))

@@ -35,9 +35,11 @@ final class LeaseBench {
         for (int count = 1_000; count <= most; count *= 10) {
             heap.point("idle", count, heapEach(count, agent -> Flux.never()));
             heap.point("heartbeats()", count, heapEach(count, ServiceAgent::heartbeats));
+            // A renewal leaves its answer behind.
+            heap.point("heartbeats(), renewed", count, heapEach(count, LeaseBench::renewed));
             heap.point("heartbeats(30 s)", count, heapEach(count, agent -> agent.heartbeats(Duration.ofSeconds(30))));
             if (count == most) {
-                for (String shape : List.of("idle", "heartbeats()", "heartbeats(30 s)")) {
+                for (String shape : List.of("idle", "heartbeats()", "heartbeats(), renewed", "heartbeats(30 s)")) {
                     double bytes = heap.value(shape, count);
                     report.value(
                             count + " agents, " + shape,
@@ -51,6 +53,11 @@ final class LeaseBench {
         report.chart(heap);
         lateness(report, most);
         report.write();
+    }
+
+    private static Flux<Lease> renewed(ServiceAgent agent) {
+        Objects.requireNonNull(agent.heartbeat().block(), "no renewal");
+        return agent.heartbeats();
     }
 
     static double heapEach(int count, Function<ServiceAgent, Flux<Lease>> listen) {

@@ -11,7 +11,8 @@ import java.util.stream.Stream;
 
 /**
  * Collects the figures of one benchmark and writes them as a markdown table and as a picture; then joins those of all
- * benchmarks that have been run so far into {@code benchmarks.md} and {@code benchmarks.svg}.
+ * benchmarks that have been run so far into {@code benchmarks.md}, which ends with the budgets alone, and
+ * {@code benchmarks.svg}.
  */
 final class Report {
     private static final String JOINED = "benchmarks";
@@ -95,10 +96,18 @@ final class Report {
 
     private void join() throws IOException {
         StringBuilder text = new StringBuilder(machine()).append('\n');
+        StringBuilder budgets = new StringBuilder("| what | figure | budget | holds |\n| --- | --- | --- | --- |\n");
         for (Path part : parts(".md")) {
-            text.append('\n').append(Files.readString(part));
+            String figures = Files.readString(part);
+            text.append('\n').append(figures);
+            figures.lines()
+                    .filter(line -> line.contains("| yes |") || line.contains("| **no** |"))
+                    // Without what is behind the figure.
+                    .map(line -> line.substring(0, line.lastIndexOf('|', line.length() - 3) + 1))
+                    .forEach(line -> budgets.append(line).append('\n'));
         }
-        Files.writeString(folder.resolve(JOINED + ".md"), text);
+        Files.writeString(
+                folder.resolve(JOINED + ".md"), text.append("\n### Budgets\n\n").append(budgets));
         List<String> pictures = new ArrayList<>();
         for (Path part : parts(".svg")) {
             pictures.add(Files.readString(part));
