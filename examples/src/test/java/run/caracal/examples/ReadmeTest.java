@@ -121,6 +121,7 @@ class ReadmeTest {
         assertThat(firstBlock("## Spawn a narrowed child")).isEqualTo("mvn -q process-classes -Dexample=delegation");
         assertThat(firstBlock("## Scopes and one-shot mandates"))
                 .isEqualTo("mvn -q process-classes -Dexample=protected-call");
+        assertThat(firstBlock("## Benchmarks")).isEqualTo("mvn -q process-test-classes -Dbench=<name>");
         assertThat(firstBlock("## Examples")).isEqualTo("mvn -q process-classes -Dexample=<name>");
         assertThat(Files.readString(Path.of("..", ".ci", "run"))).contains("\n" + firstBlock("## Tests") + "\n");
     }
