@@ -77,6 +77,7 @@ public final class CaracalConfig {
     private final List<String> applicationResources;
     private final List<String> resourceIds;
     private final Map<String, List<String>> resourceScopes;
+    private final Map<String, List<String>> scopes;
     private final @Nullable Duration defaultTtl;
     private final @Nullable String defaultKind;
     private final boolean production;
@@ -109,6 +110,7 @@ public final class CaracalConfig {
         resources.forEach(binding -> ids.add(binding.resource()));
         this.resourceIds = List.copyOf(ids);
         this.resourceScopes = Map.copyOf(builder.resourceScopes);
+        this.scopes = scopes(resources, resourceScopes);
         this.defaultTtl = builder.defaultTtl;
         this.defaultKind = builder.defaultKind;
         this.production = builder.isProduction();
@@ -345,12 +347,21 @@ public final class CaracalConfig {
      */
     public List<String> scopesOf(String resource) {
         Objects.requireNonNull(resource, "resource");
+        return scopes.getOrDefault(resource, List.of());
+    }
+
+    /** The scopes by resource, asked for with every request: those of a binding before those of the resource alone. */
+    private static Map<String, List<String>> scopes(
+            List<ResourceBinding> resources, Map<String, List<String>> resourceScopes) {
+        Map<String, List<String>> bound = new LinkedHashMap<>();
         for (ResourceBinding binding : resources) {
-            if (binding.resource().equals(resource) && !binding.scopes().isEmpty()) {
-                return binding.scopes();
+            if (!binding.scopes().isEmpty()) {
+                bound.putIfAbsent(binding.resource(), binding.scopes());
             }
         }
-        return resourceScopes.getOrDefault(resource, List.of());
+        Map<String, List<String>> scopes = new LinkedHashMap<>(resourceScopes);
+        scopes.putAll(bound);
+        return Map.copyOf(scopes);
     }
 
     /**
