@@ -2,9 +2,11 @@ package run.caracal.internal.event;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Queue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Supplier;
@@ -18,9 +20,9 @@ import reactor.core.publisher.BufferOverflowStrategy;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
-import reactor.core.publisher.Sinks.EmitResult;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
+import reactor.util.concurrent.Queues;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.error.CaracalException;
@@ -52,14 +54,18 @@ public final class EventBus {
     /** How long closing waits for listeners. */
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(1);
 
-    /** Emissions of several threads take turns, each for the time of putting an event into buffers; this bounds the wait. */
-    private static final Duration TURN_TIMEOUT = Duration.ofMillis(100);
-
     private final Scheduler scheduler = Schedulers.newSingle("caracal-events", true);
     private final Sinks.Many<CaracalEvent> sink = Sinks.many().multicast().directBestEffort();
     private final List<OperationListener> operationListeners = new CopyOnWriteArrayList<>();
     private final LogGate failures = new LogGate();
     private final LogGate losses = new LogGate();
+
+    /** Emissions that wait for their turn at the sink; one thread at a time hands them on, and no other one waits for it. */
+    private final Queue<CaracalEvent> emitted =
+            Queues.<CaracalEvent>unboundedMultiproducer().get();
+
+    private final AtomicInteger turns = new AtomicInteger();
+    private volatile boolean closing;
 
     /**
      * The events from the subscription on.
@@ -155,23 +161,30 @@ public final class EventBus {
                     failed(made.getClass(), e);
                 }
             }
-            if (sink.currentSubscriberCount() > 0) {
-                inTurn(() -> sink.tryEmitNext(made));
+            // Never that many, unless the thread whose turn it is has been stopped for long.
+            if (sink.currentSubscriberCount() > 0 && turns.get() < BUFFER && emitted.offer(made)) {
+                emitInTurn();
             }
         } catch (RuntimeException e) {
             log.warn("An event was lost", e);
         }
     }
 
-    /** An event that finds no turn, or nobody to hear it any more, is not worth an error. */
-    private void inTurn(Supplier<EmitResult> emission) {
-        long start = nanos();
-        while (emission.get() == EmitResult.FAIL_NON_SERIALIZED) {
-            if (nanos() - start > TURN_TIMEOUT.toNanos()) {
-                log.debug("An event was lost: no turn to emit it within {}", TURN_TIMEOUT);
-                return;
-            }
+    /** An event that nobody hears any more is not worth an error. */
+    private void emitInTurn() {
+        if (turns.getAndIncrement() != 0) {
+            return; // whose turn it is hands this one on too
         }
+        int taken = 1;
+        do {
+            for (CaracalEvent next = emitted.poll(); next != null; next = emitted.poll()) {
+                var unused = sink.tryEmitNext(next);
+            }
+            if (closing) {
+                var unused = sink.tryEmitComplete();
+            }
+            taken = turns.addAndGet(-taken);
+        } while (taken != 0);
     }
 
     /**
@@ -344,14 +357,16 @@ public final class EventBus {
      */
     public Mono<Void> close() {
         return Mono.defer(() -> {
-            inTurn(sink::tryEmitComplete);
-            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that keeps
-            // a
+            closing = true;
+            emitInTurn();
+            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that keeps a
             // thread which is no daemon for ten seconds, and with it a program that has ended.
             return Mono.fromRunnable(() -> {})
                     .subscribeOn(scheduler)
                     .timeout(CLOSE_TIMEOUT, Mono.empty())
-                    // Shutting a thread pool down may wait for a lock of its own.
+                    // Shutting a thread pool down may wait for a lock of its own, and so may handing it the last task:
+                    // that task may be through, and the pool shut down, before its submission returns.
+                    .subscribeOn(Schedulers.boundedElastic())
                     .publishOn(Schedulers.boundedElastic())
                     .then(Mono.fromRunnable(scheduler::dispose));
         });
