@@ -1,0 +1,144 @@
+package run.caracal.examples.faults;
+
+import java.io.IOException;
+import java.net.ConnectException;
+import java.net.UnknownHostException;
+import javax.net.ssl.SSLException;
+import run.caracal.error.CaracalException;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.ProtocolException;
+import run.caracal.error.ServiceException;
+import run.caracal.error.TransportException;
+import run.caracal.examples.faults.Bench.Op;
+import run.caracal.examples.faults.FaultProxy.Plan;
+
+/**
+ * One cell of the matrix.
+ *
+ * @param op what the client does
+ * @param fault what it meets, for people
+ * @param once whether it meets it once only, or each time
+ * @param plan what it meets
+ * @param world at which platform
+ * @param expected what has to come of it
+ */
+record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected expected) {
+
+    /** The platform that the client meets. */
+    enum World {
+        /** One that is as it should be. */
+        SOUND,
+        /** One whose clock is ten minutes ahead. */
+        AHEAD,
+        /** One whose clock is ten minutes behind. */
+        BEHIND,
+        /** One that in the middle of the work loses its keys and all it knew. */
+        FORGETFUL
+    }
+
+    /**
+     * What has to come of a cell.
+     *
+     * @param saw what the caller sees: the code of the error, without {@code transport_}; or {@code ok}; or the status of an
+     *     answer and who gave it; alternatives are parted by a stroke
+     * @param type the simple name of the error's class; empty where the code says enough
+     * @param attempts how many requests of the operation were tried, those of the caller's own second call among them
+     * @param left how many sessions the platform still holds open when the client is closed
+     * @param answer for an answer of the service's own making: what the error has to say about it; else {@code null}
+     */
+    record Expected(String saw, String type, int attempts, int left, Refused answer) {
+        Expected(String saw, int attempts, int left) {
+            this(saw, "", attempts, left, null);
+        }
+    }
+
+    /**
+     * What an error has to say about a service's answer.
+     *
+     * @param status the HTTP status
+     * @param retryable whether a later call may succeed
+     * @param ambiguous whether the service may have acted
+     */
+    record Refused(int status, boolean retryable, boolean ambiguous) {}
+
+    /**
+     * What a caller saw.
+     *
+     * @param code as in {@link Expected#saw()}
+     * @param type the simple name of the error's class
+     * @param status the HTTP status; 0 when there was none
+     * @param retryable whether the error says that a later call may succeed
+     * @param ambiguous whether the error says that the service may have acted
+     */
+    record Saw(String code, String type, int status, boolean retryable, boolean ambiguous) {
+
+        static Saw value(String value) {
+            return new Saw(value, "", 0, false, false);
+        }
+
+        static Saw error(Throwable error) {
+            String type = error.getClass().getSimpleName();
+            if (!(error instanceof CaracalException typed)) {
+                return new Saw(kind(error), type, 0, false, false);
+            }
+            int status = error instanceof ServiceException answer
+                    ? answer.httpStatus()
+                    : error instanceof ProtocolException answer ? answer.httpStatus() : 0;
+            boolean ambiguous = (error instanceof TransportException lost && lost.isAmbiguous())
+                    || (error instanceof CoordinatorException answer && answer.isOutcomeUnknown());
+            return new Saw(typed.code().replace("transport_", ""), type, status, typed.isRetryable(), ambiguous);
+        }
+
+        /** What an HTTP client of the caller's own says; its classes differ between systems. */
+        private static String kind(Throwable error) {
+            if (error instanceof UnknownHostException) {
+                return "unknown host";
+            }
+            if (error instanceof SSLException || error.getCause() instanceof SSLException) {
+                return "tls";
+            }
+            if (error instanceof ConnectException) {
+                return "refused";
+            }
+            if (error instanceof IOException) {
+                return "broken";
+            }
+            return error.getClass().getSimpleName();
+        }
+
+        boolean isOk() {
+            return code.equals("ok") || code.equals("200");
+        }
+
+        @Override
+        public String toString() {
+            return type.isEmpty()
+                    ? code
+                    : type + " " + code + (status == 0 ? "" : " " + status) + (retryable ? " retryable" : "")
+                            + (ambiguous ? " ambiguous" : "");
+        }
+    }
+
+    /** Whether something else than the platform claims to have ended the session: any 2xx does. */
+    boolean isTakenAtItsWord() {
+        return op == Op.CLOSE && attemptsEndWell();
+    }
+
+    private boolean attemptsEndWell() {
+        if (plan.answers() != null) {
+            int status = plan.answers().status();
+            return status < 300 || status == 404 || status == 409;
+        }
+        if (plan.fault() == null) {
+            return false;
+        }
+        return switch (plan.fault()) {
+            case EMPTY, GARBAGE, HTML, GZIP_BOMB -> true;
+            default -> false;
+        };
+    }
+
+    String name() {
+        return op + " " + fault + (once ? " once" : "");
+    }
+}

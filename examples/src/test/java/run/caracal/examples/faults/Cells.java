@@ -1,0 +1,220 @@
+package run.caracal.examples.faults;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import run.caracal.examples.faults.Bench.Op;
+import run.caracal.examples.faults.Cell.Expected;
+import run.caracal.examples.faults.Cell.World;
+import run.caracal.examples.faults.FaultProxy.Plan;
+
+/** What has to come of every fault, as a table: what the caller sees, how many attempts there were, how many sessions stay. */
+final class Cells {
+
+    /**
+     * Each request of the operation meets the fault. A cell reads: what the caller sees, attempts, sessions left. Sessions
+     * are left where the platform cannot be told to end them: when it has become unreachable, when the close itself is what
+     * fails, and when only the lost answer named the session; and where something else than the platform takes the close
+     * with a 2xx.
+     */
+    private static final String ALWAYS = """
+            fault           | EXCHANGE             | MINT                 | OPEN                 | CLOSE  | DELEGATE             | RENEW                | ATTACH
+            REFUSED         | connect 1 0          | connect 1 0          | connect 3 0          | ok 3 1 | connect 2 2          | connect 1 1          | connect 2 1
+            RESET_AT_ACCEPT | connect/io 1 0       | connect/io 1 0       | connect/io 3 0       | ok 3 1 | connect/io 2 2       | connect/io 1 1       | connect/io 2 1
+            TLS_TO_PLAIN    | connect 1 0          | connect 1 0          | connect 3 0          | ok 3 1 | connect 2 2          | connect 1 1          | connect 2 1
+            TLS_UNTRUSTED   | connect 1 0          | connect 1 0          | connect 3 0          | ok 3 1 | connect 2 2          | connect 1 1          | connect 2 1
+            DNS             | connect 1 0          | connect 1 0          | connect 3 0          | ok 3 1 | connect 2 2          | connect 1 1          | connect 2 1
+            RESET_DURING    | io 1 0               | io 1 0               | io 3 0               | ok 3 1 | io 2 0               | io 1 0               | io 2 0
+            HALF_CLOSE      | io 1 0               | io 1 0               | io 3 0               | ok 3 1 | io 2 0               | io 1 0               | io 2 0
+            STALL_BEFORE    | timeout 1 0          | timeout 1 0          | timeout 3 0          | ok 3 1 | timeout 2 0          | timeout 1 0          | timeout 2 0
+            NO_HTTP         | io 1 0               | io 1 0               | io 3 0               | ok 3 1 | io 2 0               | io 1 0               | io 2 0
+            RESET_AFTER     | io 1 0               | io 1 0               | io 3 1               | ok 3 0 | io 2 0               | io 1 0               | io 2 1
+            STALL_HEADERS   | timeout 1 0          | timeout 1 0          | timeout 3 1          | ok 3 0 | timeout 2 0          | timeout 1 0          | timeout 2 1
+            STALL_BODY      | timeout 1 0          | timeout 1 0          | timeout 3 1          | ok 3 0 | timeout 2 0          | timeout 1 0          | timeout 2 1
+            DRIP            | timeout 1 0          | timeout 1 0          | timeout 3 1          | ok 3 0 | timeout 2 0          | timeout 1 0          | timeout 2 1
+            CUT_BODY        | io 1 0               | io 1 0               | io 3 1               | ok 3 0 | io 2 0               | io 1 0               | io 2 1
+            RESET_BODY      | io 1 0               | io 1 0               | io 3 1               | ok 3 0 | io 2 0               | io 1 0               | io 2 1
+            CHUNKED_STALL   | timeout 1 0          | timeout 1 0          | timeout 3 1          | ok 3 0 | timeout 2 0          | timeout 1 0          | timeout 2 1
+            TRUNCATED_JSON  | protocol_error 1 0   | protocol_error 1 0   | protocol_error 3 1   | ok 1 0 | protocol_error 2 0   | protocol_error 1 0   | protocol_error 2 1
+            WRONG_TYPE      | ok 1 0               | ok 1 0               | ok 1 0               | ok 1 0 | ok 1 0               | ok 1 0               | ok 1 0
+            HTTP_1_0        | ok 1 0               | ok 1 0               | ok 1 0               | ok 1 0 | ok 1 0               | ok 1 0               | ok 1 0
+            OVERSIZED       | response_too_large 1 0 | response_too_large 1 0 | response_too_large 1 0 | ok 1 1 | response_too_large 1 0 | response_too_large 1 0 | response_too_large 1 0
+            CHUNKED_FLOOD   | response_too_large 1 0 | response_too_large 1 0 | response_too_large 1 0 | ok 1 1 | response_too_large 1 0 | response_too_large 1 0 | response_too_large 1 0
+            GZIP_BOMB       | protocol_error 1 0   | protocol_error 1 0   | protocol_error 3 0   | ok 1 1 | protocol_error 2 0   | protocol_error 1 0   | protocol_error 2 0
+            EMPTY           | protocol_error 1 0   | protocol_error 1 0   | protocol_error 3 0   | ok 1 1 | protocol_error 2 0   | protocol_error 1 0   | protocol_error 2 0
+            GARBAGE         | protocol_error 1 0   | protocol_error 1 0   | protocol_error 3 0   | ok 1 1 | protocol_error 2 0   | protocol_error 1 0   | protocol_error 2 0
+            HTML            | protocol_error 1 0   | protocol_error 1 0   | protocol_error 3 0   | ok 1 1 | protocol_error 2 0   | protocol_error 1 0   | protocol_error 2 0
+            REDIRECT_302    | error 1 0            | error 1 0            | error 1 0            | ok 1 1 | error 1 0            | error 1 0            | error 1 0
+            REDIRECT_307    | error 1 0            | error 1 0            | error 1 0            | ok 1 1 | error 1 0            | error 1 0            | error 1 0
+            """;
+
+    /**
+     * The first request of the operation meets the fault. Who sees an error calls again, and that has to succeed; its
+     * attempts are counted too.
+     */
+    private static final String ONCE = """
+            fault           | EXCHANGE             | MINT                 | OPEN                 | CLOSE  | DELEGATE             | RENEW                | ATTACH
+            RESET_AT_ACCEPT | connect/io 2 0       | connect/io 2 0       | ok 2 0               | ok 2 0 | ok 2 0               | connect/io 2 0       | ok 2 0
+            TLS_TO_PLAIN    | connect 2 0          | connect 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | connect 2 0          | ok 2 0
+            TLS_UNTRUSTED   | connect 2 0          | connect 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | connect 2 0          | ok 2 0
+            DNS             | connect 2 0          | connect 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | connect 2 0          | ok 2 0
+            RESET_DURING    | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            HALF_CLOSE      | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            STALL_BEFORE    | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
+            NO_HTTP         | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            RESET_AFTER     | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            STALL_HEADERS   | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
+            STALL_BODY      | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
+            DRIP            | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
+            CUT_BODY        | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            RESET_BODY      | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            CHUNKED_STALL   | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
+            TRUNCATED_JSON  | protocol_error 2 0   | protocol_error 2 0   | ok 2 0               | ok 1 0 | ok 2 0               | protocol_error 2 0   | ok 2 0
+            OVERSIZED       | response_too_large 2 0 | response_too_large 2 0 | response_too_large 2 0 | ok 1 1 | response_too_large 2 0 | response_too_large 2 0 | response_too_large 2 0
+            GZIP_BOMB       | protocol_error 2 0   | protocol_error 2 0   | ok 2 0               | ok 1 1 | ok 2 0               | protocol_error 2 0   | ok 2 0
+            EMPTY           | protocol_error 2 0   | protocol_error 2 0   | ok 2 0               | ok 1 1 | ok 2 0               | protocol_error 2 0   | ok 2 0
+            HTML            | protocol_error 2 0   | protocol_error 2 0   | ok 2 0               | ok 1 1 | ok 2 0               | protocol_error 2 0   | ok 2 0
+            REDIRECT_307    | error 2 0            | error 2 0            | error 2 0            | ok 1 1 | error 2 0            | error 2 0            | error 2 0
+            """;
+
+    /**
+     * A call through the Gateway: it is the caller's own HTTP client that sees the fault, and it never tries again. What is
+     * too much is for that client to say: it is given any 2xx as it comes.
+     */
+    private static final String CALL_ALWAYS = """
+            fault           | GATEWAY                          | UPSTREAM
+            REFUSED         | refused 0 0                      | 502 GATEWAY internal_error 0 0
+            RESET_AT_ACCEPT | broken 0 0                       | 502 GATEWAY internal_error 0 0
+            TLS_TO_PLAIN    | tls 0 0                          | -
+            TLS_UNTRUSTED   | tls 0 0                          | -
+            DNS             | unknown host 0 0                 | -
+            RESET_DURING    | broken 1 0                       | 502 GATEWAY internal_error 1 0
+            HALF_CLOSE      | broken 1 0                       | 502 GATEWAY internal_error 1 0
+            STALL_BEFORE    | ReadTimeoutException 1 0         | 504 GATEWAY internal_error 1 0
+            NO_HTTP         | InvalidLineSeparatorException 1 0 | 502 GATEWAY internal_error 1 0
+            RESET_AFTER     | broken 1 0                       | 502 GATEWAY internal_error 1 0
+            STALL_HEADERS   | ReadTimeoutException 1 0         | 504 GATEWAY internal_error 1 0
+            STALL_BODY      | ReadTimeoutException 1 0         | broken/504 GATEWAY internal_error 1 0
+            DRIP            | TimeoutException 1 0             | 200/504 GATEWAY internal_error/broken 1 0
+            CUT_BODY        | broken 1 0                       | broken 1 0
+            RESET_BODY      | broken 1 0                       | broken 1 0
+            CHUNKED_STALL   | ReadTimeoutException 1 0         | broken/504 GATEWAY internal_error 1 0
+            TRUNCATED_JSON  | 200 1 0                          | 200 1 0
+            WRONG_TYPE      | 200 1 0                          | 200 1 0
+            HTTP_1_0        | 200 1 0                          | 200 1 0
+            OVERSIZED       | 200 1 0                          | 200 1 0
+            GZIP_BOMB       | 200 1 0                          | 200 1 0
+            EMPTY           | 200 1 0                          | 200 1 0
+            GARBAGE         | 200 1 0                          | 200 1 0
+            HTML            | 200 1 0                          | 200 1 0
+            REDIRECT_302    | 302 1 0                          | 302 1 0
+            REDIRECT_307    | 307 1 0                          | 307 1 0
+            """;
+
+    private static final String CALL_ONCE = """
+            fault           | GATEWAY                          | UPSTREAM
+            RESET_AT_ACCEPT | broken 1 0                       | 502 GATEWAY internal_error 1 0
+            TLS_TO_PLAIN    | tls 1 0                          | -
+            DNS             | unknown host 1 0                 | -
+            RESET_DURING    | broken 2 0                       | 502 GATEWAY internal_error 2 0
+            HALF_CLOSE      | broken 2 0                       | 502 GATEWAY internal_error 2 0
+            STALL_BEFORE    | ReadTimeoutException 2 0         | -
+            NO_HTTP         | InvalidLineSeparatorException 2 0 | 502 GATEWAY internal_error 2 0
+            RESET_AFTER     | broken 2 0                       | 502 GATEWAY internal_error 2 0
+            STALL_HEADERS   | ReadTimeoutException 2 0         | -
+            STALL_BODY      | ReadTimeoutException 2 0         | -
+            DRIP            | TimeoutException 2 0             | -
+            CUT_BODY        | broken 2 0                       | broken 2 0
+            RESET_BODY      | broken 2 0                       | broken 2 0
+            CHUNKED_STALL   | ReadTimeoutException 2 0         | -
+            TRUNCATED_JSON  | 200 1 0                          | 200 1 0
+            WRONG_TYPE      | 200 1 0                          | 200 1 0
+            HTTP_1_0        | 200 1 0                          | 200 1 0
+            OVERSIZED       | 200 1 0                          | 200 1 0
+            GZIP_BOMB       | 200 1 0                          | 200 1 0
+            EMPTY           | 200 1 0                          | 200 1 0
+            GARBAGE         | 200 1 0                          | 200 1 0
+            HTML            | 200 1 0                          | 200 1 0
+            REDIRECT_302    | 302 2 0                          | 302 2 0
+            REDIRECT_307    | 307 2 0                          | 307 2 0
+            """;
+
+    private Cells() {}
+
+    static List<Cell> all() {
+        List<Cell> cells = wire();
+        cells.addAll(Answers.all());
+        for (World world : List.of(World.AHEAD, World.BEHIND)) {
+            for (Op op : Op.values()) {
+                String saw = op.isControl() ? "ok" : "200";
+                boolean called = op != Op.UPSTREAM; // without a fault the same as GATEWAY
+                if (called) {
+                    cells.add(cell(op, "clock 10 min " + world, world, new Expected(saw, 1, 0)));
+                }
+            }
+        }
+        read(cells);
+        return cells;
+    }
+
+    private static Cell cell(Op op, String fault, World world, Expected expected) {
+        return new Cell(op, fault, false, Plan.none(), world, expected);
+    }
+
+    /**
+     * The platform restarts with other keys and without a memory: the token that the client has is refused, so each first
+     * request comes twice, and what it speaks of is not known any more.
+     */
+    private static void read(List<Cell> cells) {
+        Map<Op, Expected> restarted = new EnumMap<>(Op.class);
+        restarted.put(Op.OPEN, new Expected("ok", 2, 0));
+        restarted.put(Op.CLOSE, new Expected("ok", 2, 0));
+        restarted.put(Op.DELEGATE, new Expected("parent_not_found", "CoordinatorException", 0, 0, null));
+        restarted.put(Op.RENEW, new Expected("lease_lost_gone", "LeaseLostException", 2, 0, null));
+        restarted.put(Op.ATTACH, new Expected("session_not_found", "CoordinatorException", 2, 0, null));
+        restarted.put(Op.MINT, new Expected("access_denied", "AccessDenied", 2, 0, null));
+        restarted.put(Op.GATEWAY, new Expected("access_denied", "AccessDenied", 1, 0, null));
+        restarted.forEach((op, expected) -> cells.add(cell(op, "restart without state", World.FORGETFUL, expected)));
+    }
+
+    private static List<Cell> wire() {
+        List<Cell> cells = new ArrayList<>();
+        read(cells, ALWAYS, false);
+        read(cells, ONCE, true);
+        read(cells, CALL_ALWAYS, false);
+        read(cells, CALL_ONCE, true);
+        return cells;
+    }
+
+    private static void read(List<Cell> cells, String table, boolean once) {
+        List<String> lines = table.lines().toList();
+        String[] ops = lines.get(0).split("\\|", -1);
+        for (String line : lines.subList(1, lines.size())) {
+            String[] columns = line.split("\\|", -1);
+            WireFault fault = WireFault.valueOf(columns[0].strip());
+            for (int i = 1; i < columns.length; i++) {
+                String text = columns[i].strip();
+                if (!text.equals("-")) {
+                    Op op = Op.valueOf(ops[i].strip());
+                    Plan plan = new Plan(fault, null, false, op.hits, op.after, once ? 1 : Integer.MAX_VALUE);
+                    String name = fault.name().toLowerCase(Locale.ROOT).replace('_', ' ');
+                    cells.add(new Cell(op, name, once, plan, World.SOUND, expected(text)));
+                }
+            }
+        }
+    }
+
+    private static final Pattern CELL = Pattern.compile("(.*) ([0-9]+) ([0-9]+)");
+
+    private static Expected expected(String text) {
+        Matcher matcher = CELL.matcher(text);
+        if (!matcher.matches()) {
+            throw new IllegalArgumentException(text);
+        }
+        return new Expected(matcher.group(1), Integer.parseInt(matcher.group(2)), Integer.parseInt(matcher.group(3)));
+    }
+}
