@@ -213,13 +213,14 @@ class InboundAuthorityTest {
         assertThat(call).containsEntry("Authorization", "Bearer token-1").containsEntry("baggage", "tenant=acme");
         assertThat(call.get("traceparent")).startsWith("00-" + TRACE);
         assertThat(get(asApplication(caracal.headers()))).containsEntry("Authorization", "Bearer token-1");
-        NoContextException noSession = fails(
-                asApplication(sent(TransportOptions.defaults().withScopes("billing:charge"), BILLING + "/charge")),
-                NoContextException.class);
-        assertThat(noSession).hasMessageContaining("spawn");
+        Map<String, String> scoped =
+                get(asApplication(sent(TransportOptions.defaults().withScopes("billing:charge"), BILLING + "/charge")));
+        assertThat(scoped.get("Authorization")).startsWith("Bearer ").isNotEqualTo("Bearer token-1");
+        assertThat(scoped.get("baggage")).contains("caracal.agent_session=", "tenant=acme");
+        assertThat(scoped.get("traceparent")).startsWith("00-" + TRACE);
         assertThat(fails(asApplication(caracal.mintMandate("resource://billing-api", "a")), NoContextException.class))
                 .hasMessageContaining("spawn");
-        assertThat(platform.requests(FakePlatform::isMint)).isEmpty();
+        assertThat(platform.requests(FakePlatform::isMint)).hasSize(1);
     }
 
     /** One client never acts under what another has judged: its Gateway is not the caller's. */
