@@ -60,7 +60,7 @@ class EventsTest {
         List<?> kinds = Arrays.stream(CaracalEvent.class.getDeclaredClasses())
                 .filter(CaracalEvent.class::isAssignableFrom)
                 .toList();
-        assertThat(kinds).hasSize(12);
+        assertThat(kinds).hasSize(14);
         assertThat(events)
                 .extracting(Object::getClass)
                 .containsAll(kinds.stream().map(kind -> (Class<?>) kind).toList());
@@ -71,6 +71,8 @@ class EventsTest {
         });
         Map<Class<? extends CaracalEvent>, Integer> statuses = Map.ofEntries(
                 entry(MandateMinted.class, 200),
+                entry(CaracalEvent.SubjectFederated.class, 200),
+                entry(CaracalEvent.InboundRequest.class, 0),
                 entry(CaracalEvent.ApprovalAwaited.class, 200),
                 entry(SessionOpened.class, 201),
                 entry(DelegationCreated.class, 201),

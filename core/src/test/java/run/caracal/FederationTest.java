@@ -6,10 +6,8 @@ import static run.caracal.Calls.assertFails;
 import static run.caracal.Calls.form;
 import static run.caracal.test.FakePlatform.LIMIT;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.Base64;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
@@ -31,7 +29,7 @@ import run.caracal.test.FakePlatform;
 
 /** Users of other identity providers. */
 class FederationTest {
-    private static final String ID_TOKEN = jwt("{\"alg\":\"RS256\",\"kid\":\"k\"}", claims(3600));
+    private static final String ID_TOKEN = FakePlatform.jwt("{\"alg\":\"RS256\",\"kid\":\"k\"}", claims(3600));
 
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -46,27 +44,13 @@ class FederationTest {
                 + Instant.now().plusSeconds(secondsLeft).getEpochSecond() + "}";
     }
 
-    private static String jwt(String header, String claims) {
-        Base64.Encoder base64 = Base64.getUrlEncoder().withoutPadding();
-        return base64.encodeToString(header.getBytes(StandardCharsets.UTF_8)) + "."
-                + base64.encodeToString(claims.getBytes(StandardCharsets.UTF_8)) + ".c2lnbmF0dXJl";
-    }
-
-    private void nextUser(String claims) {
-        platform.nextAnswer(
-                FakePlatform::isToken,
-                200,
-                "{\"access_token\":\"" + jwt("{\"alg\":\"ES256\"}", claims)
-                        + "\",\"token_type\":\"Bearer\",\"expires_in\":900}");
-    }
-
     private List<HttpRequest> exchanges() {
         return platform.requests(FakePlatform::isToken);
     }
 
     @Test
     void aUsersTokenGivesTheAuthorityRecordToWhichSessionsAreAnchored() {
-        nextUser("{\"sid\":\"record-1\",\"sub\":\"ann\"}");
+        platform.nextUser("{\"sid\":\"record-1\",\"sub\":\"ann\"}");
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();
         Disposable listening = caracal.onEvent(events::add);
         Mono<String> work = caracal.federateSubject(ID_TOKEN).flatMap(user -> {
@@ -101,8 +85,8 @@ class FederationTest {
 
     @Test
     void nothingIsKeptAndTheTimeIsSent() {
-        nextUser("{\"sid\":\"record-1\"}");
-        nextUser("{\"sid\":\"record-2\"}");
+        platform.nextUser("{\"sid\":\"record-1\"}");
+        platform.nextUser("{\"sid\":\"record-2\"}");
         Mono<FederatedSubject> stored = caracal.federateSubject(ID_TOKEN, Duration.ofSeconds(1));
         StepVerifier.create(stored.map(FederatedSubject::authorityRecordId)
                         .concatWith(stored.map(FederatedSubject::authorityRecordId)))
@@ -141,13 +125,13 @@ class FederationTest {
 
     @Test
     void i3_clocksMayBeOffByAMinute() {
-        nextUser("{\"sid\":\"record-1\"}");
-        String ends = jwt("{\"alg\":\"RS256\"}", claims(-30));
+        platform.nextUser("{\"sid\":\"record-1\"}");
+        String ends = FakePlatform.jwt("{\"alg\":\"RS256\"}", claims(-30));
         StepVerifier.create(caracal.federateSubject(ends))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
-        assertThatThrownBy(() -> caracal.federateSubject(jwt("{\"alg\":\"RS256\"}", claims(-90))))
+        assertThatThrownBy(() -> caracal.federateSubject(FakePlatform.jwt("{\"alg\":\"RS256\"}", claims(-90))))
                 .hasMessageContaining("expired");
     }
 
@@ -173,7 +157,7 @@ class FederationTest {
     @ParameterizedTest
     @ValueSource(strings = {"{}", "{\"sid\":5}", "{\"sid\":\"\"}", "{\"sid\":\"../x\"}", "[]", "{"})
     void aTokenWithoutAnAuthorityRecordIsAProtocolError(String claims) {
-        nextUser(claims);
+        platform.nextUser(claims);
         assertFails(caracal.federateSubject(ID_TOKEN), ProtocolException.class, "sid");
     }
 

@@ -30,6 +30,7 @@ import run.caracal.event.CaracalEvent;
  *     <td>{@code cache}: {@code hit}, {@code miss}, {@code refresh}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.mandate.mint}</td><td>timer</td>
  *     <td>{@code resource}; {@code outcome}; {@code code}</td></tr>
+ * <tr><td>{@code caracal.subject.federate}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.gateway.call}</td><td>timer, until the headers of the answer</td>
  *     <td>{@code resource}; {@code status}: {@code 0} without an answer; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.inbound.request}</td><td>timer: how long the judgement took</td>

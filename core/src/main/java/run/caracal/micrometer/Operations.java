@@ -16,6 +16,7 @@ final class Operations {
             Map.entry(CaracalEvent.TokenExchange.class, "token.exchange"),
             Map.entry(CaracalEvent.MandateMinted.class, "mandate.mint"),
             Map.entry(CaracalEvent.GatewayCall.class, "gateway.call"),
+            Map.entry(CaracalEvent.SubjectFederated.class, "subject.federate"),
             Map.entry(CaracalEvent.InboundRequest.class, "inbound.request"),
             Map.entry(CaracalEvent.ApprovalAwaited.class, "approval.wait"),
             Map.entry(CaracalEvent.CoordinatorCall.class, "coordinator.call"),

@@ -13,7 +13,7 @@ import run.caracal.ServiceAgent;
 import run.caracal.error.LeaseLostException;
 import run.caracal.http.HttpResponse;
 
-/** Does everything that a client can do at the services, each with success, and loses a lease. */
+/** Does everything that a client can do, each with success, and loses a lease. */
 public final class Everything {
     public static final String RESOURCE = "resource://billing-api";
 
@@ -25,6 +25,13 @@ public final class Everything {
      * @param caracal a client of the platform, which is closed at the end
      */
     public static void doAll(FakePlatform platform, Caracal caracal) {
+        platform.nextUser("{\"sid\":\"record-1\"}");
+        StepVerifier.create(caracal.federateSubject(
+                                FakePlatform.jwt("{\"alg\":\"RS256\"}", "{\"sub\":\"ann\",\"exp\":4102444800}"))
+                        .then(caracal.bindFromHeaders(Map.of("Authorization", "Bearer of-a-caller"), Mono.just(0))))
+                .expectNext(0)
+                .expectComplete()
+                .verify(LIMIT);
         platform.next(
                 FakePlatform::isMint,
                 real -> real.map(

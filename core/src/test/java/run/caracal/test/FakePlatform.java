@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.Base64;
 import java.util.Deque;
 import java.util.List;
 import java.util.Map;
@@ -279,6 +280,22 @@ public final class FakePlatform implements HttpTransport {
                 .map(Map.Entry::getValue)
                 .findFirst()
                 .orElse(null);
+    }
+
+    /** A token that nobody has signed. */
+    public static String jwt(String header, String claims) {
+        Base64.Encoder base64 = Base64.getUrlEncoder().withoutPadding();
+        return base64.encodeToString(header.getBytes(StandardCharsets.UTF_8)) + "."
+                + base64.encodeToString(claims.getBytes(StandardCharsets.UTF_8)) + ".c2lnbmF0dXJl";
+    }
+
+    /** The next token is that of a user. */
+    public void nextUser(String claims) {
+        nextAnswer(
+                FakePlatform::isToken,
+                200,
+                "{\"access_token\":\"" + jwt("{\"alg\":\"ES256\"}", claims)
+                        + "\",\"token_type\":\"Bearer\",\"expires_in\":900}");
     }
 
     /** All requests carry the header, with one value. */
