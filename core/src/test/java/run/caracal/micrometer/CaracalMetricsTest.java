@@ -72,7 +72,8 @@ class CaracalMetricsTest {
         assertThat(timer("caracal.delegation.accept")).isEqualTo(1);
         assertThat(timer("caracal.delegation.revoke")).isEqualTo(1);
         assertThat(timer("caracal.approval.wait", "outcome", "success")).isEqualTo(1);
-        Set<String> keys = Set.of("outcome", "code", "cache", "resource", "status", "operation", "reason");
+        Set<String> keys =
+                Set.of("outcome", "code", "cache", "resource", "status", "operation", "reason", "as", "mismatch");
         for (Meter meter : registry.getMeters()) {
             assertThat(meter.getId().getTags()).allSatisfy(tag -> {
                 assertThat(keys).contains(tag.getKey());
