@@ -1,5 +1,6 @@
 package run.caracal.netty;
 
+import io.micrometer.core.instrument.Metrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelOption;
 import io.netty.handler.codec.http.HttpHeaderNames;
@@ -157,12 +158,8 @@ public final class NettyHttpTransport implements HttpTransport {
 
     private static boolean isMicrometerPresent() {
         try {
-            return Class.forName(
-                            "io.micrometer.core.instrument.MeterRegistry",
-                            false,
-                            NettyHttpTransport.class.getClassLoader())
-                    != null;
-        } catch (ClassNotFoundException e) {
+            return Metrics.globalRegistry != null;
+        } catch (NoClassDefFoundError e) {
             return false;
         }
     }
