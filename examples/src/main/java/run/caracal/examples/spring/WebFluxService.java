@@ -9,6 +9,7 @@ import org.springframework.context.annotation.AnnotationConfigApplicationContext
 import org.springframework.core.env.MapPropertySource;
 import org.springframework.http.server.reactive.ReactorHttpHandlerAdapter;
 import org.springframework.web.server.adapter.WebHttpHandlerBuilder;
+import org.springframework.web.server.handler.ResponseStatusExceptionHandler;
 import reactor.netty.DisposableServer;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRequest;
@@ -31,6 +32,7 @@ final class WebFluxService implements AutoCloseable {
 
     /** Starts an application; what it needs beside its own beans is given here, where Boot takes it from its properties. */
     void start(Class<?> configuration, CaracalConfig caracal, String resource, PrintStream out) {
+        context.registerBean(ResponseStatusExceptionHandler.class);
         context.registerBean(CaracalConfig.class, () -> caracal);
         context.registerBean(PrintStream.class, () -> out, definition -> definition.setDestroyMethodName(""));
         context.getEnvironment()
