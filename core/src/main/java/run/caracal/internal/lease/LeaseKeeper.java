@@ -241,6 +241,8 @@ public final class LeaseKeeper<L> {
     private synchronized void leave() {
         if (--listeners == 0) {
             stopLoop();
+            // A renewal that was under way had no timer beside it, and comes to nothing now.
+            arm();
         }
     }
 
@@ -268,10 +270,11 @@ public final class LeaseKeeper<L> {
 
     /**
      * One timer for whatever comes first, the next renewal or the deadline: a lease costs its place in one queue. While a
-     * renewal is under way none is needed, for it takes no more than a third of what remains.
+     * renewal of the loop is under way none is needed, for it takes no more than a third of what remains; its end, or that
+     * of the loop, arms the next.
      */
     private synchronized void arm() {
-        if (!isKept()) {
+        if (!isKept() || beating) {
             return;
         }
         long now = nanos();
