@@ -45,9 +45,9 @@ public interface CaracalEvent {
     record MandateMinted(String resource, Completion completion) implements CaracalEvent {}
 
     /**
-     * A request of a decorated client to the Gateway was answered, or came to nothing. Emitted when the headers of the
-     * answer arrive: its body belongs to the caller. A retried call makes an event for each request that was resolved; a
-     * redirect that the client follows does not.
+     * A request to the Gateway was answered, or came to nothing: one of a decorated client, emitted when the headers of the
+     * answer arrive, because its body belongs to the caller; or one of {@code fetch}, emitted when the answer is there. A
+     * retried call makes an event for each request that was resolved; a redirect that the client follows does not.
      *
      * @param resource the resource that it selected; {@code -} when it ended before that was known
      * @param completion how it ended; an answer with a status of 400 or more is a failure with the code {@code
