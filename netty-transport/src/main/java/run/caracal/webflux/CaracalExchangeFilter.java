@@ -97,8 +97,8 @@ public final class CaracalExchangeFilter {
                     context,
                     false);
             return resolved instanceof Callable<?> known
-                    ? send(request, next, exchange(known))
-                    : resolved.flatMap(exchange -> send(request, next, exchange));
+                    ? heard(request, next, exchange(known))
+                    : resolved.flatMap(exchange -> heard(request, next, exchange));
         });
     }
 
@@ -107,6 +107,16 @@ public final class CaracalExchangeFilter {
             return (OutboundExchange) known.call();
         } catch (Exception e) {
             throw Exceptions.propagate(e);
+        }
+    }
+
+    /** What is refused before it is sent has ended too. */
+    private static Mono<ClientResponse> heard(ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
+        try {
+            return send(request, next, exchange);
+        } catch (RuntimeException refused) {
+            exchange.ended(0, refused);
+            throw refused;
         }
     }
 

@@ -320,15 +320,20 @@ public final class GovernedHttpClient extends HttpClient {
 
         /** The real request. What carries an identity goes to the address that was judged. */
         private ResponseReceiver<?> receiver(Object url, OutboundExchange exchange) {
-            RequestSender sender;
-            if (url instanceof URI uri && !exchange.isRewritten()) {
-                sender = real.uri(uri);
-            } else if (exchange.carriesIdentity()) {
-                sender = to(exchange.target());
-            } else {
-                sender = real.uri((String) url);
+            try {
+                RequestSender sender;
+                if (url instanceof URI uri && !exchange.isRewritten()) {
+                    sender = real.uri(uri);
+                } else if (exchange.carriesIdentity()) {
+                    sender = to(exchange.target());
+                } else {
+                    sender = real.uri((String) url);
+                }
+                return body == null ? sender : body.apply(sender);
+            } catch (RuntimeException refused) {
+                exchange.ended(0, refused); // what is refused before it is sent has ended too
+                throw refused;
             }
-            return body == null ? sender : body.apply(sender);
         }
 
         /**
