@@ -212,7 +212,7 @@ public final class FetchRequest {
 
     /**
      * Lets the call act as the application itself outside every session, instead of failing; inside a session the session
-     * acts all the same.
+     * acts all the same. See {@link TransportOptions#withAsApplication}.
      *
      * @return a request that allows it
      */

@@ -47,6 +47,10 @@ public final class TransportOptions {
      * Lets requests outside every session act as the application itself, instead of failing. For trusted service-root
      * calls only; inside a session the session's context is sent all the same.
      *
+     * <p>With scopes such a request to the Gateway carries a one-shot mandate as well. The platform mints for delegated
+     * sessions only, so two sessions and a delegation between them are opened for it and shared, as {@link
+     * run.caracal.Caracal#applicationTransport(String, List, run.caracal.ApplicationOptions)} describes.
+     *
      * @return options that allow it
      */
     public TransportOptions withAsApplication() {
@@ -68,8 +72,8 @@ public final class TransportOptions {
     }
 
     /**
-     * Sets the labels of the child session that holds the authority when the bound session has no delegation of its own. On
-     * the platform a label has to be the application id, or a role that the resource's grant knows and that has the scopes.
+     * Sets the labels of the sessions that are opened to hold the authority when the bound session has no delegation of its
+     * own, or when the application itself acts. On the platform a label has to be the application id, or a role that the resource's grant knows and that has the scopes.
      *
      * @param labels up to 32 labels of 1 to 64 characters each; none for the application id
      * @return options with these labels
@@ -98,7 +102,7 @@ public final class TransportOptions {
     }
 
     /**
-     * The labels of a child session that is opened to hold the authority.
+     * The labels of the sessions that are opened to hold the authority.
      *
      * @return an immutable list, empty for the application id
      */

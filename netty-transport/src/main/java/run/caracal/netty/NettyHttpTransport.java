@@ -45,9 +45,10 @@ import run.caracal.http.HttpTransport;
 import run.caracal.netty.TransportErrors.Limits;
 
 /**
- * The transport of the SDK on Reactor Netty, for the calls to the STS and the Coordinator. It has a connection pool and
- * event loop threads of its own, so that user traffic neither delays nor exhausts it, and it never repeats a request and
- * never follows a redirect, whatever the customizer says.
+ * The transport of the SDK on Reactor Netty, for the calls to the STS and the Coordinator, and for those of {@link
+ * run.caracal.Caracal#fetch}. Each has a connection pool and event loop threads of its own. A client that finds it by itself
+ * uses a second one for {@code fetch}; one that is given to the configuration carries both, which then share its
+ * connections. It never repeats a request and never follows a redirect, whatever the customizer says.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *
