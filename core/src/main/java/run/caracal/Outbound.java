@@ -439,7 +439,8 @@ final class Outbound {
          * Decides.
          *
          * @param mintedFor the resource of the one-shot mandate that is the bearer; {@code null} when it is the token
-         * @param authorization the header with the bearer; {@code null} for a request to elsewhere that may not have the one of its caller
+         * @param authorization the header with the bearer; {@code null} for a request to elsewhere that may not have the
+         *     one of its caller
          * @param requestId the id that the request gets unless the caller sets one; {@code null} for a fresh one
          */
         Identified(

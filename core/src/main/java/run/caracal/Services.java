@@ -155,9 +155,8 @@ final class Services {
         ServiceAgent agent = new ServiceAgent(caracal, opened.session, opened.lease, Mono.defer(opened::end));
         return Flux.defer(() -> {
             opened.lease.renewInBackground(options.heartbeatInterval().orElse(null));
-            // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion, and
-            // is
-            // signalled behind it.
+            // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion,
+            // and is signalled behind it.
             return agent.bind(Flux.<T>defer(() -> work.apply(agent)))
                     .takeUntilOther(opened.lease.end().onErrorComplete())
                     .concatWith(Mono.defer(() -> {

@@ -359,9 +359,8 @@ public final class EventBus {
         return Mono.defer(() -> {
             closing = true;
             emitInTurn();
-            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that keeps
-            // a
-            // thread which is no daemon for ten seconds, and with it a program that has ended.
+            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that
+            // keeps a thread which is no daemon for ten seconds, and with it a program that has ended.
             return Mono.fromRunnable(() -> {})
                     .subscribeOn(scheduler)
                     .timeout(CLOSE_TIMEOUT, Mono.empty())

@@ -88,9 +88,8 @@ public final class TokenCache implements Disposable {
                             .map(e -> keep(e, sent));
                 })
                 .contextWrite(anyCaller -> Context.empty());
-        // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it, a
-        // waiter
-        // that leaves does not end it for the others, and the last one does.
+        // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it,
+        // a waiter that leaves does not end it for the others, and the last one does.
         this.flight = fetch.cacheInvalidateIf(token -> true);
         this.get = Mono.defer(() -> {
             AccessToken token = peek();
