@@ -54,6 +54,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Caracal
     /**
      * Creates an accessor that also puts the ids into the MDC of SLF4J, under {@link #MDC_SESSION_ID} and {@link
      * #MDC_TRACE_ID}, for as long as the context is shown; afterwards the MDC holds under these keys what it held before.
+     * The first is absent while the context of a request without a session is shown.
      *
      * @return the accessor, to be registered instead of the plain one
      */
@@ -90,8 +91,9 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Caracal
         if (mdc) {
             // What stood there before the first context is put back behind the last one, however many are nested.
             outside = outside == null ? Outside.read() : outside;
-            MDC.put(MDC_SESSION_ID, context.agentSessionId());
-            MDC.put(MDC_TRACE_ID, context.traceId());
+            // A request need not name a session; the id of another one must not stand there meanwhile.
+            Outside.put(MDC_SESSION_ID, context.hasAgentSession() ? context.agentSessionId() : null);
+            Outside.put(MDC_TRACE_ID, context.traceId());
         }
         SHOWN.set(new Shown(context, outside));
     }

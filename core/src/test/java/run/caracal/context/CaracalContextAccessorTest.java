@@ -8,6 +8,7 @@ import io.micrometer.context.ContextSnapshot;
 import io.micrometer.context.ContextSnapshotFactory;
 import io.micrometer.context.ThreadLocalAccessor;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
@@ -226,6 +227,32 @@ class CaracalContextAccessorTest {
                 assertMdc("session-1", outer.traceId());
             }
             assertMdc("mine", null);
+        } finally {
+            MDC.clear();
+            mdc(adapter);
+        }
+    }
+
+    @Test
+    void ofARequestWithoutASessionTheMdcHoldsTheTraceAlone() throws Exception {
+        MDCAdapter adapter = MDC.getMDCAdapter();
+        mdc(new BasicMDCAdapter());
+        try {
+            ContextSnapshotFactory factory = factory(CaracalContextAccessor.withMdc());
+            CaracalContext outer = captured();
+            CaracalContext caller = Objects.requireNonNull(caracal.bindFromHeaders(
+                            Map.of("Authorization", "Bearer opaque"), caracal.current())
+                    .block(LIMIT));
+            assertThat(caller.hasAgentSession()).isFalse();
+            try (ContextSnapshot.Scope first = show(factory, view(outer))) {
+                assertThat(first).isNotNull();
+                try (ContextSnapshot.Scope second = show(factory, view(caller))) {
+                    assertThat(second).isNotNull();
+                    assertMdc(null, caller.traceId());
+                }
+                assertMdc("session-1", outer.traceId());
+            }
+            assertMdc(null, null);
         } finally {
             MDC.clear();
             mdc(adapter);
