@@ -18,6 +18,7 @@ import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.LogGate;
 import run.caracal.internal.wire.Json;
 import run.caracal.internal.wire.JsonException;
 
@@ -49,6 +50,7 @@ final class Jwks implements Disposable {
     private final URI uri;
     private final HttpTransport transport;
     private final Scheduler timer;
+    private final LogGate failures = new LogGate();
     private final Sinks.Empty<Void> end = Sinks.empty();
     private final AtomicReference<Sinks.@Nullable One<Keys>> flight = new AtomicReference<>();
     private volatile @Nullable Keys current;
@@ -140,7 +142,12 @@ final class Jwks implements Disposable {
     }
 
     private void failed(Sinks.One<Keys> waiters, Throwable error) {
-        log.warn("The keys of the zone cannot be fetched from {}: {}", uri, error.getMessage());
+        String message = "The keys of the zone cannot be fetched from {}: {}";
+        if (failures.passes()) {
+            log.warn(message, uri, error.getMessage());
+        } else {
+            log.debug(message, uri, error.getMessage());
+        }
         last = new Attempt(now(), error);
         flight.set(null);
         var unused = waiters.tryEmitError(error);
