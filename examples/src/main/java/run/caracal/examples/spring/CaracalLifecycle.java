@@ -39,6 +39,12 @@ final class CaracalLifecycle implements SmartLifecycle {
         return running;
     }
 
+    /** A client that was closed stays closed, so a pause of the context must not stop it. */
+    @Override
+    public boolean isPauseable() {
+        return false;
+    }
+
     /** Lower than the web server's, so later. */
     @Override
     public int getPhase() {
