@@ -92,7 +92,8 @@ public final class CaracalContext {
     }
 
     /**
-     * The zone in which the application acts.
+     * The zone in which the application acts. For a request that a boundary without a verifier has let in, the client's own,
+     * whoever called.
      *
      * @return its id
      */
@@ -101,7 +102,8 @@ public final class CaracalContext {
     }
 
     /**
-     * The application whose credential backs the session.
+     * The application whose credential backs the session: for a proven request the caller's. For a request that a boundary
+     * without a verifier has let in it is the client's own and says nothing of the caller.
      *
      * @return its id
      */
