@@ -25,10 +25,10 @@ import run.caracal.error.ForeignContextException;
 import run.caracal.error.NoContextException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundCall;
-import run.caracal.http.OutboundHeaders;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.SentHeaders;
 
 /** What is done under the context of a request's caller: calls, sessions, delegations (DESIGN H1, S7, L0, D1). */
 class InboundAuthorityTest {
@@ -86,33 +86,15 @@ class InboundAuthorityTest {
                     if (resource != null) {
                         headers.put("X-Caracal-Resource", resource);
                     }
-                    call.edit(new Sent(headers));
+                    call.edit(new SentHeaders(headers));
                     return headers;
                 });
     }
 
     private static Map<String, String> edited(OutboundCall call) {
         Map<String, String> headers = new HashMap<>();
-        call.edit(new Sent(headers));
+        call.edit(new SentHeaders(headers));
         return headers;
-    }
-
-    private record Sent(Map<String, String> headers) implements OutboundHeaders {
-        @Override
-        public List<String> getAll(String name) {
-            String value = headers.get(name);
-            return value == null ? List.of() : List.of(value);
-        }
-
-        @Override
-        public void set(String name, String value) {
-            headers.put(name, value);
-        }
-
-        @Override
-        public void remove(String name) {
-            headers.remove(name);
-        }
     }
 
     private static TransportOptions reaching(Propagation propagation) {
@@ -169,7 +151,7 @@ class InboundAuthorityTest {
         OutboundCall call = get(inbound(
                 PROPAGATION, Mono.deferContextual(view -> caracal.outbound().resolve(OTHER, null, view))));
         Map<String, String> set = new HashMap<>(Map.of("Authorization", "Basic own"));
-        call.edit(new Sent(set));
+        call.edit(new SentHeaders(set));
         assertThat(set).containsEntry("Authorization", "Basic own");
     }
 
