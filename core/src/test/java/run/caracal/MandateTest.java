@@ -338,7 +338,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_aPlainSessionObtainsAuthorityOnceAndItEndsWithTheSession() {
+    void onDemand_aPlainSessionObtainsAuthorityOnceAndItEndsWithTheSession() {
         OutboundPolicy policy = caracal.outbound(scoped);
         List<String> bearers = Objects.requireNonNull(caracal.spawn(session ->
                         Flux.range(0, 50).flatMap(i -> bearer(policy), 50).collectList())
@@ -363,7 +363,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_theEnvelopeIsThatOfTheSessionThatActs() {
+    void onDemand_theEnvelopeIsThatOfTheSessionThatActs() {
         Map<String, String> sent =
                 headers(Objects.requireNonNull(caracal.spawn(session -> resolve(caracal.outbound(scoped), CHARGE, null))
                         .block(LIMIT)));
@@ -373,7 +373,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_oneChildForEachLabelSetAndOneDelegationForEachNeed() {
+    void onDemand_oneChildForEachLabelSetAndOneDelegationForEachNeed() {
         OutboundPolicy policy = caracal.outbound(scoped);
         OutboundPolicy labelled = caracal.outbound(scoped.withLabels("clerk"));
         StepVerifier.create(caracal.spawn(session -> bearer(policy)
@@ -394,7 +394,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_whatFailedIsNotKeptAndAWaiterThatLeavesDisturbsNobody() {
+    void onDemand_whatFailedIsNotKeptAndAWaiterThatLeavesDisturbsNobody() {
         OutboundPolicy policy = caracal.outbound(scoped);
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
         StepVerifier.create(caracal.spawn(
@@ -418,7 +418,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_whatThePlatformHasEndedIsObtainedAnew() {
+    void onDemand_whatThePlatformHasEndedIsObtainedAnew() {
         OutboundPolicy policy = caracal.outbound(scoped);
         platform.nextAnswer(
                 FakePlatform::isMint,
@@ -440,7 +440,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_aCancelWhileAuthorityIsObtainedLeavesNothingOpen() {
+    void onDemand_aCancelWhileAuthorityIsObtainedLeavesNothingOpen() {
         platform.next(
                 r -> FakePlatform.isOpen(r) && FakePlatform.body(r).contains("parent_id"),
                 real -> real.delayElement(Duration.ofMillis(100)));
@@ -455,7 +455,7 @@ class MandateTest {
     }
 
     @Test
-    void i3_endHooksMayStillMakeCalls() {
+    void onDemand_endHooksMayStillMakeCalls() {
         List<String> bearers = new CopyOnWriteArrayList<>();
         var hook = caracal.onSessionEnd(context ->
                 bearer(caracal.outbound(scoped)).doOnNext(bearers::add).then());

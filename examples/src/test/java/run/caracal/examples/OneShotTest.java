@@ -111,7 +111,7 @@ class OneShotTest {
                 .toList();
     }
 
-    /** Issue: the documented two lines, spawn and call, work unchanged on a current deployment. */
+    /** The documented two lines, spawn and call, work unchanged on a current deployment. */
     @Test
     void theDocumentedTwoLinesWorkAndTheAuditShowsMintUseAndAction() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
