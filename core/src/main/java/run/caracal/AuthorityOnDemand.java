@@ -16,6 +16,7 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.CoordinatorException;
 import run.caracal.error.StsException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.internal.control.Coordinator;
@@ -247,7 +248,9 @@ final class AuthorityOnDemand {
                                     ttl,
                                     null),
                             () -> false)
-                    .map(edge -> new Held(helper, edge, issuer.hop() + 1));
+                    .map(edge -> new Held(helper, edge, issuer.hop() + 1))
+                    // The helper was ended by somebody else: the next call opens another.
+                    .doOnError(AuthorityOnDemand::isNotFound, gone -> helper.retire());
         });
     }
 
@@ -270,6 +273,10 @@ final class AuthorityOnDemand {
 
     private long now() {
         return timer.now(TimeUnit.NANOSECONDS);
+    }
+
+    private static boolean isNotFound(Throwable error) {
+        return error instanceof CoordinatorException refused && refused.httpStatus() == 404;
     }
 
     /** Whether a refusal says that the session or the delegation of a mandate is no more. */

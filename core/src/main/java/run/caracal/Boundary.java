@@ -58,17 +58,18 @@ public final class Boundary {
     }
 
     /**
-     * States that something in front of this service has proven each request, so that propagation alone is enough in
-     * production.
+     * States that something in front of this service has proven each request, so that in production propagation alone is
+     * enough, and a request without a bearer may run {@linkplain #asApplication() as the application}.
      *
      * @return a boundary that may be used in production
-     * @throws IllegalStateException if there is a verifier, which needs no trust
+     * @throws IllegalStateException if there is a verifier that judges every request, which needs no trust
      */
     public Boundary trusted() {
-        if (verifier != null) {
-            throw new IllegalStateException("trusted() is for Boundary.propagationOnly(); a verifier trusts nobody");
+        if (verifier != null && missing != Missing.RUNS_AS_APPLICATION) {
+            throw new IllegalStateException(
+                    "trusted() is for Boundary.propagationOnly() and for asApplication(); a verifier trusts nobody");
         }
-        return new Boundary(null, requirements, missing, true);
+        return new Boundary(verifier, requirements, missing, true);
     }
 
     /**
@@ -98,7 +99,8 @@ public final class Boundary {
 
     /**
      * Lets the work of a request without a bearer run as the application itself: its trace and the baggage of others are
-     * kept, its Caracal fields are discarded. For trusted callers only. Replaces {@link #optional()}.
+     * kept, its Caracal fields are discarded. For trusted callers only: one whose mandate allows little gains by leaving it out,
+     * so in production such a boundary has to be {@link #trusted()}, with a verifier too. Replaces {@link #optional()}.
      *
      * @return a boundary that lets such requests run as the application
      */
@@ -120,7 +122,7 @@ public final class Boundary {
     }
 
     boolean isTrusted() {
-        return trusted || verifier != null;
+        return trusted || (verifier != null && missing != Missing.RUNS_AS_APPLICATION);
     }
 
     @Override

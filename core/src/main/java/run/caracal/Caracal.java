@@ -829,6 +829,8 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.TransportException} when no answer came in time or it is too large; or what the mandate met, as
      *     for {@link #mintMandate(String, List, MandateOptions)}
      * @throws IllegalArgumentException if the path cannot be used
+     * @throws run.caracal.error.RoutingException if no Gateway is configured, or for too many resources that are not
+     *     configured
      */
     public Mono<HttpResponse> fetch(FetchRequest request) {
         return fetches.fetch(request, gatewayRequest(request.resource(), request.path()))

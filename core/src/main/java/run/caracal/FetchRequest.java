@@ -45,8 +45,20 @@ public final class FetchRequest {
     private static final Set<String> REFUSED_METHODS = Set.of("CONNECT", "TRACE");
 
     /** What the SDK or the transport sets. */
-    private static final Set<String> REFUSED_HEADERS =
-            Set.of("authorization", "host", "content-length", "transfer-encoding", "connection", "x-request-id");
+    private static final Set<String> REFUSED_HEADERS = Set.of(
+            "authorization",
+            "connection",
+            "content-length",
+            "expect",
+            "host",
+            "keep-alive",
+            "proxy-authorization",
+            "proxy-connection",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "x-request-id");
 
     private static final String OWN_HEADERS = "x-caracal-";
 

@@ -45,13 +45,16 @@ final class Fetches {
                         context -> policy.resolve(target.url(), target.resource(), identified(request, context)))
                 .flatMap(call -> Mono.defer(() -> {
                             HttpRequest sent = request(request, target, call);
-                            return transport.get().flatMap(http -> http.exchange(sent)).map(answer -> {
-                                call.ended(answer.status(), null);
-                                if (answer.status() >= FIRST_ERROR) {
-                                    throw ErrorAnswers.gateway(sent, answer, Instant.now());
-                                }
-                                return answer;
-                            });
+                            return transport
+                                    .get()
+                                    .flatMap(http -> http.exchange(sent))
+                                    .map(answer -> {
+                                        call.ended(answer.status(), null);
+                                        if (answer.status() >= FIRST_ERROR) {
+                                            throw ErrorAnswers.gateway(sent, answer, Instant.now());
+                                        }
+                                        return answer;
+                                    });
                         })
                         // The first end counts, so an error answer stays one with its status.
                         .doOnError(error -> call.ended(0, error))

@@ -71,13 +71,11 @@ final class Inbound {
      */
     InboundPolicy policy(Boundary boundary, BooleanSupplier closed) {
         if (config.production() && !boundary.isTrusted()) {
-            throw new ConfigurationException(
-                    List.of(
-                            new ConfigurationException.Problem(
-                                    "boundary",
-                                    "the boundary of incoming requests",
-                                    "in production requests have to be proven; choose Boundary.verified(...), or state with "
-                                            + "Boundary.propagationOnly().trusted() that something in front of this service has done it")));
+            throw new ConfigurationException(List.of(new ConfigurationException.Problem(
+                    "boundary",
+                    "the boundary of incoming requests",
+                    "in production requests have to be proven; choose Boundary.verified(...), or state with "
+                            + "trusted() that something in front of this service has done it")));
         }
         return headers -> {
             Objects.requireNonNull(headers, "headers");
@@ -268,14 +266,13 @@ final class Inbound {
 
     /** The lines of a header that are there, few enough to be looked at. */
     private static List<String> lines(Function<String, List<String>> headers, String name) {
-        @Nullable List<@Nullable String> given = headers.apply(name);
+        List<?> given = headers.apply(name);
         if (given == null || given.isEmpty()) {
             return List.of();
         }
         List<String> lines = new ArrayList<>(Math.min(given.size(), MAX_LINES));
         for (int i = 0; i < given.size() && lines.size() < MAX_LINES; i++) {
-            String line = given.get(i);
-            if (line != null) {
+            if (given.get(i) instanceof String line) {
                 lines.add(line);
             }
         }

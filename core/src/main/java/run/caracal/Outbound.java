@@ -273,7 +273,7 @@ final class Outbound {
                             bound.isElsewhere() ? minted.envelope().inTraceOf(bound.envelope()) : minted.envelope();
                     return route instanceof Route.Rewritten rewritten
                             ? call(rewritten.url(), resource, minted.mandate(), acting)
-                            : call(((Route.AtGateway) route).url(), null, minted.mandate(), acting);
+                            : call(((Route.AtGateway) route).url(), resource, minted.mandate(), acting);
                 });
     }
 

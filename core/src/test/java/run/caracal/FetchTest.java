@@ -2,6 +2,7 @@ package run.caracal;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.tuple;
 import static run.caracal.Calls.assertFails;
 import static run.caracal.Calls.form;
 import static run.caracal.test.FakePlatform.GATEWAY;
@@ -12,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.config.CaracalConfig;
@@ -30,6 +33,8 @@ import run.caracal.error.GatewayException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.Completion.Outcome;
 import run.caracal.http.GatewayError.Origin;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
@@ -66,6 +71,39 @@ class FetchTest {
 
     private <T> Mono<T> inSession(Mono<T> work) {
         return caracal.spawn(session -> work);
+    }
+
+    @Test
+    void e5_eachCallIsAnEventHoweverItEnds() {
+        List<CaracalEvent.GatewayCall> calls = new CopyOnWriteArrayList<>();
+        Disposable listening = caracal.onOperation((event, context) -> {
+            if (event instanceof CaracalEvent.GatewayCall call) {
+                calls.add(call);
+            }
+        });
+        next(200, Map.of(), "{}");
+        StepVerifier.create(inSession(caracal.fetch(charge)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        next(503, Map.of(), "{}");
+        assertRefused(charge, refused -> assertThat(refused.httpStatus()).isEqualTo(503));
+        listening.dispose();
+        assertThat(calls)
+                .extracting(
+                        call -> call.completion().outcome(),
+                        call -> call.completion().status())
+                .containsExactly(tuple(Outcome.SUCCESS, 200), tuple(Outcome.FAILURE, 503));
+        assertThat(calls).extracting(CaracalEvent.GatewayCall::resource).containsOnly(RESOURCE);
+    }
+
+    @Test
+    void headersOfTheConnectionAreNotTheCallers() {
+        for (String name : List.of("Upgrade", "TE", "Trailer", "Keep-Alive", "Proxy-Authorization", "Expect")) {
+            assertThatThrownBy(() -> charge.withHeader(name, "x"))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContaining(name);
+        }
     }
 
     private void assertRefused(FetchRequest request, Consumer<GatewayException> check) {

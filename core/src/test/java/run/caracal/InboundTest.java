@@ -287,7 +287,7 @@ class InboundTest {
                 "authorization", List.of("Bearer t"),
                 "baggage", List.of("a=1", "caracal.agent_session=s-1,b=2"));
         CaracalContext context = Objects.requireNonNull(
-                caracal.bindFromHeaders((Function<String, List<String>>) headers::get, PROPAGATION, caracal.current())
+                caracal.bindFromHeaders(name -> headers.getOrDefault(name, List.of()), PROPAGATION, caracal.current())
                         .block(LIMIT));
         assertThat(context.agentSessionId()).isEqualTo("s-1");
         assertThat(context.baggage()).isEqualTo(Map.of("a", "1", "b", "2"));
@@ -556,6 +556,11 @@ class InboundTest {
         }
         assertThatThrownBy(() -> client.bindFromHeaders(HEADERS, Mono.empty()))
                 .isInstanceOf(ConfigurationException.class);
+        // Who leaves the bearer out must not get more than who has one.
+        Boundary verified = Boundary.verified((bearer, requirements) -> Mono.empty());
+        assertThatThrownBy(() -> client.inbound(verified.asApplication())).isInstanceOf(ConfigurationException.class);
+        assertThat(client.inbound(verified.asApplication().trusted())).isNotNull();
+        assertThat(client.inbound(verified.optional())).isNotNull();
         StepVerifier.create(client.bindFromHeaders(HEADERS, PROPAGATION.trusted(), client.current())
                         .map(CaracalContext::agentSessionId))
                 .expectNext("s-9")

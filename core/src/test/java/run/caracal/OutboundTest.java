@@ -6,6 +6,9 @@ import static run.caracal.test.FakePlatform.BILLING;
 import static run.caracal.test.FakePlatform.GATEWAY;
 import static run.caracal.test.FakePlatform.LIMIT;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -121,6 +124,25 @@ class OutboundTest {
                     .verify(LIMIT);
         }
         assertThat(platform.requests(r -> true)).isEmpty();
+    }
+
+    @Test
+    void h2_eachNewOriginIsWarnedAboutOnce() {
+        PrintStream before = System.err;
+        ByteArrayOutputStream logged = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
+        try {
+            OutboundPolicy policy = caracal.outbound();
+            for (String url : List.of(OTHER, OTHER + "?again", "https://third.example.com/x")) {
+                assertThat(inSession(policy, url, null)).isNotNull();
+            }
+        } finally {
+            System.setErr(before);
+        }
+        assertThat(logged.toString(StandardCharsets.UTF_8)
+                        .lines()
+                        .filter(line -> line.contains("carry the application's token")))
+                .hasSize(2);
     }
 
     @Test

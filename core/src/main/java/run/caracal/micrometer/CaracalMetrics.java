@@ -135,7 +135,7 @@ public final class CaracalMetrics implements MeterBinder {
                     "resource",
                     resource(call.resource()),
                     "status",
-                    Integer.toString(call.completion().status()));
+                    status(call.completion().status()));
         } else if (event instanceof CaracalEvent.InboundRequest request) {
             tags = tags.and("as", Operations.lower(request.actsAs()), "mismatch", Boolean.toString(request.mismatch()));
         } else if (event instanceof CaracalEvent.CoordinatorCall call) {
@@ -151,6 +151,11 @@ public final class CaracalMetrics implements MeterBinder {
             active.updateAndGet(n -> Math.max(0, n - 1));
         }
         registry.timer(PREFIX + name, tags).record(event.completion().duration());
+    }
+
+    /** What is no status of HTTP comes from somewhere else, and must not become a tag for each. */
+    private static String status(int status) {
+        return status == 0 || (status >= 100 && status <= 599) ? Integer.toString(status) : Operations.OTHER;
     }
 
     private String resource(@Nullable String resource) {

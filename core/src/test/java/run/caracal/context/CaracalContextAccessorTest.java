@@ -240,9 +240,9 @@ class CaracalContextAccessorTest {
         try {
             ContextSnapshotFactory factory = factory(CaracalContextAccessor.withMdc());
             CaracalContext outer = captured();
-            CaracalContext caller = Objects.requireNonNull(caracal.bindFromHeaders(
-                            Map.of("Authorization", "Bearer opaque"), caracal.current())
-                    .block(LIMIT));
+            CaracalContext caller = Objects.requireNonNull(
+                    caracal.bindFromHeaders(Map.of("Authorization", "Bearer opaque"), caracal.current())
+                            .block(LIMIT));
             assertThat(caller.hasAgentSession()).isFalse();
             try (ContextSnapshot.Scope first = show(factory, view(outer))) {
                 assertThat(first).isNotNull();

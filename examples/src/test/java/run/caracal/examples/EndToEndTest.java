@@ -321,14 +321,16 @@ class EndToEndTest {
     @Test
     void h5_theUpstreamsErrorIsToldApart() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
-        Mono<GatewayError> refused = caracal.spawn(s -> error(http, platform.upstreamUrl() + "/status/418"));
-        StepVerifier.create(refused)
-                .assertNext(error -> {
-                    assertThat(error.origin()).isEqualTo(GatewayError.Origin.UPSTREAM);
-                    assertThat(error.httpStatus()).isEqualTo(418);
-                })
-                .expectComplete()
-                .verify(LIMIT);
+        for (int status : List.of(401, 403, 418, 429)) {
+            Mono<GatewayError> refused = caracal.spawn(s -> error(http, platform.upstreamUrl() + "/status/" + status));
+            StepVerifier.create(refused)
+                    .assertNext(error -> {
+                        assertThat(error.origin()).isEqualTo(GatewayError.Origin.UPSTREAM);
+                        assertThat(error.httpStatus()).isEqualTo(status);
+                    })
+                    .expectComplete()
+                    .verify(LIMIT);
+        }
     }
 
     @Test

@@ -31,6 +31,7 @@ import run.caracal.FederatedSubject;
 import run.caracal.FetchRequest;
 import run.caracal.Mandate;
 import run.caracal.MandateOptions;
+import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CaracalException;
 import run.caracal.error.GatewayException;
@@ -45,6 +46,7 @@ import run.caracal.examples.platform.PlatformLimits;
 import run.caracal.examples.platform.ProtectedResource;
 import run.caracal.examples.platform.ReceivedRequest;
 import run.caracal.examples.platform.Service;
+import run.caracal.examples.platform.SessionSnapshot;
 import run.caracal.http.GatewayError;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.OutboundPolicy;
@@ -204,6 +206,52 @@ class FetchEndToEndTest {
                 .extracting(r -> r.bearer().orElseThrow())
                 .doesNotHaveDuplicates()
                 .hasSize(2);
+    }
+
+    /** The same answer to a decorated client is no error of its own, and one request. */
+    @Test
+    void h5_aReplayIsReadableFromADecoratedClient() {
+        platform.faults(
+                Service.GATEWAY,
+                seen -> Fault.respond(
+                        401,
+                        Map.of(),
+                        "{\"error\":\"invalid_token\",\"error_description\":\"token replay detected\"}"));
+        HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
+        StepVerifier.create(caracal.spawn(
+                        session -> Calls.error(http, platform.upstreamUrl() + "/echo?marker=decorated-replay")))
+                .assertNext(error -> {
+                    assertThat(error.origin()).isEqualTo(GatewayError.Origin.GATEWAY);
+                    assertThat(error.httpStatus()).isEqualTo(401);
+                    assertThat(error.hint()).contains("new one");
+                })
+                .expectComplete()
+                .verify(LIMIT);
+        platform.faults(Service.GATEWAY, FaultRule.none());
+        assertThat(atGateway("marker=decorated-replay")).hasSize(1);
+    }
+
+    @Test
+    void aFederatedUserIsNamedByTheSessionsThatActForIt() {
+        Mono<String> acting = caracal.federateSubject(platform.idToken("alice"))
+                .flatMap(user -> caracal.spawn(
+                        SpawnOptions.builder()
+                                .subjectAuthorityRecordId(user.authorityRecordId())
+                                .build(),
+                        session -> caracal.fetch(FetchRequest.of(BILLING, "/echo?marker=for-alice"))
+                                .map(answer -> {
+                                    assertThat(platform.sessions())
+                                            .extracting(SessionSnapshot::subjectAuthorityRecordId)
+                                            .containsOnly(user.authorityRecordId());
+                                    return user.authorityRecordId();
+                                })));
+        StepVerifier.create(acting)
+                .assertNext(record -> assertThat(atGateway("marker=for-alice"))
+                        .singleElement()
+                        .satisfies(request ->
+                                assertThat(request.header("baggage").orElse("")).contains("caracal.session=" + record)))
+                .expectComplete()
+                .verify(LIMIT);
     }
 
     @Test

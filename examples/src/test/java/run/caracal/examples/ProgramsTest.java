@@ -289,7 +289,8 @@ class ProgramsTest {
     /** PITFALLS H3: as programs of their own they end by themselves, and say nothing besides. */
     @Test
     void theProgramsEndByThemselvesAndQuietly() throws Exception {
-        for (String name : List.of("quickstart", "protected-call", "pipeline", "webclient", "delegation", "daemon")) {
+        for (String name : List.of(
+                "quickstart", "protected-call", "pipeline", "webclient", "delegation", "daemon", "webflux-chain")) {
             List<String> lines = run(Map.of(), name);
             assertThat(lines).noneMatch(ProgramsTest::isNoise);
             switch (name) {

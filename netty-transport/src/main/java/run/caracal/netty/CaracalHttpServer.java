@@ -9,6 +9,7 @@ import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 import run.caracal.Boundary;
 import run.caracal.Caracal;
+import run.caracal.error.ClosedException;
 import run.caracal.error.InboundException;
 import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
@@ -19,7 +20,7 @@ import run.caracal.netty.internal.RefusalAnswer;
  *
  * <pre>{@code
  * HttpServer.create().handle(CaracalHttpServer.boundary(caracal, Boundary.verified(verifier), (request, response) ->
- *         response.sendString(caracal.current().map(CaracalContext::agentSessionId))));
+ *         response.sendString(caracal.current().map(CaracalContext::applicationId))));
  * }</pre>
  *
  * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
@@ -58,6 +59,7 @@ public final class CaracalHttpServer {
         Objects.requireNonNull(policy, "policy");
         Objects.requireNonNull(handler, "handler");
         return (request, response) -> policy.judge(request.requestHeaders()::getAll)
+                .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.<Void>defer(() -> Mono.from(handler.apply(request, response)))
                         .contextWrite(call::bind))
                 // Of the judgement alone: what the handler signals is its own.

@@ -12,6 +12,7 @@ import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 import run.caracal.Boundary;
 import run.caracal.Caracal;
+import run.caracal.error.ClosedException;
 import run.caracal.error.InboundException;
 import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
@@ -31,11 +32,11 @@ import run.caracal.netty.internal.RefusalAnswer;
  */
 public final class CaracalWebFilter implements WebFilter {
     private final InboundPolicy policy;
-    private final Predicate<? super ServerWebExchange> left;
+    private final Predicate<? super ServerWebExchange> excepted;
 
-    private CaracalWebFilter(InboundPolicy policy, Predicate<? super ServerWebExchange> left) {
+    private CaracalWebFilter(InboundPolicy policy, Predicate<? super ServerWebExchange> excepted) {
         this.policy = policy;
-        this.left = left;
+        this.excepted = excepted;
     }
 
     /**
@@ -63,21 +64,22 @@ public final class CaracalWebFilter implements WebFilter {
     /**
      * Leaves requests alone: they are neither judged nor bound.
      *
-     * @param left which requests, besides those that are left alone already
+     * @param excepted which requests, besides those that are left alone already
      * @return a filter that leaves them alone
      */
-    public CaracalWebFilter except(Predicate<? super ServerWebExchange> left) {
-        Objects.requireNonNull(left, "left");
-        Predicate<? super ServerWebExchange> before = this.left;
-        return new CaracalWebFilter(policy, exchange -> before.test(exchange) || left.test(exchange));
+    public CaracalWebFilter except(Predicate<? super ServerWebExchange> excepted) {
+        Objects.requireNonNull(excepted, "excepted");
+        Predicate<? super ServerWebExchange> before = this.excepted;
+        return new CaracalWebFilter(policy, exchange -> before.test(exchange) || excepted.test(exchange));
     }
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
-        if (left.test(exchange)) {
+        if (excepted.test(exchange)) {
             return chain.filter(exchange);
         }
         return policy.judge(exchange.getRequest().getHeaders()::getOrEmpty)
+                .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.defer(() -> chain.filter(exchange)).contextWrite(call::bind))
                 // Of the judgement alone: what the application signals is its own.
                 .onErrorResume(InboundException.class, refusal -> Mono.just(refuse(exchange.getResponse(), refusal)))

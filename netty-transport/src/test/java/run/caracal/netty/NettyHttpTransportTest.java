@@ -10,6 +10,8 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
+import java.net.URL;
+import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -17,7 +19,10 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Queue;
 import java.util.ServiceLoader;
+import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import mockwebserver3.MockResponse;
@@ -37,6 +42,8 @@ import reactor.netty.resources.ConnectionProvider;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.transport.ProxyProvider;
 import reactor.test.StepVerifier;
+import run.caracal.Caracal;
+import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.TransportException;
 import run.caracal.error.TransportException.Kind;
@@ -172,6 +179,28 @@ class NettyHttpTransportTest {
                 .toList();
         assertThat(found).singleElement().isInstanceOf(NettyHttpTransport.class);
         Await.done(found.get(0).disposeLater());
+    }
+
+    /** A thread's class loader may belong to something else, as in a common pool or a fat jar. */
+    @Test
+    void h6_aClientFindsItWhateverTheThreadsClassLoader() throws Exception {
+        CaracalConfig config = CaracalConfig.builder()
+                .zoneId("zone-1")
+                .applicationId("app-1")
+                .clientSecret("secret")
+                .resource("resource://billing-api", "https://billing.example.com")
+                .build();
+        Callable<Caracal> create = () -> Caracal.create(config);
+        try (URLClassLoader foreign = new URLClassLoader(new URL[0], null)) {
+            for (@Nullable ClassLoader loader : new @Nullable ClassLoader[] {foreign, null}) {
+                FutureTask<Caracal> made = new FutureTask<>(create);
+                Thread thread = new Thread(made, "h6");
+                thread.setContextClassLoader(loader);
+                thread.start();
+                Await.done(made.get().disposeLater());
+            }
+        }
+        Await.done(ForkJoinPool.commonPool().submit(create).get().disposeLater());
     }
 
     @Test

@@ -110,6 +110,23 @@ class LeaseKeeperTest {
         return heard;
     }
 
+    /** The deadline is timed on when the last listener leaves in the middle of a renewal. */
+    @Test
+    void l6_theLossIsFoundAlsoWhenListenersLeaveDuringARenewal() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.never());
+        List<String> heard = listen(keeper, null);
+        while (beats.isEmpty()) {
+            pass(Duration.ofSeconds(1));
+        }
+        assertThat(inFlight).hasValue(1);
+        subscriptions.dispose();
+        pass(Duration.ofSeconds(120));
+        assertThat(losses)
+                .singleElement()
+                .satisfies(loss -> assertThat(loss.reason()).isEqualTo(LeaseLostException.Reason.EXPIRED));
+        assertThat(heard).isEmpty();
+    }
+
     @Test
     void l1_renewsAtAThirdOfWhatRemains() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));

@@ -23,6 +23,9 @@ import run.caracal.ServiceOptions;
 /**
  * The middle of the chain: takes an order from a caller with a proven mandate, accepts the delegation that came with it, and
  * calls the ledger under it, with a mandate of its own.
+ *
+ * <p>The id of a delegation is no secret, and accepting it proves that it is for this session, not who handed it over. Where
+ * callers must not use one another's, let the caller's application and session decide which delegations it may name.
  */
 @Configuration(proxyBeanMethods = false)
 @Import(CaracalConfiguration.class)

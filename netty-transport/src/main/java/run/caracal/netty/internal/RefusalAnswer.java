@@ -33,6 +33,16 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
                 "{\"error\":\"" + error + "\",\"error_description\":\"" + description + "\"}");
     }
 
+    /**
+     * What a request is told while the client is being closed: it may try another instance.
+     *
+     * @param closed what the judgement met
+     * @return the refusal
+     */
+    public static InboundException stopping(Throwable closed) {
+        return new InboundException(Reason.VERIFIER_UNAVAILABLE, "The service is stopping", "Try again", closed);
+    }
+
     private static @Nullable String challenge(Reason reason, String error, String description) {
         if (reason == Reason.VERIFIER_UNAVAILABLE) {
             return null;
