@@ -1,8 +1,12 @@
 package run.caracal.examples.faults;
 
+import com.nimbusds.jose.JOSEException;
+import com.nimbusds.jose.jwk.Curve;
+import com.nimbusds.jose.jwk.gen.ECKeyGenerator;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import run.caracal.examples.faults.Bench.Op;
@@ -165,7 +169,44 @@ final class Answers {
             undocumented(cells, status, "oversized", Answer.of(status, huge));
         }
         busyProxy(cells);
+        keys(cells);
         return cells;
+    }
+
+    /** Sets of keys that are not those of the zone: with none of them a mandate is let in. */
+    private static void keys(List<Cell> cells) {
+        String stranger = key("stranger", Curve.P_256);
+        keys(cells, "no set", "[]", Cells.unavailable("protocol_error", 1));
+        keys(cells, "an empty set", set(), Cells.unavailable("protocol_error", 1));
+        keys(cells, "keys of another kind", set(key("big", Curve.P_384)), Cells.unavailable("protocol_error", 1));
+        keys(
+                cells,
+                "a key that is none",
+                set(stranger.replace("\"x\"", "\"z\"")),
+                Cells.unavailable("protocol_error", 1));
+        keys(cells, "two keys of one id", set(stranger, stranger), Cells.unavailable("protocol_error", 1));
+        keys(
+                cells,
+                "a key too many",
+                set(Collections.nCopies(65, stranger).toArray(String[]::new)),
+                Cells.unavailable("protocol_error", 1));
+        keys(cells, "the keys of another zone", set(stranger), Cells.denied(1));
+    }
+
+    private static void keys(List<Cell> cells, String name, String set, Expected expected) {
+        add(cells, Op.VERIFY, "200 " + name, Answer.of(200, bytes(set)), false, expected);
+    }
+
+    private static String set(String... keys) {
+        return "{\"keys\":[" + String.join(",", keys) + "]}";
+    }
+
+    private static String key(String id, Curve curve) {
+        try {
+            return new ECKeyGenerator(curve).keyID(id).generate().toPublicJWK().toJSONString();
+        } catch (JOSEException e) {
+            throw new IllegalStateException(e);
+        }
     }
 
     /** No service sends Retry-After, a proxy may: then, and only then, a 429 is tried again (DESIGN S4). */
@@ -293,6 +334,7 @@ final class Answers {
                             : new Expected("error", "CoordinatorException", attempts(op, status), 0, coordinator));
         }
         add(cells, Op.GATEWAY, name, answer, false, new Expected(status + " GATEWAY error", 1, 0));
+        add(cells, Op.VERIFY, name, answer, false, Cells.unavailable("protocol_error", 1));
     }
 
     private static void add(List<Cell> cells, Op op, String name, Answer answer, boolean forwards, Expected expected) {

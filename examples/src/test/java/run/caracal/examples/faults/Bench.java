@@ -32,7 +32,9 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.resources.ConnectionProvider;
+import run.caracal.Boundary;
 import run.caracal.Caracal;
+import run.caracal.CaracalContext;
 import run.caracal.GatewayRequest;
 import run.caracal.Grant;
 import run.caracal.ServiceAgent;
@@ -50,6 +52,9 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.NettyHttpTransport;
+import run.caracal.verify.InMemoryRevocationStore;
+import run.caracal.verify.JwksMandateVerifier;
+import run.caracal.verify.MandateRequirements;
 
 /** One client of its own with a fault in its way: everything that one cell of the matrix needs, and its books. */
 final class Bench {
@@ -70,7 +75,7 @@ final class Bench {
         UPSTREAM
     }
 
-    /** What the client does when it meets the fault. The verification of inbound requests has its place behind the last. */
+    /** What the client does when it meets the fault. */
     @SuppressWarnings("ImmutableEnumChecker") // predicates keep nothing
     enum Op {
         EXCHANGE(Where.STS, seen -> seen.uri().startsWith("/oauth") && !isMint(seen), 0, 0),
@@ -85,7 +90,9 @@ final class Bench {
         RENEW(Where.COORDINATOR, seen -> seen.uri().endsWith("/heartbeat"), 1, 0),
         ATTACH(Where.COORDINATOR, seen -> seen.uri().endsWith("/lease"), 1, 1),
         GATEWAY(Where.GATEWAY, seen -> true, 0, 0),
-        UPSTREAM(Where.UPSTREAM, seen -> true, 0, 0);
+        UPSTREAM(Where.UPSTREAM, seen -> true, 0, 0),
+        /** It proves the mandate of an incoming request, for which it fetches the keys of the zone. */
+        VERIFY(Where.STS, Op::isForKeys, 2, 0);
 
         final Where where;
         final Predicate<Seen> hits;
@@ -105,6 +112,15 @@ final class Bench {
 
         private static boolean isMint(Seen seen) {
             return seen.body().contains("agent_session_id=");
+        }
+
+        private static boolean isForKeys(Seen seen) {
+            return seen.uri().startsWith("/.well-known/jwks.json");
+        }
+
+        /** Whether a proxy stands before the protected API. */
+        boolean isSeenByTheUpstream() {
+            return this == UPSTREAM || this == VERIFY;
         }
 
         boolean isControl() {
@@ -194,6 +210,8 @@ final class Bench {
     final HttpClient http;
     final Caracal caracal;
     final Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
+    private final JwksMandateVerifier verifier;
+    private final AtomicInteger keysFetched = new AtomicInteger();
     volatile ServiceAgent agent;
     volatile long arrivedWhenClosed;
 
@@ -250,6 +268,12 @@ final class Bench {
                 .transport(new Hasty())
                 .build());
         Disposable unused = caracal.onEvent(events::add);
+        // The keys come through the proxy; the issuer is who the STS says it is.
+        verifier = caracal.mandateVerifier()
+                .issuer(platform.stsUrl())
+                .audience(resource)
+                .revocations(InMemoryRevocationStore.create())
+                .build();
         http = CaracalHttp.decorate(user, caracal);
     }
 
@@ -283,19 +307,24 @@ final class Bench {
 
         @Override
         public Mono<HttpResponse> exchange(HttpRequest request) {
-            return Mono.defer(() -> transport.exchange(
-                    op.isControl()
-                                    && isSlow()
-                                    && op.hits.test(seen(request))
-                                    && hurried.getAndIncrement() < plan.times()
-                            ? new HttpRequest(
-                                    request.method(),
-                                    request.uri(),
-                                    request.headers(),
-                                    request.body(),
-                                    IMPATIENCE,
-                                    request.maxResponseBytes())
-                            : request));
+            return Mono.defer(() -> {
+                if (Op.isForKeys(seen(request))) {
+                    keysFetched.incrementAndGet();
+                }
+                return transport.exchange(
+                        op.isControl()
+                                        && isSlow()
+                                        && op.hits.test(seen(request))
+                                        && hurried.getAndIncrement() < plan.times()
+                                ? new HttpRequest(
+                                        request.method(),
+                                        request.uri(),
+                                        request.headers(),
+                                        request.body(),
+                                        IMPATIENCE,
+                                        request.maxResponseBytes())
+                                : request);
+            });
         }
 
         private static Seen seen(HttpRequest request) {
@@ -379,7 +408,32 @@ final class Bench {
                         .flatMap(a -> caracal.attachService(a.agentSessionId()))
                         .map(attached -> "ok");
             case GATEWAY, UPSTREAM -> caracal.spawn(session -> call());
+            case VERIFY -> caracal.spawn(session -> forwarded().flatMap(this::present));
         };
+    }
+
+    /** What the Gateway presents to the protected API for a call. */
+    private Mono<String> forwarded() {
+        return call().map(answer -> {
+            List<Seen> calls = upstream.seen();
+            return calls.get(calls.size() - 1).bearer();
+        });
+    }
+
+    /** A request with this authorization comes in at a boundary with a verifier. */
+    private Mono<String> present(String authorization) {
+        Boundary boundary = Boundary.verified(verifier)
+                .requiring(MandateRequirements.defaults().withScopes(SCOPE).withSession());
+        return caracal.bindFromHeaders(Map.of("Authorization", authorization), boundary, caracal.current())
+                .map(caller -> isOurs(caller) ? "ok" : "somebody else");
+    }
+
+    private boolean isOurs(CaracalContext caller) {
+        return caller.verifiedMandate().isPresent()
+                && caller.applicationId().equals(application)
+                && platform.sessions().stream()
+                        .anyMatch(session -> session.applicationId().equals(application)
+                                && session.id().equals(caller.agentSessionId()));
     }
 
     Mono<String> call() {
@@ -430,6 +484,7 @@ final class Bench {
                 Mono<String> mint = caracal.mintMandate(resource).map(mandate -> "ok");
                 yield caracal.spawn(session -> mint.then(restart).then(mint));
             }
+            case VERIFY -> caracal.spawn(session -> forwarded().flatMap(old -> restart.then(present(old))));
             default -> caracal.spawn(session -> call().then(restart).then(call()));
         };
     }
@@ -445,6 +500,7 @@ final class Bench {
                 (int) events.stream()
                         .filter(CaracalEvent.MandateMinted.class::isInstance)
                         .count();
+            case VERIFY -> keysFetched.get();
             case GATEWAY -> (int) gateway.count(seen -> true);
             case UPSTREAM -> (int) upstream.count(seen -> true);
             default -> coordinatorAttempts(op.event());
@@ -460,7 +516,7 @@ final class Bench {
                 .sum();
     }
 
-    /** How many requests to STS and Coordinator the events speak of. */
+    /** How many requests to STS and Coordinator the events speak of; those for keys have none. */
     long accountedFor() {
         return coordinatorAttempts("")
                 + events.stream()
@@ -470,7 +526,7 @@ final class Bench {
     }
 
     long arrivedAtControl() {
-        return sts.count(seen -> true) + coordinator.count(seen -> true);
+        return sts.count(seen -> !Op.isForKeys(seen)) + coordinator.count(seen -> true);
     }
 
     Stream<FaultProxy> proxies() {
@@ -500,7 +556,8 @@ final class Bench {
 
     /** The end of the client and of all that is its own; what the platform is still busy with has ended too. */
     Mono<Void> end() {
-        return caracal.disposeLater()
+        return Mono.fromRunnable(verifier::dispose)
+                .then(caracal.disposeLater())
                 .then(transport.disposeLater())
                 .then(pool.disposeLater())
                 .then(until(() -> proxies().allMatch(FaultProxy::isQuiet) && connections() == 0));

@@ -6,6 +6,7 @@ import java.net.UnknownHostException;
 import javax.net.ssl.SSLException;
 import run.caracal.error.CaracalException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.InboundException;
 import run.caracal.error.ProtocolException;
 import run.caracal.error.ServiceException;
 import run.caracal.error.TransportException;
@@ -39,8 +40,9 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
     /**
      * What has to come of a cell.
      *
-     * @param saw what the caller sees: the code of the error, without {@code transport_}; or {@code ok}; or the status of an
-     *     answer and who gave it; alternatives are parted by a stroke
+     * @param saw what the caller sees: the code of the error, without {@code transport_}, and behind that of a refusal the
+     *     code of what made it necessary; or {@code ok}; or the status of an answer and who gave it; alternatives are parted
+     *     by a stroke
      * @param type the simple name of the error's class; empty where the code says enough
      * @param attempts how many requests of the operation were tried, those of the caller's own second call among them
      * @param left how many sessions the platform still holds open when the client is closed
@@ -86,7 +88,12 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
                     : error instanceof ProtocolException answer ? answer.httpStatus() : 0;
             boolean ambiguous = (error instanceof TransportException lost && lost.isAmbiguous())
                     || (error instanceof CoordinatorException answer && answer.isOutcomeUnknown());
-            return new Saw(typed.code().replace("transport_", ""), type, status, typed.isRetryable(), ambiguous);
+            String code = typed.code();
+            if (error instanceof InboundException refusal) {
+                status = refusal.httpStatus();
+                code += refusal.getCause() instanceof CaracalException cause ? " " + cause.code() : "";
+            }
+            return new Saw(code.replace("transport_", ""), type, status, typed.isRetryable(), ambiguous);
         }
 
         /** What an HTTP client of the caller's own says; its classes differ between systems. */

@@ -1,14 +1,17 @@
 package run.caracal.examples.faults;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import run.caracal.examples.faults.Bench.Op;
 import run.caracal.examples.faults.Cell.Expected;
+import run.caracal.examples.faults.Cell.Refused;
 import run.caracal.examples.faults.Cell.World;
 import run.caracal.examples.faults.FaultProxy.Plan;
 
@@ -143,6 +146,70 @@ final class Cells {
             REDIRECT_307    | 307 2 0                          | 307 2 0
             """;
 
+    /**
+     * The fetch of the zone's keys, for which the verifier of an incoming mandate waits. What is no {@code ok} is 503 {@code
+     * verifier_unavailable} with the named cause: a mandate that cannot be proven is neither denied nor let in (PITFALLS I5).
+     */
+    private static final String KEYS_ALWAYS = """
+            fault           | VERIFY
+            REFUSED         | connect 1 0
+            RESET_AT_ACCEPT | connect/io 1 0
+            TLS_TO_PLAIN    | connect 1 0
+            TLS_UNTRUSTED   | connect 1 0
+            DNS             | connect 1 0
+            RESET_DURING    | io 1 0
+            HALF_CLOSE      | io 1 0
+            STALL_BEFORE    | timeout 1 0
+            NO_HTTP         | io 1 0
+            RESET_AFTER     | io 1 0
+            STALL_HEADERS   | timeout 1 0
+            STALL_BODY      | timeout 1 0
+            DRIP            | timeout 1 0
+            CUT_BODY        | io 1 0
+            RESET_BODY      | io 1 0
+            CHUNKED_STALL   | timeout 1 0
+            TRUNCATED_JSON  | protocol_error 1 0
+            WRONG_TYPE      | ok 1 0
+            HTTP_1_0        | ok 1 0
+            OVERSIZED       | response_too_large 1 0
+            CHUNKED_FLOOD   | response_too_large 1 0
+            GZIP_BOMB       | protocol_error 1 0
+            EMPTY           | protocol_error 1 0
+            GARBAGE         | protocol_error 1 0
+            HTML            | protocol_error 1 0
+            REDIRECT_302    | protocol_error 1 0
+            REDIRECT_307    | protocol_error 1 0
+            """;
+
+    /** A failed fetch is not kept: the next request has it made again, and is let in. */
+    private static final String KEYS_ONCE = """
+            fault           | VERIFY
+            RESET_AT_ACCEPT | connect/io 2 0
+            TLS_TO_PLAIN    | connect 2 0
+            TLS_UNTRUSTED   | connect 2 0
+            DNS             | connect 2 0
+            RESET_DURING    | io 2 0
+            HALF_CLOSE      | io 2 0
+            STALL_BEFORE    | timeout 2 0
+            NO_HTTP         | io 2 0
+            RESET_AFTER     | io 2 0
+            STALL_HEADERS   | timeout 2 0
+            STALL_BODY      | timeout 2 0
+            DRIP            | timeout 2 0
+            CUT_BODY        | io 2 0
+            RESET_BODY      | io 2 0
+            CHUNKED_STALL   | timeout 2 0
+            TRUNCATED_JSON  | protocol_error 2 0
+            OVERSIZED       | response_too_large 2 0
+            GZIP_BOMB       | protocol_error 2 0
+            EMPTY           | protocol_error 2 0
+            HTML            | protocol_error 2 0
+            REDIRECT_307    | protocol_error 2 0
+            """;
+
+    private static final Refused UNAVAILABLE = new Refused(503, true, false);
+    private static final Refused DENIED = new Refused(401, false, false);
+
     private Cells() {}
 
     static List<Cell> all() {
@@ -153,7 +220,9 @@ final class Cells {
                 String saw = op.isControl() ? "ok" : "200";
                 boolean called = op != Op.UPSTREAM; // without a fault the same as GATEWAY
                 if (called) {
-                    cells.add(cell(op, "clock 10 min " + world, world, new Expected(saw, 1, 0)));
+                    // A verifier reads its own clock, with a tolerance of a minute: not valid yet, or expired.
+                    Expected expected = op == Op.VERIFY ? denied(1) : new Expected(saw, 1, 0);
+                    cells.add(cell(op, "clock 10 min " + world, world, expected));
                 }
             }
         }
@@ -178,6 +247,7 @@ final class Cells {
         restarted.put(Op.ATTACH, new Expected("session_not_found", "CoordinatorException", 2, 0, null));
         restarted.put(Op.MINT, new Expected("access_denied", "AccessDenied", 2, 0, null));
         restarted.put(Op.GATEWAY, new Expected("access_denied", "AccessDenied", 1, 0, null));
+        restarted.put(Op.VERIFY, denied(1)); // it is signed by a key that the zone does not have any more
         restarted.forEach((op, expected) -> cells.add(cell(op, "restart without state", World.FORGETFUL, expected)));
     }
 
@@ -187,7 +257,22 @@ final class Cells {
         read(cells, ONCE, true);
         read(cells, CALL_ALWAYS, false);
         read(cells, CALL_ONCE, true);
+        read(cells, KEYS_ALWAYS, false);
+        read(cells, KEYS_ONCE, true);
         return cells;
+    }
+
+    /** Of a verifier that has the keys, and reads in them or in the claims that the mandate is not good. */
+    static Expected denied(int attempts) {
+        return new Expected("invalid_token", "InboundException", attempts, 0, DENIED);
+    }
+
+    /** Of a verifier that cannot get the keys of its zone, for one of these reasons. */
+    static Expected unavailable(String causes, int attempts) {
+        String saw = Arrays.stream(causes.split("/", -1))
+                .map(cause -> "verifier_unavailable " + cause)
+                .collect(Collectors.joining("/"));
+        return new Expected(saw, "InboundException", attempts, 0, UNAVAILABLE);
     }
 
     private static void read(List<Cell> cells, String table, boolean once) {
@@ -202,7 +287,7 @@ final class Cells {
                     Op op = Op.valueOf(ops[i].strip());
                     Plan plan = new Plan(fault, null, false, op.hits, op.after, once ? 1 : Integer.MAX_VALUE);
                     String name = fault.name().toLowerCase(Locale.ROOT).replace('_', ' ');
-                    cells.add(new Cell(op, name, once, plan, World.SOUND, expected(text)));
+                    cells.add(new Cell(op, name, once, plan, World.SOUND, expected(op, text)));
                 }
             }
         }
@@ -210,11 +295,15 @@ final class Cells {
 
     private static final Pattern CELL = Pattern.compile("(.*) ([0-9]+) ([0-9]+)");
 
-    private static Expected expected(String text) {
+    private static Expected expected(Op op, String text) {
         Matcher matcher = CELL.matcher(text);
         if (!matcher.matches()) {
             throw new IllegalArgumentException(text);
         }
-        return new Expected(matcher.group(1), Integer.parseInt(matcher.group(2)), Integer.parseInt(matcher.group(3)));
+        int attempts = Integer.parseInt(matcher.group(2));
+        if (op == Op.VERIFY && !matcher.group(1).equals("ok")) {
+            return unavailable(matcher.group(1), attempts);
+        }
+        return new Expected(matcher.group(1), attempts, Integer.parseInt(matcher.group(3)));
     }
 }

@@ -77,7 +77,8 @@ class FaultMatrixTest {
         cells = Cells.all();
         upstreams = new ArrayList<>();
         for (Cell cell : cells) {
-            upstreams.add(cell.op().where == Where.UPSTREAM ? shared.proxy("", cell.plan()) : null);
+            Plan plan = cell.op() == Op.UPSTREAM ? cell.plan() : Plan.none();
+            upstreams.add(cell.op().isSeenByTheUpstream() ? shared.proxy("", plan) : null);
         }
         platform = platform(PlatformLimits.defaults(), Clock.systemUTC());
         forgetful = platform(PlatformLimits.defaults(), Clock.systemUTC());
@@ -94,6 +95,7 @@ class FaultMatrixTest {
                 .limits(limits.withSessionsPerZone(100_000)
                         .withCoordinatorRequestsPerMinute(1_000_000)
                         .withMintsPerMinute(1_000_000)
+                        .withMaxResourceTokenTtl(Duration.ofMinutes(5))
                         .withRecordedRequests(10)
                         .withAuditEvents(10));
         for (int i = 0; i < cells.size(); i++) {
@@ -263,6 +265,7 @@ class FaultMatrixTest {
         return switch (code) {
             case "connect", "io", "timeout", "response_too_large" -> op.isControl() ? "TransportException" : "";
             case "protocol_error" -> "ProtocolException";
+            case "invalid_token" -> op == Op.VERIFY ? "InboundException" : "";
             case "ok", "200" -> "";
             case "error" -> op.where == Where.STS ? "StsException" : "CoordinatorException";
             default -> "";
