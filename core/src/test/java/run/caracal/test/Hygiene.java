@@ -1,9 +1,12 @@
 package run.caracal.test;
 
+import java.lang.StackWalker.StackFrame;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.stream.Stream;
+import reactor.core.publisher.Operators;
 
 /**
  * What no test may leave behind: blocking calls on non-blocking threads (DESIGN E1) and errors that Reactor dropped
@@ -11,7 +14,15 @@ import java.util.concurrent.ConcurrentLinkedQueue;
  */
 public final class Hygiene {
     private static final Queue<Throwable> BLOCKING = new ConcurrentLinkedQueue<>();
-    private static final Queue<Throwable> DROPPED = new ConcurrentLinkedQueue<>();
+    private static final Queue<Drop> DROPPED = new ConcurrentLinkedQueue<>();
+
+    /**
+     * An error that Reactor dropped.
+     *
+     * @param error the error
+     * @param by the name of the class that dropped it: the operator that had nobody to give it to
+     */
+    public record Drop(Throwable error, String by) {}
 
     private Hygiene() {}
 
@@ -20,7 +31,16 @@ public final class Hygiene {
     }
 
     static void dropped(Throwable error) {
-        DROPPED.add(error);
+        DROPPED.add(new Drop(error, StackWalker.getInstance().walk(Hygiene::dropper)));
+    }
+
+    private static String dropper(Stream<StackFrame> frames) {
+        String way = Operators.class.getName();
+        return frames.map(StackFrame::getClassName)
+                .dropWhile(name -> !name.equals(way))
+                .dropWhile(name -> name.equals(way))
+                .findFirst()
+                .orElse("nobody");
     }
 
     /**
@@ -38,12 +58,21 @@ public final class Hygiene {
      * @return the errors
      */
     public static List<Throwable> takeDroppedErrors() {
+        return takeDrops().stream().map(Drop::error).toList();
+    }
+
+    /**
+     * Takes out the errors dropped so far, with who dropped them; the test expects them.
+     *
+     * @return the errors
+     */
+    public static List<Drop> takeDrops() {
         return drain(DROPPED);
     }
 
-    private static List<Throwable> drain(Queue<Throwable> queue) {
-        List<Throwable> taken = new ArrayList<>();
-        for (Throwable next = queue.poll(); next != null; next = queue.poll()) {
+    private static <T> List<T> drain(Queue<T> queue) {
+        List<T> taken = new ArrayList<>();
+        for (T next = queue.poll(); next != null; next = queue.poll()) {
             taken.add(next);
         }
         return taken;

@@ -45,6 +45,15 @@ class HygieneExtensionTest {
     }
 
     @Test
+    void itIsKnownWhoDroppedAnError() {
+        Operators.onErrorDropped(new IllegalStateException("late"), Context.empty());
+        assertThat(Hygiene.takeDrops())
+                .singleElement()
+                .extracting(Hygiene.Drop::by)
+                .isEqualTo(HygieneExtensionTest.class.getName());
+    }
+
+    @Test
     void whatATestExpectsDoesNotFailIt() {
         blockSomewhereQuietly();
         Operators.onErrorDropped(new IllegalStateException("late"), Context.empty());
