@@ -4,9 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
@@ -100,6 +102,34 @@ class ScopeTest {
         open.tryEmitError(new IllegalStateException("late")).orThrow();
         assertThat(reported).singleElement().extracting(Throwable::getMessage).isEqualTo("late");
         assertThat(scope.count()).isZero();
+    }
+
+    /** The end of a parent refuses further children; one that begins meanwhile is refused with nobody to hear it. */
+    @Test
+    void s2_refusalThatRacesWithTheCancelOfItsParentIsNotDropped() {
+        Mono<Void> all = Flux.range(0, 20_000)
+                .flatMap(
+                        i -> {
+                            Scope inner = new Scope(scope, "inner closed");
+                            Lifecycle<String> parent =
+                                    lifecycle(Mono.just("p"), inner.close(LIMIT, Schedulers.parallel()));
+                            // A cancelled timeout drops what it is told: the child has to keep its refusal to itself.
+                            Mono<String> child = pause(3).then(inner.one(prompt(), Mono::just))
+                                    .timeout(Duration.ofMinutes(2));
+                            return scope.one(
+                                            parent,
+                                            s -> Flux.concat(Collections.nCopies(30, child))
+                                                    .then())
+                                    .timeout(Duration.ofNanos(
+                                            ThreadLocalRandom.current().nextInt(100_000, 600_000)))
+                                    .onErrorComplete(TimeoutException.class);
+                        },
+                        64)
+                .then();
+        StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(2));
+        assertThat(scope.count()).isZero();
+        assertThat(ended).hasValue(opened.get());
+        assertThat(reported).allMatch(ClosedException.class::isInstance);
     }
 
     /** PITFALLS B3. */
