@@ -190,7 +190,7 @@ final class Answers {
                 "a key too many",
                 set(Collections.nCopies(65, stranger).toArray(String[]::new)),
                 Cells.unavailable("protocol_error", 1));
-        keys(cells, "the keys of another zone", set(stranger), Cells.denied(1));
+        keys(cells, "the keys of another zone", set(stranger), Cells.denied(Cells.UNKNOWN_KEY));
     }
 
     private static void keys(List<Cell> cells, String name, String set, Expected expected) {

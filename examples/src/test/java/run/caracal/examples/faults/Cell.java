@@ -41,8 +41,8 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
      * What has to come of a cell.
      *
      * @param saw what the caller sees: the code of the error, without {@code transport_}, and behind that of a refusal the
-     *     code of what made it necessary; or {@code ok}; or the status of an answer and who gave it; alternatives are parted
-     *     by a stroke
+     *     code of its cause, or its description; or {@code ok}; or the status of an answer and who gave it; alternatives
+     *     are parted by a stroke
      * @param type the simple name of the error's class; empty where the code says enough
      * @param attempts how many requests of the operation were tried, those of the caller's own second call among them
      * @param left how many sessions the platform still holds open when the client is closed
@@ -91,7 +91,8 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
             String code = typed.code();
             if (error instanceof InboundException refusal) {
                 status = refusal.httpStatus();
-                code += refusal.getCause() instanceof CaracalException cause ? " " + cause.code() : "";
+                code += " "
+                        + (refusal.getCause() instanceof CaracalException cause ? cause.code() : refusal.description());
             }
             return new Saw(code.replace("transport_", ""), type, status, typed.isRetryable(), ambiguous);
         }

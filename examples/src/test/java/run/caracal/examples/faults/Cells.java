@@ -207,6 +207,8 @@ final class Cells {
             REDIRECT_307    | protocol_error 2 0
             """;
 
+    static final String UNKNOWN_KEY = "The token is signed by no key of the zone";
+
     private static final Refused UNAVAILABLE = new Refused(503, true, false);
     private static final Refused DENIED = new Refused(401, false, false);
 
@@ -221,7 +223,10 @@ final class Cells {
                 boolean called = op != Op.UPSTREAM; // without a fault the same as GATEWAY
                 if (called) {
                     // A verifier reads its own clock, with a tolerance of a minute: not valid yet, or expired.
-                    Expected expected = op == Op.VERIFY ? denied(1) : new Expected(saw, 1, 0);
+                    String why = world == World.AHEAD
+                            ? "The token was issued in the future: check the clocks"
+                            : "The token has expired";
+                    Expected expected = op == Op.VERIFY ? denied(why) : new Expected(saw, 1, 0);
                     cells.add(cell(op, "clock 10 min " + world, world, expected));
                 }
             }
@@ -247,7 +252,7 @@ final class Cells {
         restarted.put(Op.ATTACH, new Expected("session_not_found", "CoordinatorException", 2, 0, null));
         restarted.put(Op.MINT, new Expected("access_denied", "AccessDenied", 2, 0, null));
         restarted.put(Op.GATEWAY, new Expected("access_denied", "AccessDenied", 1, 0, null));
-        restarted.put(Op.VERIFY, denied(1)); // it is signed by a key that the zone does not have any more
+        restarted.put(Op.VERIFY, denied(UNKNOWN_KEY));
         restarted.forEach((op, expected) -> cells.add(cell(op, "restart without state", World.FORGETFUL, expected)));
     }
 
@@ -263,8 +268,8 @@ final class Cells {
     }
 
     /** Of a verifier that has the keys, and reads in them or in the claims that the mandate is not good. */
-    static Expected denied(int attempts) {
-        return new Expected("invalid_token", "InboundException", attempts, 0, DENIED);
+    static Expected denied(String why) {
+        return new Expected("invalid_token " + why, "InboundException", 1, 0, DENIED);
     }
 
     /** Of a verifier that cannot get the keys of its zone, for one of these reasons. */

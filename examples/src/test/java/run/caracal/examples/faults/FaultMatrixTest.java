@@ -265,7 +265,6 @@ class FaultMatrixTest {
         return switch (code) {
             case "connect", "io", "timeout", "response_too_large" -> op.isControl() ? "TransportException" : "";
             case "protocol_error" -> "ProtocolException";
-            case "invalid_token" -> op == Op.VERIFY ? "InboundException" : "";
             case "ok", "200" -> "";
             case "error" -> op.where == Where.STS ? "StsException" : "CoordinatorException";
             default -> "";
