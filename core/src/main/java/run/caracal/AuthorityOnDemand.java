@@ -176,7 +176,15 @@ final class AuthorityOnDemand {
 
     /** One flight at a time, whose result is kept until it is over; it is nobody's own, so no caller's Context reaches it. */
     private static <T> Mono<T> shared(Mono<T> source, Predicate<T> over) {
-        return source.contextWrite(anyCaller -> Context.empty()).cacheInvalidateIf(over);
+        // An error is a value here: one that comes when its last waiter has just gone would be dropped, and logged as
+        // such.
+        return source.materialize()
+                .contextWrite(anyCaller -> Context.empty())
+                .cacheInvalidateIf(signal -> {
+                    T value = signal.get();
+                    return value == null || over.test(value);
+                })
+                .<T>dematerialize();
     }
 
     private Mono<Helper> open(Session session, List<String> labels, @Nullable Duration ttl) {
