@@ -163,6 +163,31 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
+    void whatIsRefusedOnTheWireFailsAlsoWithoutABodyAndHoldsNoConnection_G5() {
+        ConnectionProvider one = ConnectionProvider.create("one", 1);
+        HttpClient client = HttpClient.create(one);
+        for (WebClient web : List.of(web(CaracalHttp.decorate(client, policy)), web(client, filter()))) {
+            gateway.arrivals.clear();
+            for (HttpMethod method : List.of(HttpMethod.GET, HttpMethod.POST)) {
+                for (int i = 0; i < 10; i++) {
+                    assertThatThrownBy(() -> text(
+                                    web.method(method)
+                                            .uri(gateway.url() + "/w")
+                                            .header("X-Caracal-Resource", "resource://unknown"),
+                                    "ann"))
+                            .satisfies(error -> assertThat(
+                                            error instanceof WebClientRequestException ? error.getCause() : error)
+                                    .isInstanceOf(RoutingException.class)
+                                    .hasMessage("unknown resource"));
+                }
+            }
+            assertThat(gateway.arrivals).isEmpty();
+            assertThat(text(web.get().uri(TestPolicy.BOUND + "/w"), "ann")).startsWith("GET /w 0 Bearer ann.");
+        }
+        Await.done(one.disposeLater());
+    }
+
+    @Test
     void aDecoratedClientUnderWebClientGovernsWhatWebClientSets_A1() {
         WebClient web = web(CaracalHttp.decorate(plain, policy));
         assertThat(text(

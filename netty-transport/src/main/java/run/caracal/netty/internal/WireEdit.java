@@ -11,6 +11,7 @@ import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
 import org.jspecify.annotations.Nullable;
 import reactor.netty.NettyPipeline;
+import reactor.netty.channel.ChannelOperations;
 
 /**
  * Edits the head of a request next to the codec, where everything that the caller wanted to set is set. Stays on a
@@ -58,7 +59,9 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
                 try {
                     exchange.onWire(request.headers());
                 } catch (RuntimeException | Error e) {
+                    ChannelOperations<?, ?> asking = ChannelOperations.get(context.channel());
                     refuse(message, promise, e);
+                    context.executor().execute(() -> end(context, asking, e));
                     return;
                 }
             }
@@ -74,5 +77,14 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
         refused = message instanceof LastHttpContent ? null : error;
         ReferenceCountUtil.release(message);
         promise.tryFailure(error);
+    }
+
+    /** Of a request without a body that WebClient sends, Reactor Netty does not watch the write, and would wait for ever. */
+    private static void end(ChannelHandlerContext context, @Nullable ChannelOperations<?, ?> asking, Throwable error) {
+        Channel channel = context.channel();
+        if (asking != null && channel.isActive() && ChannelOperations.get(channel) == asking) {
+            context.fireExceptionCaught(error);
+            var unused = context.close();
+        }
     }
 }
