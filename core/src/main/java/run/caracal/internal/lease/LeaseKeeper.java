@@ -110,9 +110,10 @@ public final class LeaseKeeper<L> {
     private int failures;
     // Under the lock from here on.
     private int listeners;
-    private @Nullable Disposable loop; // the ticks of a fixed interval, or the renewal under way of the other loop
-    private boolean following; // whether the loop that follows the deadline runs
+    private boolean running; // the loop
+    private long periodNanos; // of its fixed interval, zero when it follows the deadline
     private boolean beating;
+    private @Nullable Disposable renewing; // what the loop has begun
     private long beatAtNanos;
     private @Nullable Disposable slot;
     private long slotAtNanos;
@@ -224,17 +225,10 @@ public final class LeaseKeeper<L> {
 
     private synchronized void enter(@Nullable Duration interval) {
         if (listeners++ == 0 && isKept()) {
-            if (interval == null) {
-                following = true;
-                beatAtNanos = nanos() + nextBeat();
-                arm();
-                return;
-            }
-            // Every beat's error is a value; what is left is a timer that takes nothing more. The lease then runs out.
-            loop = ticks(interval).subscribe(null, this::stopped);
-            if (!isKept()) {
-                stopLoop();
-            }
+            running = true;
+            periodNanos = interval == null ? 0 : period(interval);
+            beatAtNanos = nanos() + (interval == null ? nextBeat() : firstTick());
+            arm();
         }
     }
 
@@ -247,12 +241,12 @@ public final class LeaseKeeper<L> {
     }
 
     private void stopLoop() {
-        following = false;
+        running = false;
         beating = false;
-        Disposable running = loop;
-        loop = null;
-        if (running != null) {
-            running.dispose();
+        Disposable beat = renewing;
+        renewing = null;
+        if (beat != null) {
+            beat.dispose();
         }
     }
 
@@ -269,9 +263,9 @@ public final class LeaseKeeper<L> {
     }
 
     /**
-     * One timer for whatever comes first, the next renewal or the deadline: a lease costs its place in one queue. While a
-     * renewal of the loop is under way none is needed, for it takes no more than a third of what remains; its end, or that
-     * of the loop, arms the next.
+     * One timer for whatever comes first, the next renewal or the deadline, at a fixed interval too: a lease costs its place
+     * in one queue. While a renewal of the loop is under way none is needed, for it takes no more than a third of what
+     * remains; its end, or that of the loop, arms the next.
      */
     private synchronized void arm() {
         if (!isKept() || beating) {
@@ -279,7 +273,7 @@ public final class LeaseKeeper<L> {
         }
         long now = nanos();
         long wait = left(now);
-        if (following) {
+        if (running) {
             wait = Math.min(wait, beatAtNanos - now);
         }
         if (wait == UNKNOWN || (slot != null && slotAtNanos - (now + wait) <= 0)) {
@@ -314,7 +308,7 @@ public final class LeaseKeeper<L> {
         long due;
         synchronized (this) {
             slot = null;
-            if (!following || beating || beatAtNanos - now > 0) {
+            if (!running || beating || beatAtNanos - now > 0) {
                 arm();
                 return;
             }
@@ -322,27 +316,38 @@ public final class LeaseKeeper<L> {
             due = beatAtNanos;
         }
         // No renewal overlaps the next: each is awaited.
-        Disposable beat = loopBeat(due).subscribe(outcome -> {}, this::stopped, this::beaten);
+        Disposable beat = loopBeat(due)
+                .subscribe(
+                        outcome -> {},
+                        e -> {
+                            log.error("A renewal of {} failed; the next tick tries again", holder.agentSessionId(), e);
+                            beaten();
+                        },
+                        this::beaten);
         synchronized (this) {
-            if (!following) {
+            if (!running) {
                 beat.dispose();
             } else if (beating) {
-                loop = beat;
+                renewing = beat;
             }
         }
     }
 
     private synchronized void beaten() {
-        if (following) {
-            loop = null;
+        if (running) {
+            renewing = null;
             beating = false;
-            beatAtNanos = nanos() + nextBeat();
+            long now = nanos();
+            // The ticks of a fixed interval that have passed meanwhile are skipped.
+            beatAtNanos = periodNanos == 0
+                    ? now + nextBeat()
+                    : beatAtNanos + periodNanos * (1 + Math.max(0, now - beatAtNanos) / periodNanos);
             arm();
         }
     }
 
-    /** No beat overlaps the next: each is awaited. A slow one makes the interval skip ticks. */
-    private Flux<Outcome<L>> ticks(Duration interval) {
+    /** A fixed interval, no longer than a third of the lease, so that it survives a renewal that is lost. */
+    private long period(Duration interval) {
         long period = (interval.compareTo(MAX_LENGTH) < 0 ? interval : MAX_LENGTH).toNanos();
         long third = lengthNanos / 3;
         if (period > third) {
@@ -353,13 +358,13 @@ public final class LeaseKeeper<L> {
                     holder.agentSessionId(),
                     TimeUnit.NANOSECONDS.toMillis(period));
         }
-        long soon = Math.min(period, left(nanos()) / 3);
-        long first = (long) (Math.max(0, soon) * ThreadLocalRandom.current().nextDouble());
-        long start = nanos() + first;
-        long every = period;
-        return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
-                .onBackpressureDrop()
-                .concatMap(tick -> loopBeat(start + tick * every), 0);
+        return period;
+    }
+
+    /** When the first tick of a fixed interval is, from now: somewhere within it, so that leases do not beat together. */
+    private long firstTick() {
+        long soon = Math.min(periodNanos, left(nanos()) / 3);
+        return (long) (Math.max(0, soon) * ThreadLocalRandom.current().nextDouble());
     }
 
     /** A renewal of the loop: what is transient is tried again at the next tick, what is lost or given up stops it. */

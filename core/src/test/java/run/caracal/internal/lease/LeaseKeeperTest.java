@@ -1,6 +1,7 @@
 package run.caracal.internal.lease;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
 
 import java.time.Duration;
 import java.util.ArrayList;
@@ -236,6 +237,56 @@ class LeaseKeeperTest {
         } finally {
             one.shutdownNow();
         }
+    }
+
+    /** A listener at a fixed interval hears at its ticks, also after one that a slow renewal has made it skip. */
+    @Test
+    void l1_aFixedIntervalKeepsItsTicks() {
+        LeaseKeeper<String> keeper = keeper(
+                Duration.ofSeconds(90),
+                k -> k == 3 ? Mono.delay(Duration.ofMillis(7_250), time).thenReturn("slow") : Mono.just("r" + k));
+        List<String> heard = listen(keeper, Duration.ofSeconds(5));
+        pass(Duration.ofSeconds(60));
+        assertThat(heard).contains("slow").hasSizeBetween(10, 11);
+        assertThat(beats.get(0)).isBetween(0.0, 5.25);
+        for (int i = 1; i < beats.size(); i++) {
+            assertThat(beats.get(i) - beats.get(i - 1)).isCloseTo(i == 3 ? 10.0 : 5.0, within(0.002));
+        }
+    }
+
+    /** An error that cannot even be logged. */
+    private static final class Untellable extends IllegalStateException {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        public String getMessage() {
+            throw new IllegalStateException("no words");
+        }
+    }
+
+    @Test
+    void c2_aFailureThatCannotBeLoggedEndsNeitherTheRenewalsNorTheWatch() {
+        untellable(null);
+        untellable(Duration.ofSeconds(20));
+    }
+
+    private void untellable(@Nullable Duration interval) {
+        beats.clear();
+        losses.clear();
+        LeaseKeeper<String> recovering =
+                keeper(Duration.ofSeconds(90), k -> k == 1 ? Mono.error(new Untellable()) : Mono.just("r" + k));
+        List<String> heard = listen(recovering, interval);
+        pass(Duration.ofSeconds(200));
+        assertThat(heard).startsWith("r2").hasSizeGreaterThan(4);
+        assertThat(losses).isEmpty();
+        recovering.close();
+
+        LeaseKeeper<String> failing = keeper(Duration.ofSeconds(90), k -> Mono.error(new Untellable()));
+        failing.renewInBackground(interval);
+        pass(Duration.ofSeconds(91));
+        assertThat(losses)
+                .singleElement()
+                .satisfies(loss -> assertThat(loss.reason()).isEqualTo(Reason.EXPIRED));
     }
 
     /** PITFALLS C2 and C10. */
