@@ -1,15 +1,22 @@
 package run.caracal.webflux;
 
 import java.net.URI;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.springframework.http.HttpHeaders;
+import org.springframework.http.HttpMethod;
 import org.springframework.http.client.reactive.ClientHttpRequest;
+import org.springframework.util.MultiValueMap;
+import org.springframework.web.reactive.function.BodyInserter;
 import org.springframework.web.reactive.function.client.ClientRequest;
 import org.springframework.web.reactive.function.client.ClientResponse;
 import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
 import org.springframework.web.reactive.function.client.ExchangeFunction;
+import org.springframework.web.reactive.function.client.ExchangeStrategies;
 import org.springframework.web.reactive.function.client.WebClientRequestException;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
@@ -18,7 +25,6 @@ import reactor.netty.http.client.HttpClientRequest;
 import run.caracal.Caracal;
 import run.caracal.error.CaracalException;
 import run.caracal.error.RoutingException;
-import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.internal.OutboundExchange;
@@ -26,10 +32,10 @@ import run.caracal.netty.internal.OutboundExchange;
 /**
  * Gives the requests of a {@code WebClient} the identity of the session in whose Reactor Context they are subscribed.
  *
- * <p>The address and the headers of the {@link ClientRequest} are rewritten for each subscription. A caller's
- * {@code X-Caracal-Resource} header selects the resource. Errors of the policy reach the caller as they are, not wrapped
- * in a {@link WebClientRequestException}, and nothing is sent then. Nothing is retried, and no status is turned into an
- * error.
+ * <p>The address and the headers of the {@link ClientRequest} are rewritten for each subscription; on Reactor Netty the
+ * headers on the wire, unless a filter after this one asks for them. A caller's {@code X-Caracal-Resource} header selects
+ * the resource. Errors of the policy reach the caller as they are, not wrapped in a {@link WebClientRequestException},
+ * and nothing is sent then. Nothing is retried, and no status is turned into an error.
  *
  * <p><b>Order.</b> Put a retry filter before this one: each attempt then gets an identity of its own. When a filter after
  * this one sends the same request again, it gets a fresh identity on top of a client that is decorated with
@@ -89,13 +95,15 @@ public final class CaracalExchangeFilter {
                         new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
                                 + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
             }
-            Mono<OutboundExchange> resolved = OutboundExchange.resolve(
-                    policy,
-                    url,
-                    request.headers().getFirst("X-Caracal-Resource"),
-                    request.headers().getFirst("X-Request-Id"),
-                    context,
-                    false);
+            Mono<OutboundExchange> resolved = above != null
+                    ? above.again(policy, context, false)
+                    : OutboundExchange.resolve(
+                            policy,
+                            url,
+                            request.headers().getFirst("X-Caracal-Resource"),
+                            request.headers().getFirst("X-Request-Id"),
+                            context,
+                            false);
             return resolved instanceof Callable<?> known
                     ? heard(request, next, exchange(known))
                     : resolved.flatMap(exchange -> heard(request, next, exchange));
@@ -121,17 +129,7 @@ public final class CaracalExchangeFilter {
     }
 
     private static Mono<ClientResponse> send(ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
-        URI target = exchange.isRewritten() ? URI.create(exchange.target()) : request.url();
-        ClientRequest governed = ClientRequest.from(request)
-                .url(target)
-                .headers(headers -> {
-                    if (exchange.isRewritten()) {
-                        headers.remove(HttpHeaders.HOST);
-                    }
-                    exchange.edit(view(exchange, headers));
-                })
-                .httpRequest(outgoing -> beforeWrite(exchange, target, outgoing))
-                .build();
+        ClientRequest governed = new Governed(request, exchange);
         Mono<ClientResponse> sent =
                 next.exchange(governed).onErrorMap(WebClientRequestException.class, CaracalExchangeFilter::typed);
         if (exchange.isObserved()) {
@@ -146,32 +144,150 @@ public final class CaracalExchangeFilter {
         return error.getCause() instanceof CaracalException own ? own : error;
     }
 
-    /** Each time the request is written: at first, and with Reactor Netty on a redirect and on a retry below us. */
-    private static void beforeWrite(OutboundExchange exchange, URI target, ClientHttpRequest outgoing) {
-        if (exchange.isGoverned()) {
-            return; // a decorated client watches the wire itself
+    /**
+     * The caller's request with its new address and its identity. On Reactor Netty the identity is set on the wire, and no
+     * header is copied. It is set here when somebody on the way down asks for the headers, and for other connectors.
+     */
+    private static final class Governed implements ClientRequest {
+        private final ClientRequest asked;
+        private final OutboundExchange exchange;
+        private final URI target;
+        // Under the lock. One of the two: an identity is set once.
+        private @Nullable ClientRequest edited;
+        private boolean leftToTheWire;
+
+        Governed(ClientRequest asked, OutboundExchange exchange) {
+            this.asked = asked;
+            this.exchange = exchange;
+            this.target = exchange.isRewritten() ? URI.create(exchange.target()) : asked.url();
         }
-        if (exchange.carriesIdentity() && !outgoing.getURI().equals(target)) {
-            throw new RoutingException(
-                    "A filter after the Caracal filter sent the request to another address than the one"
-                            + " its identity is for; it was not sent. Put that filter before the Caracal filter.");
+
+        @Override
+        public HttpMethod method() {
+            return asked.method();
         }
-        if (nativeRequest(outgoing) instanceof HttpClientRequest request && request instanceof Connection connection) {
-            exchange.prepare(request, connection);
-        } else {
-            exchange.prepare(view(exchange, outgoing.getHeaders()));
+
+        @Override
+        public URI url() {
+            return target;
+        }
+
+        /** With the identity; without it once the wire has it, for messages about a request that has left. */
+        @Override
+        public synchronized HttpHeaders headers() {
+            return leftToTheWire ? asked.headers() : edited().headers();
+        }
+
+        @Override
+        public MultiValueMap<String, String> cookies() {
+            return asked.cookies();
+        }
+
+        @Override
+        public BodyInserter<?, ? super ClientHttpRequest> body() {
+            return asked.body();
+        }
+
+        @Override
+        public Map<String, Object> attributes() {
+            return asked.attributes();
+        }
+
+        /** For who makes a request of this one: it watches what is written with the headers above. */
+        @Override
+        public Consumer<ClientHttpRequest> httpRequest() {
+            Consumer<ClientHttpRequest> callers = asked.httpRequest();
+            return callers == null ? this::beforeWrite : callers.andThen(this::beforeWrite);
+        }
+
+        @Override
+        public String logPrefix() {
+            return asked.logPrefix();
+        }
+
+        @Override
+        public Mono<Void> writeTo(ClientHttpRequest outgoing, ExchangeStrategies strategies) {
+            ClientRequest written;
+            synchronized (this) {
+                leftToTheWire = edited == null && reactorNetty(outgoing) != null;
+                written = leftToTheWire ? asked : edited();
+            }
+            if (written == asked) {
+                beforeWrite(outgoing);
+            }
+            return written.writeTo(outgoing, strategies);
+        }
+
+        private synchronized ClientRequest edited() {
+            ClientRequest made = edited;
+            if (made == null) {
+                made = ClientRequest.from(asked)
+                        .url(target)
+                        .headers(headers -> {
+                            if (exchange.isRewritten()) {
+                                headers.remove(HttpHeaders.HOST);
+                            }
+                            exchange.edit(new Headers(exchange, headers));
+                        })
+                        .httpRequest(this::beforeWrite)
+                        .build();
+                edited = made;
+            }
+            return made;
+        }
+
+        /** Each time the request is written: at first, and with Reactor Netty on a redirect and on a retry below us. */
+        private void beforeWrite(ClientHttpRequest outgoing) {
+            if (exchange.isGoverned()) {
+                return; // a decorated client watches the wire itself
+            }
+            if (exchange.carriesIdentity() && !outgoing.getURI().equals(target)) {
+                throw new RoutingException(
+                        "A filter after the Caracal filter sent the request to another address than the one"
+                                + " its identity is for; it was not sent. Put that filter before the Caracal filter.");
+            }
+            HttpClientRequest request = reactorNetty(outgoing);
+            if (request != null) {
+                exchange.prepare(request, (Connection) request);
+            } else {
+                exchange.prepare(new Headers(exchange, outgoing.getHeaders()));
+            }
         }
     }
 
-    private static @Nullable Object nativeRequest(ClientHttpRequest outgoing) {
+    /** The request of Reactor Netty, which is a connection too; {@code null} for another connector. */
+    private static @Nullable HttpClientRequest reactorNetty(ClientHttpRequest outgoing) {
         try {
-            return outgoing.<Object>getNativeRequest();
+            return outgoing.<Object>getNativeRequest() instanceof HttpClientRequest request
+                            && request instanceof Connection
+                    ? request
+                    : null;
         } catch (IllegalStateException | UnsupportedOperationException e) {
             return null; // another connector, without a native request: the headers are set through Spring
         }
     }
 
-    private static OutboundHeaders view(OutboundExchange exchange, HttpHeaders headers) {
-        return exchange.view(headers::getOrEmpty, headers::set, headers::remove);
+    private static final class Headers extends OutboundExchange.View {
+        private final HttpHeaders headers;
+
+        Headers(OutboundExchange exchange, HttpHeaders headers) {
+            super(exchange);
+            this.headers = headers;
+        }
+
+        @Override
+        public List<String> getAll(String name) {
+            return headers.getOrEmpty(name);
+        }
+
+        @Override
+        protected void put(String name, String value) {
+            headers.set(name, value);
+        }
+
+        @Override
+        public void remove(String name) {
+            headers.remove(name);
+        }
     }
 }

@@ -4,13 +4,16 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.net.URI;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.springframework.http.HttpMethod;
+import org.springframework.http.HttpRequest;
 import org.springframework.http.HttpStatus;
 import org.springframework.http.client.reactive.JdkClientHttpConnector;
 import org.springframework.http.client.reactive.ReactorClientHttpConnector;
@@ -19,6 +22,7 @@ import org.springframework.web.reactive.function.client.ClientResponse;
 import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
 import org.springframework.web.reactive.function.client.WebClient;
 import org.springframework.web.reactive.function.client.WebClientRequestException;
+import org.springframework.web.reactive.function.client.WebClientResponseException;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
@@ -185,6 +189,42 @@ class CaracalExchangeFilterTest {
             assertThat(text(web.get().uri(TestPolicy.BOUND + "/w"), "ann")).startsWith("GET /w 0 Bearer ann.");
         }
         Await.done(one.disposeLater());
+    }
+
+    @Test
+    void aRefusalInTheAnswerNamesTheRequestWithoutItsIdentity_E7() {
+        assertThatThrownBy(() -> text(
+                        web(plain, filter())
+                                .get()
+                                .uri(TestPolicy.BOUND + "/status/403")
+                                .header("x-mine", "1"),
+                        "ann"))
+                .isInstanceOfSatisfying(WebClientResponseException.class, error -> {
+                    HttpRequest request = Objects.requireNonNull(error.getRequest());
+                    assertThat(request.getURI()).isEqualTo(URI.create(gateway.url() + "/status/403"));
+                    assertThat(request.getHeaders().get("x-mine")).containsExactly("1");
+                    assertThat(request.getHeaders().get("Authorization")).isNull();
+                });
+        assertThat(gateway.only().header("Authorization")).isEqualTo("Bearer ann.1");
+    }
+
+    @Test
+    void whatALaterFilterHasReadIsWhatIsSent_H2() {
+        List<@Nullable String> seen = new ArrayList<>();
+        ExchangeFilterFunction reading = (request, next) -> {
+            seen.add(request.headers().getFirst("traceparent"));
+            seen.add(request.headers().getFirst("Authorization"));
+            return next.exchange(request);
+        };
+        for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, policy))) {
+            assertThat(text(web(client, filter(), reading).get().uri(TestPolicy.BOUND + "/w"), "ann"))
+                    .startsWith("GET /w 0 Bearer ann.");
+        }
+        assertThat(policy.minted).hasValue(2);
+        assertThat(gateway.arrivals.stream()
+                        .flatMap(it -> Stream.of(it.header("traceparent"), it.header("Authorization")))
+                        .toList())
+                .isEqualTo(seen);
     }
 
     @Test

@@ -117,8 +117,8 @@ public final class GovernedHttpClient extends HttpClient {
     private Mono<OutboundExchange> resolve(Object asked, ContextView context) {
         String url = defaults().absolute(asked);
         OutboundExchange above = OutboundExchange.in(context, url);
-        if (above != null && above.claimForGovernedClient()) {
-            return Mono.just(above);
+        if (above != null) {
+            return above.claimForGovernedClient() ? Mono.just(above) : above.again(policy, context, true);
         }
         return OutboundExchange.resolve(policy, url, defaults().resource, defaults().requestId, context, true);
     }

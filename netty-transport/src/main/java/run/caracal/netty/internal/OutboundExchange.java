@@ -8,9 +8,6 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
-import java.util.function.BiConsumer;
-import java.util.function.Consumer;
-import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
@@ -41,6 +38,10 @@ public final class OutboundExchange {
             AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "claimed");
 
     private final OutboundCall call;
+    // What was asked for, to be asked again for another attempt.
+    private final String asked;
+    private final @Nullable String resource;
+    private final @Nullable String requestId;
     private final String target;
     private final boolean rewritten;
     private final @Nullable OutboundExchange replaced;
@@ -56,8 +57,17 @@ public final class OutboundExchange {
     private @Nullable String traceparent;
     private @Nullable String tracestate;
 
-    private OutboundExchange(OutboundCall call, String asked, boolean governed, @Nullable OutboundExchange replaced) {
+    private OutboundExchange(
+            OutboundCall call,
+            String asked,
+            @Nullable String resource,
+            @Nullable String requestId,
+            boolean governed,
+            @Nullable OutboundExchange replaced) {
         this.call = call;
+        this.asked = asked;
+        this.resource = resource;
+        this.requestId = requestId;
         this.governed = governed;
         this.claimed = governed ? 1 : 0;
         this.rewritten = call.carriesIdentity() && !call.url().equals(asked);
@@ -83,10 +93,31 @@ public final class OutboundExchange {
             @Nullable String requestId,
             ContextView context,
             boolean governed) {
-        OutboundExchange before = in(context, url);
-        if (before != null) {
-            before.superseded = true;
-        }
+        return resolve(policy, url, resource, requestId, context, governed, null);
+    }
+
+    /**
+     * Asks the policy for another attempt at the request of this exchange, which has been sent: as it was asked before, for
+     * the address of the request by now is the policy's answer.
+     *
+     * @param policy the policy
+     * @param context the subscriber's Context
+     * @param governed whether a decorated client asks
+     * @return as for the first attempt
+     */
+    public Mono<OutboundExchange> again(OutboundPolicy policy, ContextView context, boolean governed) {
+        superseded = true;
+        return resolve(policy, asked, resource, requestId, context, governed, this);
+    }
+
+    private static Mono<OutboundExchange> resolve(
+            OutboundPolicy policy,
+            String url,
+            @Nullable String resource,
+            @Nullable String requestId,
+            ContextView context,
+            boolean governed,
+            @Nullable OutboundExchange before) {
         Mono<OutboundCall> decision = policy.resolve(
                 url,
                 resource,
@@ -94,13 +125,13 @@ public final class OutboundExchange {
         if (decision instanceof Callable<?> known) {
             try {
                 return known.call() instanceof OutboundCall call
-                        ? Mono.just(new OutboundExchange(call, url, governed, before))
+                        ? Mono.just(new OutboundExchange(call, url, resource, requestId, governed, before))
                         : undecided();
             } catch (Exception e) {
                 return Mono.error(Exceptions.unwrap(e));
             }
         }
-        return decision.map(call -> new OutboundExchange(call, url, governed, before))
+        return decision.map(call -> new OutboundExchange(call, url, resource, requestId, governed, before))
                 .switchIfEmpty(undecided());
     }
 
@@ -199,7 +230,7 @@ public final class OutboundExchange {
     /**
      * Edits the headers, once.
      *
-     * @param headers the outgoing headers, a {@link #view}
+     * @param headers the outgoing headers, a {@link View}
      */
     public void edit(OutboundHeaders headers) {
         OutboundExchange before = replaced;
@@ -275,9 +306,7 @@ public final class OutboundExchange {
             strip(headers);
             return;
         }
-        // Netty makes lists for what is not there, too.
-        OutboundHeaders view =
-                view(name -> headers.contains(name) ? headers.getAll(name) : List.of(), headers::set, headers::remove);
+        OutboundHeaders view = new Wire(this, headers);
         if (edited) {
             enforce(view);
         } else {
@@ -359,51 +388,68 @@ public final class OutboundExchange {
         return "OutboundExchange[" + (query < 0 ? target : target.substring(0, query)) + "]";
     }
 
-    /**
-     * The headers of a request as some client has them; what is set through it is remembered, so that it is found again.
-     *
-     * @param all gives all values of a header
-     * @param put replaces all values of a header by one
-     * @param drop removes a header
-     * @return the headers
-     */
-    public OutboundHeaders view(
-            Function<String, List<String>> all, BiConsumer<String, String> put, Consumer<String> drop) {
-        return new View(this, all, put, drop);
-    }
+    /** The headers of a request as some client has them; what is set is remembered, so that it is found again. */
+    public abstract static class View implements OutboundHeaders {
+        private final OutboundExchange exchange;
 
-    private record View(
-            OutboundExchange exchange,
-            Function<String, List<String>> all,
-            BiConsumer<String, String> put,
-            Consumer<String> drop)
-            implements OutboundHeaders {
-        @Override
-        public List<String> getAll(String name) {
-            return all.apply(name);
+        /**
+         * A view for one edit.
+         *
+         * @param exchange whose request it is
+         */
+        protected View(OutboundExchange exchange) {
+            this.exchange = exchange;
         }
 
         @Override
-        public void set(String name, String value) {
+        public final void set(String name, String value) {
             for (int i = 0; i < value.length(); i++) {
                 char c = value.charAt(i);
                 if ((c < ' ' && c != '\t') || c == 0x7f) {
                     throw unsendable(name);
                 }
             }
-            put.accept(name, value);
+            put(name, value);
             exchange.wrote(name, value);
         }
 
-        @Override
-        public void remove(String name) {
-            drop.accept(name);
-        }
+        /**
+         * Replaces all values of a header by one that can be sent.
+         *
+         * @param name the name
+         * @param value the value
+         */
+        protected abstract void put(String name, String value);
 
         /** Headers carry tokens. */
         @Override
         public String toString() {
             return "OutboundHeaders";
+        }
+    }
+
+    private static final class Wire extends View {
+        private final HttpHeaders headers;
+
+        Wire(OutboundExchange exchange, HttpHeaders headers) {
+            super(exchange);
+            this.headers = headers;
+        }
+
+        @Override
+        public List<String> getAll(String name) {
+            // Netty makes lists for what is not there, too.
+            return headers.contains(name) ? headers.getAll(name) : List.of();
+        }
+
+        @Override
+        protected void put(String name, String value) {
+            headers.set(name, value);
+        }
+
+        @Override
+        public void remove(String name) {
+            headers.remove(name);
         }
     }
 
