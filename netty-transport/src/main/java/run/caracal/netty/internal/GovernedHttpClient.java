@@ -42,6 +42,9 @@ public final class GovernedHttpClient extends HttpClient {
     private static final Pattern PLAIN_AUTHORITY =
             Pattern.compile("https?://[A-Za-z0-9._-]+(:[0-9]{2,5})?([/?].*)?", Pattern.CASE_INSENSITIVE);
 
+    /** The methods whose requests are kept; HTTP has fewer. */
+    private static final int MAX_METHODS = 16;
+
     private final HttpClient delegate; // carries the hook that arms the wire
     private final OutboundPolicy policy;
     private @Nullable Defaults defaults; // read on first use: withers change the configuration after duplicate()
@@ -96,7 +99,7 @@ public final class GovernedHttpClient extends HttpClient {
 
     @Override
     public RequestSender request(HttpMethod method) {
-        return new Sender(this, delegate.request(method), "/", null);
+        return defaults().begin(method);
     }
 
     @Override
@@ -107,7 +110,7 @@ public final class GovernedHttpClient extends HttpClient {
     private Defaults defaults() {
         Defaults known = defaults;
         if (known == null) {
-            known = new Defaults(configuration());
+            known = new Defaults(this);
             defaults = known;
         }
         return known;
@@ -123,16 +126,35 @@ public final class GovernedHttpClient extends HttpClient {
         return OutboundExchange.resolve(policy, url, defaults().resource, defaults().requestId, context, true);
     }
 
-    /** What the configuration says about requests; read once, because reading it copies. */
+    /** What all requests begin with, and what the configuration says about them. */
     private static final class Defaults {
         final @Nullable String resource;
         final @Nullable String requestId;
+        private final GovernedHttpClient client;
         private final HttpClientConfig configuration;
+        private @Nullable Begun begun; // a race forgets one, which is then begun again
 
-        Defaults(HttpClientConfig configuration) {
-            this.configuration = configuration;
+        Defaults(GovernedHttpClient client) {
+            this.client = client;
+            this.configuration = client.configuration();
             this.resource = configuration.headers().get("X-Caracal-Resource");
             this.requestId = configuration.headers().get("X-Request-Id");
+        }
+
+        /** A request without an address. Neither it nor what it records ever changes, so one of each method is enough. */
+        Sender begin(HttpMethod method) {
+            int others = 0;
+            for (Begun known = begun; known != null; known = known.next()) {
+                if (known.method().equals(method)) {
+                    return known.sender();
+                }
+                others++;
+            }
+            Sender sender = new Sender(client, client.delegate.request(method), "/", null);
+            if (others < MAX_METHODS) {
+                begun = new Begun(method, sender, begun);
+            }
+            return sender;
         }
 
         /** The address as Reactor Netty would send it, in full. */
@@ -177,6 +199,10 @@ public final class GovernedHttpClient extends HttpClient {
             return query < 0 ? url : url.substring(0, query);
         }
     }
+
+    /** The beginnings of requests; a list, as a client has one or two methods and may be made for one request. */
+    private record Begun(
+            HttpMethod method, Sender sender, @Nullable Begun next) {}
 
     /** Records a request; assembles nothing before subscription. */
     private static final class Sender implements RequestSender {
