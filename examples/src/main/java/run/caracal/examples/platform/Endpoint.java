@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import reactor.netty.DisposableServer;
 import reactor.netty.FutureMono;
 import reactor.netty.http.server.HttpServer;
@@ -142,7 +143,7 @@ final class Endpoint {
         Handling current = handling;
         Mono<Body> body =
                 current.readsBody() ? Body.read(request.receive(), current.bodyLimit()) : Mono.just(Body.NONE);
-        return body.flatMap(read -> {
+        Mono<Void> handled = body.flatMap(read -> {
             ReceivedRequest seen = remember(request, read);
             Fault fault = Objects.requireNonNull(faults.decide(seen), "a fault rule decided nothing");
             Call call = new Call(request, response, seen, read, fault);
@@ -153,6 +154,11 @@ final class Endpoint {
                 case RESET_BEFORE -> call.abort();
             };
         });
+        // Never within the task that brings the request: Reactor Netty up to 1.3.7 reads a connection no more when a
+        // request
+        // that had to wait for the one before it is answered there (its issue 4361).
+        return handled.subscribeOn(Schedulers.fromExecutor(task -> request.withConnection(
+                connection -> connection.channel().eventLoop().execute(task))));
     }
 
     private static Mono<Void> delayed(Duration delay, Handling handling, Call call) {

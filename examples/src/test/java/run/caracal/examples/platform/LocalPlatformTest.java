@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.net.ServerSocket;
+import java.net.Socket;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
@@ -12,6 +15,8 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -255,6 +260,46 @@ final class LocalPlatformTest {
         assertThatThrownBy(() -> Http.trySend("POST", platform.gatewayUrl() + "/charge", "{\"amount\":1}", headers))
                 .isInstanceOf(IOException.class);
         assertThat(platform.received(Service.UPSTREAM)).isNotEmpty();
+    }
+
+    /** The second request waits for the first one's answer, and is then refused at once. */
+    @Test
+    void goesOnReadingAConnectionAfterRequestsThatCameTogether() throws IOException {
+        platform.faults(
+                Service.GATEWAY,
+                request -> request.path().equals("/first") ? Fault.delay(Duration.ofMillis(50)) : Fault.none());
+        URI gateway = URI.create(platform.gatewayUrl());
+        try (Socket socket = new Socket(gateway.getHost(), gateway.getPort())) {
+            socket.setSoTimeout(5_000);
+            send(socket, get("/first") + get("/second"));
+            assertRefused(socket);
+            assertRefused(socket);
+            send(socket, get("/third"));
+            assertRefused(socket);
+        }
+    }
+
+    private static String get(String path) {
+        return "GET " + path + " HTTP/1.1\r\nhost: gateway\r\n\r\n";
+    }
+
+    private static void send(Socket socket, String requests) throws IOException {
+        socket.getOutputStream().write(requests.getBytes(StandardCharsets.US_ASCII));
+    }
+
+    /** Reads one answer whole. */
+    private static void assertRefused(Socket socket) throws IOException {
+        StringBuilder head = new StringBuilder();
+        while (head.indexOf("\r\n\r\n") < 0) {
+            int next = socket.getInputStream().read();
+            assertThat(next).as("after %s", head).isNotNegative();
+            head.append((char) next);
+        }
+        assertThat(head).startsWith("HTTP/1.1 401");
+        Matcher length = Pattern.compile("(?i)content-length: (\\d+)").matcher(head);
+        assertThat(length.find()).isTrue();
+        assertThat(socket.getInputStream().readNBytes(Integer.parseInt(length.group(1))))
+                .isNotEmpty();
     }
 
     @Test
