@@ -29,12 +29,14 @@ import reactor.netty.resources.ConnectionProvider;
 import reactor.test.StepVerifier;
 import reactor.util.retry.Retry;
 import run.caracal.Caracal;
+import run.caracal.DelegationSpec;
 import run.caracal.GatewayRequest;
 import run.caracal.Grant;
 import run.caracal.Mandate;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ApprovalNotGrantedException;
+import run.caracal.error.CoordinatorException;
 import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
 import run.caracal.examples.platform.AuditEvent;
@@ -109,6 +111,27 @@ class OneShotTest {
         return platform.received(Service.GATEWAY).stream()
                 .filter(r -> r.uri().contains(marker))
                 .toList();
+    }
+
+    /** Its helper could get a part of what was received only, and the platform refuses all else: the error says so. */
+    @Test
+    void aSessionThatReceivedADelegationIsToldWhyItObtainsNoMore() {
+        DelegationSpec.Builder received = DelegationSpec.builder()
+                .scopes("billing:charge")
+                .resource(BILLING)
+                .ttl(Duration.ofSeconds(60));
+        Mono<Mandate> obtained = caracal.spawn(source -> caracal.spawn(target -> caracal.bind(
+                        source,
+                        caracal.createDelegation(received.to(target.agentSessionId(), "app-local")
+                                .build()))
+                .then(caracal.mintMandate(BILLING))));
+
+        StepVerifier.create(obtained)
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(CoordinatorException.class)
+                        .hasMessageContaining("delegation_exceeds_parent_authority")
+                        .hasMessageContaining("in a session that received none"))
+                .verify(LIMIT);
     }
 
     /** The documented two lines, spawn and call, work unchanged on a current deployment. */

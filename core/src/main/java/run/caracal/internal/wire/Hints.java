@@ -59,7 +59,9 @@ final class Hints {
             Map.entry(
                     "delegation_exceeds_parent_authority",
                     "A delegation can only narrow the one it derives from: scopes within its scopes, an end no later, a ttl"
-                            + " constraint no longer, and maxHops at least one less."),
+                            + " constraint no longer, and maxHops at least one less. That also binds a session that received a"
+                            + " delegation: what it needs beyond that, it cannot obtain; make those calls in a session that"
+                            + " received none, or accept the delegation."),
             Map.entry(
                     "delegation_scopes_exceed_resource",
                     "The resource does not declare all of these scopes: check the scopes in Grant.narrow."),
@@ -88,7 +90,10 @@ final class Hints {
             Map.entry(
                     "issuer_ownership_required",
                     "Only the application that issued a delegation may do this: check CARACAL_APPLICATION_ID."),
-            Map.entry("parent_delegation_ambiguous", "The issuer has several delegations: say which one to narrow."),
+            Map.entry(
+                    "parent_delegation_ambiguous",
+                    "The session that delegates received several delegations, so it is unclear which one this narrows: accept"
+                            + " the one that is meant, or make the call in a session that received none."),
             Map.entry(
                     "session_not_service",
                     "The session is a task, which has no lease: heartbeat and attachService are for services; open one with spawnService."),

@@ -75,7 +75,7 @@ class ModelTest {
     private static final int AT_ONCE = 16;
 
     /** What one schedule may take on a busy machine. */
-    private static final Duration SCHEDULE_LIMIT = Duration.ofMinutes(5);
+    private static final Duration SCHEDULE_LIMIT = Duration.ofMinutes(2);
 
     private static final int ROUNDS = 2;
     private static final int PIPELINES = 3;
@@ -132,10 +132,8 @@ class ModelTest {
         StepVerifier.create(all).expectComplete().verify(SCHEDULE_LIMIT.plusSeconds(seeds.size()));
         models.values().forEach(Model::checkNothingCameAfterTheClose);
         StepVerifier.create(platform.disposeLater()).expectComplete().verify(Duration.ofSeconds(30));
-        // A time limit of the schedule that is over, and has not yet cancelled its work, drops what that work says:
-        // that
-        // it failed as planned, or that its parent, cancelled meanwhile by a limit of its own, takes no children any
-        // more.
+        // A limit of the schedule that is over, and has not yet cancelled its work, drops what that work says: that it
+        // failed as planned, or that its parent, cancelled by a limit of its own, takes no more children.
         assertThat(Hygiene.takeDrops())
                 .allMatch(drop -> (drop.error() instanceof ClosedException || drop.error() instanceof Planned)
                         && drop.by().startsWith("reactor.core.publisher.FluxTimeout$"));
