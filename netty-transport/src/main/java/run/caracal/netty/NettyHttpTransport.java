@@ -8,6 +8,7 @@ import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
+import io.netty.resolver.AddressResolverGroup;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
@@ -36,6 +37,7 @@ import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.resources.ConnectionProvider;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.tcp.SslProvider;
+import reactor.netty.transport.NameResolverProvider;
 import reactor.util.context.Context;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
@@ -136,8 +138,12 @@ public final class NettyHttpTransport implements HttpTransport {
                 "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
         // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal. Has no threads of its own.
         timer = Schedulers.fromExecutorService(loops.onClient(true));
+        // Reactor Netty would make one for these loops and keep both for ever.
+        AddressResolverGroup<?> resolver =
+                NameResolverProvider.builder().build().newNameResolverGroup(loops, LoopResources.DEFAULT_NATIVE);
         Supplier<? extends SslContext> ssl = builder.sslContext;
         HttpClient base = HttpClient.create(pool)
+                .resolver(resolver)
                 .runOn(loops)
                 .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) CONNECT_TIMEOUT.toMillis())
                 .secure(spec -> {
@@ -153,7 +159,9 @@ public final class NettyHttpTransport implements HttpTransport {
         client = Objects.requireNonNull(builder.customizer.apply(metered), "the customizer returned null")
                 .followRedirect(false)
                 .disableRetry(true);
-        end = Mono.defer(() -> pool.disposeLater().then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))
+        end = Mono.defer(() -> pool.disposeLater()
+                        .then(Mono.fromRunnable(resolver::close))
+                        .then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))
                 .cache();
     }
 

@@ -6,6 +6,7 @@ import io.netty.handler.ssl.SslContext;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
+import java.lang.ref.WeakReference;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
@@ -562,6 +563,30 @@ class NettyHttpTransportTest {
             Await.done(one.disposeLater());
         }
         Await.until("no thread of a transport is left", () -> loopThreads().isEmpty());
+    }
+
+    @Test
+    void aClosedTransportIsKeptByNobody_H3() {
+        WeakReference<LoopResources> loops = loopsOfAClosedTransport();
+        Await.until("its event loops are collected", () -> {
+            System.gc();
+            return loops.get() == null;
+        });
+    }
+
+    private WeakReference<LoopResources> loopsOfAClosedTransport() {
+        AtomicReference<WeakReference<LoopResources>> loops = new AtomicReference<>();
+        NettyHttpTransport one = NettyHttpTransport.builder()
+                .customize(client -> {
+                    loops.set(new WeakReference<>(client.configuration().loopResources()));
+                    return client;
+                })
+                .build();
+        server.enqueue(status(200));
+        // By name, so that it is resolved.
+        Await.done(one.exchange(get("http://localhost:" + server.getPort() + "/x")));
+        Await.done(one.disposeLater());
+        return Objects.requireNonNull(loops.get());
     }
 
     private static List<String> loopThreads() {
