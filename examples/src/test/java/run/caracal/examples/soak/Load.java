@@ -66,7 +66,7 @@ final class Load {
 
     private static final int CONNECTIONS = 16;
 
-    /** How often the first requests are tried again, when nothing is compiled yet and the machine is busy. */
+    /** How often what is needed is tried again, when nothing is compiled yet or the machine is busy. */
     private static final int COLD = 5;
 
     /** How many services of each kind are held. */
@@ -335,6 +335,7 @@ final class Load {
                                 answer(caracal, asApplication, FaultyPlatform.BILLING, SLOW)),
                         2 * CONNECTIONS)
                 .then()
+                .retry(COLD)
                 .onErrorResume(e -> counted(CALM, e));
     }
 
