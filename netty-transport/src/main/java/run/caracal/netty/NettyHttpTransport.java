@@ -9,6 +9,7 @@ import io.netty.handler.codec.http.HttpMethod;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.resolver.AddressResolverGroup;
+import io.netty.resolver.NoopAddressResolverGroup;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
@@ -156,9 +157,14 @@ public final class NettyHttpTransport implements HttpTransport {
                     }
                 });
         HttpClient metered = builder.metrics ? base.metrics(true, NettyHttpTransport::uriTag) : base;
-        client = Objects.requireNonNull(builder.customizer.apply(metered), "the customizer returned null")
+        HttpClient customized = Objects.requireNonNull(
+                        builder.customizer.apply(metered), "the customizer returned null")
                 .followRedirect(false)
                 .disableRetry(true);
+        // What is behind a proxy, the proxy resolves.
+        boolean proxied = customized.configuration().hasProxy()
+                && customized.configuration().resolver() == resolver;
+        client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
         end = Mono.defer(() -> pool.disposeLater()
                         .then(Mono.fromRunnable(resolver::close))
                         .then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))

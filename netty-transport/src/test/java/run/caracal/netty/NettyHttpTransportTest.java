@@ -454,21 +454,22 @@ class NettyHttpTransportTest {
                 .sslContext(() -> trusting)
                 .customize(it -> it.proxy(spec ->
                         spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
-        // The name behind the proxy is resolved by the proxy alone.
         HttpResponse response = send(get("https://localhost:9/x"));
         assertThat(new String(response.body(), StandardCharsets.UTF_8)).isEqualTo("tunnelled");
         assertThat(server.getRequestCount()).isEqualTo(2);
     }
 
     @Test
-    void g7_aProxyThatRefusesIsKindConnect() {
+    void g7_aProxyThatRefusesIsKindConnect() throws InterruptedException {
         server.enqueue(status(407));
         use(NettyHttpTransport.builder()
                 .customize(it -> it.proxy(spec ->
                         spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
-        TransportException error = failure(get("https://localhost:9/x"));
+        // The name behind the proxy is resolved by the proxy alone: here nobody knows it.
+        TransportException error = failure(get("https://behind.invalid:9/x"));
         assertThat(error.kind()).isEqualTo(Kind.CONNECT);
         assertThat(error).hasMessageContaining("proxy");
+        assertThat(server.takeRequest().getTarget()).isEqualTo("behind.invalid:9");
     }
 
     @Test
