@@ -249,6 +249,11 @@ class FaultMatrixTest {
         if (row.left() != expected.left()) {
             wrong.add(row.left() + " sessions left, not " + expected.left());
         }
+        // What is left of a service is a session with its lease; all others are tasks.
+        boolean leased = cell.op() == Op.RENEW || cell.op() == Op.ATTACH;
+        if (row.services() != (leased ? expected.left() : 0)) {
+            wrong.add(row.services() + " leases left");
+        }
         if (row.twice() != 0) {
             wrong.add("a bearer was presented twice");
         }
