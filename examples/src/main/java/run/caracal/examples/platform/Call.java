@@ -11,6 +11,8 @@ import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
 import reactor.netty.Connection;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
@@ -149,11 +151,21 @@ final class Call {
         if (fault.kind() == Fault.Kind.DROP_RESPONSE) {
             return content.doOnNext(ByteBuf::release).then(abort());
         }
+        // Reactor Netty loses a piece when the connection closes while the content, on its own thread, says that it
+        // begins.
+        Flux<ByteBuf> begun = Flux.concat(Flux.empty(), content);
         return reply(() -> {
-            response.status(status);
-            response.responseHeaders().add(headers);
-            return response.send(content, piece -> true);
-        });
+                    response.status(status);
+                    response.responseHeaders().add(headers);
+                    return response.send(begun, piece -> true);
+                })
+                .subscribeOn(loop(request));
+    }
+
+    /** The thread of a request's connection. */
+    static Scheduler loop(HttpServerRequest request) {
+        return Schedulers.fromExecutor(task -> request.withConnection(
+                connection -> connection.channel().eventLoop().execute(task)));
     }
 
     /** Closes the connection without an answer. */

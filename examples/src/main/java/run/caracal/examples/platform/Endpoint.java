@@ -14,7 +14,6 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Schedulers;
 import reactor.netty.DisposableServer;
 import reactor.netty.FutureMono;
 import reactor.netty.http.server.HttpServer;
@@ -155,10 +154,8 @@ final class Endpoint {
             };
         });
         // Never within the task that brings the request: Reactor Netty up to 1.3.7 reads a connection no more when a
-        // request
-        // that had to wait for the one before it is answered there (its issue 4361).
-        return handled.subscribeOn(Schedulers.fromExecutor(task -> request.withConnection(
-                connection -> connection.channel().eventLoop().execute(task))));
+        // request that had to wait for the one before it is answered there (its issue 4361).
+        return handled.subscribeOn(Call.loop(request));
     }
 
     private static Mono<Void> delayed(Duration delay, Handling handling, Call call) {
