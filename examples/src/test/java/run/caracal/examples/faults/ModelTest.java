@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import java.io.IOException;
+import java.nio.channels.NotYetConnectedException;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -398,6 +399,8 @@ class ModelTest {
                     || error instanceof TimeoutException
                     || error instanceof TransportException
                     || error instanceof IOException
+                    // What Netty's native transport makes of a connection that was reset while it was being read.
+                    || error instanceof NotYetConnectedException
                     || (error instanceof StsException refused && refused.httpStatus() == 503)
                     // A renewal is not tried again by itself.
                     || (error instanceof CoordinatorException refused
