@@ -88,22 +88,21 @@ public final class CaracalExchangeFilter {
             String url = request.url().toString();
             OutboundExchange above = OutboundExchange.in(context, url);
             if (above != null && above.isFree()) {
-                return next.exchange(request); // the same filter, registered twice
+                if (request instanceof Governed governed && governed.exchange == above) {
+                    return next.exchange(request); // the same filter, registered twice
+                }
+                above = null; // another request to the same address, made before the one above is sent
             }
             if (!request.url().isAbsolute()) {
                 return Mono.error(
                         new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
                                 + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
             }
+            String resource = request.headers().getFirst("X-Caracal-Resource");
+            String requestId = request.headers().getFirst("X-Request-Id");
             Mono<OutboundExchange> resolved = above != null
-                    ? above.again(policy, context, false)
-                    : OutboundExchange.resolve(
-                            policy,
-                            url,
-                            request.headers().getFirst("X-Caracal-Resource"),
-                            request.headers().getFirst("X-Request-Id"),
-                            context,
-                            false);
+                    ? above.again(policy, resource, requestId, context, false)
+                    : OutboundExchange.resolve(policy, url, resource, requestId, context, false);
             return resolved instanceof Callable<?> known
                     ? heard(request, next, exchange(known))
                     : resolved.flatMap(exchange -> heard(request, next, exchange));
@@ -213,6 +212,12 @@ public final class CaracalExchangeFilter {
                 written = leftToTheWire ? asked : edited();
             }
             if (written == asked) {
+                if (exchange.isRewritten() && asked.headers().containsHeader(HttpHeaders.HOST)) {
+                    // The wire sets the first one; after a redirect it would be neither the caller's host nor the
+                    // target's.
+                    outgoing.beforeCommit(
+                            () -> Mono.fromRunnable(() -> outgoing.getHeaders().remove(HttpHeaders.HOST)));
+                }
                 beforeWrite(outgoing);
             }
             return written.writeTo(outgoing, strategies);

@@ -434,4 +434,96 @@ class CaracalExchangeFilterTest {
                 .expectComplete()
                 .verify(Await.BOUND);
     }
+
+    @Test
+    void aRedirectDoesNotBringBackWhatTheIdentityReplaced_H2b() {
+        HttpClient following = plain.followRedirect(true);
+        for (HttpClient client : List.of(following, CaracalHttp.decorate(following, policy))) {
+            gateway.arrivals.clear();
+            assertThat(text(
+                            web(client, filter())
+                                    .get()
+                                    .uri(TestPolicy.BOUND + "/redirect")
+                                    .header("Host", "elsewhere.example")
+                                    .header("Authorization", "Basic caller"),
+                            "ann"))
+                    .isEqualTo("GET /landed 0 -");
+            assertThat(gateway.arrivals)
+                    .hasSize(2)
+                    .allMatch(it -> it.all("host").equals(List.of("localhost:" + gateway.port())));
+        }
+    }
+
+    @Test
+    void aRequestWithinAnotherToTheSameAddressIsForTheResourceItNames_H2() {
+        WebClient web = web(plain, filter());
+        Mono<String> source = web.get()
+                .uri(gateway.url() + "/w")
+                .header("X-Caracal-Resource", "resource://a")
+                .retrieve()
+                .bodyToMono(String.class);
+        String put = text(
+                web.put()
+                        .uri(gateway.url() + "/w")
+                        .header("X-Caracal-Resource", "resource://b")
+                        .body(source, String.class),
+                "ann");
+        assertThat(put).startsWith("PUT /w ");
+        HttpClient decorated = CaracalHttp.decorate(plain, policy);
+        HttpClient from = decorated.headers(it -> it.set("X-Caracal-Resource", "resource://a"));
+        HttpClient to = decorated.headers(it -> it.set("X-Caracal-Resource", "resource://b"));
+        StepVerifier.create(to.get()
+                        .uri(gateway.url() + "/w")
+                        .responseSingle((head, body) ->
+                                body.then(from.get().uri(gateway.url() + "/w").response()))
+                        .contextWrite(Context.of("user", "ann")))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(Await.BOUND);
+        assertThat(gateway.arrivals.stream()
+                        .map(it -> it.header("X-Caracal-Resource"))
+                        .toList())
+                .containsExactly("resource://a", "resource://b", "resource://b", "resource://a");
+    }
+
+    @Test
+    void aRetryBelowTheFilterIsRefusedAlsoWhenTheBodyCameFromTheSameAddress_H4_A2() {
+        AtomicInteger attempts = new AtomicInteger();
+        Mono<String> source =
+                web(plain, filter()).get().uri(gateway.url() + "/w").retrieve().bodyToMono(String.class);
+        assertThatThrownBy(() -> text(
+                        web(plain, filter(), retrying(attempts))
+                                .put()
+                                .uri(gateway.url() + "/w")
+                                .body(source, String.class),
+                        "ann"))
+                .isInstanceOf(RoutingException.class);
+        assertThat(gateway.arrivals).allMatch(it -> it.header("Authorization") != null);
+    }
+
+    @Test
+    void aRequestOfALaterFilterToTheSameAddressHasAnIdentityOfItsOwn_A2_H4() {
+        WebClient asking = web(plain, filter());
+        ExchangeFilterFunction preflight = (request, next) ->
+                asking.head().uri(request.url()).retrieve().toBodilessEntity().then(next.exchange(request));
+        assertThat(text(web(plain, filter(), preflight).get().uri(TestPolicy.BOUND + "/w"), "ann"))
+                .endsWith("Bearer ann.1");
+        assertThat(gateway.arrivals.stream()
+                        .map(it -> it.method() + " " + it.header("Authorization"))
+                        .toList())
+                .containsExactly("HEAD Bearer ann.2", "GET Bearer ann.1");
+    }
+
+    @Test
+    void aDecoratedClientGovernsTheAddressThatAFilterBelowGivesARequestLeftAlone_A2_H3() {
+        ExchangeFilterFunction balancer = (request, next) -> next.exchange(ClientRequest.from(request)
+                .url(URI.create(TestPolicy.BOUND + "/w"))
+                .build());
+        assertThat(text(
+                        web(CaracalHttp.decorate(plain, policy), filter(), balancer)
+                                .get()
+                                .uri("http://service.example/w"),
+                        "ann"))
+                .endsWith("Bearer ann.1");
+    }
 }

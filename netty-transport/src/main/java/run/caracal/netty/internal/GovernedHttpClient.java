@@ -121,7 +121,9 @@ public final class GovernedHttpClient extends HttpClient {
         String url = defaults().absolute(asked);
         OutboundExchange above = OutboundExchange.in(context, url);
         if (above != null) {
-            return above.claimForGovernedClient() ? Mono.just(above) : above.again(policy, context, true);
+            return above.claimForGovernedClient()
+                    ? Mono.just(above)
+                    : above.again(policy, defaults().resource, defaults().requestId, context, true);
         }
         return OutboundExchange.resolve(policy, url, defaults().resource, defaults().requestId, context, true);
     }

@@ -42,6 +42,7 @@ public final class OutboundExchange {
     private final String asked;
     private final @Nullable String resource;
     private final @Nullable String requestId;
+    private final boolean filtered; // a filter has asked, not a decorated client
     private final String target;
     private final boolean rewritten;
     private final @Nullable OutboundExchange replaced;
@@ -54,6 +55,7 @@ public final class OutboundExchange {
     private boolean sent;
     // What the edit has set, to be found again on a redirect.
     private @Nullable String authorization;
+    private List<String> displaced = List.of(); // the caller's own Authorization, which ours has replaced
     private @Nullable String traceparent;
     private @Nullable String tracestate;
 
@@ -69,6 +71,7 @@ public final class OutboundExchange {
         this.resource = resource;
         this.requestId = requestId;
         this.governed = governed;
+        this.filtered = !governed;
         this.claimed = governed ? 1 : 0;
         this.rewritten = call.carriesIdentity() && !call.url().equals(asked);
         this.target = rewritten ? call.url() : asked;
@@ -97,17 +100,23 @@ public final class OutboundExchange {
     }
 
     /**
-     * Asks the policy for another attempt at the request of this exchange, which has been sent: as it was asked before, for
-     * the address of the request by now is the policy's answer.
+     * Asks the policy for a request to the address of this exchange, which has been sent. Another attempt is asked for as
+     * before, for the address of the request by now is the policy's answer. A request that names a resource of its own, or
+     * that a decorated client makes within one of its own, is another one.
      *
      * @param policy the policy
+     * @param named the resource that the request names, as far as it is known
+     * @param id the request id that the request names, as far as it is known
      * @param context the subscriber's Context
      * @param governed whether a decorated client asks
      * @return as for the first attempt
      */
-    public Mono<OutboundExchange> again(OutboundPolicy policy, ContextView context, boolean governed) {
+    public Mono<OutboundExchange> again(
+            OutboundPolicy policy, @Nullable String named, @Nullable String id, ContextView context, boolean governed) {
         superseded = true;
-        return resolve(policy, asked, resource, requestId, context, governed, this);
+        return filtered && (named == null || named.equals(resource))
+                ? resolve(policy, asked, resource, requestId, context, governed, this)
+                : resolve(policy, target, named, id, context, governed, this);
     }
 
     private static Mono<OutboundExchange> resolve(
@@ -278,10 +287,10 @@ public final class OutboundExchange {
      * @param connection its connection, or stream
      */
     public void prepare(HttpClientRequest request, Connection connection) {
+        if ((superseded || !carriesIdentity()) && request.currentContextView().getOrDefault(KEY, this) != this) {
+            return; // of a later attempt, or of a decorated client that was given another address
+        }
         if (prepared && request.redirectedFrom().length == 0) {
-            if (superseded) {
-                return;
-            }
             // Under a decorated client what is neither a redirect nor an answer to a challenge is a WebSocket.
             if (carriesIdentity() || (governed && request.authenticationRetryCount() == 0)) {
                 throw sentAgain();
@@ -350,6 +359,9 @@ public final class OutboundExchange {
     /** Removes what identifies the session; what the caller has set stays. */
     private void strip(HttpHeaders headers) {
         removeOwn(headers, HttpHeaderNames.AUTHORIZATION, authorization);
+        for (String value : displaced) {
+            removeOwn(headers, HttpHeaderNames.AUTHORIZATION, value);
+        }
         removeOwn(headers, TRACEPARENT, traceparent);
         removeOwn(headers, TRACESTATE, tracestate);
         for (String name : List.copyOf(headers.names())) {
@@ -408,6 +420,9 @@ public final class OutboundExchange {
                 if ((c < ' ' && c != '\t') || c == 0x7f) {
                     throw unsendable(name);
                 }
+            }
+            if (exchange.authorization == null && name.equalsIgnoreCase("Authorization")) {
+                exchange.displaced = List.copyOf(getAll(name));
             }
             put(name, value);
             exchange.wrote(name, value);
