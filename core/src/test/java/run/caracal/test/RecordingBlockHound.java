@@ -17,6 +17,9 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
             Hygiene.blocked(error);
             throw error;
         });
+        // As Reactor allows its other tasks: the queue of an executor is taken out of under a lock.
+        builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicWorkerTask", "dispose");
+        builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicSchedulerTask", "dispose");
         // Netty's allocator hands its magazines from thread to thread under a lock, for the time of a few instructions.
         for (String method : new String[] {"allocate", "reallocate", "free"}) {
             builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator", method);
