@@ -76,8 +76,7 @@ public final class Baggage {
             if (line.length() > 2 * MAX_CHARACTERS) {
                 return false;
             }
-            characters +=
-                    line.length() + characters > MAX_CHARACTERS ? line.codePointCount(0, line.length()) : line.length();
+            characters += line.codePointCount(0, line.length());
             if (characters > MAX_CHARACTERS) {
                 return false;
             }
@@ -176,8 +175,7 @@ public final class Baggage {
 
     /** Writes one member; the key must be a token. */
     static String encodeMember(String key, String value) {
-        StringBuilder out = new StringBuilder(key.length() + 1 + value.length());
-        out.append(key).append('=');
+        StringBuilder out = new StringBuilder(key).append('=');
         Percent.encode(value, out);
         return out.toString();
     }

@@ -158,11 +158,12 @@ public final class Envelope {
             return null;
         }
         int token = separator;
-        while (token < end && header.charAt(token) == ' ') {
+        // Ends before the end, where there is no blank.
+        while (header.charAt(token) == ' ') {
             token++;
         }
         String bearer = header.substring(token, end);
-        return bearer.isEmpty() || Chars.hasBlankOrControl(bearer) ? null : bearer;
+        return Chars.hasBlankOrControl(bearer) ? null : bearer;
     }
 
     /** The lines joined, as W3C asks; {@code null} when nothing is left or it could not be sent on. */

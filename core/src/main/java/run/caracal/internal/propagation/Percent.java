@@ -194,7 +194,7 @@ public final class Percent {
                 return c - '0';
             }
             char lowerCase = (char) (c | 0x20);
-            return lowerCase >= 'a' && lowerCase <= 'f' && c < 0x80 ? lowerCase - 'a' + 10 : Integer.MIN_VALUE >> 4;
+            return lowerCase >= 'a' && lowerCase <= 'f' ? lowerCase - 'a' + 10 : Integer.MIN_VALUE >> 4;
         }
     }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.entry;
 
 import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
+import java.nio.charset.StandardCharsets;
 import java.util.AbstractList;
 import java.util.Collections;
 import java.util.List;
@@ -41,6 +42,16 @@ class BaggageTest {
     void countsCodePoints() {
         assertThat(isRead(List.of("k=" + "\ud83d\ude00".repeat(8190)))).isTrue();
         assertThat(isRead(List.of("k=" + "\ud83d\ude00".repeat(8191)))).isFalse();
+        assertThat(isRead(List.of("\ud83d\ude00".repeat(8192)))).isTrue();
+        assertThat(isRead(List.of("\ud83d\ude00".repeat(8193)))).isFalse();
+    }
+
+    @Test
+    void countsCodePointsInEachOfRepeatedHeaders() {
+        String wide = "k=" + "\ud83d\ude00".repeat(4000);
+
+        assertThat(isRead(List.of(wide, "v".repeat(4189)))).isTrue();
+        assertThat(isRead(List.of(wide, "v".repeat(4190)))).isFalse();
     }
 
     @Test
@@ -95,6 +106,18 @@ class BaggageTest {
                         entry("tenant", "acme"));
     }
 
+    @Test
+    void readsOwnMembersBehindOneThatIsNone() {
+        assertThat(Baggage.parse("caracal.hop=4;x;caracal.parent_edge=p,tenant=acme"))
+                .containsExactly(entry("caracal.hop", "4"), entry("caracal.parent_edge", "p"), entry("tenant", "acme"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {",a=1,b=2", "a=1,,b=2", "a=1,b=2,", ", a=1 ,=3, b=2"})
+    void emptyMembersAreNone(String header) {
+        assertThat(Baggage.parse(header)).containsExactly(entry("a", "1"), entry("b", "2"));
+    }
+
     @ParameterizedTest
     @ValueSource(strings = {"tenant=acme;caracal.session=spoof", " tenant = acme ;caracal.session=spoof;caracal.hop=2"})
     void takesNothingFromThePropertiesOfOthers(String header) {
@@ -127,8 +150,34 @@ class BaggageTest {
     }
 
     @Test
-    void encodesALoneSurrogate() {
-        assertThat(Baggage.encode(Map.of("k", "\ud83d"))).isEqualTo("k=%EF%BF%BD");
+    void aKeyHasTheCharactersOfATokenAlone() {
+        StringBuilder characters = new StringBuilder();
+        for (int c = 0; c <= Character.MAX_VALUE; c++) {
+            if (Baggage.isToken(String.valueOf((char) c))) {
+                characters.append((char) c);
+            }
+        }
+        assertThat(characters)
+                .hasToString("!#$%&'*+-.0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ^_`abcdefghijklmnopqrstuvwxyz|~");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"\ud83d", "\ud800", "\udbff", "\udc00", "\udfff"})
+    void encodesALoneSurrogate(String surrogate) {
+        assertThat(Baggage.encode(Map.of("k", surrogate))).isEqualTo("k=%EF%BF%BD");
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {0x7F, 0x80, 0x7FF, 0x800, 0xD7FF, 0xE000, 0xFFFF, 0x10000, 0x3FFFF, 0x40000, 0x10FFFF})
+    void writesUtf8AtTheEdgesOfItsLengths(int codePoint) {
+        String value = Character.toString(codePoint);
+        StringBuilder expected = new StringBuilder("k=");
+        for (byte octet : value.getBytes(StandardCharsets.UTF_8)) {
+            expected.append(String.format("%%%02X", octet));
+        }
+
+        assertThat(Baggage.encode(Map.of("k", value))).hasToString(expected.toString());
+        assertThat(Percent.decodeStrict(expected.substring(2))).isEqualTo(value);
     }
 
     @Test
@@ -136,6 +185,9 @@ class BaggageTest {
         assertThat(Percent.decode("%ED%A0%80")).isEqualTo("\ufffd\ufffd\ufffd");
         assertThat(Percent.decode("%C0%80")).isEqualTo("\ufffd\ufffd");
         assertThat(Percent.decode("%E2%82\u00e9%")).isEqualTo("\ufffd\u00e9%");
+        assertThat(Percent.decode("%C1%BF%C2%80")).isEqualTo("\ufffd\ufffd\u0080");
+        assertThat(Percent.decode("%F4%90%80%80")).isEqualTo("\ufffd\ufffd\ufffd\ufffd");
+        assertThat(Percent.decodeStrict("plain")).isEqualTo("plain");
         assertThat(Percent.decodeStrict("%ED%A0%80")).isNull();
         assertThat(Percent.decodeStrict("%zz%41\ufffd")).isEqualTo("%zzA\ufffd");
     }

@@ -3,9 +3,11 @@ package run.caracal.internal.propagation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.entry;
 
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 
@@ -34,7 +36,8 @@ class EnvelopeTest {
         Envelope envelope =
                 full().extraBaggage(Map.of("tenant", "secret-tenant")).build();
 
-        assertThat(envelope.toString()).contains("as-1", "tenant").doesNotContain("secret");
+        assertThat(envelope.toString()).contains("as-1", "tenant", "bearer=***").doesNotContain("secret");
+        assertThat(Envelope.EMPTY.toString()).contains("bearer=none");
     }
 
     @Test
@@ -43,6 +46,9 @@ class EnvelopeTest {
         assertThat(bearer("Bearer a\nb")).isNull();
         assertThat(bearer("Bearer a\u00a0b")).isNull();
         assertThat(bearer("Bearer  ab ")).isEqualTo("ab");
+        assertThat(bearer("Bearer ")).isNull();
+        assertThat(bearer("Bearer " + "a".repeat(65536 - 7))).hasSize(65536 - 7);
+        assertThat(bearer("Bearer " + "a".repeat(65536 - 6))).isNull();
         assertThat(bearer("Bearer " + "a".repeat(10_000_000))).isNull();
     }
 
@@ -86,9 +92,62 @@ class EnvelopeTest {
         assertThat(traceState("a=1", " ", "b=2")).isEqualTo("a=1,b=2");
     }
 
+    @Test
+    void aTraceStateHasItsLimits() {
+        String longest = "a=" + "1".repeat(8190);
+
+        assertThat(traceState(longest)).isEqualTo(longest);
+        assertThat(traceState(longest + "1")).isNull();
+        assertThat(traceState(longest.substring(4), "b=2")).hasSize(8192);
+        assertThat(traceState(longest.substring(3), "b=2")).isNull();
+        assertThat(traceState(Collections.nCopies(64, "").toArray(String[]::new)))
+                .isNull();
+        assertThat(traceState(Stream.concat(Stream.of("a=1"), Collections.nCopies(63, "").stream())
+                        .toArray(String[]::new)))
+                .isEqualTo("a=1");
+        assertThat(traceState(Stream.concat(Stream.of("a=1"), Collections.nCopies(64, "").stream())
+                        .toArray(String[]::new)))
+                .isNull();
+    }
+
     private static @Nullable String traceState(String... lines) {
         return Envelope.decode(name -> name.equals("tracestate") ? List.of(lines) : List.of())
                 .traceState();
+    }
+
+    @Test
+    void takesTheTraceOfAnotherAndLeavesItsIds() {
+        Envelope other = full().extraBaggage(Map.of("tenant", "acme")).build();
+        Envelope own = Envelope.builder()
+                .bearer("own")
+                .agentSessionId("as-2")
+                .traceId("1".repeat(32))
+                .traceState("mine=1")
+                .extraBaggage(Map.of("region", "eu"))
+                .hop(1)
+                .build();
+
+        assertThat(own.inTraceOf(other))
+                .usingRecursiveComparison()
+                .ignoringFields("encodedBaggage")
+                .isEqualTo(Envelope.builder()
+                        .bearer("own")
+                        .agentSessionId("as-2")
+                        .hop(1)
+                        .traceId(TRACE)
+                        .traceFlags("00")
+                        .traceState("vendor=abc")
+                        .extraBaggage(Map.of("tenant", "acme"))
+                        .build());
+        assertThat(other.traceOnly())
+                .usingRecursiveComparison()
+                .ignoringFields("encodedBaggage")
+                .isEqualTo(Envelope.builder()
+                        .traceId(TRACE)
+                        .traceFlags("00")
+                        .traceState("vendor=abc")
+                        .extraBaggage(Map.of("tenant", "acme"))
+                        .build());
     }
 
     @Test
@@ -192,6 +251,20 @@ class EnvelopeTest {
 
         assertThat(exact.getAll("baggage").get(0)).hasSize(Baggage.MAX_CHARACTERS);
         assertThat(over.getAll("baggage")).containsExactly(OWN + ",y=1");
+    }
+
+    @Test
+    void theLengthsOfMembersOfOthersAddUp() {
+        int room = Baggage.MAX_CHARACTERS - OWN.length() - ",x=".length() - ",y=".length();
+        String half = "v".repeat(room / 2);
+        MapHeaders exact = new MapHeaders().with("baggage", "x=" + half + ",y=" + "v".repeat(room - room / 2));
+        MapHeaders over = new MapHeaders().with("baggage", "x=" + half + ",y=" + "v".repeat(room - room / 2 + 1));
+
+        full().build().encode(exact);
+        full().build().encode(over);
+
+        assertThat(exact.getAll("baggage").get(0)).hasSize(Baggage.MAX_CHARACTERS);
+        assertThat(over.getAll("baggage")).containsExactly(OWN + ",x=" + half);
     }
 
     @Test

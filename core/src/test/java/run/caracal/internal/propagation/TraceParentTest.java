@@ -2,6 +2,8 @@ package run.caracal.internal.propagation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -16,6 +18,7 @@ class TraceParentTest {
                 "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                 "  00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01\t",
                 "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
+                "9a-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
                 "cc-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01-what-the-future",
                 "fe-4bf92f3577b34da6a3ce929d0e0e4736-0000000000000001-01"
             })
@@ -59,9 +62,13 @@ class TraceParentTest {
 
     @Test
     void refusesWhatIsAbsurdlyLong() {
-        String future = "cc-" + TRACE + "-00f067aa0ba902b7-01-" + "x".repeat(10_000_000);
+        String future = "cc-" + TRACE + "-00f067aa0ba902b7-01-";
 
-        assertThat(TraceParent.parse(future)).isNull();
+        assertThat(TraceParent.parse(future + "x".repeat(10_000_000))).isNull();
+        assertThat(TraceParent.parse(future + "x".repeat(8193 - future.length())))
+                .isNull();
+        assertThat(TraceParent.parse(future + "x".repeat(8192 - future.length())))
+                .isEqualTo(new TraceParent(TRACE, "01"));
     }
 
     @Test
@@ -71,6 +78,17 @@ class TraceParentTest {
 
         assertThat(one).matches("00-" + TRACE + "-[0-9a-f]{16}-00").isNotEqualTo(two);
         assertThat(TraceParent.isValid(one)).isTrue();
+    }
+
+    @Test
+    void everyDigitOfANewTraceIsRandom() {
+        List<String> ids = Stream.generate(TraceParent::newTraceId).limit(200).toList();
+        for (int i = 0; i < 32; i++) {
+            int digit = i;
+            assertThat(ids.stream().map(id -> id.charAt(digit)).distinct().count())
+                    .as("digit %d", i)
+                    .isGreaterThan(2);
+        }
     }
 
     @Test
