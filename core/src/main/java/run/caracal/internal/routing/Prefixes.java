@@ -22,10 +22,9 @@ final class Prefixes {
             return new Prefix(resource, decodedPath, slash);
         }
 
-        /** Whether this prefix is the more specific one of two that match the same path. */
+        /** Whether this prefix is the more specific one of two of a resource that match the same path. */
         boolean isLongerThan(Prefix other) {
-            int difference = path.length() - other.path.length();
-            return difference > 0 || (difference == 0 && slash && !other.slash);
+            return path.length() > other.path.length();
         }
 
         /** The rest of a path under this prefix, beginning with a slash, or {@code null} when it is not under it. */

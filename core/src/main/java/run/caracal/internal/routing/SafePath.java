@@ -36,15 +36,11 @@ final class SafePath {
         int dot = -1;
         while ((dot = path.indexOf('.', dot + 1)) >= 0) {
             boolean begins = dot == 0 || path.charAt(dot - 1) == '/';
-            if (begins && (endsSegment(path, dot + 1) || (isDot(path, dot + 1) && endsSegment(path, dot + 2)))) {
+            if (begins && (endsSegment(path, dot + 1) || (path.charAt(dot + 1) == '.' && endsSegment(path, dot + 2)))) {
                 return true;
             }
         }
         return false;
-    }
-
-    private static boolean isDot(String path, int index) {
-        return index < path.length() && path.charAt(index) == '.';
     }
 
     /** Servlet containers drop what follows a semicolon before they resolve dots. */

@@ -113,6 +113,15 @@ class RouterTest {
         }
     }
 
+    /** Whoever decodes again and again ends somewhere; eight times is no honest path. */
+    @Test
+    void refusesWhatIsEncodedTooOften() {
+        String deepest = "https://gw.example.com/proxy/%" + "25".repeat(6) + "41";
+
+        assertThat(PROXY.route(deepest, null)).isEqualTo(new AtGateway(deepest));
+        assertRefused(PROXY, "https://gw.example.com/proxy/%" + "25".repeat(7) + "41");
+    }
+
     @Test
     void refusesCredentialsTowardsTheGatewayAndBoundOrigins() {
         assertRefused(PROXY, "https://user:pw@gw.example.com/proxy/x");
@@ -126,7 +135,18 @@ class RouterTest {
         assertThatThrownBy(() -> PROXY.route("https://user:hunter2@gw.example.com/proxy/../x?token=hunter3", null))
                 .isInstanceOf(RoutingException.class)
                 .message()
+                .contains("https://gw.example.com/proxy/../x")
                 .doesNotContain("hunter");
+    }
+
+    @Test
+    void messagesCutALongPath() {
+        String path = "/proxy/../" + "x".repeat(190);
+
+        assertThatThrownBy(() -> PROXY.route("https://gw.example.com" + path, null))
+                .hasMessageContaining("https://gw.example.com" + path + " has");
+        assertThatThrownBy(() -> PROXY.route("https://gw.example.com" + path + "y", null))
+                .hasMessageContaining("https://gw.example.com" + path + "... has");
     }
 
     // H3
@@ -171,6 +191,19 @@ class RouterTest {
                 .isEqualTo(new PassThrough("https://api.example.com", true));
     }
 
+    @Test
+    void refusesThePlainFormOfAPrefixWithEscapes() {
+        Router router = new Router(
+                "https://gw.example.com",
+                List.of(
+                        new ResourceBinding("r", "https://api.example.com/%61pi"),
+                        new ResourceBinding("s", "https://api.example.com/other")));
+
+        assertRefused(router, "https://api.example.com/api/x");
+        assertThat(router.route("https://api.example.com/%61pi/x", null))
+                .isEqualTo(new Rewritten("https://gw.example.com/x", "r"));
+    }
+
     @ParameterizedTest
     @CsvSource({
         "https://API.Example.com/api/x",
@@ -194,6 +227,11 @@ class RouterTest {
                 "http://LOCALHOST:8080?q|http://localhost:8080",
                 "http://127.0.0.1:8080#f|http://127.0.0.1:8080",
                 "http://[::1]:8080/|http://[0:0:0:0:0:0:0:1]:8080",
+                "httpS://api.example.com/|https://api.example.com",
+                "https://api.example.com/@x|https://api.example.com",
+                "https://AZaz09-._~/|https://azaz09-._~",
+                "http://api.example.com:0/|http://api.example.com:0",
+                "http://api.example.com:65535/|http://api.example.com:65535",
                 "http://[0:0::0:1]:80/|http://[0:0:0:0:0:0:0:1]",
                 "http://[::FFFF:127.0.0.1]/|http://127.0.0.1",
                 "https://b\u00fccher.example/|https://xn--bcher-kva.example",
@@ -234,12 +272,18 @@ class RouterTest {
                 "https://[::g]/",
                 "https://[1]/",
                 "https://[fe80::1%25eth0]/",
+                "https://[fe80::1%1]/",
+                "https://[::\uff11]/",
                 "https://::1/",
                 "https://a\u2100b.example/",
                 "https://api.example.com/a\nb",
                 "https://api.example.com/a\r\nHost: evil",
                 "https://api.example.com/\u0000",
-                "https://api.example.com/\ud83d"
+                "https://api.example.com/\ud83d",
+                "https://api.example.com/\ud83da",
+                "https://api.example.com/\ud83d\ud83d",
+                "https://api.example.com/\ude00",
+                "https://api.example.com/\ud83d\ude00\ude00"
             })
     void refusesWhatCannotBeParsed(String url) {
         assertRefused(PROXY, url);
@@ -250,6 +294,8 @@ class RouterTest {
     void escapesWhatCannotStandInARequestLine() {
         assertThat(PROXY.route("https://api.example.com/api/a b{\u00e9}?q=\"\u00e9 {\"", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/proxy/a%20b%7B%C3%A9%7D?q=%22%C3%A9%20{%22", "r"));
+        assertThat(PROXY.route("https://api.example.com/api/\u007e\u0080\ud83d\ude00", null))
+                .isEqualTo(new Rewritten("https://gw.example.com/proxy/~%C2%80%F0%9F%98%80", "r"));
         assertThat(PROXY.route("https://gw.example.com/proxy/a b?c d", null))
                 .isEqualTo(new AtGateway("https://gw.example.com/proxy/a%20b?c%20d"));
     }
@@ -258,6 +304,9 @@ class RouterTest {
     void keepsPathAndQueryAsTheyAre() {
         assertThat(PROXY.route("https://api.example.com/api/%41;v=1//b;p?x=%20+%zz&&y=?#frag", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/proxy/%41;v=1//b;p?x=%20+%zz&&y=?", "r"));
+        assertThat(PROXY.route("https://api.example.com/api/x?", null))
+                .as("an empty query is none")
+                .isEqualTo(new Rewritten("https://gw.example.com/proxy/x", "r"));
     }
 
     // E5
@@ -301,6 +350,24 @@ class RouterTest {
     }
 
     @Test
+    void theLongestPrefixOfANamedResourceIsTakenOff() {
+        List<ResourceBinding> bindings = new ArrayList<>(List.of(
+                new ResourceBinding("r", "https://api.example.com"),
+                new ResourceBinding("r", "https://api.example.com/v1/users"),
+                new ResourceBinding("r", "https://api.example.com/v1"),
+                new ResourceBinding("r", "https://other.example.com/v1/users/7")));
+        for (int i = 0; i < 2; i++) {
+            Router router = new Router("https://gw.example.com", bindings);
+
+            assertThat(router.route("https://api.example.com/v1/users/7", "r"))
+                    .isEqualTo(new Rewritten("https://gw.example.com/7", "r"));
+            assertThat(router.route("https://api.example.com/v1/usersx/7", "r"))
+                    .isEqualTo(new Rewritten("https://gw.example.com/usersx/7", "r"));
+            Collections.reverse(bindings);
+        }
+    }
+
+    @Test
     void findsOneOfThousandsOfBindings() {
         List<ResourceBinding> bindings = new ArrayList<>();
         for (int i = 0; i < 5_000; i++) {
@@ -340,6 +407,11 @@ class RouterTest {
                 .isInstanceOf(RoutingException.class)
                 .message()
                 .doesNotContain("\n");
+        String longest = "r".repeat(100);
+        assertThatThrownBy(() -> PROXY.route("https://elsewhere.example.com/x", longest))
+                .hasMessageContaining("\"" + longest + "\"");
+        assertThatThrownBy(() -> PROXY.route("https://elsewhere.example.com/x", longest + "s"))
+                .hasMessageContaining("\"" + longest + "...\"");
         Router router = new Router("https://gw.example.com", List.of(), List.of("no-prefix"));
         assertThat(router.route("https://elsewhere.example.com/x?q", "no-prefix"))
                 .isEqualTo(new Rewritten("https://gw.example.com/x?q", "no-prefix"));
@@ -386,6 +458,31 @@ class RouterTest {
         }
         assertThatThrownBy(() -> PROXY.gatewayUrl("r", "//")).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> PROXY.gatewayUrl("r", "/%ff")).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "a:x", "z:x", "A:x", "Z:x", "a0:x", "a9:x", "a+:x", "a-:x", "a.:x", "//host", "#f", "/a#f", "..",
+                "../x", "./x", ".", "\\x"
+            })
+    void refusesGatewayRequestsThatCouldLeadElsewhere(String path) {
+        assertThatThrownBy(() -> PROXY.gatewayUrl("r", path)).isInstanceOf(IllegalArgumentException.class);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {":x", "0a:x", "9:x", "+a:x", "-a:x", ".a:x", "a_b:x", "a/b:x", "?x=/../y", ".a", "a.", "abc"})
+    void takesGatewayRequestsThatOnlyLookAlike(String path) {
+        assertThat(PROXY.gatewayUrl("r", path)).isEqualTo("https://gw.example.com/proxy/" + path);
+    }
+
+    @Test
+    void theGatewaysAddressIsUsedAsConfiguredButForAnInternationalisedName() {
+        assertThat(new Router("https://GW.example.com:443/proxy/", List.of()).gatewayUrl("r", "/x"))
+                .isEqualTo("https://GW.example.com:443/proxy/x");
+        assertThat(new Router("https://b\u00fccher.example/gw", List.of()).gatewayUrl("r", "/x"))
+                .isEqualTo("https://xn--bcher-kva.example/gw/x");
     }
 
     @Test
