@@ -123,7 +123,7 @@ public record JwtClaims(@Nullable String algorithm, OptionalDouble expiry) {
      * absent, and the result must be UTF-8.
      */
     private static @Nullable String decode(String part) {
-        ByteArrayOutputStream bytes = new ByteArrayOutputStream(part.length() * 3 / 4 + 3);
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream(part.length());
         int quantum = 0;
         int bits = 0;
         int pads = 0;

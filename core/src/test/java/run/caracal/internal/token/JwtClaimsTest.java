@@ -55,6 +55,57 @@ class JwtClaimsTest {
                 .isFalse();
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"NaN", "-INF", "true", "false"})
+    void anExpiryThatIsNoPointInTimeIsNaN(String exp) {
+        assertThat(JwtClaims.read(token("{}", "{\"exp\":" + exp + "}")).expiry())
+                .hasValue(Double.NaN);
+    }
+
+    @Test
+    void aTextWithoutPartsHasNoClaims() {
+        String header = encode("{\"alg\":\"none\"}");
+        assertThat(JwtClaims.read(header).algorithm()).isNull();
+        assertThat(JwtClaims.text(header, "alg")).isNull();
+    }
+
+    @Test
+    void isCompleteWithAnAlgorithmAndAnExpiry() {
+        assertThat(JwtClaims.read(token("{\"alg\":\"ES256\"}", "{\"exp\":7}")).isComplete())
+                .isTrue();
+        assertThat(JwtClaims.read(token("{\"alg\":\"ES256\"}", "{}")).isComplete())
+                .isFalse();
+        assertThat(JwtClaims.read(token("{}", "{\"exp\":7}")).isComplete()).isFalse();
+    }
+
+    @Test
+    void readsAClaimThatIsAText() {
+        assertThat(JwtClaims.text(token("{}", "{\"sub\":\"user\"}"), "sub")).isEqualTo("user");
+        assertThat(JwtClaims.text(token("{}", "{\"sub\":7}"), "sub")).isNull();
+        assertThat(JwtClaims.text(token("{}", "{\"sub\":\"user\"}") + ".more", "sub"))
+                .isNull();
+    }
+
+    /** The alphabet ends with ASCII: whatever stands after it makes the part no base64, what else stands in it is skipped. */
+    @Test
+    void skipsAsciiOutsideTheAlphabetAndNothingElse() {
+        String payload = encode("{\"exp\":7}");
+        assertThat(JwtClaims.read("e30." + payload + "\u007f.sig").expiry()).hasValue(7);
+        assertThat(JwtClaims.read("e30." + payload + "\u0080.sig").expiry()).isEmpty();
+        assertThat(JwtClaims.read("e30.@[`{:" + payload + ".sig").expiry()).hasValue(7);
+    }
+
+    @Test
+    void readsAllCharactersOfBothAlphabets() {
+        String payload = "{\"a\":\"\u06bf\u07ff?>~\u00ff\u00fe\u00fb\uffef\",\"exp\":7}";
+        byte[] bytes = payload.getBytes(StandardCharsets.UTF_8);
+        for (Base64.Encoder encoder : new Base64.Encoder[] {Base64.getEncoder(), Base64.getUrlEncoder()}) {
+            String token = "e30." + encoder.encodeToString(bytes) + ".sig";
+            assertThat(JwtClaims.read(token).expiry()).hasValue(7);
+            assertThat(JwtClaims.text(token, "a")).isEqualTo("\u06bf\u07ff?>~\u00ff\u00fe\u00fb\uffef");
+        }
+    }
+
     @Test
     void findsAnExpiryBehindDeepNestingAndALongNumber() {
         String deep =

@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Queue;
+import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Supplier;
@@ -27,6 +28,7 @@ class TokenCacheTest {
 
     private final VirtualTimeScheduler time = VirtualTimeScheduler.create();
     private final AtomicInteger exchanges = new AtomicInteger();
+    private final Queue<Boolean> early = new ConcurrentLinkedQueue<>();
     private final AtomicInteger hits = new AtomicInteger();
     private final Queue<Throwable> failedRefreshes = new ConcurrentLinkedQueue<>();
 
@@ -34,7 +36,8 @@ class TokenCacheTest {
         return new TokenCache(
                 new TokenCache.Source() {
                     @Override
-                    public Mono<Exchanged> exchange(boolean early) {
+                    public Mono<Exchanged> exchange(boolean whileServing) {
+                        early.add(whileServing);
                         return Mono.defer(() -> {
                             exchanges.incrementAndGet();
                             return exchange.get();
@@ -227,9 +230,35 @@ class TokenCacheTest {
 
     @Test
     void c4_toStringHidesTheToken() {
-        assertThat(new Exchanged("secret-token", Duration.ZERO, null).toString())
+        assertThat(new Exchanged("secret-token", Duration.ZERO, Set.of("r1")).toString())
+                .contains("r1")
                 .doesNotContain("secret");
-        assertThat(new AccessToken("secret-token", null, 0, 0).toString()).doesNotContain("secret");
+        assertThat(new AccessToken("secret-token", null, 0, 0)).hasToString("AccessToken[***]");
+    }
+
+    @Test
+    void aTokenCoversWhatItWasGrantedForAndAllWhenTheStsDidNotSay() {
+        AccessToken granted = new AccessToken("t", Set.of("r1"), 0, 0);
+        assertThat(granted.covers("r1")).isTrue();
+        assertThat(granted.covers("r2")).isFalse();
+        assertThat(new AccessToken("t", null, 0, 0).covers("r2")).isTrue();
+        assertThat(granted.authorization()).isEqualTo("Bearer t");
+    }
+
+    @Test
+    void tellsWhatItServedFromMemoryAndWhenAnExchangeIsEarly() {
+        TokenCache cache = numbered(Duration.ofSeconds(300));
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(hits).as("fetched, not served from memory").hasValue(0);
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(hits).hasValue(1);
+        time.advanceTimeBy(Duration.ofSeconds(240));
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(hits).hasValue(2);
+        time.advanceTimeBy(Duration.ofSeconds(300));
+        assertThat(value(cache)).isEqualTo("t3");
+        assertThat(early).as("only the one behind a valid token").containsExactly(false, true, false);
+        assertThat(hits).hasValue(2);
     }
 
     @Test
@@ -241,6 +270,7 @@ class TokenCacheTest {
         assertThat(value(cache)).isEqualTo("t");
         time.advanceTimeBy(Duration.ofSeconds(240));
         assertThat(value(cache)).isEqualTo("t");
+        assertThat(cache.isDisposed()).isFalse();
         cache.dispose();
         assertThat(cancelled).hasValue(1);
         assertThat(cache.isDisposed()).isTrue();
