@@ -54,7 +54,7 @@ final class SignedToken {
         }
         int first = bearer.indexOf('.');
         int second = bearer.indexOf('.', first + 1);
-        if (first <= 0 || second <= first + 1 || !isBase64Url(bearer, first, second)) {
+        if (second < 0 || !isBase64Url(bearer, first, second)) {
             throw invalid("The token is not three parts of base64url");
         }
         if (!isSignature(bearer.substring(second + 1))) {

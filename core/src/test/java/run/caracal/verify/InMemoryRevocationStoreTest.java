@@ -34,6 +34,13 @@ class InMemoryRevocationStoreTest {
     }
 
     @Test
+    void remembersForAYearAtMost() {
+        store.revoke("a", InMemoryRevocationStore.MAX_KEEP);
+        time.advanceTimeBy(InMemoryRevocationStore.MAX_KEEP.minusNanos(1));
+        assertThat(isRevoked("a")).isTrue();
+    }
+
+    @Test
     void aSecondRevocationNeverShortensTheFirst() {
         store.revoke("a", HOUR);
         store.revoke("a", Duration.ofSeconds(1));
@@ -73,6 +80,8 @@ class InMemoryRevocationStoreTest {
     @Test
     void epochsOnlyGrow() {
         assertThat(store.delegationEpoch("zone-1").blockOptional(LIMIT)).isEmpty();
+        store.setDelegationEpoch("zone-1", 0);
+        assertThat(store.delegationEpoch("zone-1").block(LIMIT)).isZero();
         store.setDelegationEpoch("zone-1", 5);
         store.setDelegationEpoch("zone-1", 3);
         assertThat(store.delegationEpoch("zone-1").block(LIMIT)).isEqualTo(5);

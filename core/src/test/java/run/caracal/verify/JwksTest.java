@@ -27,6 +27,7 @@ import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
+import run.caracal.error.ProtocolException;
 import run.caracal.error.TransportException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
@@ -236,6 +237,8 @@ class JwksTest {
         zone.script(real -> Mono.just(answer));
         InboundException refusal = unavailable();
         assertThat(refusal.getMessage()).as(name).doesNotContain("sts.example.com");
+        assertThat(refusal.description()).isEqualTo("The keys of the zone cannot be read now");
+        assertThat(refusal).hasCauseInstanceOf(ProtocolException.class);
         up();
         accepted();
     }
@@ -248,6 +251,20 @@ class JwksTest {
         plain.remove("alg");
         plain.remove("use");
         zone.script(real -> Mono.just(TestZone.keys(List.of(rsa, plain))));
+        accepted();
+    }
+
+    @Test
+    void aSetOfKeysHasItsLimits() {
+        List<Map<String, @Nullable Object>> most = new ArrayList<>(List.of(zone.jwk()));
+        Map<String, @Nullable Object> rsa = zone.jwk();
+        rsa.put("kty", "RSA");
+        most.addAll(Collections.nCopies(Jwks.MAX_KEYS - 1, rsa));
+        String keys = new String(TestZone.keys(most).body(), StandardCharsets.UTF_8);
+        String largest = keys + " ".repeat(Jwks.MAX_BYTES - keys.length());
+        zone.script(real -> Mono.just(answer(200, largest + " ")));
+        InboundException unused = unavailable();
+        zone.script(real -> Mono.just(answer(200, largest)));
         accepted();
     }
 
@@ -268,7 +285,8 @@ class JwksTest {
     @SuppressWarnings("NullAway") // what a careless transport may do
     void aBrokenTransportLetsNothingIn() {
         zone.script(real -> Mono.empty());
-        InboundException unused = unavailable();
+        assertThat(unavailable().getCause()).hasMessageContaining("no answer");
+        InboundException unused;
         zone.script(real -> {
             throw new IllegalStateException("broken");
         });
@@ -394,7 +412,7 @@ class JwksTest {
         assertThat(cancelled).hasValue(1);
         assertThat(verifier.isDisposed()).isTrue();
         up();
-        unused = unavailable();
+        assertThat(unavailable().description()).isEqualTo("The verifier is closed");
         assertThat(zone.fetches()).isEqualTo(1);
     }
 

@@ -108,6 +108,10 @@ class MandateRulesTest {
                         .expiresAt(Instant.ofEpochSecond(EXPIRES_AT))
                         .build());
         assertThat(mandate.scopes()).containsExactly("read", "write");
+        assertThat(mandate.sourceSessionId()).hasValue("session-parent");
+        assertThat(mandate.targetSessionId()).hasValue("session-child");
+        assertThat(mandate.delegationPath()).containsExactly("delegation-1");
+        assertThat(mandate.delegationChain()).extracting(Hop::applicationId).containsExactly("app-parent", "app-1");
     }
 
     /** What the STS really mints: the audience is an array, and without a delegation there are few claims. */
@@ -256,6 +260,28 @@ class MandateRulesTest {
     }
 
     @Test
+    void v2_aKeyIdMayHave128Characters() {
+        TestZone long128 = new TestZone("k".repeat(128));
+        JwksMandateVerifier own = fixture.builder().transport(long128).build();
+        assertThat(VerifierFixture.accepted(own, long128.sign(claims()), NOTHING_MORE)
+                        .jti())
+                .isNotBlank();
+    }
+
+    /** RFC 7515 leaves the padding out; a proven signature does not make up for it. */
+    @Test
+    void v2_partsWithPaddingAreRefused() {
+        String header = Base64.getUrlEncoder()
+                .encodeToString("{\"alg\":\"ES256\",\"kid\":\"kid-1\"}".getBytes(StandardCharsets.UTF_8));
+        String claims = TestZone.base64(Json.write("claims", claims()));
+        assertThat(header).endsWith("=");
+        InboundException unused = refusedToken(Reason.INVALID_TOKEN, zone.sign(header + "." + claims));
+        assertThat(VerifierFixture.accepted(verifier, zone.sign(header.replace("=", "") + "." + claims), NOTHING_MORE)
+                        .jti())
+                .isNotBlank();
+    }
+
+    @Test
     void v2_aHeaderWithAMemberTwiceIsRefused() {
         String header = "{\"alg\":\"none\",\"alg\":\"ES256\",\"kid\":\"kid-1\"}";
         InboundException unused = refusedToken(
@@ -307,6 +333,10 @@ class MandateRulesTest {
         assertThat(over.length()).isGreaterThan(SignedToken.MAX_LENGTH);
         InboundException refusal = refusedToken(Reason.INVALID_TOKEN, over);
         assertThat(refusal.description()).contains("4096");
+        assertThat(refusedToken(Reason.INVALID_TOKEN, "x".repeat(4097)).description())
+                .contains("4096");
+        assertThat(refusedToken(Reason.INVALID_TOKEN, "x".repeat(4096)).description())
+                .doesNotContain("4096");
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, "x".repeat(10_000_000));
     }
 
@@ -401,6 +431,11 @@ class MandateRulesTest {
             InboundException unused = refused(Reason.INVALID_TOKEN, with(claim, value));
         }
         InboundException unused = refused(Reason.INVALID_TOKEN, without(claim));
+    }
+
+    @Test
+    void v3_theLastSecondOfTheYear9999IsATime() {
+        assertThat(accepted(with("exp", 253_402_300_799L)).expiresAt()).isEqualTo("9999-12-31T23:59:59Z");
     }
 
     @Test
@@ -510,6 +545,7 @@ class MandateRulesTest {
     @Test
     void v11_theHopsAreLimited() {
         assertThat(accepted(with("hop_count", 10)).hopCount()).isEqualTo(10);
+        assertThat(accepted(with("hop_count", 0)).hopCount()).isZero();
         assertThat(refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", 11)).httpStatus())
                 .isEqualTo(403);
         InboundException unused = refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", Long.MAX_VALUE));
@@ -610,6 +646,7 @@ class MandateRulesTest {
             assertThat(refusal.httpStatus()).as(name).isEqualTo(503);
             assertThat(refusal.isRetryable()).isTrue();
             assertThat(refusal.getMessage()).doesNotContain("down");
+            assertThat(refusal.description()).isEqualTo("It is not known what is revoked");
         });
     }
 

@@ -64,6 +64,7 @@ class MandateTypesTest {
                         mandate().targets(List.of("resource://a")).hopCount(2).build());
         assertThatThrownBy(() -> one.scopes().add("x")).isInstanceOf(UnsupportedOperationException.class);
         assertThat(one.toString()).contains("app-1").doesNotContain("jti-1");
+        assertThat(one.hashCode()).isNotEqualTo(mandate().build().hashCode());
     }
 
     @Test
@@ -96,6 +97,11 @@ class MandateTypesTest {
         assertThat(all.use()).isEqualTo(Use.SESSION);
         assertThat(all)
                 .isNotEqualTo(all.withMaxHops(4))
+                .isNotEqualTo(all.withMaxHops(10))
+                .hasToString("MandateRequirements[use=SESSION, scopes=[b, a], targets=[resource://x],"
+                        + " applications=[app-1], session=true, delegation=true, maxHops=3]")
+                .hasSameHashCodeAs(all.withMaxHops(4).withMaxHops(3))
+                .doesNotHaveSameHashCodeAs(MandateRequirements.defaults())
                 .isEqualTo(all.withMaxHops(4).withMaxHops(3));
         assertThat(MandateRequirements.defaults().use()).isEqualTo(Use.RESOURCE);
         for (int hops : new int[] {0, -1, 11}) {
@@ -169,6 +175,12 @@ class MandateTypesTest {
         assertThatThrownBy(
                         () -> fixture.builder().jwksUrl("http://10.0.0.1/keys").build())
                 .hasMessageContaining("jwksUrl");
+        assertThatThrownBy(() -> fixture.builder()
+                        .issuer(" ")
+                        .jwksUrl("https://keys.example.com/jwks.json")
+                        .build())
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContaining("issuer");
         assertThatCode(() -> fixture.builder().issuer("http://localhost:8080").build())
                 .doesNotThrowAnyException();
         assertThatCode(() -> fixture.builder()
@@ -194,6 +206,15 @@ class MandateTypesTest {
                 .isNotBlank();
         assertThat(fixture.zone.requests().get(0).uri())
                 .hasToString("https://sts.example.com/.well-known/jwks.json?zone_id=zone-1");
+    }
+
+    @Test
+    void aTokenAndABuilderShowNoSecret() {
+        VerifierFixture fixture = new VerifierFixture();
+        assertThat(SignedToken.parse(fixture.zone.sign(VerifierFixture.claims())))
+                .hasToString("SignedToken[***]");
+        assertThat(fixture.builder())
+                .hasToString("JwksMandateVerifier.Builder[zoneId=zone-1, audience=resource://api]");
     }
 
     /** A client lends its zone, its STS and its transport. */
