@@ -6,14 +6,20 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.reactivestreams.Subscription;
+import reactor.core.CoreSubscriber;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
@@ -22,6 +28,7 @@ import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import reactor.test.scheduler.VirtualTimeScheduler;
+import reactor.util.context.Context;
 import run.caracal.error.ClosedException;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 
@@ -142,8 +149,7 @@ class ScopeTest {
                 .verify(LIMIT);
         var late = scope.handOver(lifecycle(open.asMono(), Mono.empty()), (s, end) -> s)
                 .toFuture();
-        var all = scope.endAll(Duration.ofMinutes(1), reactor.core.scheduler.Schedulers.parallel())
-                .toFuture();
+        var all = scope.endAll(Duration.ofMinutes(1), Schedulers.parallel()).toFuture();
         assertThat(ended).hasValue(1);
         assertThat(all).isNotDone();
         open.tryEmitValue("late").orThrow();
@@ -310,6 +316,255 @@ class ScopeTest {
                 .expectError(ClosedException.class)
                 .verify(LIMIT);
         assertThat(running.isDisposed()).isTrue();
+    }
+
+    /** Receives a handle, and does something meanwhile. */
+    private static final class Owner implements CoreSubscriber<String> {
+        final List<String> signals = new CopyOnWriteArrayList<>();
+        private final Consumer<Subscription> whileReceiving;
+        private @Nullable Subscription subscription;
+
+        Owner(Consumer<Subscription> whileReceiving) {
+            this.whileReceiving = whileReceiving;
+        }
+
+        Subscription subscription() {
+            return Objects.requireNonNull(subscription);
+        }
+
+        @Override
+        public Context currentContext() {
+            return Context.of("user", "u0");
+        }
+
+        @Override
+        public void onSubscribe(Subscription s) {
+            subscription = s;
+        }
+
+        @Override
+        public void onNext(String s) {
+            signals.add(s);
+            whileReceiving.accept(subscription());
+        }
+
+        @Override
+        public void onError(Throwable error) {
+            signals.add("error " + error.getMessage());
+        }
+
+        @Override
+        public void onComplete() {
+            signals.add("complete");
+        }
+    }
+
+    private Owner owner(Mono<String> open, Consumer<Subscription> whileReceiving) {
+        Owner owner = new Owner(whileReceiving);
+        scope.handOver(lifecycle(open, Mono.empty()), (s, end) -> s).subscribe(owner);
+        return owner;
+    }
+
+    // DESIGN L0
+
+    @Test
+    void l0_whatWasDeliveredIsTheOwners() {
+        Owner owner = owner(Mono.just("s"), subscription -> {});
+        assertThat(owner.signals).as("nothing was asked for yet").isEmpty();
+        owner.subscription().request(1);
+        assertThat(owner.signals).containsExactly("s", "complete");
+        owner.subscription().cancel();
+        Owner leaving = owner(Mono.just("s"), Subscription::cancel);
+        leaving.subscription().request(1);
+        assertThat(leaving.signals).first().isEqualTo("s");
+        assertThat(ended).hasValue(0);
+        assertThat(scope.count()).isEqualTo(2);
+    }
+
+    @Test
+    void l0_whatArrivesAfterItsOwnerHasGoneIsTakenBack() {
+        Sinks.One<String> open = Sinks.one();
+        Owner owner = owner(open.asMono(), subscription -> {});
+        owner.subscription().request(1);
+        owner.subscription().cancel();
+        assertThat(scope.count()).as("the open call goes on").isEqualTo(1);
+        open.tryEmitValue("late").orThrow();
+        assertThat(owner.signals).isEmpty();
+        assertThat(ended).hasValue(1);
+        assertThat(scope.count()).isZero();
+    }
+
+    @Test
+    void l0_whatIsCancelledElsewhereWhileItIsDeliveredIsTakenBack() {
+        Owner owner = owner(Mono.just("s"), subscription -> {
+            Thread elsewhere = new Thread(subscription::cancel);
+            elsewhere.start();
+            try {
+                elsewhere.join();
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+            assertThat(ended).as("the deliverer takes it back, afterwards").hasValue(0);
+        });
+        owner.subscription().request(1);
+        assertThat(owner.signals).containsExactly("s");
+        assertThat(ended).hasValue(1);
+        assertThat(scope.count()).isZero();
+    }
+
+    @Test
+    void l0_aFailureThatNobodyWaitsForIsReported() {
+        Sinks.One<String> open = Sinks.one();
+        Owner owner = owner(open.asMono(), subscription -> {});
+        owner.subscription().request(1);
+        owner.subscription().cancel();
+        open.tryEmitError(new IllegalStateException("late")).orThrow();
+        assertThat(owner.signals).isEmpty();
+        assertThat(reported).singleElement().extracting(Throwable::getMessage).isEqualTo("late");
+        Owner waiting = owner(Mono.error(new IllegalStateException("at once")), subscription -> {});
+        waiting.subscription().request(1);
+        assertThat(waiting.signals).containsExactly("error at once");
+        assertThat(reported).hasSize(1);
+    }
+
+    @Test
+    void l0_aHandleThatCannotBeMadeIsTakenBack() {
+        StepVerifier.create(scope.handOver(prompt(), (s, end) -> {
+                    throw new IllegalStateException("no handle");
+                }))
+                .expectErrorMessage("no handle")
+                .verify(LIMIT);
+        assertThat(ended).hasValue(1);
+        assertThat(scope.count()).isZero();
+    }
+
+    @Test
+    void l0_openingAndTakingBackSeeTheContextOfTheOwner() {
+        Sinks.One<String> open = Sinks.one();
+        List<String> seen = new ArrayList<>();
+        Owner owner = new Owner(subscription -> {});
+        scope.handOver(
+                        lifecycle(
+                                Mono.deferContextual(view -> {
+                                    seen.add("open " + view.get("user"));
+                                    return open.asMono();
+                                }),
+                                Mono.deferContextual(view -> {
+                                    seen.add("end " + view.get("user"));
+                                    return Mono.empty();
+                                })),
+                        (s, end) -> s)
+                .subscribe(owner);
+        owner.subscription().request(1);
+        owner.subscription().cancel();
+        open.tryEmitValue("late").orThrow();
+        assertThat(seen).containsExactly("open u0", "end u0");
+    }
+
+    @Test
+    void l0_closingEndsAtOnceWhatAnOwnerHolds() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.create();
+        Owner owner = owner(Mono.just("s"), subscription -> {});
+        owner.subscription().request(1);
+        StepVerifier.create(scope.close(Duration.ofSeconds(10), time))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(ended).hasValue(1);
+    }
+
+    @Test
+    void whatOpensNothingFails() {
+        StepVerifier.create(scope.one(lifecycle(Mono.empty(), Mono.empty()), Mono::just))
+                .expectErrorMessage("nothing was opened")
+                .verify(LIMIT);
+        assertThat(scope.count()).isZero();
+        StepVerifier.create(scope.close(LIMIT, Schedulers.parallel()))
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    @Test
+    void openingIsToldWhenItsCallerHasGone() {
+        List<BooleanSupplier> abandoned = new ArrayList<>();
+        Lifecycle<String> waiting = new Lifecycle<>(
+                gone -> {
+                    abandoned.add(gone);
+                    return Mono.never();
+                },
+                s -> Mono.empty(),
+                error -> LIMIT,
+                failure -> null,
+                reported::add);
+        List<Disposable> callers = List.of(
+                scope.one(waiting, Mono::just).subscribe(),
+                scope.many(waiting, Flux::just).subscribe(),
+                scope.handOver(waiting, (s, end) -> s).subscribe());
+        for (int i = 0; i < callers.size(); i++) {
+            assertThat(abandoned.get(i).getAsBoolean()).isFalse();
+            callers.get(i).dispose();
+            assertThat(abandoned.get(i).getAsBoolean()).isTrue();
+        }
+    }
+
+    @Test
+    void endAllWaitsNoLongerThanItsLimit() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.create();
+        Disposable running = scope.one(lifecycle(Mono.just("s"), Mono.never()), s -> Mono.never())
+                .subscribe();
+        AtomicInteger done = new AtomicInteger();
+        Disposable all = scope.endAll(Duration.ofSeconds(3), time).subscribe(x -> {}, e -> {}, done::incrementAndGet);
+        time.advanceTimeBy(Duration.ofSeconds(3).minusMillis(1));
+        assertThat(done).hasValue(0);
+        time.advanceTimeBy(Duration.ofMillis(1));
+        assertThat(done).hasValue(1);
+        assertThat(all.isDisposed()).isTrue();
+        running.dispose();
+    }
+
+    /** The end of what holds a scope closes that; inside a sweep there is no time for its grace, however deep it is. */
+    @Test
+    void s6_insideASweepNothingIsWaitedFor() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.create();
+        Scope middle = new Scope(scope, "middle closed");
+        Scope inner = new Scope(middle, "inner closed");
+        Lifecycle<String> parent = lifecycle(Mono.just("p"), inner.close(Duration.ofSeconds(10), time));
+        Disposable work =
+                scope.one(parent, p -> inner.one(prompt(), s -> Mono.never())).subscribe();
+        assertThat(scope.count()).isEqualTo(2);
+        StepVerifier.create(scope.endAll(Duration.ofSeconds(10), time))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(ended).hasValue(2);
+        work.dispose();
+        assertThat(ended).hasValue(2);
+    }
+
+    @Test
+    void s7_aScopeIsClosedWithItsEnclosingOne() {
+        Scope inner = new Scope(scope, "inner closed");
+        assertThat(inner.isClosed()).isFalse();
+        scope.refuse();
+        assertThat(inner.isClosed()).isTrue();
+        scope.refuse();
+        StepVerifier.create(inner.one(prompt(), Mono::just))
+                .expectErrorMessage("closed")
+                .verify(LIMIT);
+    }
+
+    /** What the inner scope refuses does not count in the enclosing one. */
+    @Test
+    void s7_aRefusalCountsNowhere() {
+        Scope inner = new Scope(scope, "inner closed");
+        inner.refuse();
+        StepVerifier.create(inner.one(prompt(), Mono::just))
+                .expectErrorMessage("inner closed")
+                .verify(LIMIT);
+        assertThat(scope.count()).isZero();
+        assertThat(inner.count()).isZero();
+        StepVerifier.create(scope.one(prompt(), Mono::just))
+                .expectNext("s")
+                .expectComplete()
+                .verify(LIMIT);
     }
 
     /** PITFALLS B1 and B5: cancel at random instants. */
