@@ -193,7 +193,7 @@ class ScopeTest {
                     .expectError(IllegalArgumentException.class)
                     .verify(LIMIT);
         }
-        assertThat(shared.getSuppressed().length).isLessThan(20);
+        assertThat(shared.getSuppressed()).hasSize(8);
     }
 
     @Test
@@ -549,6 +549,24 @@ class ScopeTest {
         StepVerifier.create(inner.one(prompt(), Mono::just))
                 .expectErrorMessage("closed")
                 .verify(LIMIT);
+    }
+
+    @Test
+    void s7_closingInsideAnOpenScopeWaitsForTheWork() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.create();
+        Scope inner = new Scope(scope, "inner closed");
+        Sinks.One<String> work = Sinks.one();
+        StepVerifier.create(inner.one(prompt(), s -> work.asMono()))
+                .then(() -> StepVerifier.create(inner.close(Duration.ofSeconds(10), time))
+                        .then(() -> time.advanceTimeBy(Duration.ofSeconds(9)))
+                        .then(() -> assertThat(ended).as("still at work").hasValue(0))
+                        .then(() -> work.tryEmitValue("done").orThrow())
+                        .expectComplete()
+                        .verify(LIMIT))
+                .expectNext("done")
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(ended).hasValue(1);
     }
 
     /** What the inner scope refuses does not count in the enclosing one. */
