@@ -194,10 +194,7 @@ class RouterTest {
     @Test
     void refusesThePlainFormOfAPrefixWithEscapes() {
         Router router = new Router(
-                "https://gw.example.com",
-                List.of(
-                        new ResourceBinding("r", "https://api.example.com/%61pi"),
-                        new ResourceBinding("s", "https://api.example.com/other")));
+                "https://gw.example.com", List.of(new ResourceBinding("r", "https://api.example.com/%61pi")));
 
         assertRefused(router, "https://api.example.com/api/x");
         assertThat(router.route("https://api.example.com/%61pi/x", null))
@@ -294,7 +291,7 @@ class RouterTest {
     void escapesWhatCannotStandInARequestLine() {
         assertThat(PROXY.route("https://api.example.com/api/a b{\u00e9}?q=\"\u00e9 {\"", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/proxy/a%20b%7B%C3%A9%7D?q=%22%C3%A9%20{%22", "r"));
-        assertThat(PROXY.route("https://api.example.com/api/\u007e\u0080\ud83d\ude00", null))
+        assertThat(PROXY.route("https://api.example.com/api/~\u0080\ud83d\ude00", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/proxy/~%C2%80%F0%9F%98%80", "r"));
         assertThat(PROXY.route("https://gw.example.com/proxy/a b?c d", null))
                 .isEqualTo(new AtGateway("https://gw.example.com/proxy/a%20b?c%20d"));
