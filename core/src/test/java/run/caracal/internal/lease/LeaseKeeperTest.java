@@ -562,4 +562,213 @@ class LeaseKeeperTest {
                 .verify(LIMIT);
         assertThat(sent).hasValue(0);
     }
+
+    /** Counts the timers that are set on a scheduler, and those that still are. */
+    private static final class Timers implements Scheduler {
+        final AtomicInteger set = new AtomicInteger();
+        final AtomicInteger left = new AtomicInteger();
+        private final Scheduler actual;
+
+        Timers(Scheduler actual) {
+            this.actual = actual;
+        }
+
+        private Disposable ending(Disposable timer) {
+            return Disposables.composite(timer, left::decrementAndGet);
+        }
+
+        @Override
+        public long now(TimeUnit unit) {
+            return actual.now(unit);
+        }
+
+        @Override
+        public Disposable schedule(Runnable task) {
+            return actual.schedule(task);
+        }
+
+        @Override
+        public Disposable schedule(Runnable task, long delay, TimeUnit unit) {
+            set.incrementAndGet();
+            left.incrementAndGet();
+            Disposable.Swap timer = Disposables.swap();
+            Disposable ending = ending(timer);
+            timer.update(actual.schedule(
+                    () -> {
+                        ending.dispose();
+                        task.run();
+                    },
+                    delay,
+                    unit));
+            return ending;
+        }
+
+        @Override
+        public Worker createWorker() {
+            Worker worker = actual.createWorker();
+            left.incrementAndGet();
+            Disposable ending = ending(worker);
+            return new Worker() {
+                @Override
+                public Disposable schedule(Runnable task) {
+                    return worker.schedule(task);
+                }
+
+                @Override
+                public Disposable schedulePeriodically(Runnable task, long delay, long period, TimeUnit unit) {
+                    return worker.schedulePeriodically(task, delay, period, unit);
+                }
+
+                @Override
+                public void dispose() {
+                    ending.dispose();
+                }
+
+                @Override
+                public boolean isDisposed() {
+                    return ending.isDisposed();
+                }
+            };
+        }
+    }
+
+    private LeaseKeeper<String> keeperOn(Scheduler timer, IntFunction<Mono<Granted<String>>> answer) {
+        return new LeaseKeeper<>(
+                new LeaseKeeper.Holder<>() {
+                    @Override
+                    public String agentSessionId() {
+                        return "svc";
+                    }
+
+                    @Override
+                    public Mono<Granted<String>> renew(@Nullable Long generation, Duration lag) {
+                        beats.add(now());
+                        return answer.apply(generation == null ? -1 : generation.intValue());
+                    }
+
+                    @Override
+                    public void lost(LeaseLostException loss) {
+                        losses.add(loss);
+                    }
+                },
+                new Granted<>("first", 1L, Duration.ofSeconds(90)),
+                time.now(TimeUnit.NANOSECONDS),
+                timer);
+    }
+
+    private void renewed(LeaseKeeper<String> keeper) {
+        StepVerifier.create(keeper.beat())
+                .then(() -> pass(Duration.ofMillis(250)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+    }
+
+    @Test
+    void noTimerOutlivesTheLease() {
+        for (Duration interval : new Duration[] {null, Duration.ofSeconds(10)}) {
+            for (boolean lost : new boolean[] {false, true}) {
+                Timers timers = new Timers(time);
+                LeaseKeeper<String> keeper = keeperOn(timers, k -> Mono.just(new Granted<>("r", null, null)));
+                keeper.renewInBackground(interval);
+                pass(Duration.ofSeconds(100));
+                assertThat(timers.left).hasPositiveValue();
+                if (lost) {
+                    keeper.declareLost(Reason.GONE, null);
+                } else {
+                    keeper.close();
+                }
+                assertThat(timers.left)
+                        .as("interval %s, lost %s", interval, lost)
+                        .hasValue(0);
+                assertThat(keeper.isKept()).isFalse();
+            }
+        }
+    }
+
+    /** A renewal leaves the timer of the deadline where it is; what it finds too early, it looks at again. */
+    @Test
+    void aRenewalByHandMovesNoTimer() {
+        Timers timers = new Timers(time);
+        LeaseKeeper<String> keeper = keeperOn(timers, k -> Mono.just(new Granted<>("r", null, Duration.ofSeconds(90))));
+        assertThat(timers.set).hasValue(1);
+        for (int i = 1; i <= 5; i++) {
+            renewed(keeper);
+            assertThat(timers.set).as("one for how long the renewal may take").hasValue(1 + i);
+        }
+        assertThat(timers.left).hasValue(1);
+        keeper.close();
+    }
+
+    @Test
+    void aRenewalCarriesTheGenerationThatWasGivenLast() {
+        List<Integer> carried = new ArrayList<>();
+        LeaseKeeper<String> keeper = keeperOn(time, generation -> {
+            carried.add(generation);
+            return Mono.just(new Granted<>("r", generation == 1 ? 7L : null, null));
+        });
+        assertThat(keeper.generation()).isEqualTo(1);
+        renewed(keeper);
+        renewed(keeper);
+        renewed(keeper);
+        assertThat(carried).containsExactly(1, 7, 7);
+        assertThat(keeper.generation()).isEqualTo(7);
+        keeper.close();
+    }
+
+    @Test
+    void c3_aRenewalByHandThatFindsTheLossSaysSo() {
+        LeaseLostException fenced = new LeaseLostException(Reason.FENCED, "svc", null);
+        LeaseKeeper<String> keeper = keeperOn(time, generation -> Mono.error(fenced));
+        StepVerifier.create(keeper.beat())
+                .then(() -> pass(Duration.ofMillis(250)))
+                .expectErrorSatisfies(e -> assertThat(e).isSameAs(fenced))
+                .verify(LIMIT);
+        assertThat(keeper.isKept()).isFalse();
+        assertThat(keeper.loss()).isSameAs(fenced);
+        keeper.declareLost(Reason.GONE, null);
+        keeper.close();
+        assertThat(losses).as("told once").containsExactly(fenced);
+        assertThat(keeper.loss()).isSameAs(fenced);
+    }
+
+    @Test
+    void c8_nothingIsLostAfterTheClose() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+        keeper.close();
+        keeper.declareLost(Reason.GONE, null);
+        assertThat(losses).isEmpty();
+        assertThat(keeper.loss()).isNull();
+        assertThat(keeper.isKept()).isFalse();
+    }
+
+    /** Also when the timer has not looked yet. */
+    @Test
+    void l6_atTheDeadlineNothingIsSentAnyMore() {
+        List<LeaseKeeper<String>> keepers = new ArrayList<>();
+        List<Throwable> errors = new ArrayList<>();
+        // At the same instant as the deadline, and before it: set earlier.
+        Disposable early = time.schedule(
+                () -> subscriptions.add(keepers.get(0).beat().subscribe(value -> {}, errors::add)),
+                90,
+                TimeUnit.SECONDS);
+        keepers.add(keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k)));
+        pass(Duration.ofSeconds(91));
+        assertThat(beats).isEmpty();
+        assertThat(errors).singleElement().isInstanceOf(LeaseLostException.class);
+        assertThat(losses).hasSize(1);
+        early.dispose();
+    }
+
+    @Test
+    void l1_aLoopThatBeginsLateRenewsInTime() {
+        for (int round = 0; round < 20; round++) {
+            LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
+            pass(Duration.ofSeconds(80));
+            keeper.renewInBackground(Duration.ofSeconds(25));
+            pass(Duration.ofSeconds(30));
+            assertThat(losses).isEmpty();
+            keeper.close();
+        }
+    }
 }
