@@ -18,6 +18,8 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
@@ -250,9 +252,10 @@ class CaracalHttpTest {
         assertThat(text(client.get().uri(gateway.url() + "/p"), "ann")).startsWith("GET /p 0 Bearer ann");
     }
 
-    @Test
-    void aTokenThatCannotBeAHeaderIsNotInTheError_E7() {
-        OutboundPolicy broken = TestPolicy.authorizing("Bearer s3cret\nX");
+    @ParameterizedTest
+    @ValueSource(strings = {"\n", "\r", "\r\n ", "\0", "\u0001", "\u000b", "\u001f", "\u007f"})
+    void aTokenThatCannotBeAHeaderIsNotInTheError_E7(String character) {
+        OutboundPolicy broken = TestPolicy.authorizing("Bearer s3cret" + character + "X");
         assertThatThrownBy(() -> text(CaracalHttp.decorate(plain, broken).get().uri(gateway.url() + "/p"), "ann"))
                 .isInstanceOf(RoutingException.class)
                 .hasMessageContaining("Authorization")

@@ -415,17 +415,30 @@ public final class OutboundExchange {
 
         @Override
         public final void set(String name, String value) {
-            for (int i = 0; i < value.length(); i++) {
-                char c = value.charAt(i);
-                if ((c < ' ' && c != '\t') || c == 0x7f) {
-                    throw unsendable(name);
-                }
+            if (!isSendable(value)) {
+                throw unsendable(name);
             }
             if (exchange.authorization == null && name.equalsIgnoreCase("Authorization")) {
                 exchange.displaced = List.copyOf(getAll(name));
             }
             put(name, value);
             exchange.wrote(name, value);
+        }
+
+        /**
+         * Whether HTTP allows a value.
+         *
+         * @param value the value
+         * @return {@code false} when a character of it may not be in a header
+         */
+        protected boolean isSendable(String value) {
+            for (int i = 0; i < value.length(); i++) {
+                char c = value.charAt(i);
+                if ((c < ' ' && c != '\t') || c == 0x7f) {
+                    return false;
+                }
+            }
+            return true;
         }
 
         /**
@@ -457,9 +470,19 @@ public final class OutboundExchange {
             return headers.contains(name) ? headers.getAll(name) : List.of();
         }
 
+        /** Netty looks at every character again; here is only what would end the header if its check were off. */
+        @Override
+        protected boolean isSendable(String value) {
+            return value.indexOf('\n') < 0 && value.indexOf('\r') < 0 && value.indexOf('\0') < 0;
+        }
+
         @Override
         protected void put(String name, String value) {
-            headers.set(name, value);
+            try {
+                headers.set(name, value);
+            } catch (IllegalArgumentException refused) {
+                throw unsendable(name);
+            }
         }
 
         @Override
