@@ -44,7 +44,6 @@ import run.caracal.ServiceAgent;
 import run.caracal.ServiceOptions;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
-import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
@@ -133,11 +132,8 @@ class ModelTest {
         StepVerifier.create(all).expectComplete().verify(SCHEDULE_LIMIT.plusSeconds(seeds.size()));
         models.values().forEach(Model::checkNothingCameAfterTheClose);
         StepVerifier.create(platform.disposeLater()).expectComplete().verify(Duration.ofSeconds(30));
-        // A limit of the schedule that is over, and has not yet cancelled its work, drops what that work says: that it
-        // failed as planned, or that its parent, cancelled by a limit of its own, takes no more children.
-        assertThat(Hygiene.takeDrops())
-                .allMatch(drop -> (drop.error() instanceof ClosedException || drop.error() instanceof Planned)
-                        && drop.by().startsWith("reactor.core.publisher.FluxTimeout$"));
+        // A limit of the schedule that is over, and has not yet cancelled its work, drops what that work met meanwhile.
+        assertThat(Hygiene.takeDrops()).allMatch(drop -> drop.by().startsWith("reactor.core.publisher.FluxTimeout$"));
         assertThat(wrong).as("in %s steps of %s schedules", steps, seeds.size()).isEmpty();
         assertThat(steps.get()).isGreaterThan(seeds.size() * 10L);
     }
