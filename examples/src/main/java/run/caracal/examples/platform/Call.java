@@ -162,10 +162,13 @@ final class Call {
                 .subscribeOn(loop(request));
     }
 
-    /** The thread of a request's connection. */
+    /** The thread of a request's connection; what comes after the connection has gone is not done. */
     static Scheduler loop(HttpServerRequest request) {
-        return Schedulers.fromExecutor(task -> request.withConnection(
-                connection -> connection.channel().eventLoop().execute(task)));
+        return Schedulers.fromExecutor(task -> request.withConnection(connection -> {
+            if (connection.channel().isRegistered()) {
+                connection.channel().eventLoop().execute(task);
+            }
+        }));
     }
 
     /** Closes the connection without an answer. */
