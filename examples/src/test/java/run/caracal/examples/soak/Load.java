@@ -248,7 +248,8 @@ final class Load {
                 .then(Mono.fromRunnable(verifier::dispose))
                 .then(transport.disposeLater())
                 .then(pool.disposeLater())
-                .then(maker.disposeGracefully());
+                // Shutting a thread pool down may wait for a lock, and the pool of connections ends on an event loop.
+                .then(Mono.defer(maker::disposeGracefully).subscribeOn(Schedulers.boundedElastic()));
     }
 
     /**
