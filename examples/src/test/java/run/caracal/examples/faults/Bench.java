@@ -22,6 +22,7 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.BooleanSupplier;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -40,6 +41,7 @@ import run.caracal.Grant;
 import run.caracal.ServiceAgent;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.InboundException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.TokenExchange;
 import run.caracal.examples.faults.FaultProxy.Plan;
@@ -55,6 +57,7 @@ import run.caracal.netty.NettyHttpTransport;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
+import run.caracal.verify.VerifierClock;
 
 /** One client of its own with a fault in its way: everything that one cell of the matrix needs, and its books. */
 final class Bench {
@@ -211,6 +214,7 @@ final class Bench {
     final Caracal caracal;
     final Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
     private final JwksMandateVerifier verifier;
+    private final AtomicReference<Duration> ago = new AtomicReference<>(Duration.ZERO);
     private final AtomicInteger keysFetched = new AtomicInteger();
     volatile ServiceAgent agent;
     volatile long arrivedWhenClosed;
@@ -269,10 +273,12 @@ final class Bench {
                 .build());
         Disposable unused = caracal.onEvent(events::add);
         // The keys come through the proxy; the issuer is who the STS says it is.
-        verifier = caracal.mandateVerifier()
-                .issuer(platform.stsUrl())
-                .audience(resource)
-                .revocations(InMemoryRevocationStore.create())
+        verifier = VerifierClock.set(
+                        caracal.mandateVerifier()
+                                .issuer(platform.stsUrl())
+                                .audience(resource)
+                                .revocations(InMemoryRevocationStore.create()),
+                        ago::get)
                 .build();
         http = CaracalHttp.decorate(user, caracal);
     }
@@ -314,6 +320,7 @@ final class Bench {
                 return transport.exchange(
                         op.isControl()
                                         && isSlow()
+                                        && ago.get().isZero()
                                         && op.hits.test(seen(request))
                                         && hurried.getAndIncrement() < plan.times()
                                 ? new HttpRequest(
@@ -426,6 +433,21 @@ final class Bench {
                 .requiring(MandateRequirements.defaults().withScopes(SCOPE).withSession());
         return caracal.bindFromHeaders(Map.of("Authorization", authorization), boundary, caracal.current())
                 .map(caller -> isOurs(caller) ? "ok" : "somebody else");
+    }
+
+    /** The keys are fetched at an earlier time, when the mandate was not valid yet; it is presented again now. */
+    Mono<String> verifyLater(Duration age) {
+        return caracal.spawn(session -> forwarded().flatMap(bearer -> {
+            Mono<String> before = Mono.fromRunnable(() -> ago.set(age))
+                    .then(present(bearer))
+                    .onErrorResume(InboundException.class, tooEarly -> Mono.empty());
+            return before.then(Mono.fromRunnable(() -> ago.set(Duration.ZERO))).then(present(bearer));
+        }));
+    }
+
+    /** The operation of a client that is closed. */
+    Mono<String> operateClosed() {
+        return op == Op.VERIFY ? present("Bearer a.b.c") : operate();
     }
 
     private boolean isOurs(CaracalContext caller) {

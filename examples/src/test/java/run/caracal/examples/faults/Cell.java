@@ -34,7 +34,11 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
         /** One whose clock is ten minutes behind. */
         BEHIND,
         /** One that in the middle of the work loses its keys and all it knew. */
-        FORGETFUL
+        FORGETFUL,
+        /** One whose keys the verifier fetched six minutes ago, which is to be done again meanwhile. */
+        STALE_KEYS,
+        /** One whose keys the verifier fetched eleven minutes ago, which is too long to go by them. */
+        OLD_KEYS
     }
 
     /**

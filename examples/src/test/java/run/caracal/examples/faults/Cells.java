@@ -264,7 +264,32 @@ final class Cells {
         read(cells, CALL_ONCE, true);
         read(cells, KEYS_ALWAYS, false);
         read(cells, KEYS_ONCE, true);
+        for (Cell cell : List.copyOf(cells)) {
+            if (cell.op() == Op.VERIFY) {
+                cells.addAll(aged(cell));
+            }
+        }
         return cells;
+    }
+
+    /**
+     * The same for a verifier that fetched the keys before: while they are only stale nobody waits for the next fetch, nor
+     * hears of what it meets; when they are too old it is as if there were none.
+     */
+    private static List<Cell> aged(Cell cell) {
+        Plan first = cell.plan();
+        Plan second = new Plan(first.fault(), null, false, first.hits(), first.after() + 1, first.times());
+        Expected cold = cell.expected();
+        Expected old = new Expected(cold.saw(), cold.type(), cold.attempts() + 1, cold.left(), cold.answer());
+        return List.of(
+                new Cell(
+                        Op.VERIFY,
+                        cell.fault() + ", stale keys",
+                        cell.once(),
+                        second,
+                        World.STALE_KEYS,
+                        new Expected("ok", 2, 0)),
+                new Cell(Op.VERIFY, cell.fault() + ", old keys", cell.once(), second, World.OLD_KEYS, old));
     }
 
     /** Of a verifier that has the keys, and reads in them or in the claims that the mandate is not good. */

@@ -29,7 +29,6 @@ import run.caracal.examples.faults.Bench.Shared;
 import run.caracal.examples.faults.Bench.Where;
 import run.caracal.examples.faults.Cell.Refused;
 import run.caracal.examples.faults.Cell.Saw;
-import run.caracal.examples.faults.Cell.World;
 import run.caracal.examples.faults.FaultProxy.Plan;
 import run.caracal.examples.platform.GatewayMode;
 import run.caracal.examples.platform.LocalPlatform;
@@ -178,7 +177,13 @@ class FaultMatrixTest {
         long start = System.nanoTime();
         Bench bench = new Bench(shared, at, cell.op(), plan, application(index), resource(index), upstream);
         List<String> wrong = new ArrayList<>();
-        return seen(cell.world() == World.FORGETFUL ? bench.operateAcross(forgetful) : bench.operate())
+        Mono<String> operation = switch (cell.world()) {
+            case FORGETFUL -> bench.operateAcross(forgetful);
+            case STALE_KEYS -> bench.verifyLater(Duration.ofMinutes(6));
+            case OLD_KEYS -> bench.verifyLater(Duration.ofMinutes(11));
+            default -> bench.operate();
+        };
+        return seen(operation)
                 .flatMap(saw -> {
                     // Who met it once calls again, and the second call has to succeed.
                     boolean again = cell.once() && !saw.isOk();
@@ -209,7 +214,7 @@ class FaultMatrixTest {
 
     private static Mono<Void> seenAfterTheClose(Bench bench, List<String> wrong) {
         bench.arrivedWhenClosed = bench.arrived();
-        return bench.operate()
+        return bench.operateClosed()
                 .then(Mono.<Void>fromRunnable(() -> wrong.add("an operation succeeded after the close")))
                 .onErrorResume(e -> {
                     // A service that was lost before says so.

@@ -67,7 +67,7 @@ final class FaultProxy {
      * @param answers played in the fault's place, if given: an answer of the server's own making
      * @param forwards whether the server sees the requests that get such an answer
      * @param hits the requests it is meant for
-     * @param after how many requests pass before a fault of connections is armed
+     * @param after how many requests pass before it is armed
      * @param times how often it is played
      */
     record Plan(WireFault fault, Answer answers, boolean forwards, Predicate<Seen> hits, int after, int times) {
@@ -259,7 +259,10 @@ final class FaultProxy {
         Seen one = new Seen(
                 request.method().name(), request.uri(), headers, new String(body, StandardCharsets.ISO_8859_1));
         seen.add(one);
-        boolean hit = !plan.isOfConnections() && plan.hits().test(one) && played.getAndIncrement() < plan.times();
+        boolean hit = !plan.isOfConnections()
+                && passed.get() >= plan.after()
+                && plan.hits().test(one)
+                && played.getAndIncrement() < plan.times();
         if (hit && !(plan.answers() == null ? plan.fault().stage == Stage.ANSWER : plan.forwards())) {
             play(context, null);
             return;
@@ -308,11 +311,12 @@ final class FaultProxy {
 
     /** Under a fault of connections each request has one of its own, so that the next one meets the fault. */
     private void pass(ChannelHandlerContext context, Answer answer) {
+        int before = passed.incrementAndGet();
         if (!plan.isOfConnections()) {
             wire(context).write(answer.bytes());
             return;
         }
-        if (passed.incrementAndGet() == plan.after()) {
+        if (before == plan.after()) {
             arm();
             if (plan.fault() == WireFault.REFUSED) {
                 listener.close()
