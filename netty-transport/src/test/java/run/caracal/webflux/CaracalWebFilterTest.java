@@ -30,12 +30,15 @@ class CaracalWebFilterTest extends BoundaryContract {
                 .publishOn(Schedulers.boundedElastic())
                 .then(Mono.defer(() -> chain.filter(exchange)))
                 .retry(3);
+        WebFilter after = (exchange, chain) -> exchange.getAttributes().put("tried", true) == null
+                ? Mono.error(new IllegalStateException("the first try fails"))
+                : chain.filter(exchange);
         return new BoundaryServer(new ReactorHttpHandlerAdapter(WebHttpHandlerBuilder.webHandler(exchange ->
                         exchange.getResponse()
                                 .writeWith(work.map(text -> exchange.getResponse()
                                         .bufferFactory()
                                         .wrap(text.getBytes(StandardCharsets.UTF_8)))))
-                .filter(before, filter)
+                .filter(before, filter, after)
                 .build()));
     }
 
