@@ -132,11 +132,13 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Creates a client from a configuration made in code. Sends nothing.
+     * Creates a client from a configuration made in code. Sends nothing. Without a transport in the configuration it looks for
+     * one, which may block.
      *
      * @param config the configuration
      * @return a new client
      * @throws ConfigurationException if no HTTP transport is configured and none is found
+     * @throws IllegalStateException on a thread that must not block, unless the configuration has a transport
      */
     public static Caracal create(CaracalConfig config) {
         return new Caracal(Objects.requireNonNull(config, "config"));
@@ -328,11 +330,12 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Delegates a part of the bound session's authority to another session, and runs work that shows the delegation: its
-     * context is the bound session's own, with the new delegation, the delegation that the session holds as its parent, and
-     * one hop more (DESIGN D1). The delegation outlives the work until its time to live is over, unless the specification
-     * asks to revoke it at the end; then it is revoked on completion, error and cancel, also when the cancel comes while it
-     * is being created.
+     * Delegates a part of the bound session's authority to another session, and runs work that shows the delegation in {@link
+     * #headers()} and in calls without scopes; those with scopes act with the session's own authority. The context of the
+     * work is the bound session's own, with the new delegation, the delegation that the session holds as its parent, and one
+     * hop more (DESIGN D1). The delegation outlives the work until its time to live is over, unless the specification asks
+     * to revoke it at the end; then it is revoked on completion, error and cancel, also when the cancel comes while it is
+     * being created.
      *
      * @param spec what is delegated, and to whom
      * @param work makes the work, given the derived context; subscribed once for each delegation
@@ -507,7 +510,8 @@ public final class Caracal implements Disposable {
      * @param work what handles the request
      * @param <T> the type of the result
      * @return the same work, with the caller bound
-     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public <T> Mono<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Mono<T> work) {
         return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
@@ -528,7 +532,8 @@ public final class Caracal implements Disposable {
      * @param <T> the type of the result
      * @return the same work, with the caller bound; its error; or {@link run.caracal.error.InboundException} with the HTTP
      *     status of a refusal: without a bearer {@code missing_token}, 401, unless the boundary lets that pass
-     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public <T> Mono<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Mono<T> work) {
         Objects.requireNonNull(work, "work");
@@ -560,7 +565,8 @@ public final class Caracal implements Disposable {
      * @param work what handles the request
      * @param <T> the type of the results
      * @return the same work, with the caller bound
-     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public <T> Flux<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Flux<T> work) {
         return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
@@ -575,7 +581,8 @@ public final class Caracal implements Disposable {
      * @param work what handles the request; not subscribed when it is refused
      * @param <T> the type of the results
      * @return the same work, with the caller bound; its errors, or those of the judgement
-     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public <T> Flux<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Flux<T> work) {
         Objects.requireNonNull(work, "work");
@@ -591,7 +598,8 @@ public final class Caracal implements Disposable {
      *
      * @param boundary the boundary
      * @return the policy, good for as long as this client
-     * @throws ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public InboundPolicy inbound(Boundary boundary) {
         return inbound.policy(Objects.requireNonNull(boundary, "boundary"), () -> disposed);
@@ -800,7 +808,7 @@ public final class Caracal implements Disposable {
      * @param path the path at the resource, with a leading slash, and a query if wanted
      * @return the address and the headers, to be used with a decorated client
      * @throws IllegalArgumentException if the resource or the path cannot be used
-     * @throws run.caracal.error.RoutingException if no Gateway is configured
+     * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */
     public GatewayRequest gatewayRequest(String resource, String path) {
         String url = router.gatewayUrl(resource, path);
@@ -829,8 +837,7 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.TransportException} when no answer came in time or it is too large; or what the mandate met, as
      *     for {@link #mintMandate(String, List, MandateOptions)}
      * @throws IllegalArgumentException if the path cannot be used
-     * @throws run.caracal.error.RoutingException if no Gateway is configured, or for too many resources that are not
-     *     configured
+     * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */
     public Mono<HttpResponse> fetch(FetchRequest request) {
         return fetches.fetch(request, gatewayRequest(request.resource(), request.path()))

@@ -7,7 +7,7 @@ import reactor.core.scheduler.Scheduler;
 
 /**
  * A one-shot mandate: the bearer of exactly one call through the Gateway, for one resource, some scopes, one session and
- * its delegation. The Gateway takes it once, and only while at least {@link MandateOptions#MIN_TTL} is left of it, so ask
+ * its delegation. The Gateway takes it once, and only while at least 35 seconds are left of it, so ask
  * for a new one for each call and for each retry. The SDK keeps none (DESIGN T3).
  */
 public final class Mandate {

@@ -367,7 +367,7 @@ public final class CaracalConfig {
     /**
      * The time to live of sessions that name none.
      *
-     * @return the time; empty to leave it to the platform
+     * @return the time; empty for 3600 seconds
      */
     public Optional<Duration> defaultTtl() {
         return Optional.ofNullable(defaultTtl);
@@ -413,7 +413,7 @@ public final class CaracalConfig {
     }
 
     /**
-     * The transport to the STS and the Coordinator.
+     * The transport to the STS and the Coordinator, and of {@link run.caracal.Caracal#fetch}.
      *
      * @return the transport that was given, which stays the caller's to dispose; empty to find one on the class path
      */
@@ -717,7 +717,8 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets the transport to the STS and the Coordinator. It stays the caller's to dispose.
+         * Sets the transport to the STS and the Coordinator, which then carries the calls of {@link run.caracal.Caracal#fetch}
+         * too. It stays the caller's to dispose.
          *
          * @param transport the transport
          * @return this builder

@@ -5,7 +5,8 @@ import reactor.core.publisher.Mono;
 
 /**
  * How the SDK speaks HTTP to the STS and the Coordinator. The artifact {@code caracal-netty-transport} brings one on
- * Reactor Netty, found with {@link java.util.ServiceLoader}; another can be given to the configuration.
+ * Reactor Netty, found with {@link java.util.ServiceLoader}; another can be given to the configuration, and carries the
+ * calls of {@link run.caracal.Caracal#fetch} to the Gateway too.
  *
  * <p>An implementation does not follow redirects, does not repeat a request by itself, does not block, and keeps its
  * connections apart from those of user traffic (DESIGN E3).

@@ -63,6 +63,7 @@ class ReadmeTest {
                 Caracal peer = null;
                 HttpClient http = null;
                 ServiceAgent agent = null;
+                ServiceAgent receiver = null;
                 MandateVerifier verifier = null;
                 Map<String, String> requestHeaders = Map.of();
                 String targetSessionId = "";

@@ -37,7 +37,8 @@ public final class CaracalHttpServer {
      * @param boundary how requests are judged
      * @param handler handles the requests that are let in
      * @return a handler for {@code HttpServer.handle(...)} or a route
-     * @throws run.caracal.error.ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
             Caracal caracal,

@@ -45,7 +45,8 @@ public final class CaracalWebFilter implements WebFilter {
      * @param caracal the client
      * @param boundary how requests are judged
      * @return a filter, stateless
-     * @throws run.caracal.error.ConfigurationException in production, for a boundary that proves nothing and is not trusted
+     * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
+     *     application, unless it is trusted
      */
     public static CaracalWebFilter create(Caracal caracal, Boundary boundary) {
         return create(caracal.inbound(boundary));

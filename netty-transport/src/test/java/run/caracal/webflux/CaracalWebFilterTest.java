@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.nio.charset.StandardCharsets;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
+import org.springframework.http.codec.ServerCodecConfigurer;
 import org.springframework.http.server.reactive.ReactorHttpHandlerAdapter;
 import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.adapter.WebHttpHandlerBuilder;
@@ -39,6 +40,8 @@ class CaracalWebFilterTest extends BoundaryContract {
                                         .bufferFactory()
                                         .wrap(text.getBytes(StandardCharsets.UTF_8)))))
                 .filter(before, filter, after)
+                // Made here, because Spring reads a file for the first one.
+                .codecConfigurer(ServerCodecConfigurer.create())
                 .build()));
     }
 
