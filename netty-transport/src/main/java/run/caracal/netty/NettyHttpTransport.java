@@ -3,6 +3,7 @@ package run.caracal.netty;
 import io.micrometer.core.instrument.Metrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelOption;
+import io.netty.channel.EventLoop;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -16,6 +17,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.CancellationException;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -26,7 +29,6 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
-import reactor.core.publisher.SignalType;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
@@ -222,7 +224,7 @@ public final class NettyHttpTransport implements HttpTransport {
                     .send(attempt::send)
                     .response(attempt::receive)
                     .singleOrEmpty()
-                    .doFinally(attempt::release)
+                    .cancelOn(Schedulers.fromExecutor(attempt::cancel))
                     .timeout(request.timeout(), timer)
                     .onErrorMap(error -> map(attempt, error))
                     .contextWrite(LATE_ERRORS);
@@ -283,27 +285,35 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final class Attempt {
         final HttpRequest request;
         volatile boolean sent;
-        private volatile boolean received;
-        private volatile @Nullable Disposable connection;
+        private volatile boolean cancelled;
+        private volatile @Nullable EventLoop loop;
 
         Attempt(HttpRequest request) {
             this.request = request;
         }
 
         /**
-         * Closes the connection of a request that was cancelled. Reactor Netty does so too, but not when the cancel meets
-         * the arrival of the answer: the connection is then in nobody's hands, and lost for the pool.
+         * Cancels where the connection is. Elsewhere a cancel may meet the arrival of the answer, and Reactor Netty then
+         * loses the connection, or closes it for the request that has it next.
          */
-        void release(SignalType signal) {
-            Disposable used = connection;
-            if (signal == SignalType.CANCEL && used != null && !received) {
-                used.dispose();
+        void cancel(Runnable task) {
+            cancelled = true;
+            EventLoop used = loop;
+            if (used == null || used.inEventLoop()) {
+                task.run(); // what is not sent by now will not be
+                return;
+            }
+            try {
+                used.execute(task);
+            } catch (RejectedExecutionException e) {
+                task.run(); // the connection has ended with its loop
             }
         }
 
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
-            if (out instanceof Disposable used) {
-                connection = used;
+            outbound.withConnection(connection -> loop = connection.channel().eventLoop());
+            if (cancelled) {
+                return Mono.error(new CancellationException());
             }
             HttpHeaders headers = out.requestHeaders();
             request.headers().forEach((name, value) -> {
@@ -326,7 +336,6 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         Mono<HttpResponse> receive(HttpClientResponse response, ByteBufFlux content) {
-            received = true;
             int limit = request.maxResponseBytes();
             HttpHeaders headers = response.responseHeaders();
             long announced = announced(headers);

@@ -13,17 +13,18 @@ import java.time.Instant;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.publisher.SignalType;
+import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.client.HttpClientResponse;
@@ -209,13 +210,12 @@ final class Gateway {
         HttpHeaders headers = ForwardedHeaders.toUpstream(call, requestId, token.accessToken());
         long secondsLeft =
                 Duration.between(zone.now(), admitted.mandate().expiresAt()).toSeconds();
-        AtomicReference<Disposable> used = new AtomicReference<>();
+        AtomicReference<@Nullable Executor> loop = new AtomicReference<>();
         return client.request(HttpMethod.valueOf(call.method()))
                 .uri(target)
                 .send((request, outbound) -> {
-                    if (request instanceof Disposable connection) {
-                        used.set(connection);
-                    }
+                    outbound.withConnection(
+                            connection -> loop.set(connection.channel().eventLoop()));
                     request.requestHeaders()
                             .remove("accept")
                             .remove("user-agent")
@@ -228,13 +228,10 @@ final class Gateway {
                 })
                 .then()
                 .doOnCancel(() -> outcome.failed("upstream_error", 499, "client_cancelled"))
-                // Reactor Netty drops an answer, with its connection, that arrives while the call is cancelled.
-                .doFinally(signal -> {
-                    Disposable connection = used.get();
-                    if (signal == SignalType.CANCEL && connection != null && !answering.get()) {
-                        connection.dispose();
-                    }
-                })
+                // Elsewhere a cancel may meet the arrival of the answer, which Reactor Netty then loses.
+                .cancelOn(
+                        Schedulers.fromExecutor(task -> Objects.requireNonNullElse(loop.get(), (Executor) Runnable::run)
+                                .execute(task)))
                 .onErrorMap(failure -> failed(failure, outcome));
     }
 
