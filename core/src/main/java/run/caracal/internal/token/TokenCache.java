@@ -89,8 +89,10 @@ public final class TokenCache implements Disposable {
                 })
                 .contextWrite(anyCaller -> Context.empty());
         // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it,
-        // a waiter that leaves does not end it for the others, and the last one does.
-        this.flight = fetch.cacheInvalidateIf(token -> true);
+        // a waiter that leaves does not end it for the others, and the last one does. An error is a value meanwhile:
+        // one
+        // that comes when the last waiter has just gone would be dropped, and logged as such.
+        this.flight = fetch.materialize().cacheInvalidateIf(signal -> true).<AccessToken>dematerialize();
         this.get = Mono.defer(() -> {
             AccessToken token = peek();
             return token != null ? Mono.just(token) : flight;

@@ -20,8 +20,10 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
+import reactor.test.publisher.TestPublisher;
 import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.internal.token.TokenCache.Exchanged;
+import run.caracal.test.Hygiene;
 
 class TokenCacheTest {
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -160,6 +162,17 @@ class TokenCacheTest {
         Disposable only = cache.get().subscribe();
         only.dispose();
         assertThat(value(cache)).isEqualTo("t");
+    }
+
+    /** An error that is on its way when the last one leaves is nobody's any more, and is not reported as dropped. */
+    @Test
+    void d2_anErrorAfterTheLastHasLeftIsNotDropped() {
+        TestPublisher<Exchanged> late = TestPublisher.createNoncompliant(TestPublisher.Violation.DEFER_CANCELLATION);
+        TokenCache cache = cache(late::mono);
+        Disposable only = cache.get().subscribe();
+        only.dispose();
+        late.error(new IllegalStateException("500"));
+        assertThat(Hygiene.takeDroppedErrors()).isEmpty();
     }
 
     /** PITFALLS D4. */
