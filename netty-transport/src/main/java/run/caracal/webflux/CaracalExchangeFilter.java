@@ -1,6 +1,8 @@
 package run.caracal.webflux;
 
 import java.net.URI;
+import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -49,6 +51,9 @@ import run.caracal.netty.internal.OutboundExchange;
  * (the JDK client's default; not Jetty's).
  */
 public final class CaracalExchangeFilter {
+    /** The attribute by which a request, and what others make of it, shows that it has been here. */
+    private static final String EXCHANGE = OutboundExchange.class.getName();
+
     private CaracalExchangeFilter() {}
 
     /**
@@ -88,7 +93,7 @@ public final class CaracalExchangeFilter {
             String url = request.url().toString();
             OutboundExchange above = OutboundExchange.in(context, url);
             if (above != null && above.isFree()) {
-                if (request instanceof Governed governed && governed.exchange == above) {
+                if (request.attributes().get(EXCHANGE) == above) {
                     return next.exchange(request); // the same filter, registered twice
                 }
                 above = null; // another request to the same address, made before the one above is sent
@@ -187,9 +192,12 @@ public final class CaracalExchangeFilter {
             return asked.body();
         }
 
+        /** For who makes a request of this one, too. */
         @Override
         public Map<String, Object> attributes() {
-            return asked.attributes();
+            Map<String, Object> all = new HashMap<>(asked.attributes());
+            all.put(EXCHANGE, exchange);
+            return Collections.unmodifiableMap(all);
         }
 
         /** For who makes a request of this one: it watches what is written with the headers above. */

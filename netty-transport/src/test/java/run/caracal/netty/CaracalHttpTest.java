@@ -7,6 +7,7 @@ import io.netty.buffer.ByteBuf;
 import io.netty.buffer.Unpooled;
 import io.netty.handler.codec.http.HttpMethod;
 import java.io.ByteArrayInputStream;
+import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
@@ -99,6 +100,12 @@ class CaracalHttpTest {
                 .startsWith("GET /base/relative?q 0 Bearer ann");
         assertThat(text(client.host("localhost").port(gateway.port()).get().uri("/relative"), "ann"))
                 .startsWith("GET /relative 0 Bearer ann");
+        assertThat(text(
+                        client.remoteAddress(() -> new InetSocketAddress("localhost", gateway.port()))
+                                .get()
+                                .uri("/resolved"),
+                        "ann"))
+                .startsWith("GET /resolved 0 Bearer ann");
         assertThat(text(client.host("localhost").port(gateway.port()).get(), "ann"))
                 .startsWith("GET / 0 Bearer ann");
         assertThat(text(client.get().uri("localhost:" + gateway.port() + "/schemeless?u=http://x"), "ann"))
@@ -347,6 +354,33 @@ class CaracalHttpTest {
         }
         assertThat(gateway.arrivals.stream().map(EchoServer.Arrival::connection).distinct())
                 .hasSize(1);
+    }
+
+    @Test
+    void aRequestThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity_A4() {
+        onePooledConnection();
+        send(client.get().uri(gateway.url() + "/p"), "ann");
+        List<HttpClient.ResponseReceiver<?>> failing = List.of(
+                client.post().uri(gateway.url() + "/p").send(Mono.error(new IllegalStateException("no body"))),
+                client.post().uri(gateway.url() + "/p").send((request, out) -> {
+                    throw new IllegalStateException("no body");
+                }),
+                client.doOnRequest((request, connection) -> {
+                            throw new IllegalStateException("no body");
+                        })
+                        .get()
+                        .uri(gateway.url() + "/p"));
+        for (HttpClient.ResponseReceiver<?> request : failing) {
+            assertThatThrownBy(() -> text(request, "ann")).hasMessageContaining("no body");
+            assertThat(text(plain.get().uri(gateway.url() + "/p"), null)).endsWith(" -");
+            assertThat(text(
+                            plain.headers(it -> it.set("Authorization", "Basic mine"))
+                                    .get()
+                                    .uri(gateway.url() + "/p"),
+                            null))
+                    .endsWith("Basic mine");
+            assertThat(text(client.get().uri(gateway.url() + "/p"), "bob")).contains("Bearer bob.");
+        }
     }
 
     @Test

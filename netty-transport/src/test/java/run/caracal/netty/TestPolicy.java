@@ -108,6 +108,9 @@ public final class TestPolicy implements OutboundPolicy {
             if (resource != null) {
                 headers.set("X-Caracal-Resource", resource);
             }
+            if (headers.getAll("X-Request-Id").isEmpty()) {
+                headers.set("X-Request-Id", "request-" + bearer);
+            }
             if (headers.getAll("traceparent").isEmpty()) {
                 headers.set("traceparent", "00-" + "1".repeat(32) + "-" + "2".repeat(16) + "-01");
             }

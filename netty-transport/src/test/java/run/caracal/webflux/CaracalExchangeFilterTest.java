@@ -287,6 +287,40 @@ class CaracalExchangeFilterTest {
         }
     }
 
+    @Test
+    void filterRegisteredTwiceMintsOnceAlsoAroundAFilterThatCopies_H4() {
+        ExchangeFilterFunction copying = (request, next) -> next.exchange(
+                ClientRequest.from(request).header("X-Correlation", "c").build());
+        for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, policy))) {
+            policy.minted.set(0);
+            gateway.arrivals.clear();
+            WebClient web = web(client, filter(), copying, filter(), copying, filter());
+            assertThat(text(web.get().uri(TestPolicy.BOUND + "/w"), "ann")).endsWith("Bearer ann.1");
+            assertThat(text(web.get().uri(TestPolicy.BOUND + "/w"), "bob")).endsWith("Bearer bob.2");
+            assertThat(gateway.arrivals)
+                    .hasSize(2)
+                    .allMatch(it -> it.all("X-Request-Id").size() == 1
+                            && it.all("traceparent").size() == 1
+                            && it.all("baggage").size() == 1);
+        }
+    }
+
+    @Test
+    void aBodyThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity_A4() {
+        ConnectionProvider one = ConnectionProvider.create("one", 1);
+        HttpClient client = HttpClient.create(one);
+        for (WebClient web : List.of(web(client, filter()), web(CaracalHttp.decorate(client, policy)))) {
+            assertThatThrownBy(() -> text(
+                            web.post()
+                                    .uri(gateway.url() + "/w")
+                                    .body(Mono.error(new IllegalStateException("no body")), String.class),
+                            "ann"))
+                    .hasMessageContaining("no body");
+            assertThat(text(web(client).get().uri(gateway.url() + "/w"), null)).endsWith(" -");
+        }
+        Await.done(one.disposeLater());
+    }
+
     private static ExchangeFilterFunction retrying(AtomicInteger attempts) {
         return (request, next) -> next.exchange(request)
                 .flatMap(it -> attempts.incrementAndGet() % 3 == 0
@@ -310,11 +344,32 @@ class CaracalExchangeFilterTest {
                 .endsWith("Bearer ann.12");
         assertThat(text(web(plain, filter(), retrying(attempts), filter()).get().uri(TestPolicy.BOUND + "/w"), "ann"))
                 .endsWith("Bearer ann.15");
-        assertThat(policy.minted).hasValue(15);
+        // Also when somebody has looked at the headers in between.
+        ExchangeFilterFunction reading = (request, next) -> request.headers().isEmpty()
+                ? Mono.error(new IllegalStateException("no identity"))
+                : next.exchange(request);
+        assertThat(text(
+                        web(decorated, filter(), reading, retrying(attempts))
+                                .get()
+                                .uri(TestPolicy.BOUND + "/w"),
+                        "ann"))
+                .endsWith("Bearer ann.18");
+        assertThat(text(
+                        web(plain, filter(), reading, retrying(attempts), filter())
+                                .get()
+                                .uri(TestPolicy.BOUND + "/w"),
+                        "ann"))
+                .endsWith("Bearer ann.21");
+        assertThat(policy.minted).hasValue(21);
         assertThat(gateway.arrivals.stream()
                         .map(it -> it.header("Authorization"))
                         .distinct())
-                .hasSize(15);
+                .hasSize(21);
+        assertThat(gateway.arrivals)
+                .allMatch(it -> it.all("X-Request-Id").stream()
+                        .map(id -> "Bearer " + id.substring("request-".length()))
+                        .toList()
+                        .equals(it.all("Authorization")));
         assertThat(gateway.arrivals)
                 .allMatch(it -> "resource://billing".equals(it.header("X-Caracal-Resource"))
                         && it.all("baggage").size() == 1);

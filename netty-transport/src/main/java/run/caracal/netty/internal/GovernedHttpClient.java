@@ -177,7 +177,8 @@ public final class GovernedHttpClient extends HttpClient {
                         "A relative address (" + pathOf(url) + ") on a client whose remote address has no"
                                 + " host cannot be governed; give an absolute address.");
             }
-            return scheme() + NetUtil.toSocketAddressString(address) + url;
+            // By its name, also when it is resolved: that is what it is judged by.
+            return scheme() + NetUtil.toSocketAddressString(address.getHostString(), address.getPort()) + url;
         }
 
         /** Whether the address begins with letters, digits or underscores and {@code ://}, which Reactor Netty asks for. */

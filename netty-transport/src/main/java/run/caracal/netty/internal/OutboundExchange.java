@@ -36,6 +36,8 @@ public final class OutboundExchange {
     private static final String OWN_MEMBERS = "caracal.";
     private static final AtomicIntegerFieldUpdater<OutboundExchange> CLAIMED =
             AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "claimed");
+    private static final AtomicIntegerFieldUpdater<OutboundExchange> PREPARED =
+            AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "prepared");
 
     private final OutboundCall call;
     // What was asked for, to be asked again for another attempt.
@@ -50,11 +52,12 @@ public final class OutboundExchange {
     private volatile int claimed; // whose request this is has been settled; from then on another one resolves anew
     private volatile boolean superseded; // a later attempt has its own exchange
     private volatile boolean governed; // a decorated client sends it: a filter above needs to watch no more
-    private boolean prepared; // a request of this exchange has been on a connection
+    private volatile int prepared; // a request of this exchange has been on a connection
     private boolean edited;
     private boolean sent;
     // What the edit has set, to be found again on a redirect.
     private @Nullable String authorization;
+    private @Nullable String ownRequestId;
     private List<String> displaced = List.of(); // the caller's own Authorization, which ours has replaced
     private @Nullable String traceparent;
     private @Nullable String tracestate;
@@ -243,11 +246,12 @@ public final class OutboundExchange {
      */
     public void edit(OutboundHeaders headers) {
         OutboundExchange before = replaced;
-        if (before != null && before.authorization != null) {
-            // The bearer of an earlier attempt is not the caller's own Authorization.
-            if (headers.getAll("Authorization").contains(before.authorization)) {
-                headers.remove("Authorization");
-            }
+        if (before != null) {
+            // What an earlier attempt has set is not the caller's own.
+            removeOwn(headers, "Authorization", before.authorization);
+            removeOwn(headers, "X-Request-Id", before.ownRequestId);
+            removeOwn(headers, "traceparent", before.traceparent);
+            removeOwn(headers, "tracestate", before.tracestate);
         }
         edited = true;
         call.edit(headers);
@@ -256,6 +260,7 @@ public final class OutboundExchange {
     /** Remembers what the edit has set. */
     private void wrote(String name, String value) {
         switch (name.length()) {
+            case 12 -> ownRequestId = name.equalsIgnoreCase("X-Request-Id") ? value : ownRequestId;
             case 13 -> authorization = name.equalsIgnoreCase("Authorization") ? value : authorization;
             case 11 -> traceparent = name.equalsIgnoreCase("traceparent") ? value : traceparent;
             case 10 -> tracestate = name.equalsIgnoreCase("tracestate") ? value : tracestate;
@@ -290,14 +295,14 @@ public final class OutboundExchange {
         if ((superseded || !carriesIdentity()) && request.currentContextView().getOrDefault(KEY, this) != this) {
             return; // of a later attempt, or of a decorated client that was given another address
         }
-        if (prepared && request.redirectedFrom().length == 0) {
+        boolean first = prepared == 0 && PREPARED.compareAndSet(this, 0, 1);
+        if (!first && request.redirectedFrom().length == 0) {
             // Under a decorated client what is neither a redirect nor an answer to a challenge is a WebSocket.
             if (carriesIdentity() || (governed && request.authenticationRetryCount() == 0)) {
                 throw sentAgain();
             }
         }
         claimed = 1;
-        prepared = true;
         WireEdit.arm(connection.channel(), this);
     }
 
@@ -384,6 +389,12 @@ public final class OutboundExchange {
             } else {
                 headers.set(BAGGAGE, String.join(",", kept));
             }
+        }
+    }
+
+    private static void removeOwn(OutboundHeaders headers, String name, @Nullable String own) {
+        if (own != null && headers.getAll(name).contains(own)) {
+            headers.remove(name);
         }
     }
 

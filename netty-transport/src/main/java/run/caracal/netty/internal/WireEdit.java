@@ -25,6 +25,7 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
     };
 
     private @Nullable OutboundExchange next;
+    private @Nullable ChannelOperations<?, ?> armedFor;
     private @Nullable Throwable refused;
 
     private WireEdit() {}
@@ -37,6 +38,7 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
             channel.attr(KEY).set(edit);
         }
         edit.next = exchange;
+        edit.armedFor = ChannelOperations.get(channel);
     }
 
     private void addTo(ChannelPipeline pipeline) {
@@ -52,8 +54,10 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
     @Override
     public void write(ChannelHandlerContext context, Object message, ChannelPromise promise) throws Exception {
         if (message instanceof HttpRequest request) {
-            OutboundExchange exchange = next;
+            // A request that failed before it was written leaves its connection to the next one, not its identity.
+            OutboundExchange exchange = ChannelOperations.get(context.channel()) == armedFor ? next : null;
             next = null;
+            armedFor = null;
             refused = null;
             if (exchange != null) {
                 try {
