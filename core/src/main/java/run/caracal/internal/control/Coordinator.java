@@ -43,11 +43,9 @@ public final class Coordinator {
      * What a session is opened with.
      *
      * @param parentId the parent session
-     * @param parentEdgeId the delegation that bounds the parent
-     * @param ttl how long the platform lets it live; {@code null} for a service, which lives as long as its lease
      * @param inheritsAuthority whether it is given what the parent holds
      * @param parentEdgeId the delegation that bounds the parent, to be inherited
-     * @param ttl how long the platform lets it live
+     * @param ttl how long the platform lets it live; {@code null} for a service, which lives as long as its lease
      * @param labels its labels
      * @param metadata what its record says besides
      * @param kind its kind

@@ -22,7 +22,6 @@ public sealed interface Route {
      * The address is none of ours; the caller's own is to be used as it is.
      *
      * @param origin its normalised origin, see {@link Router#origin}
-     * @param bound whether some resource is bound to that origin, under another prefix
      */
-    record PassThrough(String origin, boolean bound) implements Route {}
+    record PassThrough(String origin) implements Route {}
 }

@@ -127,12 +127,12 @@ public final class Router {
         Url target = Url.parse(url);
         Bindings bindings = byOrigin.get(target.origin);
         if (gatewayOrigin == null) {
-            return new Route.PassThrough(target.origin, bindings != null);
+            return new Route.PassThrough(target.origin);
         }
         boolean atGateway = target.origin.equals(gatewayOrigin);
         String named = explicitResource == null || explicitResource.isEmpty() ? null : explicitResource;
         if (!atGateway && bindings == null && named == null) {
-            return new Route.PassThrough(target.origin, false);
+            return new Route.PassThrough(target.origin);
         }
         String decoded = requireSafe(target);
         if (atGateway && isUnderGatewayPath(target.path)) {
@@ -151,7 +151,7 @@ public final class Router {
         if (atGateway) {
             throw outsideGatewayPath(target);
         }
-        return new Route.PassThrough(target.origin, true);
+        return new Route.PassThrough(target.origin);
     }
 
     private boolean isUnderGatewayPath(String path) {
@@ -330,24 +330,5 @@ public final class Router {
      */
     public static String origin(String url) {
         return Url.parse(url).origin;
-    }
-
-    /**
-     * The Gateway's normalised origin.
-     *
-     * @return the origin, or {@code null} when no Gateway is configured
-     */
-    public @Nullable String gatewayOrigin() {
-        return gatewayOrigin;
-    }
-
-    /**
-     * Whether some resource is bound to an origin.
-     *
-     * @param origin a normalised origin
-     * @return {@code true} when a prefix lies there
-     */
-    public boolean isBound(String origin) {
-        return byOrigin.containsKey(origin);
     }
 }
