@@ -15,6 +15,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -128,14 +129,12 @@ class ProgramsTest {
     void anApprovalAgainstADeploymentWaitsForTheConsole() throws Exception {
         LocalPlatform platform = withApproval();
         Process program = start(platform.environment(), "approval");
-        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
-            List<String> lines = new ArrayList<>();
-            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                lines.add(line);
+        try {
+            List<String> lines = lines(program, line -> {
                 if (line.startsWith("decide in the Console")) {
                     platform.decideApproval(platform.approvals().get(0).id(), true);
                 }
-            }
+            });
             assertThat(program.waitFor()).as("%s", lines).isZero();
             assertThat(lines).anyMatch(line -> GATEWAY.matcher(line).matches()).endsWith("session closed");
             assertThat(platform.openSessionCount()).isZero();
@@ -150,15 +149,13 @@ class ProgramsTest {
     void anApprovalThatIsInterruptedLeavesNoSession() throws Exception {
         LocalPlatform platform = withApproval();
         Process program = start(platform.environment(), "approval");
-        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
-            List<String> lines = new ArrayList<>();
-            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                lines.add(line);
+        try {
+            List<String> lines = lines(program, line -> {
                 if (line.startsWith("decide in the Console")) {
                     assertThat(platform.openSessionCount()).isPositive();
                     assertThat(program.toHandle().destroy()).isTrue();
                 }
-            }
+            });
             assertThat(program.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
             assertThat(lines).noneMatch(ProgramsTest::isNoise);
             assertThat(platform.openSessionCount()).isZero();
@@ -224,16 +221,10 @@ class ProgramsTest {
 
     private static List<String> run(Map<String, String> environment, String name) throws Exception {
         Process program = start(environment, name);
-        List<String> lines = new ArrayList<>();
-        long lastLine = System.nanoTime();
-        try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
-            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                lines.add(line);
-                lastLine = System.nanoTime();
-            }
-        }
+        AtomicLong lastLine = new AtomicLong(System.nanoTime());
+        List<String> lines = lines(program, line -> lastLine.set(System.nanoTime()));
         assertThat(program.waitFor()).as("%s: %s", name, lines).isZero();
-        assertThat(Duration.ofNanos(System.nanoTime() - lastLine))
+        assertThat(Duration.ofNanos(System.nanoTime() - lastLine.get()))
                 .as("%s has nothing left that keeps it", name)
                 .isLessThan(Duration.ofSeconds(7));
         return lines;
@@ -260,17 +251,15 @@ class ProgramsTest {
                 .limits(PlatformLimits.defaults().withServiceLease(Duration.ofSeconds(6)))
                 .start();
         Process daemon = start(platform.environment(), "daemon");
-        try (BufferedReader reader = daemon.inputReader(StandardCharsets.UTF_8)) {
-            List<String> lines = new ArrayList<>();
-            for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-                lines.add(line);
+        try {
+            List<String> lines = lines(daemon, line -> {
                 if (line.contains("invoice charged")) {
                     // The service, and the child of it that makes the calls.
                     assertThat(platform.openSessionCount()).isEqualTo(2);
                     // Unlike the process's own, this destroy leaves its output open.
                     assertThat(daemon.toHandle().destroy()).isTrue();
                 }
-            }
+            });
             assertThat(daemon.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
             assertThat(lines).endsWith("first: session closed").noneMatch(ProgramsTest::isNoise);
             assertThat(platform.openSessionCount()).isZero();
@@ -370,8 +359,13 @@ class ProgramsTest {
     }
 
     private static List<String> lines(Process program) throws IOException {
+        return lines(program, line -> {});
+    }
+
+    /** All that a program prints until it ends, each line shown at once. */
+    private static List<String> lines(Process program, Consumer<String> each) throws IOException {
         try (BufferedReader reader = program.inputReader(StandardCharsets.UTF_8)) {
-            return reader.lines().toList();
+            return reader.lines().peek(each).toList();
         }
     }
 
