@@ -17,7 +17,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.concurrent.CancellationException;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
@@ -313,7 +312,7 @@ public final class NettyHttpTransport implements HttpTransport {
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
             outbound.withConnection(connection -> loop = connection.channel().eventLoop());
             if (cancelled) {
-                return Mono.error(new CancellationException());
+                return Mono.never(); // the cancel, which is under way, closes the connection
             }
             HttpHeaders headers = out.requestHeaders();
             request.headers().forEach((name, value) -> {
