@@ -78,21 +78,21 @@ public final class TokenCache implements Disposable {
         this.timer = timer;
         this.refreshNotBefore = now();
         Mono<AccessToken> fetch = Mono.defer(() -> {
-                    // A flight that was joined a moment too late finds what the one before it brought.
-                    AccessToken token = current.get();
-                    long sent = now();
-                    if (token != null && !token.isStale(sent)) {
-                        return Mono.just(token);
-                    }
-                    return source.exchange(token != null && !token.isExpired(sent))
-                            .map(e -> keep(e, sent));
-                })
-                .contextWrite(anyCaller -> Context.empty());
+            // A flight that was joined a moment too late finds what the one before it brought.
+            AccessToken token = current.get();
+            long sent = now();
+            if (token != null && !token.isStale(sent)) {
+                return Mono.just(token);
+            }
+            return source.exchange(token != null && !token.isExpired(sent)).map(e -> keep(e, sent));
+        });
         // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it,
         // a waiter that leaves does not end it for the others, and the last one does. An error is a value meanwhile:
-        // one
-        // that comes when the last waiter has just gone would be dropped, and logged as such.
-        this.flight = fetch.materialize().cacheInvalidateIf(signal -> true).<AccessToken>dematerialize();
+        // behind the last waiter it would be dropped, and logged. Signals keep a Context, so it is no caller's.
+        this.flight = fetch.materialize()
+                .contextWrite(anyCaller -> Context.empty())
+                .cacheInvalidateIf(signal -> true)
+                .<AccessToken>dematerialize();
         this.get = Mono.defer(() -> {
             AccessToken token = peek();
             return token != null ? Mono.just(token) : flight;

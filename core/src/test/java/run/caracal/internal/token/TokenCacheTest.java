@@ -2,6 +2,7 @@ package run.caracal.internal.token;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.lang.ref.WeakReference;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -173,6 +174,27 @@ class TokenCacheTest {
         only.dispose();
         late.error(new IllegalStateException("500"));
         assertThat(Hygiene.takeDroppedErrors()).isEmpty();
+    }
+
+    /** What is kept for the next caller keeps nothing of the last one. */
+    @Test
+    void d5_noCallersContextIsKept() {
+        TokenCache cache = cache(() -> Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
+        WeakReference<Object> secret = askedWithASecret(cache);
+        for (int i = 0; i < 50 && secret.get() != null; i++) {
+            System.gc();
+        }
+        assertThat(secret.get()).isNull();
+        assertThat(value(cache)).isEqualTo("t");
+    }
+
+    private static WeakReference<Object> askedWithASecret(TokenCache cache) {
+        Object secret = new Object();
+        StepVerifier.create(cache.get().contextWrite(c -> c.put("secret", secret)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        return new WeakReference<>(secret);
     }
 
     /** PITFALLS D4. */
