@@ -93,8 +93,12 @@ public final class CaracalExchangeFilter {
             String url = request.url().toString();
             OutboundExchange above = OutboundExchange.in(context, url);
             if (above != null && above.isFree()) {
-                if (request.attributes().get(EXCHANGE) == above) {
-                    return next.exchange(request); // the same filter, registered twice
+                // The same filter, registered twice.
+                if (request instanceof Governed governed && governed.exchange == above) {
+                    return next.exchange(request);
+                }
+                if (request.attributes().get(EXCHANGE) == above && request.httpRequest() != null) {
+                    return next.exchange(watched(request, above));
                 }
                 above = null; // another request to the same address, made before the one above is sent
             }
@@ -112,6 +116,20 @@ public final class CaracalExchangeFilter {
                     ? heard(request, next, exchange(known))
                     : resolved.flatMap(exchange -> heard(request, next, exchange));
         });
+    }
+
+    /** A copy of a request that has been here, which may have lost who watches what is written. */
+    private static ClientRequest watched(ClientRequest copy, OutboundExchange exchange) {
+        return ClientRequest.from(copy)
+                .httpRequest(outgoing -> {
+                    if (exchange.isFree() && exchange.carriesIdentity()) {
+                        throw new RoutingException(
+                                "A filter between two Caracal filters made a request of its own, with the attributes and"
+                                        + " without the rest; it was not sent. Copy a request with"
+                                        + " ClientRequest.from(request), or register the Caracal filter once.");
+                    }
+                })
+                .build();
     }
 
     private static OutboundExchange exchange(Callable<?> known) {

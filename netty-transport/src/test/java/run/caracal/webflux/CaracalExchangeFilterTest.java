@@ -306,6 +306,72 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
+    void aRequestThatOnlyLooksLikeACopyHasAnIdentityOfItsOwnOrIsNotSent_A2() {
+        ExchangeFilterFunction rebuilding =
+                (request, next) -> next.exchange(ClientRequest.create(request.method(), request.url())
+                        .attributes(it -> it.putAll(request.attributes()))
+                        .build());
+        ExchangeFilterFunction watching =
+                (request, next) -> next.exchange(ClientRequest.create(request.method(), request.url())
+                        .attributes(it -> it.putAll(request.attributes()))
+                        .httpRequest(outgoing -> {})
+                        .build());
+        assertThat(text(web(plain, filter(), rebuilding, filter()).get().uri(gateway.url() + "/w"), "ann"))
+                .endsWith("Bearer ann.2");
+        assertThatThrownBy(() ->
+                        text(web(plain, filter(), watching, filter()).get().uri(gateway.url() + "/w"), "ann"))
+                .isInstanceOf(RoutingException.class)
+                .hasMessageContaining("ClientRequest.from(request)");
+        assertThat(gateway.arrivals).hasSize(1);
+    }
+
+    @Test
+    void anotherAttemptKeepsWhatTheCallerHasSet_H2a() {
+        AtomicInteger attempts = new AtomicInteger();
+        ExchangeFilterFunction adding = (request, next) -> next.exchange(ClientRequest.from(request)
+                .header("X-Request-Id", "added")
+                .header("traceparent", "00-" + "3".repeat(32) + "-" + "4".repeat(16) + "-01")
+                .build());
+        String callers = "00-" + "1".repeat(32) + "-" + "2".repeat(16) + "-01"; // what the policy sets, too
+        HttpClient decorated = CaracalHttp.decorate(plain, policy);
+        assertThat(text(
+                        web(decorated, filter(), retrying(attempts), adding)
+                                .get()
+                                .uri(gateway.url() + "/w")
+                                .header("traceparent", callers),
+                        "ann"))
+                .endsWith("Bearer ann.3");
+        assertThat(gateway.arrivals)
+                .hasSize(3)
+                .allMatch(it -> it.all("X-Request-Id").contains("added")
+                        && it.all("traceparent").contains(callers)
+                        && it.all("traceparent").size() == 2);
+    }
+
+    @Test
+    void aWebSocketOfAFilterTakesNoIdentityOver_A2() {
+        HttpClient decorated = CaracalHttp.decorate(plain, policy);
+        List<Throwable> refused = new ArrayList<>();
+        ExchangeFilterFunction socket = (request, next) -> decorated
+                .websocket()
+                .uri("ws://localhost:" + other.port() + "/ws")
+                .handle((in, out) -> in.receive())
+                .then()
+                .doOnError(refused::add)
+                .onErrorComplete()
+                .then(Mono.defer(() -> next.exchange(request)));
+        assertThat(text(web(decorated, filter(), socket).get().uri(gateway.url() + "/w"), "ann"))
+                .endsWith("Bearer ann.1");
+        assertThat(refused)
+                .singleElement()
+                .isInstanceOf(RoutingException.class)
+                .extracting(Throwable::getMessage)
+                .asString()
+                .contains("WebSocket");
+        assertThat(other.arrivals).isEmpty();
+    }
+
+    @Test
     void aBodyThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity_A4() {
         ConnectionProvider one = ConnectionProvider.create("one", 1);
         HttpClient client = HttpClient.create(one);

@@ -71,8 +71,9 @@ public final class GovernedHttpClient extends HttpClient {
 
     /** For every request on a connection: first ones, redirects, repetitions by Reactor Netty, and WebSocket. */
     private static void onRequest(HttpClientRequest request, Connection connection) {
-        if (!(request.currentContextView().getOrDefault(OutboundExchange.KEY, null)
-                instanceof OutboundExchange exchange)) {
+        // What a filter further up has resolved is taken over before it gets here; a WebSocket takes nothing over.
+        if (!(request.currentContextView().getOrDefault(OutboundExchange.KEY, null) instanceof OutboundExchange exchange
+                && exchange.isGoverned())) {
             throw new RoutingException(
                     "A decorated client does not open WebSocket connections: their address and identity"
                             + " cannot be governed. Use a client that is not decorated.");

@@ -248,24 +248,30 @@ public final class OutboundExchange {
         OutboundExchange before = replaced;
         if (before != null) {
             // What an earlier attempt has set is not the caller's own.
-            removeOwn(headers, "Authorization", before.authorization);
-            removeOwn(headers, "X-Request-Id", before.ownRequestId);
-            removeOwn(headers, "traceparent", before.traceparent);
-            removeOwn(headers, "tracestate", before.tracestate);
+            if (before.authorization != null && headers.getAll("Authorization").contains(before.authorization)) {
+                headers.remove("Authorization");
+            }
+            removeOnly(headers, "X-Request-Id", before.ownRequestId);
+            removeOnly(headers, "traceparent", before.traceparent);
+            removeOnly(headers, "tracestate", before.tracestate);
         }
         edited = true;
         call.edit(headers);
     }
 
-    /** Remembers what the edit has set. */
-    private void wrote(String name, String value) {
+    /** Remembers what the edit sets; what the caller had set to the same stays the caller's. */
+    private void sets(View view, String name, String value) {
         switch (name.length()) {
-            case 12 -> ownRequestId = name.equalsIgnoreCase("X-Request-Id") ? value : ownRequestId;
+            case 12 -> ownRequestId = isNew(view, name, "X-Request-Id", value) ? value : ownRequestId;
             case 13 -> authorization = name.equalsIgnoreCase("Authorization") ? value : authorization;
-            case 11 -> traceparent = name.equalsIgnoreCase("traceparent") ? value : traceparent;
-            case 10 -> tracestate = name.equalsIgnoreCase("tracestate") ? value : tracestate;
+            case 11 -> traceparent = isNew(view, name, "traceparent", value) ? value : traceparent;
+            case 10 -> tracestate = isNew(view, name, "tracestate", value) ? value : tracestate;
             default -> {}
         }
+    }
+
+    private static boolean isNew(View view, String name, String wanted, String value) {
+        return name.equalsIgnoreCase(wanted) && !view.getAll(name).contains(value);
     }
 
     /**
@@ -392,8 +398,8 @@ public final class OutboundExchange {
         }
     }
 
-    private static void removeOwn(OutboundHeaders headers, String name, @Nullable String own) {
-        if (own != null && headers.getAll(name).contains(own)) {
+    private static void removeOnly(OutboundHeaders headers, String name, @Nullable String own) {
+        if (own != null && headers.getAll(name).equals(List.of(own))) {
             headers.remove(name);
         }
     }
@@ -432,8 +438,8 @@ public final class OutboundExchange {
             if (exchange.authorization == null && name.equalsIgnoreCase("Authorization")) {
                 exchange.displaced = List.copyOf(getAll(name));
             }
+            exchange.sets(this, name, value);
             put(name, value);
-            exchange.wrote(name, value);
         }
 
         /**
