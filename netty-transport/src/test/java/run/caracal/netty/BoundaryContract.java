@@ -280,8 +280,9 @@ public abstract class BoundaryContract {
                 .filter(CaracalExchangeFilter.create(caracal))
                 .build();
         HttpClient decorated = CaracalHttp.decorate(calls, caracal);
-        Mono<String> viaWeb =
-                web.get().uri(FakePlatform.BILLING + "/tool").retrieve().bodyToMono(String.class);
+        // Each its own: WebClient makes the requests of one stored call from one map that is not safe for many threads.
+        Mono<String> viaWeb = Mono.defer(
+                () -> web.get().uri(FakePlatform.BILLING + "/tool").retrieve().bodyToMono(String.class));
         Mono<String> viaNetty =
                 decorated.get().uri(FakePlatform.BILLING + "/tool").responseSingle((response, body) -> body.asString());
         Set<String> tried = ConcurrentHashMap.newKeySet();
