@@ -3,6 +3,7 @@ package run.caracal.netty;
 import java.time.Duration;
 import java.util.function.BiFunction;
 import org.reactivestreams.Publisher;
+import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRequest;
@@ -21,7 +22,8 @@ public final class BoundaryServer implements AutoCloseable {
                 .port(0)
                 .httpRequestDecoder(spec -> spec.maxHeaderSize(1 << 20))
                 .runOn(loops)
-                .handle(handler)
+                .handle((request, response) ->
+                        EchoServer.later(request, Mono.defer(() -> Mono.from(handler.apply(request, response)))))
                 .bindNow();
     }
 
