@@ -211,11 +211,15 @@ final class Gateway {
         long secondsLeft =
                 Duration.between(zone.now(), admitted.mandate().expiresAt()).toSeconds();
         AtomicReference<@Nullable Executor> loop = new AtomicReference<>();
+        AtomicBoolean cancelled = new AtomicBoolean();
         return client.request(HttpMethod.valueOf(call.method()))
                 .uri(target)
                 .send((request, outbound) -> {
                     outbound.withConnection(
                             connection -> loop.set(connection.channel().eventLoop()));
+                    if (cancelled.get()) {
+                        return Mono.never(); // the cancel, which is under way, closes the connection
+                    }
                     request.requestHeaders()
                             .remove("accept")
                             .remove("user-agent")
@@ -229,9 +233,11 @@ final class Gateway {
                 .then()
                 .doOnCancel(() -> outcome.failed("upstream_error", 499, "client_cancelled"))
                 // Elsewhere a cancel may meet the arrival of the answer, which Reactor Netty then loses.
-                .cancelOn(
-                        Schedulers.fromExecutor(task -> Objects.requireNonNullElse(loop.get(), (Executor) Runnable::run)
-                                .execute(task)))
+                .cancelOn(Schedulers.fromExecutor(task -> {
+                    cancelled.set(true);
+                    Objects.requireNonNullElse(loop.get(), (Executor) Runnable::run)
+                            .execute(task);
+                }))
                 .onErrorMap(failure -> failed(failure, outcome));
     }
 

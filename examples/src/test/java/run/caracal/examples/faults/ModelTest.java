@@ -21,6 +21,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.concurrent.atomic.AtomicReference;
@@ -370,14 +371,22 @@ class ModelTest {
                 // Elsewhere a cancel may meet the arrival of the answer, or its aggregation, and Reactor Netty then
                 // loses it.
                 AtomicReference<Executor> loop = new AtomicReference<>(Runnable::run);
-                return http.doOnRequest((sent, connection) ->
-                                loop.set(connection.channel().eventLoop()))
+                AtomicBoolean gone = new AtomicBoolean();
+                return http.doOnRequest((sent, connection) -> {
+                            loop.set(connection.channel().eventLoop());
+                            if (gone.get()) {
+                                connection.dispose();
+                            }
+                        })
                         .headers(headers -> request.headers().forEach(headers::set))
                         .get()
                         .uri(request.url())
                         .responseSingle((response, body) -> body.asString().thenReturn(""))
                         .then()
-                        .cancelOn(Schedulers.fromExecutor(task -> loop.get().execute(task)));
+                        .cancelOn(Schedulers.fromExecutor(task -> {
+                            gone.set(true);
+                            loop.get().execute(task);
+                        }));
             });
         }
 
