@@ -165,8 +165,11 @@ final class Jwks implements Disposable {
                             "GET", uri, Map.of("Accept", "application/json"), null, FETCH_TIMEOUT, MAX_BYTES);
                     return transport.exchange(request).map(answer -> new Keys(read(request, answer), sent));
                 })
+                // An error that comes behind the timeout or the close would be dropped, and logged; a value is not.
+                .materialize()
                 .timeout(FETCH_TIMEOUT, timer)
                 .takeUntilOther(end.asMono())
+                .<Keys>dematerialize()
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier is closed, or got no answer")));
     }
 

@@ -53,13 +53,17 @@ public final class HygieneExtension
     }
 
     static void check(String name) {
-        fail(name, "blocked a thread that must not block", Hygiene.takeBlockingCalls());
-        fail(name, "let Reactor drop an error", Hygiene.takeDroppedErrors());
+        List<Throwable> blocking = Hygiene.takeBlockingCalls();
+        fail(name + " blocked a thread that must not block: " + blocking, blocking);
+        List<Hygiene.Drop> drops = Hygiene.takeDrops();
+        fail(
+                name + " let Reactor drop an error: " + drops,
+                drops.stream().map(Hygiene.Drop::error).toList());
     }
 
-    private static void fail(String name, String what, List<Throwable> errors) {
+    private static void fail(String message, List<Throwable> errors) {
         if (!errors.isEmpty()) {
-            AssertionError failure = new AssertionError(name + " " + what + ": " + errors);
+            AssertionError failure = new AssertionError(message);
             errors.forEach(failure::addSuppressed);
             throw failure;
         }

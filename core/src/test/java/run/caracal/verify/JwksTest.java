@@ -416,6 +416,14 @@ class JwksTest {
         assertThat(zone.fetches()).isEqualTo(1);
     }
 
+    /** PITFALLS A7: nobody waits any more for what a fetch meets while the verifier closes. */
+    @Test
+    void anErrorThatMeetsTheCloseIsNotDropped() {
+        zone.script(real ->
+                Mono.<HttpResponse>error(new IllegalStateException("down")).doOnError(down -> verifier.dispose()));
+        assertThat(unavailable()).hasRootCauseMessage("the verifier is closed, or got no answer");
+    }
+
     /** PITFALLS D5: the fetch is shared, so nothing of the first caller may reach it. */
     @Test
     void d5_noCallersContextReachesTheFetch() {

@@ -186,10 +186,13 @@ public final class LeaseKeeper<L> {
             long due = dueNanos;
             Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
             return holder.renew(generation, lag)
+                    // What it meets behind its timeout would be dropped, and logged, as an error; a value is not.
+                    .materialize()
                     // Nothing is sent any more for a lease that is lost or given up meanwhile.
                     .takeUntilOther(end.asMono().onErrorComplete())
                     .switchIfEmpty(Mono.error(() -> lossOr(closed())))
                     .timeout(Duration.ofNanos(Math.min(left / 3, MAX_BEAT.toNanos())), timer)
+                    .<Granted<L>>dematerialize()
                     .map(granted -> {
                         accept(granted, sent);
                         return granted.value();

@@ -329,9 +329,14 @@ public final class Scope {
         });
     }
 
-    /** The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. */
+    /**
+     * The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. Its failure is a value
+     * meanwhile: behind the timeout an error would be dropped, and logged once more.
+     */
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
-        return h.end.timeout(lifecycle.budget().apply(error), Mono.empty());
+        return h.end.materialize()
+                .timeout(lifecycle.budget().apply(error), Mono.empty())
+                .dematerialize();
     }
 
     /** usingWhen wraps the failure of a cleanup after success into a RuntimeException of its own. */

@@ -771,4 +771,38 @@ class LeaseKeeperTest {
             keeper.close();
         }
     }
+
+    /** PITFALLS A7: a renewal may be given up in the moment in which it fails. */
+    @Test
+    void c5_aFailureThatMeetsTheTimeoutIsNotDropped() {
+        Duration third = Duration.ofMillis(5);
+        LeaseKeeper.Holder<String> failing = new LeaseKeeper.Holder<>() {
+            @Override
+            public String agentSessionId() {
+                return "svc";
+            }
+
+            @Override
+            public Mono<Granted<String>> renew(@Nullable Long generation, Duration lag) {
+                return Mono.delay(third, Schedulers.single()).then(Mono.error(new IllegalStateException("503")));
+            }
+
+            @Override
+            public void lost(LeaseLostException loss) {}
+        };
+        VirtualTimeScheduler.reset();
+        Scheduler timer = Schedulers.newParallel("leases", 1);
+        Granted<String> first = new Granted<>("first", 1L, third.multipliedBy(3));
+        Mono<Void> all = reactor.core.publisher.Flux.range(0, 20_000)
+                .flatMap(
+                        i -> Mono.defer(() -> {
+                            LeaseKeeper<String> keeper =
+                                    new LeaseKeeper<>(failing, first, timer.now(TimeUnit.NANOSECONDS), timer);
+                            return keeper.beat().onErrorComplete().doFinally(signal -> keeper.close());
+                        }),
+                        64)
+                .then();
+        StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(1));
+        timer.dispose();
+    }
 }

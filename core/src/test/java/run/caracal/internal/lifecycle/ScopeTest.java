@@ -227,6 +227,19 @@ class ScopeTest {
         assertThat(reported).isEmpty();
     }
 
+    /** PITFALLS A7: an end may fail in the moment in which the waiting for it is over. */
+    @Test
+    void s5_aFailureThatMeetsTheEndOfTheBudgetIsNotDropped() {
+        Duration budget = Duration.ofMillis(2);
+        Mono<Void> end = Mono.delay(budget, Schedulers.single()).then(Mono.error(new IllegalStateException("end")));
+        Lifecycle<String> slow =
+                new Lifecycle<>(abandoned -> Mono.just("s"), s -> end, error -> budget, failure -> null, reported::add);
+        Mono<Void> all = Flux.range(0, 20_000)
+                .flatMap(i -> scope.one(slow, Mono::just), 64)
+                .then();
+        StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(1));
+    }
+
     @Test
     void s6_closeRefusesAndWaits() {
         Sinks.One<String> work = Sinks.one();
