@@ -25,7 +25,7 @@ public interface HttpTransport extends Disposable {
     Mono<HttpResponse> exchange(HttpRequest request);
 
     /**
-     * Releases what the transport owns. Idempotent; all callers share one end.
+     * Releases what the transport owns; requests that are under way fail. Idempotent; all callers share one end.
      *
      * @return completes when everything is released
      */

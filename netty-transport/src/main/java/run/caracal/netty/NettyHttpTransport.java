@@ -17,7 +17,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.RejectedExecutionException;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
@@ -27,7 +29,10 @@ import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.MonoSink;
+import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
@@ -82,7 +87,7 @@ public final class NettyHttpTransport implements HttpTransport {
     public static final Duration MAX_IDLE_TIME = Duration.ofSeconds(45);
 
     private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
-    private static final Duration LOOP_SHUTDOWN_TIMEOUT = Duration.ofSeconds(5);
+    private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
     private static final int MAX_LOOPS = 4;
     private static final int FIRST_ERROR = 400;
 
@@ -117,6 +122,8 @@ public final class NettyHttpTransport implements HttpTransport {
     private final Scheduler timer;
     private final HttpClient client;
     private final Limits limits;
+    private final Set<Attempt> underWay = ConcurrentHashMap.newKeySet();
+    private final Sinks.Empty<Void> drained = Sinks.empty();
     private final Mono<Void> end;
     private volatile boolean disposed;
 
@@ -166,9 +173,17 @@ public final class NettyHttpTransport implements HttpTransport {
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
-        end = Mono.defer(() -> pool.disposeLater()
-                        .then(Mono.fromRunnable(resolver::close))
-                        .then(loops.disposeLater(Duration.ZERO, LOOP_SHUTDOWN_TIMEOUT)))
+        // The requests first: nothing would end one any more without its loop and the timer, and one that comes behind
+        // the end of the pool makes a new one.
+        end = Mono.defer(this::failUnderWay)
+                .then(Mono.defer(this::aTurnOfEachLoop))
+                .then(Mono.defer(pool::disposeLater).onErrorResume(e -> {
+                    // The loops close what it leaves.
+                    log.debug("The connection pool did not close in good order: {}", e.toString());
+                    return Mono.empty();
+                }))
+                .then(Mono.fromRunnable(resolver::close))
+                .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT))
                 .cache();
     }
 
@@ -214,28 +229,57 @@ public final class NettyHttpTransport implements HttpTransport {
     public Mono<HttpResponse> exchange(HttpRequest request) {
         Objects.requireNonNull(request, "request");
         return Mono.defer(() -> {
-            if (disposed) {
-                return Mono.error(closed());
-            }
             Attempt attempt = new Attempt(request);
-            return client.request(HttpMethod.valueOf(request.method()))
+            Mono<HttpResponse> answer = client.request(HttpMethod.valueOf(request.method()))
                     .uri(request.uri())
                     .send(attempt::send)
                     .response(attempt::receive)
                     .singleOrEmpty()
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
-                    .timeout(request.timeout(), timer)
+                    .timeout(attempt.limit())
                     .onErrorMap(error -> map(attempt, error))
+                    .doFinally(signal -> ended(attempt))
                     .contextWrite(LATE_ERRORS);
+            underWay.add(attempt);
+            if (disposed) {
+                ended(attempt);
+                return Mono.error(closed());
+            }
+            return answer;
         });
+    }
+
+    private void ended(Attempt attempt) {
+        underWay.remove(attempt);
+        tellIfDrained();
+    }
+
+    private void tellIfDrained() {
+        if (disposed && underWay.isEmpty()) {
+            var unused = drained.tryEmitEmpty();
+        }
+    }
+
+    /** Completes when all have ended, or when a subscriber that hears of it does not return. */
+    private Mono<Void> failUnderWay() {
+        underWay.forEach(attempt -> timer.schedule(attempt::end));
+        tellIfDrained();
+        return drained.asMono().timeout(CLOSE_TIMEOUT, Mono.empty(), timer);
+    }
+
+    /** What was cancelled gives its connection back: where that meets the end of the pool, the pool counts it twice. */
+    private Mono<Void> aTurnOfEachLoop() {
+        return Flux.fromIterable(loops.onClient(true))
+                .flatMap(loop -> Mono.fromRunnable(() -> {}).subscribeOn(Schedulers.fromExecutorService(loop)))
+                .then();
     }
 
     private Throwable map(Attempt attempt, Throwable error) {
         if (error instanceof CaracalException || error instanceof UnsendableHeader) {
             return error;
         }
-        if (disposed && !attempt.sent) {
-            return closed();
+        if (disposed) {
+            return attempt.sent ? TransportErrors.closed(attempt.request) : closed();
         }
         return error.getClass() == TimeoutException.class
                 ? TransportErrors.timeout(attempt.request, attempt.sent)
@@ -247,8 +291,8 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * Releases the connections and the event loops. Requests still in flight fail; resources that the customizer brought are
-     * left alone. Idempotent; all callers share one end.
+     * Releases the connections and the event loops. Requests still in flight fail: with {@link ClosedException}
+     * when they were not sent, else with an ambiguous {@link run.caracal.error.TransportException}. Resources that the customizer brought are left alone. Idempotent; all callers share one end.
      *
      * @return completes when everything is released
      */
@@ -281,14 +325,34 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /** One request: sent at most once, its answer collected up to the limit. */
-    private static final class Attempt {
+    private final class Attempt {
         final HttpRequest request;
         volatile boolean sent;
+        private volatile @Nullable MonoSink<Void> over;
         private volatile boolean cancelled;
         private volatile @Nullable EventLoop loop;
 
         Attempt(HttpRequest request) {
             this.request = request;
+        }
+
+        /** Ends the request when it completes: when its time is over, or before, when the transport is closed. */
+        Mono<Void> limit() {
+            return Mono.create(sink -> {
+                over = sink;
+                var unused = sink.onDispose(
+                        timer.schedule(sink::success, request.timeout().toNanos(), TimeUnit.NANOSECONDS));
+                if (disposed) {
+                    sink.success(); // what closes may have looked before
+                }
+            });
+        }
+
+        void end() {
+            MonoSink<Void> sink = over;
+            if (sink != null) {
+                sink.success();
+            }
         }
 
         /**
@@ -305,7 +369,7 @@ public final class NettyHttpTransport implements HttpTransport {
             try {
                 used.execute(task);
             } catch (RejectedExecutionException e) {
-                task.run(); // the connection has ended with its loop
+                log.debug("A request was cancelled whose connection has ended with its event loop");
             }
         }
 
@@ -313,6 +377,9 @@ public final class NettyHttpTransport implements HttpTransport {
             outbound.withConnection(connection -> loop = connection.channel().eventLoop());
             if (cancelled) {
                 return Mono.never(); // the cancel, which is under way, closes the connection
+            }
+            if (disposed) {
+                return Mono.error(closed()); // it got the connection of one that was ended
             }
             HttpHeaders headers = out.requestHeaders();
             request.headers().forEach((name, value) -> {

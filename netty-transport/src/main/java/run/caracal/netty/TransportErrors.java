@@ -50,6 +50,15 @@ final class TransportErrors {
                         null);
     }
 
+    /** Of a request that was sent. */
+    static TransportException closed(HttpRequest request) {
+        return error(
+                Kind.IO,
+                request,
+                "the HTTP transport was closed before the answer was complete; the service may have acted on the request",
+                null);
+    }
+
     /** Maps an error of Reactor Netty; {@code sent} tells whether the request had a connection. */
     static Throwable map(HttpRequest request, Throwable thrown, boolean sent, Limits limits) {
         Throwable error = Exceptions.unwrap(thrown);

@@ -27,6 +27,7 @@ import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import mockwebserver3.MockResponse;
 import mockwebserver3.MockWebServer;
 import mockwebserver3.RecordedRequest;
@@ -36,6 +37,8 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -580,6 +583,73 @@ class NettyHttpTransportTest {
         assertThat(pool.isDisposed()).isFalse();
         Await.done(pool.disposeLater());
         Await.done(loops.disposeLater(Duration.ZERO, Duration.ofSeconds(5)));
+    }
+
+    /** On loops and a pool of its own, and on those of a customizer, which go on. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void closingFailsTheRequestsUnderWay_H3(boolean customized) {
+        ConnectionProvider pool = ConnectionProvider.builder("mine")
+                .maxConnections(2)
+                .pendingAcquireMaxCount(20)
+                .build();
+        LoopResources loops = LoopResources.create("mine", 1, true);
+        use(NettyHttpTransport.builder()
+                .maxConnections(2)
+                .customize(it -> customized ? HttpClient.create(pool).runOn(loops) : it));
+        try (EchoServer hanging = new EchoServer()) {
+            HttpRequest request =
+                    request("POST", hanging.url() + "/hang", "{}", Duration.ofMinutes(10), Integer.MAX_VALUE);
+            Mono<List<Throwable>> failures = Flux.range(0, 8)
+                    .flatMap(i -> transport
+                            .exchange(request)
+                            .<Throwable>map(answer -> new AssertionError(answer))
+                            .onErrorResume(Mono::just))
+                    .collectList()
+                    .cache();
+            Disposable running = failures.subscribe();
+            Await.until("two are being answered", () -> hanging.arrivals.size() == 2);
+            Await.done(transport.disposeLater());
+            List<Throwable> seen = Objects.requireNonNull(failures.block(Await.BOUND));
+            assertThat(running.isDisposed()).isTrue();
+            assertThat(seen).filteredOn(ClosedException.class::isInstance).hasSize(6);
+            assertThat(seen)
+                    .filteredOn(error -> error instanceof TransportException lost
+                            && lost.kind() == Kind.IO
+                            && lost.isAmbiguous()
+                            && lost.toString().contains("closed"))
+                    .hasSize(2);
+            assertThat(hanging.arrivals).hasSize(2);
+        } finally {
+            Await.done(pool.disposeLater());
+            Await.done(loops.disposeLater(Duration.ZERO, Duration.ofSeconds(5)));
+        }
+    }
+
+    /** While connections are opened, requests written, answers read and calls cancelled. */
+    @Test
+    void closingAmongRequestsLeavesNoneUnfinished_G5() {
+        try (EchoServer busy = new EchoServer()) {
+            busy.quiet();
+            for (int round = 0; round < 200; round++) {
+                use(NettyHttpTransport.builder().maxConnections(8));
+                Mono<HttpResponse> call =
+                        transport.exchange(request("POST", busy.url() + "/x", "{}", Duration.ofMinutes(10), 1 << 20));
+                Mono<Void> all = Flux.range(0, 100)
+                        .flatMap(
+                                i -> (i % 3 == 0 ? call.take(Duration.ofNanos(i * 20_000L)) : call)
+                                        .onErrorResume(ClosedException.class, closed -> Mono.empty())
+                                        .onErrorResume(TransportException.class, lost -> Mono.empty()),
+                                16)
+                        .then()
+                        .cache();
+                Disposable running = all.subscribe();
+                LockSupport.parkNanos(round * 50_000L);
+                Await.done(transport.disposeLater());
+                Await.done(all);
+                assertThat(running.isDisposed()).isTrue();
+            }
+        }
     }
 
     @Test

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
@@ -32,12 +33,20 @@ class WithoutSpringTest {
         }
     }
 
+    /** To its end: what closes it needs the classes of the loader. */
+    private static void close(ClassLoader loader, Object transport) throws ReflectiveOperationException {
+        Object end = transport.getClass().getMethod("disposeLater").invoke(transport);
+        loader.loadClass(Mono.class.getName())
+                .getMethod("block", Duration.class)
+                .invoke(end, Await.BOUND);
+    }
+
     @Test
     void transportAndDecoratorNeedNoSpring_H10() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-"))) {
             Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
             Object created = transport.getMethod("create").invoke(null);
-            transport.getMethod("dispose").invoke(created);
+            close(loader, created);
             Class<?> client = loader.loadClass("reactor.netty.http.client.HttpClient");
             Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
             Object decorated = loader.loadClass(CaracalHttp.class.getName())
@@ -58,7 +67,7 @@ class WithoutSpringTest {
             Class<?> type = loader.loadClass(NettyHttpTransport.class.getName());
             Object builder = type.getMethod("builder").invoke(null);
             Object off = builder.getClass().getMethod("build").invoke(builder);
-            type.getMethod("dispose").invoke(off);
+            close(loader, off);
             Object on = builder.getClass().getMethod("metrics", boolean.class).invoke(builder, true);
             assertThatThrownBy(() -> on.getClass().getMethod("build").invoke(on))
                     .cause()
