@@ -237,6 +237,21 @@ class SpawnTest {
         platform.live().clear();
     }
 
+    /** That nothing was sent is true of the second attempt only. */
+    @Test
+    void s4_open_aTransportThatClosesBetweenTheAttemptsLeavesTheOutcomeUnknown() {
+        platform.nextLost(FakePlatform::isOpen, lost());
+        platform.next(FakePlatform::isOpen, real -> Mono.error(new ClosedException("closed; nothing was sent")));
+        StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
+                .thenAwait(Duration.ofSeconds(2))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(
+                                TransportException.class,
+                                error -> assertThat(error.isAmbiguous()).isTrue()))
+                .verify(LIMIT);
+        platform.live().clear();
+    }
+
     @Test
     void s4_open_otherRefusalsAreNotRetried() {
         for (int status : new int[] {400, 403, 404, 409, 429}) {

@@ -148,7 +148,10 @@ final class Attempts {
                         retried++,
                         retryAfter(error),
                         ThreadLocalRandom.current().nextDouble());
-                return Mono.delay(pause, timer).then(Mono.defer(() -> attempt(token)));
+                return Mono.delay(pause, timer)
+                        .then(Mono.defer(() -> attempt(token)))
+                        // That nothing was sent is true of the last attempt only.
+                        .onErrorMap(ClosedException.class, closed -> unclear ? error : closed);
             }
             return Mono.error(
                     ambiguous && error instanceof CoordinatorException answer ? answer.withOutcomeUnknown() : error);
