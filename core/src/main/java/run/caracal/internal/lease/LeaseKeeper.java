@@ -190,9 +190,9 @@ public final class LeaseKeeper<L> {
                     .materialize()
                     // Nothing is sent any more for a lease that is lost or given up meanwhile.
                     .takeUntilOther(end.asMono().onErrorComplete())
-                    .switchIfEmpty(Mono.error(() -> lossOr(closed())))
                     .timeout(Duration.ofNanos(Math.min(left / 3, MAX_BEAT.toNanos())), timer)
                     .<Granted<L>>dematerialize()
+                    .switchIfEmpty(Mono.error(() -> lossOr(closed())))
                     .map(granted -> {
                         accept(granted, sent);
                         return granted.value();

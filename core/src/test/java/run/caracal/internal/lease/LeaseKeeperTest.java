@@ -772,6 +772,13 @@ class LeaseKeeperTest {
         }
     }
 
+    @Test
+    void aRenewalThatBringsNothingIsAnErrorAndLosesNothing() {
+        LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.empty());
+        StepVerifier.create(keeper.beat()).expectError(ClosedException.class).verify(LIMIT);
+        assertThat(keeper.isKept()).isTrue();
+    }
+
     /** PITFALLS A7: a renewal may be given up in the moment in which it fails. */
     @Test
     void c5_aFailureThatMeetsTheTimeoutIsNotDropped() {
