@@ -998,7 +998,7 @@ public final class Caracal implements Disposable {
     /**
      * Closes the client (DESIGN S6): refuses new sessions at once, waits for those opening, at work and terminating for the
      * configured time (10 s by default), terminates the rest (work that still runs is not signalled), and then releases the
-     * transport if it is the SDK's own.
+     * transport if it is the SDK's own: its requests that are still under way fail.
      * Afterwards every operation fails with {@link ClosedException} and nothing is sent. Lazy and idempotent: the first
      * subscription closes, all share one end, and cancelling does not stop it.
      *

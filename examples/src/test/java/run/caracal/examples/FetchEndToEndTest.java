@@ -34,9 +34,11 @@ import run.caracal.MandateOptions;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CaracalException;
+import run.caracal.error.ClosedException;
 import run.caracal.error.GatewayException;
 import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
+import run.caracal.error.TransportException;
 import run.caracal.examples.platform.AuditEvent;
 import run.caracal.examples.platform.Fault;
 import run.caracal.examples.platform.FaultRule;
@@ -58,6 +60,7 @@ import run.caracal.webflux.CaracalExchangeFilter;
 class FetchEndToEndTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);
     private static final String BILLING = "resource://billing-api";
+    private static final Duration SHORT = Duration.ofMillis(100);
     private static final String LEDGER = "resource://ledger-api";
 
     private LocalPlatform platform;
@@ -480,6 +483,32 @@ class FetchEndToEndTest {
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
+    }
+
+    /** What runs beyond the bound is not signalled, but its call has nothing to come back on. */
+    @Test
+    void s6_aCallUnderWayFailsWhenTheClientIsClosed() {
+        platform.faults(Service.GATEWAY, seen -> Fault.delay(Duration.ofMinutes(5)));
+        String marker = "under-way-" + System.nanoTime();
+        Caracal one = Caracal.create(config(c ->
+                c.resource(BILLING, platform.upstreamUrl(), "billing:charge").disposeTimeout(SHORT)));
+        Mono<Void> arrived = Mono.fromSupplier(() -> atGateway(marker).size())
+                .filter(count -> count == 1)
+                .repeatWhenEmpty(tries -> tries.delayElements(Duration.ofMillis(10)))
+                .then();
+        FetchRequest call = FetchRequest.of(BILLING, "/echo?marker=" + marker).withTimeout(FetchRequest.MAX_TIMEOUT);
+        StepVerifier.create(Flux.mergeDelayError(
+                        2,
+                        one.spawn(session -> one.fetch(call)),
+                        arrived.then(one.disposeLater()).cast(HttpResponse.class)))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(
+                                TransportException.class,
+                                lost -> assertThat(lost.isAmbiguous()).isTrue())
+                        .hasMessageContaining("closed"))
+                .verify(LIMIT);
+        StepVerifier.create(one.fetch(call)).expectError(ClosedException.class).verify(LIMIT);
+        assertThat(atGateway(marker)).hasSize(1);
     }
 
     private static List<Thread> connectionThreads() {

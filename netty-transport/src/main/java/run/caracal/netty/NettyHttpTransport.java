@@ -175,9 +175,11 @@ public final class NettyHttpTransport implements HttpTransport {
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
         // The requests first: nothing would end one any more without its loop and the timer, and one that comes behind
         // the end of the pool makes a new one.
+        // Each step is bounded, and not by the loops, which a subscriber may block.
         end = Mono.defer(this::failUnderWay)
                 .then(Mono.defer(this::aTurnOfEachLoop))
-                .then(Mono.defer(pool::disposeLater).onErrorResume(e -> {
+                .timeout(CLOSE_TIMEOUT, Mono.empty())
+                .then(Mono.defer(pool::disposeLater).timeout(CLOSE_TIMEOUT).onErrorResume(e -> {
                     // The loops close what it leaves.
                     log.debug("The connection pool did not close in good order: {}", e.toString());
                     return Mono.empty();
@@ -260,17 +262,17 @@ public final class NettyHttpTransport implements HttpTransport {
         }
     }
 
-    /** Completes when all have ended, or when a subscriber that hears of it does not return. */
+    /** Completes when all have ended. */
     private Mono<Void> failUnderWay() {
         underWay.forEach(attempt -> timer.schedule(attempt::end));
         tellIfDrained();
-        return drained.asMono().timeout(CLOSE_TIMEOUT, Mono.empty(), timer);
+        return drained.asMono();
     }
 
     /** What was cancelled gives its connection back: where that meets the end of the pool, the pool counts it twice. */
     private Mono<Void> aTurnOfEachLoop() {
         return Flux.fromIterable(loops.onClient(true))
-                .flatMap(loop -> Mono.fromRunnable(() -> {}).subscribeOn(Schedulers.fromExecutorService(loop)))
+                .flatMap(loop -> Mono.create(turn -> loop.execute(turn::success)))
                 .then();
     }
 
@@ -279,7 +281,7 @@ public final class NettyHttpTransport implements HttpTransport {
             return error;
         }
         if (disposed) {
-            return attempt.sent ? TransportErrors.closed(attempt.request) : closed();
+            return attempt.sent ? TransportErrors.closed(attempt.request, error) : closed();
         }
         return error.getClass() == TimeoutException.class
                 ? TransportErrors.timeout(attempt.request, attempt.sent)
@@ -291,10 +293,12 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * Releases the connections and the event loops. Requests still in flight fail: with {@link ClosedException}
-     * when they were not sent, else with an ambiguous {@link run.caracal.error.TransportException}. Resources that the customizer brought are left alone. Idempotent; all callers share one end.
+     * Releases the connections and the event loops. Requests still in flight fail: with {@link ClosedException} when they
+     * were not sent, else with an ambiguous {@link run.caracal.error.TransportException}. Resources that the customizer
+     * brought are left alone. Idempotent; all callers share one end.
      *
-     * @return completes when everything is released
+     * @return completes when everything is released; an error when an event loop does not end within seconds, which is only
+     *     where somebody blocks it
      */
     @Override
     public Mono<Void> disposeLater() {
@@ -375,12 +379,6 @@ public final class NettyHttpTransport implements HttpTransport {
 
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
             outbound.withConnection(connection -> loop = connection.channel().eventLoop());
-            if (cancelled) {
-                return Mono.never(); // the cancel, which is under way, closes the connection
-            }
-            if (disposed) {
-                return Mono.error(closed()); // it got the connection of one that was ended
-            }
             HttpHeaders headers = out.requestHeaders();
             request.headers().forEach((name, value) -> {
                 try {
@@ -389,7 +387,12 @@ public final class NettyHttpTransport implements HttpTransport {
                     throw new UnsendableHeader(TransportErrors.describe(request), name);
                 }
             });
+            // In this order: whoever cancels or closes sees that it is sent, or it is not.
             sent = true;
+            if (cancelled || disposed) {
+                sent = false;
+                return Mono.never(); // its end, which is under way, closes the connection
+            }
             byte[] body = request.body();
             if (body == null) {
                 if (!"GET".equals(request.method()) && !"HEAD".equals(request.method())) {

@@ -50,13 +50,13 @@ final class TransportErrors {
                         null);
     }
 
-    /** Of a request that was sent. */
-    static TransportException closed(HttpRequest request) {
+    /** Of a request that was sent; {@code error} is what ended it. */
+    static TransportException closed(HttpRequest request, Throwable error) {
         return error(
                 Kind.IO,
                 request,
                 "the HTTP transport was closed before the answer was complete; the service may have acted on the request",
-                null);
+                error instanceof java.util.concurrent.TimeoutException ? null : error);
     }
 
     /** Maps an error of Reactor Netty; {@code sent} tells whether the request had a connection. */

@@ -48,6 +48,7 @@ import reactor.netty.resources.ConnectionProvider;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.transport.ProxyProvider;
 import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
@@ -624,6 +625,37 @@ class NettyHttpTransportTest {
             Await.done(pool.disposeLater());
             Await.done(loops.disposeLater(Duration.ZERO, Duration.ofSeconds(5)));
         }
+    }
+
+    @Test
+    void closingGoesOnWhereASubscriberBlocksItsLoop_H3() {
+        AtomicBoolean released = new AtomicBoolean();
+        AtomicBoolean blocked = new AtomicBoolean();
+        VirtualTimeScheduler time = VirtualTimeScheduler.getOrSet();
+        try {
+            NettyHttpTransport one = NettyHttpTransport.create();
+            server.enqueue(status(200));
+            Mono<HttpResponse> blocking = one.exchange(get(url("/x")))
+                    .doOnNext(answer -> {
+                        blocked.set(true);
+                        while (!released.get()) {} // anything better would be noticed as blocking
+                    })
+                    .cache();
+            Disposable running = blocking.subscribe();
+            Await.until("it blocks", blocked::get);
+            AtomicReference<Throwable> end = new AtomicReference<>();
+            Disposable closing = one.disposeLater().subscribe(null, end::set);
+            Await.until("the rest is closed", () -> {
+                time.advanceTimeBy(Duration.ofSeconds(1));
+                return end.get() != null;
+            });
+            assertThat(end.get()).hasMessageContaining("couldn't be disposed");
+            assertThat(running.isDisposed() || closing.isDisposed()).isTrue();
+        } finally {
+            released.set(true);
+            VirtualTimeScheduler.reset();
+        }
+        Await.until("no thread of it is left", () -> loopThreads().size() <= 2); // the other transport's
     }
 
     /** While connections are opened, requests written, answers read and calls cancelled. */
