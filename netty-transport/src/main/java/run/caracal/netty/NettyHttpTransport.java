@@ -179,11 +179,18 @@ public final class NettyHttpTransport implements HttpTransport {
         end = Mono.defer(this::failUnderWay)
                 .then(Mono.defer(this::aTurnOfEachLoop))
                 .timeout(CLOSE_TIMEOUT, Mono.empty())
-                .then(Mono.defer(pool::disposeLater).timeout(CLOSE_TIMEOUT).onErrorResume(e -> {
-                    // The loops close what it leaves.
-                    log.debug("The connection pool did not close in good order: {}", e.toString());
-                    return Mono.empty();
-                }))
+                // Elsewhere than on a loop: the pool takes a lock to end its timer.
+                .then(Mono.defer(pool::disposeLater)
+                        .subscribeOn(Schedulers.boundedElastic())
+                        .timeout(CLOSE_TIMEOUT)
+                        .onErrorResume(e -> {
+                            // The loops close what it leaves.
+                            log.debug("The connection pool did not close in good order: {}", e.toString());
+                            return Mono.empty();
+                        }))
+                // A loop that is shut down by a task of its own ends without closing its connections.
+                .publishOn(Schedulers.boundedElastic())
+                .onErrorComplete()
                 .then(Mono.fromRunnable(resolver::close))
                 .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT))
                 .cache();

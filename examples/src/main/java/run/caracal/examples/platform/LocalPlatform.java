@@ -388,6 +388,9 @@ public final class LocalPlatform implements Disposable {
     private static Mono<Void> close(Map<Service, Endpoint.Bound> servers, LoopResources loops) {
         return Flux.fromIterable(servers.values())
                 .flatMap(Endpoint.Bound::close)
+                .then()
+                // A loop that is shut down by a task of its own ends without closing its connections.
+                .publishOn(Schedulers.boundedElastic())
                 .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT));
     }
 
