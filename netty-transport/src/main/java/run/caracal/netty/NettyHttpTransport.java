@@ -88,6 +88,10 @@ public final class NettyHttpTransport implements HttpTransport {
 
     private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
+
+    /** Without it, a loop that has tasks when it is told to end does so before it closes what is open on it. */
+    private static final Duration QUIET_TIME = Duration.ofMillis(50);
+
     private static final int MAX_LOOPS = 4;
     private static final int FIRST_ERROR = 400;
 
@@ -134,19 +138,19 @@ public final class NettyHttpTransport implements HttpTransport {
                     "metrics(true) needs io.micrometer:micrometer-core on the class path; add it, or "
                             + "leave the metrics of the transport off");
         }
+        loops = LoopResources.create(
+                "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
+        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal. Has no threads of its own.
+        timer = Schedulers.fromExecutorService(loops.onClient(LoopResources.DEFAULT_NATIVE));
         pool = ConnectionProvider.builder("caracal")
                 .metrics(builder.metrics)
                 .maxConnections(builder.maxConnections)
                 .pendingAcquireMaxCount(builder.maxPending)
                 .pendingAcquireTimeout(builder.acquireTimeout)
                 .maxIdleTime(MAX_IDLE_TIME)
-                .evictInBackground(EVICTION_INTERVAL)
+                .evictInBackground(EVICTION_INTERVAL, timer)
                 .lifo()
                 .build();
-        loops = LoopResources.create(
-                "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
-        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal. Has no threads of its own.
-        timer = Schedulers.fromExecutorService(loops.onClient(true));
         // Reactor Netty would make one for these loops and keep both for ever.
         AddressResolverGroup<?> resolver =
                 NameResolverProvider.builder().build().newNameResolverGroup(loops, LoopResources.DEFAULT_NATIVE);
@@ -173,27 +177,27 @@ public final class NettyHttpTransport implements HttpTransport {
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
-        // The requests first: nothing would end one any more without its loop and the timer, and one that comes behind
-        // the end of the pool makes a new one.
-        // Each step is bounded, and not by the loops, which a subscriber may block.
-        end = Mono.defer(this::failUnderWay)
-                .then(Mono.defer(this::aTurnOfEachLoop))
-                .timeout(CLOSE_TIMEOUT, Mono.empty())
-                // Elsewhere than on a loop: the pool takes a lock to end its timer.
-                .then(Mono.defer(pool::disposeLater)
-                        .subscribeOn(Schedulers.boundedElastic())
-                        .timeout(CLOSE_TIMEOUT)
-                        .onErrorResume(e -> {
-                            // The loops close what it leaves.
-                            log.debug("The connection pool did not close in good order: {}", e.toString());
-                            return Mono.empty();
-                        }))
-                // A loop that is shut down by a task of its own ends without closing its connections.
-                .publishOn(Schedulers.boundedElastic())
-                .onErrorComplete()
+        end = Mono.defer(() -> close(resolver)).cache();
+    }
+
+    /**
+     * The requests first: nothing would end one any more without its loop and the timer, and one that comes behind the end
+     * of the pool makes a new one. The pool knows nothing of what is being connected or looked up; that ends with the loops.
+     */
+    private Mono<Void> close(AddressResolverGroup<?> resolver) {
+        return bounded(failUnderWay().then(aTurnOfEachLoop()))
+                .then(bounded(pool.disposeLater()))
                 .then(Mono.fromRunnable(resolver::close))
-                .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT))
-                .cache();
+                .then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
+    }
+
+    /** A step of the end that the next one does not depend on. Not bounded by the loops, which a subscriber may block. */
+    private static Mono<Void> bounded(Mono<Void> step) {
+        // As a value, an error that meets the timeout is not dropped.
+        return step.materialize().timeout(CLOSE_TIMEOUT).<Void>dematerialize().onErrorResume(e -> {
+            log.debug("A step of closing the Caracal HTTP transport failed: {}", e.toString());
+            return Mono.empty();
+        });
     }
 
     private static boolean isMicrometerPresent() {
@@ -278,7 +282,7 @@ public final class NettyHttpTransport implements HttpTransport {
 
     /** What was cancelled gives its connection back: where that meets the end of the pool, the pool counts it twice. */
     private Mono<Void> aTurnOfEachLoop() {
-        return Flux.fromIterable(loops.onClient(true))
+        return Flux.fromIterable(loops.onClient(LoopResources.DEFAULT_NATIVE))
                 .flatMap(loop -> Mono.create(turn -> loop.execute(turn::success)))
                 .then();
     }
@@ -500,7 +504,8 @@ public final class NettyHttpTransport implements HttpTransport {
         /**
          * Changes the client that is used for the STS and the Coordinator alike: proxy, resolver, timeouts, metrics, event
          * loops and so on. Several customizers are applied one after the other. A connection provider or event loops
-         * given here are never disposed by this transport. Following redirects and repeating requests stay off.
+         * given here are never disposed by this transport; connections on its own event loops end with it.
+         * Following redirects and repeating requests stay off.
          *
          * @param customizer gets the client with the settings of this transport, returns the one to use
          * @return this builder

@@ -3,11 +3,17 @@ package run.caracal.netty;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.netty.handler.ssl.SslContext;
+import io.netty.resolver.dns.DnsAddressResolverGroup;
+import io.netty.resolver.dns.DnsServerAddressStreamProvider;
+import io.netty.resolver.dns.SingletonDnsServerAddressStreamProvider;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.lang.ref.WeakReference;
+import java.net.DatagramPacket;
+import java.net.DatagramSocket;
 import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.Socket;
 import java.net.URI;
@@ -15,6 +21,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -28,6 +35,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.UnaryOperator;
 import mockwebserver3.MockResponse;
 import mockwebserver3.MockWebServer;
 import mockwebserver3.RecordedRequest;
@@ -44,6 +52,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.server.HttpServer;
 import reactor.netty.resources.ConnectionProvider;
 import reactor.netty.resources.LoopResources;
 import reactor.netty.transport.ProxyProvider;
@@ -627,6 +636,84 @@ class NettyHttpTransportTest {
         }
     }
 
+    /** A loop that is shut down from a task of its own leaves them open. */
+    @Test
+    void closingClosesConnectionsThatNoPoolOfOursHolds_H3() {
+        ConnectionProvider brought = ConnectionProvider.create("brought", 4);
+        AtomicInteger open = new AtomicInteger();
+        UnaryOperator<HttpServer> counting = server -> server.doOnConnection(connection -> {
+            open.incrementAndGet();
+            connection.channel().closeFuture().addListener(closed -> open.decrementAndGet());
+        });
+        try (EchoServer busy = new EchoServer("http", counting)) {
+            use(NettyHttpTransport.builder()
+                    .customize(it ->
+                            HttpClient.create(brought).runOn(it.configuration().loopResources())));
+            Await.done(Flux.range(0, 4).flatMap(i -> transport.exchange(get(busy.url() + "/x"))));
+            assertThat(open).hasPositiveValue();
+            // From a loop, as where a pipeline closes the client behind its last call.
+            Await.done(transport.exchange(get(busy.url() + "/x")).then(Mono.defer(transport::disposeLater)));
+            Await.until("they are closed", () -> open.get() == 0);
+        } finally {
+            Await.done(brought.disposeLater());
+        }
+    }
+
+    /** Their loop may be the one on which the pool ends. */
+    @RepeatedTest(20)
+    void closingClosesConnectionsThatAreBeingMade_H3() throws IOException {
+        server.enqueue(status(200));
+        assertThat(send(get(url("/x"))).status()).isEqualTo(200); // the pool ends on the loop of this connection
+        try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            Mono<Void> handshake = transport
+                    .exchange(get("https://localhost:" + silent.getLocalPort() + "/x"))
+                    .then()
+                    .onErrorComplete()
+                    .cache();
+            Disposable running = handshake.subscribe();
+            try (Socket accepted = silent.accept()) {
+                accepted.setSoTimeout((int) Await.BOUND.toMillis());
+                assertThat(accepted.getInputStream().read()).isPositive(); // the hello
+                Await.done(transport.disposeLater());
+                Await.done(handshake);
+                assertThat(accepted.getInputStream().readAllBytes()).isNotNull(); // to its end
+            }
+            assertThat(running.isDisposed()).isTrue();
+        }
+    }
+
+    @RepeatedTest(10)
+    void closingClosesTheSocketOfALookup_H3() throws IOException {
+        try (DatagramSocket silent = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
+            silent.setSoTimeout((int) Await.BOUND.toMillis());
+            DnsServerAddressStreamProvider servers =
+                    new SingletonDnsServerAddressStreamProvider((InetSocketAddress) silent.getLocalSocketAddress());
+            use(NettyHttpTransport.builder()
+                    .customize(it -> it.resolver(spec -> spec.dnsAddressResolverGroupProvider(
+                            dns -> new DnsAddressResolverGroup(dns.nameServerProvider(servers))))));
+            Mono<Void> lookup = transport
+                    .exchange(get("http://nobody.example/x"))
+                    .then()
+                    .onErrorComplete()
+                    .cache();
+            Disposable running = lookup.subscribe();
+            DatagramPacket query = new DatagramPacket(new byte[512], 512);
+            silent.receive(query);
+            Await.done(transport.disposeLater());
+            Await.done(lookup);
+            assertThat(running.isDisposed()).isTrue();
+            Await.until("its socket is closed", () -> isFree(query.getPort()));
+        }
+    }
+
+    private static boolean isFree(int port) {
+        try (DatagramSocket mine = new DatagramSocket(port)) {
+            return mine.isBound();
+        } catch (IOException e) {
+            return false;
+        }
+    }
+
     @Test
     void closingGoesOnWhereASubscriberBlocksItsLoop_H3() {
         AtomicBoolean released = new AtomicBoolean();
@@ -661,12 +748,14 @@ class NettyHttpTransportTest {
     /** While connections are opened, requests written, answers read and calls cancelled. */
     @Test
     void closingAmongRequestsLeavesNoneUnfinished_G5() {
+        List<Mono<Void>> ends = new ArrayList<>();
         try (EchoServer busy = new EchoServer()) {
             busy.quiet();
             for (int round = 0; round < 200; round++) {
-                use(NettyHttpTransport.builder().maxConnections(8));
+                NettyHttpTransport one =
+                        NettyHttpTransport.builder().maxConnections(8).build();
                 Mono<HttpResponse> call =
-                        transport.exchange(request("POST", busy.url() + "/x", "{}", Duration.ofMinutes(10), 1 << 20));
+                        one.exchange(request("POST", busy.url() + "/x", "{}", Duration.ofMinutes(10), 1 << 20));
                 Mono<Void> all = Flux.range(0, 100)
                         .flatMap(
                                 i -> (i % 3 == 0 ? call.take(Duration.ofNanos(i * 20_000L)) : call)
@@ -677,10 +766,12 @@ class NettyHttpTransportTest {
                         .cache();
                 Disposable running = all.subscribe();
                 LockSupport.parkNanos(round * 50_000L);
-                Await.done(transport.disposeLater());
+                one.dispose();
                 Await.done(all);
                 assertThat(running.isDisposed()).isTrue();
+                ends.add(one.disposeLater());
             }
+            Await.done(Mono.when(ends));
         }
     }
 
