@@ -39,6 +39,9 @@ public final class LocalPlatform implements Disposable {
 
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
+    /** Without it, a loop that has tasks when it is told to end does so before it closes what is open on it. */
+    private static final Duration QUIET_TIME = Duration.ofMillis(50);
+
     private final Zone zone;
     private final Application application;
     private final Sessions sessions;
@@ -389,9 +392,7 @@ public final class LocalPlatform implements Disposable {
         return Flux.fromIterable(servers.values())
                 .flatMap(Endpoint.Bound::close)
                 .then()
-                // A loop that is shut down by a task of its own ends without closing its connections.
-                .publishOn(Schedulers.boundedElastic())
-                .then(loops.disposeLater(Duration.ZERO, CLOSE_TIMEOUT));
+                .then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
     }
 
     private static long millis(Duration duration) {

@@ -194,7 +194,8 @@ final class Bench {
         Mono<Void> close() {
             elsewhere.close();
             return forwarding.disposeLater().then(Mono.fromRunnable(() -> {
-                var unused = loops.shutdownGracefully(0, 2, TimeUnit.SECONDS);
+                // Without a quiet time they may end before they close what is open.
+                var unused = loops.shutdownGracefully(50, 2_000, TimeUnit.MILLISECONDS);
             }));
         }
     }
