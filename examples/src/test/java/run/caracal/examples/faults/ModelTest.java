@@ -62,7 +62,6 @@ import run.caracal.examples.platform.Service;
 import run.caracal.examples.platform.SessionSnapshot;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.NettyHttpTransport;
-import run.caracal.test.Hygiene;
 
 /**
  * Random schedules of everything the client does, with faults, cancellations and time limits in between, against a model
@@ -138,8 +137,6 @@ class ModelTest {
         StepVerifier.create(all).expectComplete().verify(SCHEDULE_LIMIT.plusSeconds(seeds.size()));
         models.values().forEach(Model::checkNothingCameAfterTheClose);
         StepVerifier.create(platform.disposeLater()).expectComplete().verify(Duration.ofSeconds(30));
-        // A limit of the schedule that is over, and has not yet cancelled its work, drops what that work met meanwhile.
-        assertThat(Hygiene.takeDrops()).allMatch(drop -> drop.by().startsWith("reactor.core.publisher.FluxTimeout$"));
         assertThat(wrong).as("in %s steps of %s schedules", steps, seeds.size()).isEmpty();
         assertThat(steps.get()).isGreaterThan(seeds.size() * 10L);
     }
@@ -315,7 +312,11 @@ class ModelTest {
         /** Gone after a while, wherever it is then. */
         private Mono<Void> limited(Mono<Void> work) {
             Duration limit = Duration.ofMillis(1 + random.nextInt(60));
-            return work.doOnCancel(() -> cancelled = true).timeout(limit);
+            // As a value, the error that meets the limit is not one that this schedule drops.
+            return work.doOnCancel(() -> cancelled = true)
+                    .materialize()
+                    .timeout(limit)
+                    .dematerialize();
         }
 
         private Mono<Void> work(CaracalContext context, int depth) {

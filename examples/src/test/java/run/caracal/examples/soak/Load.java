@@ -259,8 +259,9 @@ final class Load {
         boolean limited = random.nextInt(8) == 0;
         Duration limit = Duration.ofMillis(1 + random.nextInt(80));
         Mono<?> operation = operation(random);
-        // A limit of one's own is over before a request's.
-        Mono<?> work = limited ? operation.timeout(limit) : operation;
+        // A limit of one's own is over before a request's. As a value, the error that meets it is not one that it
+        // drops.
+        Mono<?> work = limited ? operation.materialize().timeout(limit).dematerialize() : operation;
         return work.then()
                 .onErrorResume(e -> {
                     boolean planned = e instanceof Planned || (limited && e instanceof TimeoutException);

@@ -179,13 +179,11 @@ class Soak {
     }
 
     /**
-     * A time limit that is over, and has not yet cancelled its work, drops what that work says; Spring refuses the body of
-     * an answer when the cancel comes between the two, and Reactor Netty refuses it once more.
+     * Spring refuses the body of an answer when the cancel comes between the two, and Reactor Netty refuses it once more.
      */
     private static boolean isOfACancel(Hygiene.Drop drop) {
         String message = String.valueOf(drop.error().getMessage());
-        return drop.by().startsWith("reactor.core.publisher.FluxTimeout$")
-                || (message.startsWith("Rejecting additional inbound receiver") && message.contains("cancelled=true"))
+        return (message.startsWith("Rejecting additional inbound receiver") && message.contains("cancelled=true"))
                 || Stream.of(drop.error().getStackTrace())
                         .limit(2)
                         .anyMatch(
