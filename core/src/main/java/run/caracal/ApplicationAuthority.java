@@ -77,7 +77,7 @@ final class ApplicationAuthority {
                     // Before the waiters hear of it.
                     .doOnNext(done -> obtained = done)
                     .doOnError(failure -> forget(need, this))
-                    // It is nobody's own: no caller's Context reaches it (PITFALLS D5).
+                    // It is nobody's own: no caller's Context reaches it.
                     .contextWrite(anyCaller -> Context.empty())
                     .cache();
         }

@@ -6,7 +6,7 @@ import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
 /**
- * How incoming requests are judged before they reach the application (DESIGN I1). Immutable: what changes it gives a
+ * How incoming requests are judged before they reach the application. Immutable: what changes it gives a
  * changed copy.
  *
  * <p>Whatever the boundary, a bearer that is present and bad is refused, and so is more than one {@code Authorization}

@@ -79,7 +79,7 @@ public final class Caracal implements Disposable {
     private final Sessions sessions;
     private final Delegations delegations;
     private final Services services;
-    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it (DESIGN L3). */
+    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it. */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final Mono<Void> end;
@@ -191,11 +191,11 @@ public final class Caracal implements Disposable {
     /**
      * Runs work inside an agent session of its own. The session is open exactly while the work is subscribed: it is opened
      * on subscription and terminated once when the work completes, fails or is cancelled, also when the cancellation comes
-     * while it is being opened (DESIGN S1, S2). The session's context is bound in the Reactor Context of the work.
+     * while it is being opened. The session's context is bound in the Reactor Context of the work.
      *
      * <p>The session is a child of the one bound in the subscriber's Reactor Context, if any. A failing termination never
      * replaces the result or the error of the work unless the configuration asks for it; the result waits for it for the
-     * close timeout at most, then it goes on in the background (DESIGN S5).
+     * close timeout at most, then it goes on in the background.
      *
      * @param options how the session is opened
      * @param work makes the work, given the session's context; subscribed once for each session
@@ -274,7 +274,7 @@ public final class Caracal implements Disposable {
      * ServiceAgent#heartbeats()}, or in the background with {@link ServiceOptions.Builder#heartbeatInterval}.
      *
      * <p>A subscriber that has gone before the agent is delivered leaves nothing open; afterwards the receiver owns the
-     * agent and has to close it (DESIGN L0). {@link #runService} does that by itself. A task bound in the Reactor Context
+     * agent and has to close it. {@link #runService} does that by itself. A task bound in the Reactor Context
      * does not become the parent, because the platform refuses that: the service only keeps its trace.
      *
      * @param options how the service is opened
@@ -287,7 +287,7 @@ public final class Caracal implements Disposable {
     /**
      * Runs a daemon as a service agent of its own: opens it on subscription, renews its lease behind the work, and closes it
      * when the work ends, fails or is cancelled. When the lease is lost the work is cancelled and the Flux errors with
-     * {@link run.caracal.error.LeaseLostException} (DESIGN L2, L3). The agent's context is bound in the Reactor Context of
+     * {@link run.caracal.error.LeaseLostException}. The agent's context is bound in the Reactor Context of
      * the work.
      *
      * @param options how the service is opened; its heartbeat interval, if any, replaces the cadence that follows the
@@ -315,7 +315,7 @@ public final class Caracal implements Disposable {
 
     /**
      * Takes over a service session, for instance after a restart: its lease gets a new generation, and an older holder loses
-     * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED} (DESIGN L5). A narrowed service cannot be taken over
+     * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED}. A narrowed service cannot be taken over
      * with its delegation, which its first holder renewed: open a new one instead.
      *
      * @param agentSessionId the service session
@@ -333,7 +333,7 @@ public final class Caracal implements Disposable {
      * Delegates a part of the bound session's authority to another session, and runs work that shows the delegation in {@link
      * #headers()} and in calls without scopes; those with scopes act with the session's own authority. The context of the
      * work is the bound session's own, with the new delegation, the delegation that the session holds as its parent, and one
-     * hop more (DESIGN D1). The delegation outlives the work until its time to live is over, unless the specification asks
+     * hop more. The delegation outlives the work until its time to live is over, unless the specification asks
      * to revoke it at the end; then it is revoked on completion, error and cancel, also when the cancel comes while it is
      * being created.
      *
@@ -464,7 +464,7 @@ public final class Caracal implements Disposable {
 
     /**
      * Binds a context for work that runs elsewhere, for instance in the background: what is captured inside a session is
-     * bound again where the work is subscribed (DESIGN C2). Does not keep the session open.
+     * bound again where the work is subscribed. Does not keep the session open.
      *
      * @param context the context to bind
      * @param work the work
@@ -518,7 +518,7 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Judges a request by its headers and runs work for its caller (DESIGN I1): the context that is bound in the Reactor
+     * Judges a request by its headers and runs work for its caller: the context that is bound in the Reactor
      * Context of the work has the caller's session, delegation, trace and baggage, and its bearer, which decorated clients
      * send to the Gateway, and to other origins only where {@link run.caracal.http.Propagation#origins} names them. What
      * handles requests of a server is easier bound by its adapter.
@@ -607,7 +607,7 @@ public final class Caracal implements Disposable {
 
     /**
      * The headers that carry the bound context: {@code Authorization}, {@code traceparent}, {@code tracestate} and {@code
-     * baggage} (DESIGN H1). Resolves the token anew for each subscription. The map holds a bearer: never log it, and send
+     * baggage}. Resolves the token anew for each subscription. The map holds a bearer: never log it, and send
      * it only where the application's identity may go.
      *
      * <p>The bearer of an incoming request is not given out like this, because where the headers go is not known here: under
@@ -664,7 +664,7 @@ public final class Caracal implements Disposable {
     /**
      * Mints a one-shot mandate for the bound session and its delegation: the bearer of one call through the Gateway. For
      * clients that cannot be decorated; a decorated client with scopes mints by itself. Each subscription is exactly one
-     * request for a mandate, and none is kept (DESIGN S4, T3).
+     * request for a mandate, and none is kept.
      *
      * <p>A session that holds no delegation obtains one: a child of it is opened, with the labels of the options, and
      * receives a delegation of exactly this resource and these scopes. Both are kept for further mandates, and ended with
@@ -942,7 +942,7 @@ public final class Caracal implements Disposable {
 
     /**
      * Adds a hook that runs in every session after it was opened and before its work; hooks run in the order in which they
-     * were added, with the session bound. One that fails ends the session and fails the spawn (DESIGN S8).
+     * were added, with the session bound. One that fails ends the session and fails the spawn.
      *
      * @param hook the hook
      * @return removes the hook
@@ -954,7 +954,7 @@ public final class Caracal implements Disposable {
     /**
      * Adds a hook that runs for every session before it is terminated, however its work ended; hooks run in the order in
      * which they were added, with the session bound. One that fails is reported like a failing termination, which takes
-     * place all the same (DESIGN S8).
+     * place all the same.
      *
      * @param hook the hook
      * @return removes the hook
@@ -964,7 +964,7 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * What this client does at the services, from the subscription on (DESIGN E5).
+     * What this client does at the services, from the subscription on.
      *
      * @return a hot Flux, heard on a thread of the SDK; a subscriber that is too slow loses events; completes when the
      *     client is closed
@@ -996,7 +996,7 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Closes the client (DESIGN S6): refuses new sessions at once, waits for those opening, at work and terminating for the
+     * Closes the client: refuses new sessions at once, waits for those opening, at work and terminating for the
      * configured time (10 s by default), terminates the rest (work that still runs is not signalled), and then releases the
      * transport if it is the SDK's own: its requests that are still under way fail.
      * Afterwards every operation fails with {@link ClosedException} and nothing is sent. Lazy and idempotent: the first
@@ -1043,7 +1043,7 @@ public final class Caracal implements Disposable {
         return new ClosedException("The Caracal client is closed, so nothing was sent; create a new one");
     }
 
-    /** The SDK's own class loader first: the thread's may belong to something else entirely (PITFALLS H6). */
+    /** The SDK's own class loader first: the thread's may belong to something else entirely. */
     private static HttpTransportProvider findTransport() {
         if (Schedulers.isInNonBlockingThread()) {
             throw new IllegalStateException(

@@ -9,7 +9,7 @@ import run.caracal.internal.propagation.Envelope;
 import run.caracal.verify.VerifiedMandate;
 
 /**
- * Who acts: the agent session that is bound to a pipeline, and its trace (DESIGN C1). Immutable; it travels in the Reactor
+ * Who acts: the agent session that is bound to a pipeline, and its trace. Immutable; it travels in the Reactor
  * Context, so it survives every change of thread; a thread is shown it only with {@link
  * run.caracal.context.CaracalContextAccessor}. It shows ids only, never a token or a secret.
  *

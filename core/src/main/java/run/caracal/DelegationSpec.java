@@ -12,7 +12,7 @@ import run.caracal.internal.config.Rules;
 import run.caracal.internal.wire.IdempotencyKeys;
 
 /**
- * What the bound session delegates, and to whom (DESIGN D1). Immutable; the platform's limits are checked when an option is
+ * What the bound session delegates, and to whom. Immutable; the platform's limits are checked when an option is
  * set, before any call.
  *
  * <pre>{@code

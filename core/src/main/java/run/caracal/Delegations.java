@@ -22,7 +22,7 @@ import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.propagation.Envelope;
 
-/** Passes authority on to sessions of others, and takes on what they pass on (DESIGN D1). */
+/** Passes authority on to sessions of others, and takes on what they pass on. */
 final class Delegations {
     private static final Logger log = LoggerFactory.getLogger(Caracal.class);
 

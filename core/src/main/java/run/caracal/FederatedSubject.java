@@ -50,7 +50,7 @@ public final class FederatedSubject {
         return Duration.ofNanos(Math.max(0, ends - clock.now(TimeUnit.NANOSECONDS)));
     }
 
-    /** Never shows the mandate (DESIGN C4). */
+    /** Never shows the mandate. */
     @Override
     public String toString() {
         return "FederatedSubject[***, authorityRecordId=" + authorityRecordId + "]";

@@ -16,7 +16,7 @@ import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.internal.wire.ErrorAnswers;
 
-/** Calls of protected resources that the SDK sends itself (DESIGN H5). */
+/** Calls of protected resources that the SDK sends itself. */
 final class Fetches {
     private static final int FIRST_ERROR = 400;
 

@@ -9,7 +9,7 @@ import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a session is given of its parent's authority (DESIGN S7): all that the parent holds ({@link #inherit()}, the
+ * What a session is given of its parent's authority: all that the parent holds ({@link #inherit()}, the
  * default), a smaller part ({@link #narrow(String...)}), or nothing ({@link #none()}). Immutable.
  *
  * <pre>{@code

@@ -19,7 +19,7 @@ import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.wire.CreateDelegation;
 import run.caracal.internal.wire.IdempotencyKeys;
 
-/** Gives sessions what they are granted of their parent's authority, and creates delegations (DESIGN S7, D1). */
+/** Gives sessions what they are granted of their parent's authority, and creates delegations. */
 final class Grants {
     /** A delegation may not outlive the one it derives from, and requests take time; that much is left between them. */
     private static final Duration MARGIN = Duration.ofSeconds(10);
@@ -161,7 +161,7 @@ final class Grants {
                     })
                     .then();
         }
-        // Without its edge the child would not act with the parent's slice (PITFALLS I4).
+        // Without its edge the child would not act with the parent's slice.
         return plan.inheritedEdge() != null && session.context().envelope().delegationEdgeId() == null
                 ? Mono.error(() -> new DelegationException(
                         Reason.UNLINKED,

@@ -10,7 +10,7 @@ import run.caracal.http.OutboundCall;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.internal.event.EventBus.Running;
 
-/** A request to the Gateway of which somebody hears (DESIGN E5). */
+/** A request to the Gateway of which somebody hears. */
 final class HeardCall implements OutboundCall {
     private static final int FIRST_ERROR = 400;
     private static final String STATUS = "http_status";

@@ -24,7 +24,7 @@ import run.caracal.internal.propagation.TraceParent;
 import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 
-/** Judges incoming requests (DESIGN I1): the same for every adapter of one {@link Caracal}. */
+/** Judges incoming requests: the same for every adapter of one {@link Caracal}. */
 final class Inbound {
     private static final String AUTHORIZATION = "authorization";
     private static final String BEARER = "bearer";
@@ -126,7 +126,7 @@ final class Inbound {
         }
         return Mono.defer(() -> verifier.verify(bearer, boundary.requirements()))
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier gave no answer")))
-                // A verifier that cannot tell has neither denied nor allowed anything (PITFALLS I5).
+                // A verifier that cannot tell has neither denied nor allowed anything.
                 .onErrorMap(e -> e instanceof InboundException
                         ? e
                         : new InboundException(

@@ -8,7 +8,7 @@ import reactor.core.scheduler.Scheduler;
 /**
  * A one-shot mandate: the bearer of exactly one call through the Gateway, for one resource, some scopes, one session and
  * its delegation. The Gateway takes it once, and only while at least 35 seconds are left of it, so ask
- * for a new one for each call and for each retry. The SDK keeps none (DESIGN T3).
+ * for a new one for each call and for each retry. The SDK keeps none.
  */
 public final class Mandate {
     private final String value;
@@ -113,7 +113,7 @@ public final class Mandate {
         return requestId;
     }
 
-    /** Never shows the bearer (DESIGN C4). */
+    /** Never shows the bearer. */
     @Override
     public String toString() {
         return "Mandate[***, resource=" + resource + ", scopes=" + scopes + ", agentSessionId=" + agentSessionId

@@ -15,7 +15,7 @@ import run.caracal.internal.control.StsClient;
 import run.caracal.internal.control.StsClient.Mint;
 import run.caracal.internal.propagation.Envelope;
 
-/** Mints one-shot mandates for sessions: each for one call, none kept (DESIGN H4, T3). */
+/** Mints one-shot mandates for sessions: each for one call, none kept. */
 final class Mandates {
     private final CaracalConfig config;
     private final StsClient sts;

@@ -36,7 +36,7 @@ import run.caracal.internal.routing.Router;
 import run.caracal.internal.token.AccessToken;
 import run.caracal.internal.token.TokenCache;
 
-/** Decides about outgoing requests (DESIGN H1 to H3): the same for every decorated client of one {@link Caracal}. */
+/** Decides about outgoing requests: the same for every decorated client of one {@link Caracal}. */
 final class Outbound {
     private static final Logger log = LoggerFactory.getLogger(Caracal.class);
 
@@ -185,8 +185,7 @@ final class Outbound {
         }
         Envelope envelope = envelope(bound, options.asApplication());
         if (inbound != null) {
-            // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go
-            // (H1).
+            // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go.
             boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
             return Mono.just(call(route, url, envelope, null, mayGo ? "Bearer " + inbound : null, requestId(context)));
         }

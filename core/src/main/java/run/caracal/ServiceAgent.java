@@ -101,7 +101,7 @@ public final class ServiceAgent implements Disposable {
     /**
      * Renews the lease while it is subscribed, at a third of what remains of it (1 s to 5 min, with jitter; every 30 s when
      * the deadline is unknown). All subscribers share one loop. A renewal that fails is logged and tried again at the next
-     * tick (DESIGN L1, L2).
+     * tick.
      *
      * @return the renewals; hot, a slow subscriber gets the latest, heard on another thread than the renewals; errors with
      *     {@link run.caracal.error.LeaseLostException} when the lease is lost, completes when the agent is closed

@@ -213,7 +213,7 @@ public final class ServiceOptions {
         /**
          * Sets what the service gets of authority. A narrowed service keeps its authority for its whole life: its delegation
          * is renewed before it expires, and when it has no service as its parent, the SDK opens, renews and closes one that
-         * holds the authority (DESIGN L7).
+         * holds the authority.
          *
          * @param grant the grant
          * @return this builder

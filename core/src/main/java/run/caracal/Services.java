@@ -37,7 +37,7 @@ import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 
-/** Opens service agents and keeps their leases (DESIGN L0 to L7). */
+/** Opens service agents and keeps their leases. */
 final class Services {
     private static final Logger log = LoggerFactory.getLogger(ServiceAgent.class);
 
@@ -254,7 +254,7 @@ final class Services {
     }
 
     /** Renews the delegation of a narrowed service before it expires, and shares the fate of the service that holds its
-     * authority (DESIGN L7). */
+     * authority. */
     private void maintain(Opened service, Plan plan) {
         LeaseKeeper<Lease> lease = service.lease;
         Opened holder = service.holder;

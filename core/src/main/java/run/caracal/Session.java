@@ -70,7 +70,7 @@ final class Session {
         context = new CaracalContext(before.zoneId(), before.applicationId(), envelope, this, authority);
     }
 
-    /** The sessions opened with this one as their parent: ended before it (DESIGN S7). */
+    /** The sessions opened with this one as their parent: ended before it. */
     Scope children() {
         Scope known = children;
         return known == null ? makeChildren() : known;

@@ -31,7 +31,7 @@ import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.wire.SessionAnswer;
 
-/** Opens agent sessions around work, and ends them (DESIGN S1 to S8). */
+/** Opens agent sessions around work, and ends them. */
 final class Sessions {
     private static final Logger log = LoggerFactory.getLogger(Caracal.class);
 

@@ -9,7 +9,7 @@ import run.caracal.http.HttpTransportProvider;
 
 /**
  * What carries the calls that the SDK sends for its users: a transport apart from that of the control plane, so that neither
- * waits for the other's connections (DESIGN E3). Made when it is first used.
+ * waits for the other's connections. Made when it is first used.
  */
 final class TrafficTransport {
     private static final Duration FOR_EVER = Duration.ofMillis(Long.MAX_VALUE);
@@ -29,7 +29,7 @@ final class TrafficTransport {
     TrafficTransport(HttpTransportProvider provider, boolean owned, BooleanSupplier closed) {
         this.owned = owned;
         this.closed = closed;
-        // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept (PITFALLS D4).
+        // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept.
         this.made = Mono.fromSupplier(provider::create)
                 .subscribeOn(Schedulers.boundedElastic())
                 .cache(transport -> FOR_EVER, failure -> Duration.ZERO, () -> Duration.ZERO);

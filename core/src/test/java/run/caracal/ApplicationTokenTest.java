@@ -30,7 +30,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t1_theExchangeIsThatOfRfc8693() {
+    void theExchangeIsThatOfRfc8693() {
         StepVerifier.create(bearer(platform.client()))
                 .expectNext("Bearer token-1")
                 .expectComplete()
@@ -49,7 +49,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t1_withoutResourcesTheErrorNamesTheSettings() {
+    void withoutResourcesTheErrorNamesTheSettings() {
         CaracalConfig config = CaracalConfig.builder()
                 .zoneId("zone-1")
                 .applicationId("app-1")
@@ -66,7 +66,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t1_tenThousandSpawnsOnAColdCacheMakeOneExchange() {
+    void tenThousandSpawnsOnAColdCacheMakeOneExchange() {
         Caracal caracal = platform.client();
         platform.next(
                 FakePlatform::isToken, real -> Mono.delay(Duration.ofMillis(20)).then(real));
@@ -81,7 +81,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t2_theResolverIsAskedForEachExchange() {
+    void theResolverIsAskedForEachExchange() {
         AtomicInteger rotations = new AtomicInteger();
         CaracalConfig config = platform.config()
                 .clientSecret(() -> Mono.fromSupplier(() -> "secret-" + rotations.incrementAndGet()))
@@ -99,7 +99,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t2_aResolverThatGivesNothingIsAnError() {
+    void aResolverThatGivesNothingIsAnError() {
         CaracalConfig config = platform.config().clientSecret(Mono::empty).build();
         StepVerifier.create(bearer(Caracal.create(config)))
                 .expectError(ConfigurationException.class)
@@ -108,7 +108,7 @@ class ApplicationTokenTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "  \n", "with\nbreak"})
-    void t2_aResolversSecretIsChecked(String secret) {
+    void aResolversSecretIsChecked(String secret) {
         CaracalConfig config =
                 platform.config().clientSecret(() -> Mono.just(secret)).build();
         StepVerifier.create(bearer(Caracal.create(config)))
@@ -118,7 +118,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void s4_anExchangeIsOneAttempt() {
+    void anExchangeIsOneAttempt() {
         for (Throwable lost : List.of(
                 new TransportException(TransportException.Kind.TIMEOUT, "timeout", null),
                 new TransportException(TransportException.Kind.CONNECT, "refused", null))) {
@@ -148,9 +148,9 @@ class ApplicationTokenTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS I5: unavailable is not denied. */
+    /** Unavailable is not denied. */
     @Test
-    void i5_anOutageIsRetryable() {
+    void anOutageIsRetryable() {
         platform.nextAnswer(FakePlatform::isToken, 503, "{\"error\":\"sts_unavailable\"}");
         StepVerifier.create(bearer(platform.client()))
                 .expectErrorSatisfies(e -> assertThat(e)
@@ -160,7 +160,7 @@ class ApplicationTokenTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS D12: what was issued is checked, not assumed. */
+    /** What was issued is checked, not assumed. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -177,17 +177,16 @@ class ApplicationTokenTest {
                 "{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"expires_in\":-5}",
                 "{\"access_token\":\"t\",\"token_type\":\"Bearer\",\"expires_in\":900,\"scope\":\"something:else\"}"
             })
-    void d12_aMalformedOrWrongTokenIsRefused(String body) {
+    void aMalformedOrWrongTokenIsRefused(String body) {
         platform.nextAnswer(FakePlatform::isToken, 200, body);
         StepVerifier.create(bearer(platform.client()))
                 .expectError(ProtocolException.class)
                 .verify(LIMIT);
     }
 
-    /** PITFALLS D8. */
     @ParameterizedTest
     @ValueSource(strings = {"\"expires_in\":\"900\",", "\"expires_in\":900,", "\"expires_in\":1,"})
-    void d8_theLifetimeMayBeANumberOrAText(String expiresIn) {
+    void theLifetimeMayBeANumberOrAText(String expiresIn) {
         platform.nextAnswer(
                 FakePlatform::isToken, 200, "{\"access_token\":\"t\"," + expiresIn + "\"token_type\":\"Bearer\"}");
         Caracal caracal = platform.client();
@@ -199,7 +198,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void d8_withoutALifetimeTheTokenIsUsedOnce() {
+    void withoutALifetimeTheTokenIsUsedOnce() {
         platform.nextAnswer(FakePlatform::isToken, 200, "{\"access_token\":\"t\",\"token_type\":\"Bearer\"}");
         Caracal caracal = platform.client();
         StepVerifier.create(bearer(caracal).then(bearer(caracal)))
@@ -209,7 +208,7 @@ class ApplicationTokenTest {
     }
 
     @Test
-    void t2_aStaticTokenIsUsedWithoutAnyExchange() {
+    void aStaticTokenIsUsedWithoutAnyExchange() {
         CaracalConfig config = CaracalConfig.builder()
                 .zoneId("zone-1")
                 .applicationId("app-1")
@@ -232,9 +231,9 @@ class ApplicationTokenTest {
                 .hasSize(1);
     }
 
-    /** PITFALLS H7: unknown fields and values are tolerated. */
+    /** Unknown fields and values are tolerated. */
     @Test
-    void h7_unknownFieldsAreTolerated() {
+    void unknownFieldsAreTolerated() {
         platform.nextAnswer(
                 FakePlatform::isToken,
                 200,

@@ -114,7 +114,7 @@ class ApplicationTransportTest {
     }
 
     @Test
-    void h4_everySubscriptionGetsAMandateOfItsOwnUnderTheSameDelegation() {
+    void everySubscriptionGetsAMandateOfItsOwnUnderTheSameDelegation() {
         Mono<String> stored = bearer(policy);
         List<String> bearers =
                 Objects.requireNonNull(stored.repeat(9).collectList().block(LIMIT));
@@ -151,7 +151,7 @@ class ApplicationTransportTest {
         assertThat(delegations()).hasSize(1);
     }
 
-    /** PITFALLS E4 and E6: a credential never goes elsewhere. */
+    /** A credential never goes elsewhere. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -170,7 +170,7 @@ class ApplicationTransportTest {
                 "/charge",
                 "not a url"
             })
-    void e4_anythingElseIsRefusedBeforeAnythingIsProvided(String url) {
+    void anythingElseIsRefusedBeforeAnythingIsProvided(String url) {
         Caracal based = Caracal.create(platform.config()
                 .gatewayUrl(GATEWAY + "/proxy")
                 .resource("resource://second", "https://second.example.com")
@@ -251,9 +251,9 @@ class ApplicationTransportTest {
         assertThat(form(mints().get(0))).containsEntry("ttl_seconds", "60").containsEntry("scope", "a b");
     }
 
-    /** DESIGN H1: without a session, asApplication calls with a mandate where scopes are known. */
+    /** Without a session, asApplication calls with a mandate where scopes are known. */
     @Test
-    void h1_asApplicationWithScopesActsWithTheApplicationsAuthority() {
+    void asApplicationWithScopesActsWithTheApplicationsAuthority() {
         OutboundPolicy plain = caracal.outbound(
                 TransportOptions.defaults().withScopes("billing:charge").withAsApplication());
         StepVerifier.create(bearer(plain).then(bearer(policy)))
@@ -264,9 +264,8 @@ class ApplicationTransportTest {
         assertThat(mints()).hasSize(2);
     }
 
-    /** PITFALLS D1 and D3. */
     @RepeatedTest(20)
-    void d1_aHundredCallersAtOnceShareOneProvision() {
+    void aHundredCallersAtOnceShareOneProvision() {
         Sinks.Empty<Void> go = Sinks.empty();
         platform.next(FakePlatform::isOpen, real -> go.asMono().then(real));
         List<String> bearers = new CopyOnWriteArrayList<>();
@@ -284,9 +283,9 @@ class ApplicationTransportTest {
         assertThat(bearers).doesNotHaveDuplicates();
     }
 
-    /** PITFALLS D2: whoever leaves, the first one and all of them, disturbs nobody and leaves nothing half open. */
+    /** Whoever leaves, the first one and all of them, disturbs nobody and leaves nothing half open. */
     @RepeatedTest(20)
-    void d2_whoeverLeavesDisturbsNobody() {
+    void whoeverLeavesDisturbsNobody() {
         Sinks.Empty<Void> go = Sinks.empty();
         platform.next(FakePlatform::isDelegate, real -> go.asMono().then(real));
         Disposable first = bearer(policy).subscribe(b -> {}, e -> {});
@@ -320,7 +319,7 @@ class ApplicationTransportTest {
     }
 
     @Test
-    void s6_closingEndsTheTargetBeforeTheSource() {
+    void closingEndsTheTargetBeforeTheSource() {
         StepVerifier.create(bearer(policy)).expectNextCount(1).expectComplete().verify(LIMIT);
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
         assertThat(platform.ended()).containsExactly("session-2", "session-1");
@@ -329,9 +328,9 @@ class ApplicationTransportTest {
         assertThat(platform.requests(r -> true)).hasSize(sent);
     }
 
-    /** PITFALLS D4: what failed is not kept, and what it had opened is ended before the error. */
+    /** What failed is not kept, and what it had opened is ended before the error. */
     @Test
-    void d4_whatFailedIsNotKept() {
+    void whatFailedIsNotKept() {
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
         assertFails(bearer(policy), CoordinatorException.class, "scopes");
         assertThat(platform.live()).isEmpty();
@@ -342,9 +341,9 @@ class ApplicationTransportTest {
         assertThat(platform.live()).hasSize(2);
     }
 
-    /** PITFALLS D5: the caller who comes first does not lend its Context to what all share. */
+    /** The caller who comes first does not lend its Context to what all share. */
     @Test
-    void d5_whatIsSharedRunsInNobodysContext() {
+    void whatIsSharedRunsInNobodysContext() {
         List<Boolean> seen = new CopyOnWriteArrayList<>();
         platform.next(
                 FakePlatform::isOpen,
@@ -368,9 +367,9 @@ class ApplicationTransportTest {
         assertThat(seen).containsExactly(false, false);
     }
 
-    /** PITFALLS D5 and D6: users, labels, scopes and times do not share what is not theirs. */
+    /** Users, labels, scopes and times do not share what is not theirs. */
     @Test
-    void d6_everyInputTellsNeedsApart() {
+    void everyInputTellsNeedsApart() {
         ApplicationOptions plain = ApplicationOptions.defaults();
         List<OutboundPolicy> different = List.of(
                 caracal.applicationTransport(RESOURCE, List.of("a", "b"), plain),
@@ -408,9 +407,9 @@ class ApplicationTransportTest {
         assertThat(needs).hasSize(5);
     }
 
-    /** PITFALLS D7: a 401 drops the token that was refused, once; a refused mint leaves what was provided. */
+    /** A 401 drops the token that was refused, once; a refused mint leaves what was provided. */
     @Test
-    void d7_aRefusedTokenIsReplacedOnceAndADenialChangesNothing() {
+    void aRefusedTokenIsReplacedOnceAndADenialChangesNothing() {
         platform.nextAnswer(FakePlatform::isDelegate, 401, "{\"error\":\"invalid_token\"}");
         StepVerifier.create(bearer(policy)).expectNextCount(1).expectComplete().verify(LIMIT);
         assertThat(delegations())
@@ -448,9 +447,9 @@ class ApplicationTransportTest {
         assertThat(opens()).hasSize(4);
     }
 
-    /** PITFALLS D12: what was issued is checked. */
+    /** What was issued is checked. */
     @Test
-    void d12_aMandateThatLostItsScopeOrResourceIsNotUsed() {
+    void aMandateThatLostItsScopeOrResourceIsNotUsed() {
         platform.nextAnswer(
                 FakePlatform::isMint,
                 200,
@@ -466,7 +465,7 @@ class ApplicationTransportTest {
         assertFails(bearer(policy), run.caracal.error.ProtocolException.class, RESOURCE);
     }
 
-    /** PITFALLS D8 and D12: replaced while there is still time, never used past its end. */
+    /** Replaced while there is still time, never used past its end. */
     @Test
     void itIsReplacedBeforeItEndsAndTheOldOneIsEndedAfterwards() {
         StepVerifier.withVirtualTime(() -> {

@@ -14,7 +14,7 @@ import reactor.test.StepVerifier;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.VirtualThreads;
 
-/** PITFALLS H2: who blocks for a session may, where blocking is allowed, and hears of it where it is not. */
+/** Who blocks for a session may, where blocking is allowed, and hears of it where it is not. */
 class BlockingCallerTest {
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -31,7 +31,7 @@ class BlockingCallerTest {
     }
 
     @Test
-    void h2_aPlainThreadMayBlock() {
+    void aPlainThreadMayBlock() {
         for (int i = 1; i <= 50; i++) {
             assertThat(work().block(LIMIT)).isEqualTo("session-" + i);
             assertThat(platform.live()).isEmpty();
@@ -39,7 +39,7 @@ class BlockingCallerTest {
     }
 
     @Test
-    void h2_aVirtualThreadMayBlock() throws Exception {
+    void aVirtualThreadMayBlock() throws Exception {
         ExecutorService executor = VirtualThreads.executor();
         try {
             for (int i = 1; i <= 50; i++) {
@@ -54,7 +54,7 @@ class BlockingCallerTest {
 
     /** Reactor subscribes before it refuses to wait: the work runs to its end, and its session ends with it. */
     @Test
-    void h2_aParallelThreadIsToldClearly_andNoSessionIsLeft() {
+    void aParallelThreadIsToldClearly_andNoSessionIsLeft() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isOpen, real -> real.delayUntil(opened -> gate.asMono()));
         StepVerifier.create(Mono.fromCallable(() -> work().block()).subscribeOn(Schedulers.parallel()))

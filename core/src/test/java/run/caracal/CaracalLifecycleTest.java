@@ -34,7 +34,7 @@ class CaracalLifecycleTest {
     private final FakePlatform platform = new FakePlatform();
 
     @Test
-    void s6_disposeLaterWaitsForTheSessionAtWork() {
+    void disposeLaterWaitsForTheSessionAtWork() {
         Caracal caracal = platform.client();
         Sinks.One<String> work = Sinks.one();
         List<String> order = new ArrayList<>();
@@ -56,7 +56,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void s6_disposeLaterTerminatesTheRestWhenItsBoundIsOver() {
+    void disposeLaterTerminatesTheRestWhenItsBoundIsOver() {
         Caracal caracal = Caracal.create(
                 platform.config().disposeTimeout(Duration.ofMillis(50)).build());
         Disposable running = Flux.range(0, 20)
@@ -70,7 +70,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void s6_oneEndForAllCallers() {
+    void oneEndForAllCallers() {
         Caracal caracal = platform.client();
         caracal.dispose();
         caracal.dispose();
@@ -81,7 +81,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void s6_disposeLaterIsLazy() {
+    void disposeLaterIsLazy() {
         Caracal caracal = platform.client();
         Mono<Void> close = caracal.disposeLater();
         StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
@@ -91,9 +91,9 @@ class CaracalLifecycleTest {
         StepVerifier.create(close).expectComplete().verify(LIMIT);
     }
 
-    /** PITFALLS H3: a hundred clients come and go without leaving a thread behind. */
+    /** A hundred clients come and go without leaving a thread behind. */
     @Test
-    void h3_noThreadStays() {
+    void noThreadStays() {
         for (int i = 0; i < 100; i++) {
             Caracal caracal = platform.client();
             Disposable listener = caracal.onEvent(event -> {});
@@ -117,7 +117,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void e5_everyOperationEmitsAnEvent() {
+    void everyOperationEmitsAnEvent() {
         Caracal caracal = platform.client();
         Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
         Disposable listener = caracal.onEvent(events::add);
@@ -162,7 +162,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void e5_aSlowOrFailingListenerDisturbsNothing() {
+    void aSlowOrFailingListenerDisturbsNothing() {
         Caracal caracal = platform.client();
         CountDownLatch gate = new CountDownLatch(1);
         AtomicInteger heard = new AtomicInteger();
@@ -209,9 +209,9 @@ class CaracalLifecycleTest {
                 .hasMessageContaining("caracal-netty-transport");
     }
 
-    /** DESIGN E1 and PITFALLS H2: what may block says so on a thread that must not. */
+    /** What may block says so on a thread that must not. */
     @Test
-    void h2_createOnAnEventLoopFailsAndNamesLoad() {
+    void createOnAnEventLoopFailsAndNamesLoad() {
         StepVerifier.create(Mono.fromCallable(Caracal::create).subscribeOn(Schedulers.parallel()))
                 .expectErrorSatisfies(e ->
                         assertThat(e).isInstanceOf(IllegalStateException.class).hasMessageContaining("load()"))
@@ -220,7 +220,7 @@ class CaracalLifecycleTest {
 
     /** Events of many threads at once take turns, and none ever becomes the error of an operation. */
     @Test
-    void e5_parallelOperationsAreNotDisturbedByTheirEvents() {
+    void parallelOperationsAreNotDisturbedByTheirEvents() {
         Caracal caracal = platform.client();
         AtomicInteger heard = new AtomicInteger();
         Disposable one = caracal.onEvent(event -> heard.incrementAndGet());
@@ -243,7 +243,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void e5_afterTheCloseEventsComplete() {
+    void afterTheCloseEventsComplete() {
         Caracal caracal = platform.client();
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
         StepVerifier.create(caracal.events()).expectComplete().verify(LIMIT);
@@ -251,7 +251,7 @@ class CaracalLifecycleTest {
     }
 
     @Test
-    void s6_nothingIsSentAfterTheCloseOnATransportOfTheCallers() {
+    void nothingIsSentAfterTheCloseOnATransportOfTheCallers() {
         Caracal caracal = Caracal.create(
                 platform.config().disposeTimeout(Duration.ofMillis(50)).build());
         Sinks.Empty<Void> gate = Sinks.empty();

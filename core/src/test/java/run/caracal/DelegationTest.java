@@ -34,7 +34,7 @@ import run.caracal.test.FakePlatform;
 import run.caracal.vectors.VectorJson;
 import run.caracal.vectors.VectorObject;
 
-/** Passing authority on to sessions of others, and taking it on (DESIGN D1). */
+/** Passing authority on to sessions of others, and taking it on. */
 class DelegationTest {
     private static final DelegationSpec SPEC = DelegationSpec.builder()
             .to("target-1", "app-2")
@@ -79,7 +79,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_theWorkRunsUnderADerivedContext() {
+    void theWorkRunsUnderADerivedContext() {
         Mono<List<CaracalContext>> work = caracal.spawn(root -> caracal.spawn(
                 SpawnOptions.builder()
                         .grant(Grant.narrow("payment:submit", "payment:read"))
@@ -116,14 +116,14 @@ class DelegationTest {
     }
 
     @Test
-    void d1_theTtlIsAnHourByDefault() {
+    void theTtlIsAnHourByDefault() {
         assertThat((Object) get(caracal.spawn(context -> caracal.createDelegation(SPEC))))
                 .isNotNull();
         assertThat(delegation(0).number("ttl_seconds")).isEqualTo(3600);
     }
 
     @Test
-    void d1_manyResultsFlow() {
+    void manyResultsFlow() {
         Flux<String> edges = caracal.spawnMany(context -> caracal.delegateMany(
                 SPEC,
                 derived ->
@@ -136,7 +136,7 @@ class DelegationTest {
 
     /** What a session issued to others is not its own: neither its children nor its next delegation derive from it. */
     @Test
-    void d1_whatIsIssuedIsNotPassedOnAgain() {
+    void whatIsIssuedIsNotPassedOnAgain() {
         Mono<List<CaracalContext>> work = caracal.spawn(root -> caracal.delegate(
                 SPEC,
                 first -> caracal.delegate(
@@ -153,7 +153,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_revokeOnEndRevokesOnCompletionErrorAndCancel() {
+    void revokeOnEndRevokesOnCompletionErrorAndCancel() {
         StepVerifier.create(caracal.spawn(context -> caracal.delegate(revoking(), derived -> Mono.just("done"))))
                 .expectNext("done")
                 .expectComplete()
@@ -172,7 +172,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_aCancelDuringTheCreationRunsItToItsEndAndRevokes() {
+    void aCancelDuringTheCreationRunsItToItsEndAndRevokes() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isDelegate, real -> real.delayUntil(r -> gate.asMono()));
         caracal.spawn(context -> caracal.delegate(revoking(), derived -> Mono.just("done")))
@@ -186,7 +186,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_aFailedRevocationMasksNothing() {
+    void aFailedRevocationMasksNothing() {
         platform.nextAnswer(FakePlatform::isRevoke, 403, "{\"error\":\"issuer_ownership_required\"}");
         platform.nextAnswer(FakePlatform::isRevoke, 403, "{\"error\":\"issuer_ownership_required\"}");
         StepVerifier.create(caracal.spawn(context -> caracal.delegate(revoking(), derived -> Mono.just("done"))))
@@ -203,7 +203,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_theHandleSaysWhatWasDelegated() {
+    void theHandleSaysWhatWasDelegated() {
         Delegation handle = get(caracal.spawn(context -> caracal.createDelegation(SPEC)));
         assertThat(handle)
                 .isEqualTo(new Delegation(
@@ -217,7 +217,7 @@ class DelegationTest {
     }
 
     @Test
-    void d1_theCallersKeyGivesTheSameDelegation() {
+    void theCallersKeyGivesTheSameDelegation() {
         DelegationSpec spec = DelegationSpec.builder()
                 .to("target-1", "app-2")
                 .scopes("a")
@@ -237,7 +237,7 @@ class DelegationTest {
     }
 
     @Test
-    void s4_creation_isTriedTwiceUnderOneKey() {
+    void creation_isTriedTwiceUnderOneKey() {
         platform.nextLost(FakePlatform::isDelegate, new TransportException(TransportException.Kind.IO, "lost", null));
         StepVerifier.withVirtualTime(() -> {
                     Caracal virtual = platform.client();
@@ -317,7 +317,7 @@ class DelegationTest {
         fails(revoke, e -> assertThat(e).isInstanceOf(CoordinatorException.class));
     }
 
-    /** PROTOCOL trap 11: revoking kills the token that the target session was started with. */
+    /** Revoking kills the token that the target session was started with. */
     @Test
     void revoke_theNextCallGetsANewToken() {
         platform.edges().put("edge-7", "target-1");
@@ -393,7 +393,7 @@ class DelegationTest {
     }
 
     @Test
-    void s6_anEndedSessionAndAClosedClientSendNothing() {
+    void anEndedSessionAndAClosedClientSendNothing() {
         CaracalContext ended = get(caracal.spawn(Mono::just));
         int before = platform.requests(r -> true).size();
         Consumer<Throwable> closed = e -> assertThat(e).isInstanceOf(ClosedException.class);
@@ -406,7 +406,7 @@ class DelegationTest {
     }
 
     @Test
-    void e5_everyOperationTellsOfItself() {
+    void everyOperationTellsOfItself() {
         List<CaracalEvent> events = Collections.synchronizedList(new ArrayList<>());
         Disposable listening = caracal.onEvent(events::add);
         platform.edges().put("edge-7", "session-1");
@@ -444,7 +444,7 @@ class DelegationTest {
         return "revoked " + ((CaracalEvent.DelegationRevoked) event).delegationEdgeId() + end;
     }
 
-    /** DESIGN C4: a readable chain of who acts for whom, without secrets. */
+    /** A readable chain of who acts for whom, without secrets. */
     @Test
     void describeAuthority_saysWhoActsForWhom() {
         SpawnOptions root = SpawnOptions.builder()

@@ -38,7 +38,7 @@ import run.caracal.test.Everything;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.SentHeaders;
 
-/** DESIGN E5: every operation tells of itself, completely, and whoever listens changes nothing. */
+/** Every operation tells of itself, completely, and whoever listens changes nothing. */
 class EventsTest {
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -48,7 +48,7 @@ class EventsTest {
     }
 
     @Test
-    void e5_everyKindIsEmitted_withOutcomeDurationStatusCodeAndRequestId() {
+    void everyKindIsEmitted_withOutcomeDurationStatusCodeAndRequestId() {
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();
         var listening = caracal.onEvent(events::add);
         List<CaracalEvent> operations = new CopyOnWriteArrayList<>();
@@ -117,7 +117,7 @@ class EventsTest {
     }
 
     @Test
-    void e5_aRefusalSaysWhatTheServiceSaid() {
+    void aRefusalSaysWhatTheServiceSaid() {
         DelegationSpec spec = DelegationSpec.builder()
                 .to("target-1", "app-2")
                 .scopes("a")
@@ -151,14 +151,14 @@ class EventsTest {
     }
 
     @Test
-    void e5_aGatewayCallThatIsNotHeardCostsNothing() {
+    void aGatewayCallThatIsNotHeardCostsNothing() {
         assertThat(toGateway().isObserved()).isFalse();
         toGateway().ended(200, null);
         close();
     }
 
     @Test
-    void e5_howAGatewayCallEnds() {
+    void howAGatewayCallEnds() {
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();
         var observing = caracal.onOperation((event, context) -> events.add(event));
         toGateway().ended(503, null);
@@ -182,7 +182,7 @@ class EventsTest {
 
     /** What a listener puts into the Context of an operation is there for its parts, and at its end. */
     @Test
-    void e5_anOperationListenerIsCalledAtTheStartAndTheEnd() {
+    void anOperationListenerIsCalledAtTheStartAndTheEnd() {
         List<String> heard = new CopyOnWriteArrayList<>();
         var observing = caracal.onOperation(new OperationListener() {
             @Override
@@ -222,9 +222,9 @@ class EventsTest {
                         "ended SessionClosed as SessionClosed");
     }
 
-    /** PITFALLS C3: what fails with every operation is warned about once in a while. */
+    /** What fails with every operation is warned about once in a while. */
     @Test
-    void e5_aListenerThatThrowsChangesNothing_andDoesNotFillTheLog() {
+    void aListenerThatThrowsChangesNothing_andDoesNotFillTheLog() {
         PrintStream before = System.err;
         ByteArrayOutputStream logged = new ByteArrayOutputStream();
         System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
@@ -252,9 +252,9 @@ class EventsTest {
         assertThat(logged.toString(StandardCharsets.UTF_8)).containsOnlyOnce("An event listener failed");
     }
 
-    /** PITFALLS C3: an outage is warned about, not every session in it. */
+    /** An outage is warned about, not every session in it. */
     @Test
-    void c3_sessionsThatCannotBeClosedDoNotFillTheLog() {
+    void sessionsThatCannotBeClosedDoNotFillTheLog() {
         PrintStream before = System.err;
         ByteArrayOutputStream logged = new ByteArrayOutputStream();
         System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
@@ -283,7 +283,7 @@ class EventsTest {
 
     /** A coordinator call counts its attempts, and the last answer is what its event shows. */
     @Test
-    void e5_aRetriedCallIsOneEvent() {
+    void aRetriedCallIsOneEvent() {
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();
         var observing = caracal.onOperation((event, context) -> events.add(event));
         platform.nextAnswer(FakePlatform::isOpen, 503, "{\"error\":\"unavailable\"}");

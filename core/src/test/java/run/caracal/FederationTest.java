@@ -101,7 +101,6 @@ class FederationTest {
         }
     }
 
-    /** PITFALLS I3. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -115,7 +114,7 @@ class FederationTest {
                 "eyJhbGciOiJub25lIn0.eyJleHAiOjQxMDI0NDQ4MDB9.",
                 "eyJhbGciOiJSUzI1NiJ9.eyJleHAiOnRydWV9.c2lnbmF0dXJl"
             })
-    void i3_aTokenThatIsPlainlyOfNoUseIsRefusedBeforeAnyCallAndNotShown(String token) {
+    void aTokenThatIsPlainlyOfNoUseIsRefusedBeforeAnyCallAndNotShown(String token) {
         assertThatThrownBy(() -> caracal.federateSubject(token))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageStartingWith("idToken ")
@@ -124,7 +123,7 @@ class FederationTest {
     }
 
     @Test
-    void i3_clocksMayBeOffByAMinute() {
+    void clocksMayBeOffByAMinute() {
         platform.nextUser("{\"sid\":\"record-1\"}");
         String ends = FakePlatform.jwt("{\"alg\":\"RS256\"}", claims(-30));
         StepVerifier.create(caracal.federateSubject(ends))

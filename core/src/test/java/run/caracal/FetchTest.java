@@ -74,7 +74,7 @@ class FetchTest {
     }
 
     @Test
-    void e5_eachCallIsAnEventHoweverItEnds() {
+    void eachCallIsAnEventHoweverItEnds() {
         List<CaracalEvent.GatewayCall> calls = new CopyOnWriteArrayList<>();
         Disposable listening = caracal.onOperation((event, context) -> {
             if (event instanceof CaracalEvent.GatewayCall call) {
@@ -174,7 +174,7 @@ class FetchTest {
         assertThat(FakePlatform.header(calls().get(0), "X-Request-Id")).isEqualTo("mine");
     }
 
-    /** PITFALLS A2: fails closed; as the application it goes with a mandate, or the token where no scopes are known. */
+    /** Fails closed; as the application it goes with a mandate, or the token where no scopes are known. */
     @Test
     void outsideASessionOnlyTheApplicationItselfMayCall() {
         assertFails(caracal.fetch(charge), NoContextException.class, "asApplication");
@@ -193,7 +193,7 @@ class FetchTest {
     }
 
     @Test
-    void h2_inProductionItNeedsNoChoiceOfPropagation() {
+    void inProductionItNeedsNoChoiceOfPropagation() {
         Caracal production = Caracal.create(platform.config().production(true).build());
         StepVerifier.create(production.spawn(s -> production.fetch(charge)))
                 .expectNextCount(1)
@@ -217,7 +217,7 @@ class FetchTest {
 
     @ParameterizedTest
     @CsvSource({"401, false", "403, false", "404, false", "408, true", "429, true", "500, true", "503, true"})
-    void h5_whatTheUpstreamSaysIsNotTakenForTheGateways(int status, boolean retryable) {
+    void whatTheUpstreamSaysIsNotTakenForTheGateways(int status, boolean retryable) {
         next(
                 status,
                 Map.of("X-Caracal-Token-Expires-In", "800", "X-Request-Id", "r-1", "Retry-After", "7"),
@@ -251,7 +251,7 @@ class FetchTest {
                 "504 | internal_error | upstream timeout | | true",
                 "413 | payload_too_large | request body too large | | false",
             })
-    void h5_whatTheGatewaySaysIsTypedWithAHintAndNeverRepeated(
+    void whatTheGatewaySaysIsTypedWithAHintAndNeverRepeated(
             int status, String code, String description, @Nullable String hint, boolean retryable) {
         next(
                 status,
@@ -273,9 +273,8 @@ class FetchTest {
         assertThat(mints()).hasSize(1);
     }
 
-    /** DESIGN E2 and PITFALLS E7. */
     @Test
-    void e2_anyBodyKeepsTheStatusAndStaysOutOfTheMessage() {
+    void anyBodyKeepsTheStatusAndStaysOutOfTheMessage() {
         for (String body :
                 List.of("", "null", "[]", "<html>secret-page", "{\"error\":5}", "{", "x".repeat(1_000_000))) {
             next(502, Map.of(), body);
@@ -291,7 +290,7 @@ class FetchTest {
     }
 
     @Test
-    void e7_theBearerIsNotRepeatedInTheMessage() {
+    void theBearerIsNotRepeatedInTheMessage() {
         platform.next(
                 FakePlatform::isGateway,
                 real -> Mono.fromSupplier(() -> {
@@ -304,7 +303,7 @@ class FetchTest {
     }
 
     @Test
-    void i5_noAnswerIsNeitherADenialNorRepeated() {
+    void noAnswerIsNeitherADenialNorRepeated() {
         platform.nextLost(
                 FakePlatform::isGateway, new TransportException(TransportException.Kind.TIMEOUT, "too late", null));
         assertFails(inSession(caracal.fetch(charge)), TransportException.class, "too late");
@@ -392,7 +391,7 @@ class FetchTest {
                 "/a{b}",
                 "/a%zz"
             })
-    void e4_aPathThatCannotBeUsedIsRefusedAtOnceAndNotShown(String path) {
+    void aPathThatCannotBeUsedIsRefusedAtOnceAndNotShown(String path) {
         assertThatThrownBy(() -> caracal.fetch(FetchRequest.of(RESOURCE, path + "?secret=1")))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("path")
@@ -462,9 +461,9 @@ class FetchTest {
         assertThat(platform.isDisposed()).isFalse();
     }
 
-    /** PITFALLS A7: a caller's onErrorContinue must not turn a refusal into nothing. */
+    /** A caller's onErrorContinue must not turn a refusal into nothing. */
     @Test
-    void a7_aRefusalIsNoSilence() {
+    void aRefusalIsNoSilence() {
         StepVerifier.create(caracal.fetch(charge).onErrorContinue((e, v) -> {}))
                 .expectError(CaracalException.class)
                 .verify(LIMIT);

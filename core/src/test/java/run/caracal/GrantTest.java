@@ -34,7 +34,7 @@ import run.caracal.test.FakePlatform;
 import run.caracal.vectors.VectorJson;
 import run.caracal.vectors.VectorObject;
 
-/** What a session is given of its parent's authority (DESIGN S7). */
+/** What a session is given of its parent's authority. */
 class GrantTest {
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -75,7 +75,7 @@ class GrantTest {
     }
 
     @Test
-    void s7_aNarrowedChildHoldsADelegationFromItsParent() {
+    void aNarrowedChildHoldsADelegationFromItsParent() {
         Grant grant = Grant.narrow("tickets:read")
                 .resource("https://api.example.com/tickets")
                 .constraints(c -> c.maxHops(1))
@@ -102,14 +102,14 @@ class GrantTest {
     }
 
     @Test
-    void s7_manyIsNarrowedToo() {
+    void manyIsNarrowedToo() {
         Flux<String> edges = caracal.spawnMany(parent ->
                 caracal.spawnMany(with(Grant.narrow("a")), child -> Mono.justOrEmpty(child.delegationEdgeId())));
         StepVerifier.create(edges).expectNext("edge-1").expectComplete().verify(LIMIT);
     }
 
     @Test
-    void s7_theDefaultsOfANarrowedSession() {
+    void theDefaultsOfANarrowedSession() {
         run(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)));
         assertThat(open(1).strings("labels")).as("what a mint needs").containsExactly("app-1");
         assertThat(delegation(0).string("resource_id")).as("the only binding").isEqualTo("resource://billing-api");
@@ -132,14 +132,14 @@ class GrantTest {
     }
 
     @Test
-    void s7_resourcesInTheConstraintsTakeThePlaceOfAResource() {
+    void resourcesInTheConstraintsTakeThePlaceOfAResource() {
         Grant grant = Grant.narrow("a").constraints(c -> c.resources("resource://x", "resource://y"));
         run(caracal.spawn(parent -> caracal.spawn(with(grant), Mono::just)));
         assertThat(delegation(0).has("resource_id")).isFalse();
     }
 
     @Test
-    void s7_authorityIsNarrowedDownAnyDepthAndTheHopIsClamped() {
+    void authorityIsNarrowedDownAnyDepthAndTheHopIsClamped() {
         List<CaracalContext> seen = new ArrayList<>();
         run(down(12, seen));
         assertThat(seen).hasSize(13);
@@ -168,7 +168,7 @@ class GrantTest {
     }
 
     @Test
-    void s7_aChildInheritsItsParentsSlice() {
+    void aChildInheritsItsParentsSlice() {
         CaracalContext grandchild = get(caracal.spawn(root -> caracal.spawn(
                 with(Grant.narrow("a")), narrowed -> caracal.spawn(inheriting -> Mono.just(inheriting)))));
         assertThat(open(2).string("parent_authority")).isEqualTo("inherit");
@@ -180,7 +180,7 @@ class GrantTest {
     }
 
     @Test
-    void s7_noneGivesNothing() {
+    void noneGivesNothing() {
         CaracalContext child = get(caracal.spawn(parent -> caracal.spawn(
                 with(Grant.narrow("a")), narrowed -> caracal.spawn(with(Grant.none()), c -> Mono.just(c)))));
         assertThat(open(2).string("parent_authority")).isEqualTo("none");
@@ -192,7 +192,7 @@ class GrantTest {
     }
 
     @Test
-    void s7_noneTakesNoDelegationThatAnOlderPlatformHandsOut() {
+    void noneTakesNoDelegationThatAnOlderPlatformHandsOut() {
         platform.next(
                 r -> FakePlatform.body(r).contains("\"parent_authority\":\"none\""),
                 real -> real.thenReturn(FakePlatform.answer(
@@ -201,9 +201,9 @@ class GrantTest {
         assertThat(child.delegationEdgeId()).isEmpty();
     }
 
-    /** PITFALLS I2: the child is terminated before the error of its delegation surfaces. */
+    /** The child is terminated before the error of its delegation surfaces. */
     @Test
-    void i2_aChildWhoseDelegationFailsIsTerminatedBeforeTheErrorSurfaces() {
+    void aChildWhoseDelegationFailsIsTerminatedBeforeTheErrorSurfaces() {
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_exceeds_parent_authority\"}");
         List<String> ended = new ArrayList<>();
         Mono<Object> work = caracal.spawn(parent -> caracal.spawn(
@@ -222,7 +222,7 @@ class GrantTest {
     }
 
     @Test
-    void i2_aFailedTerminationDoesNotMaskTheErrorOfTheDelegation() {
+    void aFailedTerminationDoesNotMaskTheErrorOfTheDelegation() {
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
         platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\"}");
         StepVerifier.create(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)))
@@ -235,7 +235,7 @@ class GrantTest {
     }
 
     @Test
-    void i2_aCancelDuringTheDelegationLeaksNoSession() {
+    void aCancelDuringTheDelegationLeaksNoSession() {
         platform.next(FakePlatform::isDelegate, real -> real.then(Mono.never()));
         caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just))
                 .subscribe()
@@ -244,7 +244,7 @@ class GrantTest {
     }
 
     @Test
-    void i2_aCancelWhileTheChildOpensNeitherLeaksNorDelegates() {
+    void aCancelWhileTheChildOpensNeitherLeaksNorDelegates() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(
                 r -> FakePlatform.isOpen(r) && FakePlatform.body(r).contains("parent_id"),
@@ -259,7 +259,7 @@ class GrantTest {
     }
 
     @Test
-    void s4_delegate_isTriedTwiceUnderOneKey() {
+    void delegate_isTriedTwiceUnderOneKey() {
         TransportException lost = new TransportException(TransportException.Kind.IO, "lost", null);
         platform.nextLost(FakePlatform::isDelegate, lost);
         platform.nextLost(FakePlatform::isDelegate, lost);
@@ -278,7 +278,7 @@ class GrantTest {
     }
 
     @Test
-    void s4_delegate_aRefusedTokenIsDroppedOnce() {
+    void delegate_aRefusedTokenIsDroppedOnce() {
         platform.nextAnswer(FakePlatform::isDelegate, 401, "{\"error\":\"identity_revoked\"}");
         run(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)));
         assertThat(platform.requests(FakePlatform::isDelegate))
@@ -286,9 +286,9 @@ class GrantTest {
                 .containsExactly("Bearer token-1", "Bearer token-2");
     }
 
-    /** PITFALLS I4: a missing edge is an error, never a session with more authority than its parent. */
+    /** A missing edge is an error, never a session with more authority than its parent. */
     @Test
-    void i4_failsClosedWhenTheLinkIsMissing() {
+    void failsClosedWhenTheLinkIsMissing() {
         platform.nextAnswer(FakePlatform::isDelegate, 201, "{\"scopes\":[\"a\"]}");
         platform.nextAnswer(FakePlatform::isDelegate, 201, "{\"scopes\":[\"a\"]}");
         StepVerifier.withVirtualTime(() -> {
@@ -314,9 +314,9 @@ class GrantTest {
         assertThat(platform.ended()).endsWith("session-5", "session-4", "session-3");
     }
 
-    /** PITFALLS I4: what a session is asked to hold is what is asked for it, the parent's edge named. */
+    /** What a session is asked to hold is what is asked for it, the parent's edge named. */
     @Test
-    void i4_neverAsksForMoreThanTheGrantSays() {
+    void neverAsksForMoreThanTheGrantSays() {
         run(caracal.spawn(root -> caracal.spawn(
                 with(Grant.narrow("a", "b").constraints(c -> c.maxHops(3))),
                 middle -> caracal.spawn(with(Grant.narrow("a")), Mono::just))));
@@ -455,7 +455,7 @@ class GrantTest {
     }
 
     @Test
-    void e5_aNarrowedSessionTellsOfItsDelegation() {
+    void aNarrowedSessionTellsOfItsDelegation() {
         List<CaracalEvent> events = Collections.synchronizedList(new ArrayList<>());
         caracal.onEvent(events::add).isDisposed();
         run(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)));

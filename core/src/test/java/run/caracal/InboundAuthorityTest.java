@@ -30,7 +30,7 @@ import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.SentHeaders;
 
-/** What is done under the context of a request's caller: calls, sessions, delegations (DESIGN H1, S7, L0, D1). */
+/** What is done under the context of a request's caller: calls, sessions, delegations. */
 class InboundAuthorityTest {
     private static final String OTHER = "https://other.example.com/x";
     private static final Boundary PROPAGATION = Boundary.propagationOnly();
@@ -113,7 +113,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_theCallersBearerGoesToTheGatewayAlone() {
+    void theCallersBearerGoesToTheGatewayAlone() {
         for (Boundary boundary : List.of(PROPAGATION, OURS, THEIRS)) {
             Map<String, String> bound = get(inbound(boundary, sent(TransportOptions.defaults(), BILLING + "/charge")));
             assertThat(bound).containsEntry("Authorization", "Bearer caller-token");
@@ -136,7 +136,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_aNamedOriginGetsTheCallersBearer() {
+    void aNamedOriginGetsTheCallersBearer() {
         TransportOptions options = reaching(Propagation.origins("https://other.example.com"));
         assertThat(get(inbound(PROPAGATION, sent(options, OTHER))))
                 .containsEntry("Authorization", "Bearer caller-token");
@@ -144,7 +144,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_elsewhereTraceAndBaggageGoAndTheCallersOwnAuthorizationStays() {
+    void elsewhereTraceAndBaggageGoAndTheCallersOwnAuthorizationStays() {
         Map<String, String> headers = get(inbound(PROPAGATION, sent(TransportOptions.defaults(), OTHER)));
         assertThat(headers.get("traceparent")).startsWith("00-" + TRACE);
         assertThat(headers.get("baggage")).contains("tenant=acme", "caracal.agent_session=s-9");
@@ -156,7 +156,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_nothingIsMintedForACaller() {
+    void nothingIsMintedForACaller() {
         Caracal scoped = Caracal.create(platform.config()
                 .resource("resource://ledger", "https://ledger.example.com", "ledger:read")
                 .build());
@@ -177,7 +177,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_headersGiveNoBearerOfACaller() {
+    void headersGiveNoBearerOfACaller() {
         for (Mono<Map<String, String>> headers : List.of(caracal.headers(), caracal.headersAsApplication())) {
             assertThat(fails(inbound(OURS, headers), ForeignContextException.class))
                     .hasMessageContaining("toMap()")
@@ -190,7 +190,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_theWorkOfARequestWithoutACallerActsAsTheApplication() {
+    void theWorkOfARequestWithoutACallerActsAsTheApplication() {
         Map<String, String> call = get(asApplication(sent(TransportOptions.defaults(), BILLING + "/charge")));
         assertThat(call).containsEntry("Authorization", "Bearer token-1").containsEntry("baggage", "tenant=acme");
         assertThat(call.get("traceparent")).startsWith("00-" + TRACE);
@@ -207,7 +207,7 @@ class InboundAuthorityTest {
 
     /** One client never acts under what another has judged: its Gateway is not the caller's. */
     @Test
-    void h1_anotherClientRefusesTheContext() {
+    void anotherClientRefusesTheContext() {
         Caracal other = platform.client();
         CaracalContext context = get(inbound(OURS, caracal.current()));
         for (Mono<?> work : List.of(
@@ -226,7 +226,7 @@ class InboundAuthorityTest {
 
     /** Who is not proven to be ours gives a trace, and no parent: the platform refuses those of others. */
     @Test
-    void s7_aSessionUnderAForeignCallerIsARootInItsTrace() {
+    void aSessionUnderAForeignCallerIsARootInItsTrace() {
         for (Boundary boundary : List.of(PROPAGATION, THEIRS)) {
             CaracalContext session = get(inbound(boundary, caracal.spawn(context -> Mono.just(context))));
             assertThat(session.agentSessionId()).startsWith("session-");
@@ -248,7 +248,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void s7_aSessionUnderOurOwnProvenSessionIsItsChild() {
+    void aSessionUnderOurOwnProvenSessionIsItsChild() {
         CaracalContext child = get(inbound(OURS, caracal.spawn(context -> Mono.just(context))));
         assertThat(child.traceId()).isEqualTo(TRACE);
         assertThat(child.parentEdgeId()).contains("e-1");
@@ -262,7 +262,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void s7_ourOwnProvenSessionCanBeNarrowed() {
+    void ourOwnProvenSessionCanBeNarrowed() {
         CaracalContext child = get(inbound(OURS, caracal.spawn(NARROWED, context -> Mono.just(context))));
         assertThat(child.delegationEdgeId()).contains("edge-1");
         assertThat(child.parentEdgeId()).contains("e-1");
@@ -272,7 +272,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void s7_nothingIsNarrowedOrParentedUnderAForeignCaller() {
+    void nothingIsNarrowedOrParentedUnderAForeignCaller() {
         CaracalContext caller = get(inbound(PROPAGATION, caracal.current()));
         for (Boundary boundary : List.of(PROPAGATION, THEIRS)) {
             DelegationException narrowed = fails(
@@ -293,7 +293,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void d1_onlyOurOwnProvenSessionDelegates() {
+    void onlyOurOwnProvenSessionDelegates() {
         DelegationSpec spec = DelegationSpec.builder()
                 .to("t-1", "app-2")
                 .scopes("billing:charge")
@@ -324,7 +324,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void l0_aServiceUnderACallerKeepsTheTraceAlone() {
+    void aServiceUnderACallerKeepsTheTraceAlone() {
         for (Boundary boundary : List.of(PROPAGATION, OURS)) {
             ServiceAgent agent = get(inbound(boundary, caracal.spawnService()));
             assertThat(agent.context().traceId()).isEqualTo(TRACE);
@@ -337,7 +337,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_aSessionActsForItselfInTheTraceOfItsCaller() {
+    void aSessionActsForItselfInTheTraceOfItsCaller() {
         ServiceAgent agent = get(caracal.spawnService());
         String own = agent.context().traceId();
         Map<String, String> call = get(inbound(
@@ -360,7 +360,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void h1_childrenDelegationsAndMandatesStayInThatTrace() {
+    void childrenDelegationsAndMandatesStayInThatTrace() {
         CarriedContext message = CarriedContext.fromMap(HEADERS);
         DelegationSpec spec = DelegationSpec.builder()
                 .to("t-1", "app-2")
@@ -393,7 +393,7 @@ class InboundAuthorityTest {
     }
 
     @Test
-    void l7_aRenewedDelegationIsFollowedInAnotherTrace() {
+    void aRenewedDelegationIsFollowedInAnotherTrace() {
         ServiceAgent agent = get(caracal.spawnService(ServiceOptions.builder()
                 .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
                 .build()));

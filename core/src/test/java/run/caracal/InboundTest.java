@@ -42,7 +42,7 @@ import run.caracal.test.FakePlatform;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
-/** How incoming requests are judged and bound (DESIGN I1; PITFALLS A3, F1, F2, F4, I1, I5). */
+/** How incoming requests are judged and bound. */
 class InboundTest {
     private static final Boundary PROPAGATION = Boundary.propagationOnly();
 
@@ -88,7 +88,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_theCallersContextIsRebuilt() {
+    void theCallersContextIsRebuilt() {
         CaracalContext context = bound(HEADERS);
         assertThat(context.hasAgentSession()).isTrue();
         assertThat(context.agentSessionId()).isEqualTo("s-9");
@@ -104,7 +104,7 @@ class InboundTest {
     }
 
     @Test
-    void c4_theBearerIsShownNowhere() {
+    void theBearerIsShownNowhere() {
         CaracalContext context = bound(HEADERS);
         assertThat(List.of(
                         context.toString(),
@@ -117,7 +117,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_manyResultsFlowWithTheCallerBound() {
+    void manyResultsFlowWithTheCallerBound() {
         StepVerifier.create(caracal.bindFromHeaders(
                         HEADERS,
                         Flux.range(0, 3).concatMap(i -> caracal.current().map(c -> c.agentSessionId() + i))))
@@ -131,7 +131,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_withoutABearerARequestIsRefused() {
+    void withoutABearerARequestIsRefused() {
         for (Map<String, String> headers : List.of(
                 Map.<String, String>of(),
                 Map.of("traceparent", TRACEPARENT),
@@ -149,7 +149,7 @@ class InboundTest {
 
     /** In every mode: a caller that tries to show something is never taken for one that shows nothing. */
     @Test
-    void i1_aBadBearerIsAlwaysRefused() {
+    void aBadBearerIsAlwaysRefused() {
         for (String value : List.of(
                 "Bearer",
                 "bearer ",
@@ -182,14 +182,14 @@ class InboundTest {
     }
 
     @Test
-    void i1_theLongestBearerOfThePlatformIsTaken() {
+    void theLongestBearerOfThePlatformIsTaken() {
         assertThat(bound(with("Authorization", "bEARER   " + "x".repeat(4096) + "  "))
                         .agentSessionId())
                 .isEqualTo("s-9");
     }
 
     @Test
-    void i1_twoAuthorizationHeadersAreRefused() {
+    void twoAuthorizationHeadersAreRefused() {
         for (List<String> both : List.of(
                 List.of("Bearer a", "Bearer a"),
                 List.of("Basic a", "Bearer a"),
@@ -207,7 +207,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_optionalLetsARequestPassAsNobody() {
+    void optionalLetsARequestPassAsNobody() {
         Boundary optional = PROPAGATION.optional();
         Map<String, String> anonymous = new HashMap<>(HEADERS);
         anonymous.remove("Authorization");
@@ -225,7 +225,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_asApplicationKeepsTheTraceAndDiscardsWhatTheCallerSays() {
+    void asApplicationKeepsTheTraceAndDiscardsWhatTheCallerSays() {
         Map<String, String> anonymous = new HashMap<>(HEADERS);
         anonymous.remove("Authorization");
         CaracalContext context = bound(anonymous, PROPAGATION.asApplication());
@@ -244,9 +244,9 @@ class InboundTest {
         assertThat(Authority.describe(context)).contains("no session", "without a caller");
     }
 
-    /** PITFALLS F1: whatever is over the limits counts as absent, and no more of it is looked at than shows that. */
+    /** Whatever is over the limits counts as absent, and no more of it is looked at than shows that. */
     @Test
-    void f1_oversizedBaggageCountsAsAbsentAndCostsLittle() {
+    void oversizedBaggageCountsAsAbsentAndCostsLittle() {
         for (String baggage : List.of(
                 "a=" + "x".repeat(10_000_000),
                 "caracal.agent_session=s-9,".repeat(65),
@@ -282,7 +282,7 @@ class InboundTest {
     }
 
     @Test
-    void f1_baggageWithinTheLimitsIsReadAcrossItsLines() {
+    void baggageWithinTheLimitsIsReadAcrossItsLines() {
         Map<String, List<String>> headers = Map.of(
                 "authorization", List.of("Bearer t"),
                 "baggage", List.of("a=1", "caracal.agent_session=s-1,b=2"));
@@ -293,9 +293,9 @@ class InboundTest {
         assertThat(context.baggage()).isEqualTo(Map.of("a", "1", "b", "2"));
     }
 
-    /** PITFALLS F2: an invalid trace begins a new one, without the state of the old. */
+    /** An invalid trace begins a new one, without the state of the old. */
     @Test
-    void f2_anInvalidTraceparentBeginsANewTrace() {
+    void anInvalidTraceparentBeginsANewTrace() {
         for (String traceparent : List.of(
                 "",
                 "garbage",
@@ -315,7 +315,7 @@ class InboundTest {
 
     /** What is no identifier cannot be one: it would be written into logs, paths and headers. */
     @Test
-    void e2_hostileIdsCountAsAbsent() {
+    void hostileIdsCountAsAbsent() {
         for (String id : List.of("..", ".", "a%0d%0aX:1", "%00", "a%2Fb", "x".repeat(129), "%F0%9F%92%A3")) {
             CaracalContext context = bound(with(
                     "Baggage",
@@ -331,7 +331,7 @@ class InboundTest {
 
     @Test
     @SuppressWarnings("NullAway") // what others may hand over
-    void i1_oddCarriersAreNoTrap() {
+    void oddCarriersAreNoTrap() {
         Map<String, String> odd = new HashMap<>();
         odd.put(null, "x");
         odd.put("authorization", null);
@@ -348,9 +348,9 @@ class InboundTest {
                 .isEmpty();
     }
 
-    /** PITFALLS F4: what is proven replaces what is said, and absent claims are absent. */
+    /** What is proven replaces what is said, and absent claims are absent. */
     @Test
-    void f4_verifiedClaimsReplaceTheBaggageCompletely() {
+    void verifiedClaimsReplaceTheBaggageCompletely() {
         CaracalContext bare = bound(HEADERS, Boundary.verified(proving(m -> m)));
         assertThat(bare.hasAgentSession()).isFalse();
         assertThat(bare.delegationEdgeId()).isEmpty();
@@ -379,7 +379,7 @@ class InboundTest {
     }
 
     @Test
-    void f4_aMismatchIsSeen() {
+    void aMismatchIsSeen() {
         assertThat(judged(HEADERS, Boundary.verified(proving(m -> m))).mismatch())
                 .isTrue();
         assertThat(judged(
@@ -413,7 +413,7 @@ class InboundTest {
     }
 
     @Test
-    void e5_everyJudgementIsAnEvent() {
+    void everyJudgementIsAnEvent() {
         InboundRequest refused = judged(Map.of(), PROPAGATION);
         assertThat(refused.actsAs()).isEqualTo(ActsAs.NOBODY);
         assertThat(refused.completion().outcome()).isEqualTo(Completion.Outcome.FAILURE);
@@ -428,7 +428,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_theVerifierGetsTheBearerAndTheRequirements() {
+    void theVerifierGetsTheBearerAndTheRequirements() {
         MandateRequirements requirements =
                 MandateRequirements.defaults().withScopes("billing:charge").withSession();
         Queue<Object> asked = new ConcurrentLinkedQueue<>();
@@ -442,10 +442,10 @@ class InboundTest {
         assertThat(asked).containsExactly("caller-token", requirements);
     }
 
-    /** PITFALLS I5: who cannot tell has denied nothing, and allowed nothing. */
+    /** Who cannot tell has denied nothing, and allowed nothing. */
     @Test
     @SuppressWarnings("NullAway") // what others may hand over
-    void i5_aVerifierThatCannotTellIsNoDenial() {
+    void aVerifierThatCannotTellIsNoDenial() {
         for (MandateVerifier broken : List.<MandateVerifier>of(
                 (bearer, requirements) -> Mono.error(new TimeoutException("jwks")),
                 (bearer, requirements) -> Mono.error(new AssertionError("odd")),
@@ -469,7 +469,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_aRefusalOfTheWorkItselfIsNotTheBoundarys() {
+    void aRefusalOfTheWorkItselfIsNotTheBoundarys() {
         InboundException own = new InboundException(Reason.INSUFFICIENT_SCOPE, "of the work");
         StepVerifier.create(caracal.bindFromHeaders(HEADERS, Mono.error(own)))
                 .expectErrorMatches(e -> e == own)
@@ -477,7 +477,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_judgingIsLazyAndAnewForEachSubscription() {
+    void judgingIsLazyAndAnewForEachSubscription() {
         AtomicInteger asked = new AtomicInteger();
         Function<String, List<String>> headers = name -> {
             asked.incrementAndGet();
@@ -492,9 +492,9 @@ class InboundTest {
         assertThat(asked).hasValue(2 * once);
     }
 
-    /** PITFALLS A3: changes of thread and repeated attempts keep the caller. */
+    /** Changes of thread and repeated attempts keep the caller. */
     @Test
-    void a3_theCallerSurvivesThreadsAndRetries() {
+    void theCallerSurvivesThreadsAndRetries() {
         AtomicInteger attempts = new AtomicInteger();
         Mono<String> work = Mono.just(1)
                 .publishOn(Schedulers.boundedElastic())
@@ -511,7 +511,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_callersNeverMix() {
+    void callersNeverMix() {
         Boundary boundary = Boundary.verified((bearer, requirements) ->
                 bySession().verify(bearer, requirements).publishOn(Schedulers.parallel()));
         Flux<Boolean> all = Flux.range(0, 2000)
@@ -531,7 +531,7 @@ class InboundTest {
     }
 
     @Test
-    void i1_cancellingEndsTheVerification() {
+    void cancellingEndsTheVerification() {
         AtomicBoolean cancelled = new AtomicBoolean();
         Boundary boundary = Boundary.verified((bearer, requirements) ->
                 Mono.<run.caracal.verify.VerifiedMandate>never().doOnCancel(() -> cancelled.set(true)));
@@ -542,7 +542,7 @@ class InboundTest {
     }
 
     @Test
-    void e4_productionWantsProofOrAStatement() {
+    void productionWantsProofOrAStatement() {
         CaracalConfig production = platform.config()
                 .production(true)
                 .propagation(Propagation.gatewayOnly())
@@ -582,16 +582,16 @@ class InboundTest {
     }
 
     @Test
-    void s6_aClosedClientJudgesNothing() {
+    void aClosedClientJudgesNothing() {
         Caracal closed = platform.client();
         Mono<CaracalContext> bound = closed.bindFromHeaders(HEADERS, PROPAGATION, closed.current());
         StepVerifier.create(closed.disposeLater()).expectComplete().verify(LIMIT);
         StepVerifier.create(bound).expectError(ClosedException.class).verify(LIMIT);
     }
 
-    /** PITFALLS I1: carriers that are no HTTP requests, with the same limits. */
+    /** Carriers that are no HTTP requests, with the same limits. */
     @Test
-    void i1_aContextTravelsInAMap() {
+    void aContextTravelsInAMap() {
         CaracalContext sender = bound(HEADERS);
         Map<String, String> map = sender.toMap();
         assertThat(map).containsOnlyKeys("traceparent", "tracestate", "baggage");
@@ -613,7 +613,7 @@ class InboundTest {
 
     @Test
     @SuppressWarnings("NullAway") // what others may hand over
-    void i1_aMapHasTheLimitsOfHeaders() {
+    void aMapHasTheLimitsOfHeaders() {
         Map<String, Object> hostile = new HashMap<>();
         hostile.put("BAGGAGE", "a=" + "x".repeat(10_000_000));
         hostile.put("traceparent", 7);

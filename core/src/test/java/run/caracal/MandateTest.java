@@ -75,7 +75,7 @@ class MandateTest {
     }
 
     @Test
-    void t3_aNarrowedSessionMintsWithItsOwnDelegationAndEachTimeAnew() {
+    void aNarrowedSessionMintsWithItsOwnDelegationAndEachTimeAnew() {
         List<Mandate> two = Objects.requireNonNull(
                 inNarrowed(Flux.concat(caracal.mintMandate(RESOURCE, "b", "a"), caracal.mintMandate(RESOURCE, "b", "a"))
                                 .collectList())
@@ -165,7 +165,7 @@ class MandateTest {
 
     /** One attempt, whatever it meets; an early answer is typed. */
     @Test
-    void s4_aMintIsOneAttemptWithATypedError() {
+    void aMintIsOneAttemptWithATypedError() {
         platform.nextAnswer(FakePlatform::isMint, 503, "{\"error\":\"sts_unavailable\"}");
         assertFails(inNarrowed(caracal.mintMandate(RESOURCE, "a")), StsException.ServiceUnavailable.class);
         assertThat(mints()).hasSize(1);
@@ -197,7 +197,7 @@ class MandateTest {
     }
 
     @Test
-    void h4_scopesAreThoseOfTheTransportThenOfTheGrantThenOfTheConfiguration() {
+    void scopesAreThoseOfTheTransportThenOfTheGrantThenOfTheConfiguration() {
         Caracal configured = Caracal.create(
                 platform.config().resourceScopes(RESOURCE, "billing:configured").build());
         OutboundPolicy plain = configured.outbound();
@@ -232,7 +232,7 @@ class MandateTest {
     }
 
     @Test
-    void h4_eachResolutionMintsItsOwnAndTheEnvelopeSaysWhoActs() {
+    void eachResolutionMintsItsOwnAndTheEnvelopeSaysWhoActs() {
         List<Map<String, String>> sent = Objects.requireNonNull(inNarrowed(resolve(caracal.outbound(), CHARGE, null)
                         .repeat(2)
                         .map(c -> headers(c))
@@ -281,7 +281,7 @@ class MandateTest {
     }
 
     @Test
-    void h4_aMandateIsGoodForOneRequest() {
+    void aMandateIsGoodForOneRequest() {
         OutboundCall call = Objects.requireNonNull(
                 inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT));
         assertThat(headers(call)).containsEntry("Authorization", "Bearer token-2");
@@ -291,7 +291,7 @@ class MandateTest {
     }
 
     @Test
-    void h4_nothingIsMintedForWhatDoesNotGoToTheGateway() {
+    void nothingIsMintedForWhatDoesNotGoToTheGateway() {
         OutboundPolicy policy = caracal.outbound(scoped);
         OutboundCall other = Objects.requireNonNull(
                 inNarrowed(resolve(policy, "https://other.example.com/x", null)).block(LIMIT));
@@ -306,7 +306,7 @@ class MandateTest {
     }
 
     @Test
-    void h4_aResourceNamedLateIsTheOnlyOneOrAnError() {
+    void aResourceNamedLateIsTheOnlyOneOrAnError() {
         OutboundPolicy policy = caracal.outbound(scoped);
         Mono<OutboundCall> late = resolve(policy, GATEWAY + "/x", null);
         OutboundCall call = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
@@ -473,7 +473,7 @@ class MandateTest {
     }
 
     @Test
-    void s7_aSessionThatWasGivenNothingObtainsNothing() {
+    void aSessionThatWasGivenNothingObtainsNothing() {
         SpawnOptions none = SpawnOptions.builder().grant(Grant.none()).build();
         assertFails(
                 caracal.spawn(parent ->
@@ -484,7 +484,7 @@ class MandateTest {
     }
 
     @Test
-    void l7_aServiceMintsToo() {
+    void aServiceMintsToo() {
         Mono<Integer> calls = caracal.spawnService()
                 .flatMap(agent -> agent.bind(
                                 bearer(caracal.outbound(scoped)).repeat(2).collectList())
@@ -494,7 +494,7 @@ class MandateTest {
     }
 
     @Test
-    void e5_everyMintIsAnEvent() {
+    void everyMintIsAnEvent() {
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();
         var listening = caracal.onEvent(events::add);
         platform.nextAnswer(FakePlatform::isMint, 403, "{\"error\":\"access_denied\",\"requestId\":\"r-1\"}");

@@ -100,7 +100,7 @@ class OutboundTest {
     }
 
     @Test
-    void h1_aRequestUnderABindingGoesToTheGatewayWithTheSessionsIdentity() {
+    void aRequestUnderABindingGoesToTheGatewayWithTheSessionsIdentity() {
         OutboundCall call = inSession(BILLING + "/charge?a=1");
         assertThat(call.url()).isEqualTo(GATEWAY + "/charge?a=1");
         assertThat(call.carriesIdentity()).isTrue();
@@ -112,9 +112,9 @@ class OutboundTest {
         assertThat(headers.one("X-Request-Id")).isNotBlank();
     }
 
-    /** PITFALLS A2: fails closed. */
+    /** Fails closed. */
     @Test
-    void a2_withoutAContextNothingIsResolved() {
+    void withoutAContextNothingIsResolved() {
         for (String url : new String[] {BILLING + "/charge", GATEWAY + "/charge", OTHER}) {
             StepVerifier.create(resolve(caracal.outbound(), url, null))
                     .expectErrorSatisfies(e -> assertThat(e)
@@ -127,7 +127,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_eachNewOriginIsWarnedAboutOnce() {
+    void eachNewOriginIsWarnedAboutOnce() {
         PrintStream before = System.err;
         ByteArrayOutputStream logged = new ByteArrayOutputStream();
         System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
@@ -146,7 +146,7 @@ class OutboundTest {
     }
 
     @Test
-    void h1_asApplicationActsOutsideASessionOnly() {
+    void asApplicationActsOutsideASessionOnly() {
         OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withAsApplication());
         OutboundCall call = Objects.requireNonNull(resolve(policy, OTHER, null).block(LIMIT));
         Headers headers = edited(call);
@@ -156,7 +156,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_towardsTheGatewayAuthorizationIsOurs_elsewhereTheCallersStays() {
+    void towardsTheGatewayAuthorizationIsOurs_elsewhereTheCallersStays() {
         assertThat(edited(inSession(BILLING + "/charge"), "authorization", "Basic caller")
                         .one("Authorization"))
                 .isEqualTo("Bearer token-1");
@@ -164,9 +164,8 @@ class OutboundTest {
                 .isEqualTo("Basic caller");
     }
 
-    /** PITFALLS F3. */
     @Test
-    void f3_aValidTraceparentAndOtherBaggageAreKeptAndNothingIsDoubled() {
+    void aValidTraceparentAndOtherBaggageAreKeptAndNothingIsDoubled() {
         String trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
         OutboundCall call = inSession(BILLING + "/charge");
         Headers headers = Headers.of(
@@ -181,7 +180,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_theResourceHeaderSelectsAndLeavesOnlyTowardsTheGateway() {
+    void theResourceHeaderSelectsAndLeavesOnlyTowardsTheGateway() {
         OutboundCall call = inSession(GATEWAY + "/charge");
         assertThat(edited(call, "x-caracal-resource", "resource://billing-api").one("X-Caracal-Resource"))
                 .isEqualTo("resource://billing-api");
@@ -200,7 +199,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_aResourceFromGatewayRequestIsAccepted() {
+    void aResourceFromGatewayRequestIsAccepted() {
         GatewayRequest request = caracal.gatewayRequest("resource://unbound", "/x");
         assertThat(edited(inSession(request.url()), "x-caracal-resource", "resource://unbound")
                         .one("X-Caracal-Resource"))
@@ -208,7 +207,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_anUnknownResourceIsRefusedBeforeAnyCall() {
+    void anUnknownResourceIsRefusedBeforeAnyCall() {
         StepVerifier.create(resolve(caracal.outbound(), OTHER, "resource://unknown"))
                 .expectError(RoutingException.class)
                 .verify(LIMIT);
@@ -216,7 +215,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_aResourceNamedTooLateIsRefused() {
+    void aResourceNamedTooLateIsRefused() {
         OutboundCall call = inSession(BILLING + "/charge");
         Headers late = Headers.of("x-caracal-resource", "resource://late");
         assertThat(caracal.gatewayRequest("resource://late", "/").url()).isNotBlank();
@@ -225,9 +224,9 @@ class OutboundTest {
                 .hasMessageContaining("too late");
     }
 
-    /** PITFALLS E6: whatever the policy leaves alone stays untouched. */
+    /** Whatever the policy leaves alone stays untouched. */
     @Test
-    void e6_propagationLimitsWhereIdentityGoes() {
+    void propagationLimitsWhereIdentityGoes() {
         record Row(Propagation propagation, String url, boolean identity) {}
         List<Row> rows = List.of(
                 new Row(Propagation.everywhere(), OTHER, true),
@@ -260,7 +259,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_inProductionPropagationIsChosenAndPlainHttpCarriesNoIdentity() {
+    void inProductionPropagationIsChosenAndPlainHttpCarriesNoIdentity() {
         Caracal production = Caracal.create(platform.config().production(true).build());
         StepVerifier.create(production.spawn(context -> resolve(production.outbound(), OTHER, null)))
                 .expectErrorSatisfies(e ->
@@ -284,9 +283,8 @@ class OutboundTest {
         StepVerifier.create(production.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** PITFALLS E4. */
     @Test
-    void e4_traversalAndTheGatewaysOtherPathsAreRefused() {
+    void traversalAndTheGatewaysOtherPathsAreRefused() {
         Caracal based = Caracal.create(platform.config()
                 .gatewayUrl("https://gateway.example.com/proxy")
                 .build());
@@ -324,9 +322,9 @@ class OutboundTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS D5 and D6: many users, one client, one token, and each request its own session. */
+    /** Many users, one client, one token, and each request its own session. */
     @Test
-    void d5_manySessionsAtOnceNeverMix() {
+    void manySessionsAtOnceNeverMix() {
         Flux<String> wrong = Flux.range(0, 500)
                 .flatMap(
                         i -> caracal.spawn(context -> resolve(caracal.outbound(), OTHER, null)
@@ -339,7 +337,7 @@ class OutboundTest {
     }
 
     @Test
-    void t1_aResourceThatTheTokenDoesNotCoverFailsAlone() {
+    void aResourceThatTheTokenDoesNotCoverFailsAlone() {
         platform.next(
                 FakePlatform::isToken,
                 real -> Mono.just(FakePlatform.answer(
@@ -362,7 +360,7 @@ class OutboundTest {
     }
 
     @Test
-    void h1_headersCarryTheBoundContext() {
+    void headersCarryTheBoundContext() {
         StepVerifier.create(caracal.spawn(context -> caracal.headers()))
                 .assertNext(headers -> {
                     assertThat(headers)
@@ -383,7 +381,7 @@ class OutboundTest {
     }
 
     @Test
-    void s6_afterCloseNothingIsResolved() {
+    void afterCloseNothingIsResolved() {
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
         StepVerifier.create(resolve(caracal.outbound(), OTHER, null))
                 .expectError(ClosedException.class)
@@ -402,7 +400,7 @@ class OutboundTest {
     }
 
     @Test
-    void e7_noTokenInAnyToString() {
+    void noTokenInAnyToString() {
         OutboundCall call = inSession(BILLING + "/charge");
         assertThat(call.toString() + caracal + caracal.outbound())
                 .doesNotContain("token-1")
@@ -415,7 +413,7 @@ class OutboundTest {
     }
 
     @Test
-    void h2_aConfiguredResourceWithoutABindingIsKnownAtTheGateway() {
+    void aConfiguredResourceWithoutABindingIsKnownAtTheGateway() {
         Caracal unbound = Caracal.create(platform.config()
                 .resourceIds("resource://billing-api", "resource://unbound")
                 .build());
@@ -428,9 +426,9 @@ class OutboundTest {
         StepVerifier.create(unbound.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** PITFALLS A7: a refusal stays a refusal. */
+    /** A refusal stays a refusal. */
     @Test
-    void a7_onErrorContinueDoesNotSwallowARefusal() {
+    void onErrorContinueDoesNotSwallowARefusal() {
         platform.next(
                 FakePlatform::isToken,
                 real -> Mono.just(FakePlatform.answer(

@@ -89,7 +89,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_aSubscriberThatHasGoneLeavesNothingOpen() {
+    void aSubscriberThatHasGoneLeavesNothingOpen() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isOpen, real -> real.delayUntil(r -> gate.asMono()));
         caracal.spawnService().subscribe().dispose();
@@ -99,7 +99,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_aFailureAfterACancellationIsNotDropped() {
+    void aFailureAfterACancellationIsNotDropped() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(
                 FakePlatform::isOpen,
@@ -110,7 +110,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_deliveredMeansOwned() {
+    void deliveredMeansOwned() {
         // next() cancels its source in the middle of the delivery, and has it nevertheless.
         ServiceAgent agent =
                 Objects.requireNonNull(caracal.spawnService().flux().next().block(LIMIT));
@@ -120,7 +120,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_cancelledAtRandomInstantsNothingStaysOpen() {
+    void cancelledAtRandomInstantsNothingStaysOpen() {
         Mono<Void> all = Flux.range(0, 20_000)
                 .flatMap(
                         i -> {
@@ -148,7 +148,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_aTaskIsNeverTheParentOfAService() {
+    void aTaskIsNeverTheParentOfAService() {
         ServiceAgent agent = Objects.requireNonNull(caracal.spawn(task -> caracal.spawnService()
                         .doOnNext(service ->
                                 assertThat(service.context().traceId()).isEqualTo(task.traceId())))
@@ -171,7 +171,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l1_aHeartbeatRenewsTheLease() {
+    void aHeartbeatRenewsTheLease() {
         ServiceAgent agent = agent();
         StepVerifier.create(agent.heartbeat())
                 .assertNext(lease -> {
@@ -188,7 +188,7 @@ class ServiceAgentTest {
 
     @ParameterizedTest
     @ValueSource(longs = {0, -1, -1000})
-    void l1_anIntervalThatIsNotPositiveIsRefused(long millis) {
+    void anIntervalThatIsNotPositiveIsRefused(long millis) {
         ServiceAgent agent = agent();
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> agent.heartbeats(Duration.ofMillis(millis)))
@@ -199,7 +199,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l1_listenersAreHeardOnAnotherThreadThanTheRenewals() {
+    void listenersAreHeardOnAnotherThreadThanTheRenewals() {
         ServiceAgent agent = agent();
         StepVerifier.create(agent.heartbeats(Duration.ofMillis(5))
                         .map(lease -> Thread.currentThread().getName())
@@ -219,7 +219,7 @@ class ServiceAgentTest {
         "409, session_lease_expired, EXPIRED",
         "403, application_ownership_required, UNAUTHORIZED"
     })
-    void l2_whatTheCoordinatorSaysForGoodIsALoss(int status, String code, Reason reason) {
+    void whatTheCoordinatorSaysForGoodIsALoss(int status, String code, Reason reason) {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, status, "{\"error\":\"" + code + "\"}");
         StepVerifier.create(agent.heartbeats(Duration.ofMillis(5)))
@@ -240,7 +240,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l2_aSecondRefusalOfTheTokenIsALoss() {
+    void aSecondRefusalOfTheTokenIsALoss() {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, 401, "{\"error\":\"identity_revoked\"}");
         StepVerifier.create(agent.heartbeat())
@@ -257,7 +257,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l2_aSuspendedSessionIsALoss() {
+    void aSuspendedSessionIsALoss() {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, 200, "{\"agent\":{\"status\":\"suspended\"}}");
         StepVerifier.create(agent.heartbeat())
@@ -272,7 +272,7 @@ class ServiceAgentTest {
 
     @ParameterizedTest
     @ValueSource(ints = {408, 429, 500, 502, 503})
-    void l2_whatIsTransientIsTriedAgainAtTheNextTick(int status) {
+    void whatIsTransientIsTriedAgainAtTheNextTick(int status) {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, status, "{\"error\":\"unavailable\"}");
         StepVerifier.create(agent.heartbeat())
@@ -290,7 +290,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l3_runServiceRenewsBehindTheWorkAndClosesAtItsEnd() {
+    void runServiceRenewsBehindTheWorkAndClosesAtItsEnd() {
         ServiceOptions options =
                 ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(5)).build();
         StepVerifier.create(caracal.runService(
@@ -312,7 +312,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l3_theLossOfTheLeaseCancelsTheWork() {
+    void theLossOfTheLeaseCancelsTheWork() {
         ServiceOptions options =
                 ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(5)).build();
         AtomicInteger cancelled = new AtomicInteger();
@@ -328,9 +328,9 @@ class ServiceAgentTest {
         platform.live().clear();
     }
 
-    /** PITFALLS C7: every worker blocked, and the renewals neither starve nor burst afterwards. */
+    /** Every worker blocked, and the renewals neither starve nor burst afterwards. */
     @Test
-    void c7_blockedWorkersDoNotStarveTheRenewals() {
+    void blockedWorkersDoNotStarveTheRenewals() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .heartbeatInterval(Duration.ofMillis(50))
                 .build());
@@ -372,7 +372,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l3_theHealthSignalIsWhatARenewalCarries() {
+    void theHealthSignalIsWhatARenewalCarries() {
         AtomicInteger asked = new AtomicInteger();
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .health(() -> switch (asked.incrementAndGet()) {
@@ -405,7 +405,7 @@ class ServiceAgentTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"\"lease_generation\":\"7\",", "\"lease_generation\":7,"})
-    void l4_theGenerationMayBeANumberOrAText(String generation) {
+    void theGenerationMayBeANumberOrAText(String generation) {
         platform.next(
                 FakePlatform::isOpen,
                 real -> real.then(Mono.just(FakePlatform.answer(
@@ -422,7 +422,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l4_withoutAGenerationNoneIsSent() {
+    void withoutAGenerationNoneIsSent() {
         platform.next(
                 FakePlatform::isOpen,
                 real -> real.then(Mono.just(FakePlatform.answer(201, "{\"agent_session_id\":\"session-1\"}"))));
@@ -442,7 +442,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l5_attachTakesTheSessionOver() {
+    void attachTakesTheSessionOver() {
         ServiceAgent first = agent();
         ServiceAgent second = Objects.requireNonNull(
                 caracal.attachService(first.agentSessionId()).block(LIMIT));
@@ -462,7 +462,7 @@ class ServiceAgentTest {
 
     @ParameterizedTest
     @CsvSource({"session_lease_expired, EXPIRED, open a new service", "session_suspended, SUSPENDED, resumed"})
-    void l5_anExpiredOrSuspendedSessionIsATypedError(String code, Reason reason, String remedy) {
+    void anExpiredOrSuspendedSessionIsATypedError(String code, Reason reason, String remedy) {
         platform.nextAnswer(FakePlatform::isAttach, 409, "{\"error\":\"" + code + "\"}");
         StepVerifier.create(caracal.attachService("some-session"))
                 .expectErrorSatisfies(e -> {
@@ -473,7 +473,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l5_aTaskCannotBeAttached() {
+    void aTaskCannotBeAttached() {
         platform.nextAnswer(FakePlatform::isAttach, 409, "{\"error\":\"session_not_service\"}");
         StepVerifier.create(caracal.attachService("some-task"))
                 .expectErrorSatisfies(e -> assertThat(e)
@@ -486,10 +486,10 @@ class ServiceAgentTest {
                 .withMessageContaining("agentSessionId");
     }
 
-    /** PITFALLS C6: the wall clocks do not have to agree. */
+    /** The wall clocks do not have to agree. */
     @ParameterizedTest
     @ValueSource(ints = {-600, 0, 600})
-    void c6_theClocksMayDifferByTenMinutes(int seconds) {
+    void theClocksMayDifferByTenMinutes(int seconds) {
         platform.leases(Duration.ofSeconds(90), Duration.ofSeconds(seconds));
         ServiceAgent agent = agent();
         StepVerifier.create(agent.heartbeat())
@@ -500,9 +500,9 @@ class ServiceAgentTest {
         close(agent);
     }
 
-    /** DESIGN L6: within a second of the deadline, by this machine alone. */
+    /** Within a second of the deadline, by this machine alone. */
     @Test
-    void l6_aLeaseThatNobodyRenewsIsLostLocally() {
+    void aLeaseThatNobodyRenewsIsLostLocally() {
         platform.leases(Duration.ofMillis(300), Duration.ZERO);
         ServiceAgent agent = agent();
         StepVerifier.create(agent.lost())
@@ -512,9 +512,8 @@ class ServiceAgentTest {
         close(agent);
     }
 
-    /** PITFALLS C8. */
     @Test
-    void c8_nothingIsSentAfterTheClose() {
+    void nothingIsSentAfterTheClose() {
         ServiceAgent agent = agent(
                 ServiceOptions.builder().heartbeatInterval(Duration.ofMillis(2)).build());
         StepVerifier.create(agent.heartbeats().take(3))
@@ -536,7 +535,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void e5_renewalsAndLossesAreEvents() {
+    void renewalsAndLossesAreEvents() {
         Queue<CaracalEvent> events = new ConcurrentLinkedQueue<>();
         Disposable listener = caracal.onEvent(events::add);
         ServiceAgent agent = agent();
@@ -591,7 +590,7 @@ class ServiceAgentTest {
 
     /** A narrowed service without a parent gets one that holds its authority, and both end together. */
     @Test
-    void l7_aNarrowedServiceHasAHolder() {
+    void aNarrowedServiceHasAHolder() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .labels("billing-worker")
                 .grant(ledger())
@@ -612,7 +611,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l7_whatCannotBeDelegatedLeavesNothingOpen() {
+    void whatCannotBeDelegatedLeavesNothingOpen() {
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
         StepVerifier.create(caracal.spawnService(
                         ServiceOptions.builder().grant(ledger()).build()))
@@ -622,7 +621,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l7_aMissingResourceIsAnErrorBeforeAnyCall() {
+    void aMissingResourceIsAnErrorBeforeAnyCall() {
         Caracal two = Caracal.create(platform.config()
                 .resource("resource://other", "https://other.example.com")
                 .build());
@@ -636,7 +635,7 @@ class ServiceAgentTest {
 
     /** The delegation is renewed before it expires, and the context shows the present one. */
     @Test
-    void l7_theDelegationIsRenewed() {
+    void theDelegationIsRenewed() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
                 .build());
@@ -653,7 +652,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l7_aDelegationThatIsRefusedIsALoss() {
+    void aDelegationThatIsRefusedIsALoss() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
                 .build());
@@ -665,7 +664,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l7_theLossOfTheHolderIsALoss() {
+    void theLossOfTheHolderIsALoss() {
         platform.leases(Duration.ofMillis(900), Duration.ZERO);
         ServiceAgent agent = agent(ServiceOptions.builder().grant(ledger()).build());
         platform.next(
@@ -676,9 +675,9 @@ class ServiceAgentTest {
         platform.live().clear();
     }
 
-    /** DESIGN L3: a signal that hangs stops its own lease, and no other. */
+    /** A signal that hangs stops its own lease, and no other. */
     @Test
-    void l3_aHealthSignalThatHangsHoldsUpNoOtherLease() {
+    void aHealthSignalThatHangsHoldsUpNoOtherLease() {
         AtomicBoolean release = new AtomicBoolean();
         ServiceAgent hanging = agent(ServiceOptions.builder()
                 .heartbeatInterval(Duration.ofMillis(10))
@@ -704,9 +703,9 @@ class ServiceAgentTest {
         close(healthy);
     }
 
-    /** PITFALLS A1: the service is bound where its health is asked. */
+    /** The service is bound where its health is asked. */
     @Test
-    void a1_theHealthSignalSeesTheService() {
+    void theHealthSignalSeesTheService() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .heartbeatInterval(Duration.ofMillis(10))
                 .health(() -> caracal.headers().thenReturn(Health.HEALTHY))
@@ -718,9 +717,9 @@ class ServiceAgentTest {
         close(agent);
     }
 
-    /** PITFALLS A1: renewal, takeover and close carry the bearer and the trace. */
+    /** Renewal, takeover and close carry the bearer and the trace. */
     @Test
-    void a1_everyCallOfALeaseCarriesIdentityAndTrace() {
+    void everyCallOfALeaseCarriesIdentityAndTrace() {
         ServiceAgent agent = agent();
         StepVerifier.create(agent.heartbeat())
                 .expectNextCount(1)
@@ -738,7 +737,7 @@ class ServiceAgentTest {
 
     /** Whoever closes it, a service ends once. */
     @Test
-    void s1_anAgentClosedInsideItsWorkEndsOnce() {
+    void anAgentClosedInsideItsWorkEndsOnce() {
         AtomicInteger hooks = new AtomicInteger();
         Disposable hook = caracal.onSessionEnd(context -> Mono.fromRunnable(hooks::incrementAndGet));
         StepVerifier.create(caracal.runService(
@@ -753,7 +752,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void s6_anOpenServiceDoesNotHoldUpTheClose() {
+    void anOpenServiceDoesNotHoldUpTheClose() {
         ServiceAgent agent = agent();
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(Duration.ofSeconds(5));
         assertThat(agent.state()).isEqualTo(ServiceAgent.State.CLOSED);
@@ -761,7 +760,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void s8_startHooksRunForServicesAndNotForHolders() {
+    void startHooksRunForServicesAndNotForHolders() {
         List<String> order = new java.util.concurrent.CopyOnWriteArrayList<>();
         Disposable start = caracal.onSessionStart(
                 context -> Mono.fromRunnable(() -> order.add("start " + context.agentSessionId())));
@@ -773,9 +772,9 @@ class ServiceAgentTest {
         stop.dispose();
     }
 
-    /** DESIGN L0: what was never sent takes nobody's session over. */
+    /** What was never sent takes nobody's session over. */
     @Test
-    void l0_anAttachThatWasCancelledBeforeItWasSentFencesNobody() {
+    void anAttachThatWasCancelledBeforeItWasSentFencesNobody() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isToken, real -> gate.asMono().then(real));
         caracal.attachService("somebodys-session").subscribe().dispose();
@@ -785,7 +784,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void l0_anAttachThatWasCancelledInFlightClosesTheSession() {
+    void anAttachThatWasCancelledInFlightClosesTheSession() {
         ServiceAgent first = agent();
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isAttach, real -> real.delayUntil(r -> gate.asMono()));
@@ -798,7 +797,7 @@ class ServiceAgentTest {
     /** The words of a proxy end no lease. */
     @ParameterizedTest
     @ValueSource(ints = {401, 403, 404})
-    void l2_whatIsNotTheCoordinatorsOwnWordIsTransient(int status) {
+    void whatIsNotTheCoordinatorsOwnWordIsTransient(int status) {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, status, "<html>default backend</html>");
         platform.nextAnswer(FakePlatform::isHeartbeat, status, "<html>default backend</html>");
@@ -810,9 +809,9 @@ class ServiceAgentTest {
         assertThat(platform.live()).isEmpty();
     }
 
-    /** PITFALLS I2: a holder that was fenced stops, and its children with it. */
+    /** A holder that was fenced stops, and its children with it. */
     @Test
-    void i2_aFencedHolderStops() {
+    void aFencedHolderStops() {
         ServiceAgent agent = agent();
         platform.nextAnswer(FakePlatform::isHeartbeat, 409, "{\"error\":\"session_lease_fenced\"}");
         StepVerifier.create(agent.heartbeat())
@@ -827,9 +826,9 @@ class ServiceAgentTest {
         platform.live().clear();
     }
 
-    /** DESIGN L7: work that was bound before shows the renewed delegation. */
+    /** Work that was bound before shows the renewed delegation. */
     @Test
-    void l7_boundWorkShowsTheRenewedDelegation() {
+    void boundWorkShowsTheRenewedDelegation() {
         ServiceAgent agent = agent(ServiceOptions.builder()
                 .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
                 .build());
@@ -845,7 +844,7 @@ class ServiceAgentTest {
     }
 
     @Test
-    void s3_aReplayOfOurOwnLostAttemptIsNoStranger() {
+    void aReplayOfOurOwnLostAttemptIsNoStranger() {
         platform.nextLost(
                 FakePlatform::isOpen,
                 new run.caracal.error.TransportException(run.caracal.error.TransportException.Kind.IO, "lost", null));

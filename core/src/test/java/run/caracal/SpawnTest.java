@@ -58,7 +58,7 @@ class SpawnTest {
     }
 
     @Test
-    void s1_isLazyAndOpensASessionForEachSubscription() {
+    void isLazyAndOpensASessionForEachSubscription() {
         Mono<String> work = caracal.spawn(context -> id());
         assertThat(platform.requests(r -> true)).isEmpty();
         StepVerifier.create(work).expectNext("session-1").expectComplete().verify(LIMIT);
@@ -67,7 +67,7 @@ class SpawnTest {
     }
 
     @Test
-    void s1_terminatesOnCompletionErrorAndCancel() {
+    void terminatesOnCompletionErrorAndCancel() {
         StepVerifier.create(caracal.spawn(context -> Mono.empty()))
                 .expectComplete()
                 .verify(LIMIT);
@@ -89,7 +89,7 @@ class SpawnTest {
     }
 
     @Test
-    void s2_cancelWhileOpeningTerminatesWhatOpensLater() {
+    void cancelWhileOpeningTerminatesWhatOpensLater() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isOpen, real -> real.delayUntil(r -> gate.asMono()));
         subscribeAndCancel(caracal.spawn(context -> id()));
@@ -99,7 +99,7 @@ class SpawnTest {
     }
 
     @Test
-    void s2_theDetachedOpenRetriesWhatIsAmbiguousToLearnTheId() {
+    void theDetachedOpenRetriesWhatIsAmbiguousToLearnTheId() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isOpen, real -> real.then(gate.asMono()).then(Mono.error(lost())));
         subscribeAndCancel(caracal.spawn(context -> id()));
@@ -112,7 +112,7 @@ class SpawnTest {
     }
 
     @Test
-    void s2_theDetachedOpenStopsWhereNothingWasOpened() {
+    void theDetachedOpenStopsWhereNothingWasOpened() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(
                 FakePlatform::isOpen,
@@ -124,9 +124,9 @@ class SpawnTest {
         assertThat(platform.opened()).isZero();
     }
 
-    /** PITFALLS B2: the answer is lost, the session exists once, and one key goes through all attempts. */
+    /** The answer is lost, the session exists once, and one key goes through all attempts. */
     @Test
-    void s3_aLostAnswerNeverLeavesASecondSession() {
+    void aLostAnswerNeverLeavesASecondSession() {
         platform.nextLost(FakePlatform::isOpen, lost());
         platform.nextLost(FakePlatform::isOpen, lost());
         StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
@@ -143,7 +143,7 @@ class SpawnTest {
     }
 
     @Test
-    void s3_eachSubscriptionHasItsOwnKey() {
+    void eachSubscriptionHasItsOwnKey() {
         Mono<String> work = caracal.spawn(context -> id());
         StepVerifier.create(work.then(work))
                 .expectNext("session-2")
@@ -156,7 +156,7 @@ class SpawnTest {
     }
 
     @Test
-    void s3_aReplayOfTheCallersOwnKeyIsAnErrorAndLeavesTheSession() {
+    void aReplayOfTheCallersOwnKeyIsAnErrorAndLeavesTheSession() {
         SpawnOptions options = SpawnOptions.builder().idempotencyKey("order-7").build();
         Sinks.One<String> first = Sinks.one();
         Disposable owner = caracal.spawn(options, context -> first.asMono()).subscribe();
@@ -175,7 +175,7 @@ class SpawnTest {
     }
 
     @Test
-    void s3_aReplayIsTakenOverWhenAskedFor() {
+    void aReplayIsTakenOverWhenAskedFor() {
         SpawnOptions options = SpawnOptions.builder().idempotencyKey("order-7").build();
         Disposable lostOwner = caracal.spawn(options, context -> Mono.never()).subscribe();
         StepVerifier.create(caracal.spawn(options.mutate().adopt(true).build(), context -> id()))
@@ -187,7 +187,7 @@ class SpawnTest {
     }
 
     @Test
-    void s4_open_aRefusedTokenIsDroppedOnce() {
+    void open_aRefusedTokenIsDroppedOnce() {
         platform.nextAnswer(FakePlatform::isOpen, 401, "{\"error\":\"identity_revoked\"}");
         StepVerifier.create(caracal.spawn(context -> id()))
                 .expectNext("session-1")
@@ -198,9 +198,9 @@ class SpawnTest {
                 .containsExactly("Bearer token-1", "Bearer token-2");
     }
 
-    /** PITFALLS D7: a second 401 surfaces. */
+    /** A second 401 surfaces. */
     @Test
-    void s4_open_aSecondRefusalSurfaces() {
+    void open_aSecondRefusalSurfaces() {
         platform.nextAnswer(FakePlatform::isOpen, 401, "{\"error\":\"invalid_token\"}");
         platform.nextAnswer(FakePlatform::isOpen, 401, "{\"error\":\"invalid_token\"}");
         StepVerifier.create(caracal.spawn(context -> id()))
@@ -213,13 +213,13 @@ class SpawnTest {
     }
 
     @Test
-    void s4_open_noNewTokenOnceAnAttemptIsAmbiguous() {
+    void open_noNewTokenOnceAnAttemptIsAmbiguous() {
         assertThatTheOutcomeIsUnknownAfter(401, "invalid_token");
         assertThat(platform.requests(FakePlatform::isToken)).hasSize(1);
     }
 
     @Test
-    void s4_open_aConflictAfterAnAmbiguousAttemptSaysThatTheOutcomeIsUnknown() {
+    void open_aConflictAfterAnAmbiguousAttemptSaysThatTheOutcomeIsUnknown() {
         assertThatTheOutcomeIsUnknownAfter(409, "idempotency_key_conflict");
     }
 
@@ -239,7 +239,7 @@ class SpawnTest {
 
     /** That nothing was sent is true of the second attempt only. */
     @Test
-    void s4_open_aTransportThatClosesBetweenTheAttemptsLeavesTheOutcomeUnknown() {
+    void open_aTransportThatClosesBetweenTheAttemptsLeavesTheOutcomeUnknown() {
         platform.nextLost(FakePlatform::isOpen, lost());
         platform.next(FakePlatform::isOpen, real -> Mono.error(new ClosedException("closed; nothing was sent")));
         StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
@@ -253,7 +253,7 @@ class SpawnTest {
     }
 
     @Test
-    void s4_open_otherRefusalsAreNotRetried() {
+    void open_otherRefusalsAreNotRetried() {
         for (int status : new int[] {400, 403, 404, 409, 429}) {
             int before = platform.requests(FakePlatform::isOpen).size();
             platform.nextAnswer(FakePlatform::isOpen, status, "{\"error\":\"some_code\"}");
@@ -268,7 +268,7 @@ class SpawnTest {
     }
 
     @Test
-    void s4_open_retryAfterWinsAndIsCapped() {
+    void open_retryAfterWinsAndIsCapped() {
         platform.next(
                 FakePlatform::isOpen,
                 real -> Mono.just(new HttpResponse(
@@ -285,7 +285,7 @@ class SpawnTest {
     }
 
     @Test
-    void s4_open_givesUpAfterTwoRetries() {
+    void open_givesUpAfterTwoRetries() {
         for (int i = 0; i < 3; i++) {
             platform.nextAnswer(FakePlatform::isOpen, 503, "{\"error\":\"unavailable\"}");
         }
@@ -297,7 +297,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_alreadyGoneCountsAsTerminated() {
+    void alreadyGoneCountsAsTerminated() {
         platform.nextAnswer(FakePlatform::isTerminate, 404, "{\"error\":\"session_not_found\"}");
         platform.nextAnswer(FakePlatform::isTerminate, 409, "{\"error\":\"already_terminated\"}");
         Mono<String> work = caracal.spawn(context -> id());
@@ -308,7 +308,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_aFailedTerminationLeavesTheResult() {
+    void aFailedTerminationLeavesTheResult() {
         platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\"}");
         StepVerifier.create(caracal.spawn(context -> id()))
                 .expectNext("session-1")
@@ -318,7 +318,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_aFailedTerminationIsSuppressedInTheErrorOfTheWork() {
+    void aFailedTerminationIsSuppressedInTheErrorOfTheWork() {
         platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\"}");
         StepVerifier.create(caracal.spawn(context -> Mono.error(new IllegalStateException("work"))))
                 .expectErrorSatisfies(e -> {
@@ -330,7 +330,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_aFailedTerminationIsATypedErrorWhenTheConfigurationAsksForIt() {
+    void aFailedTerminationIsATypedErrorWhenTheConfigurationAsksForIt() {
         Caracal strict = Caracal.create(platform.config().failOnCloseError(true).build());
         platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"missing_scope\"}");
         StepVerifier.create(strict.spawn(context -> id()))
@@ -343,7 +343,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_theTerminationRetriesAndGoesOnInTheBackground() {
+    void theTerminationRetriesAndGoesOnInTheBackground() {
         Sinks.Empty<Void> gate = Sinks.empty();
         platform.next(FakePlatform::isTerminate, real -> gate.asMono().then(real));
         StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
@@ -358,7 +358,7 @@ class SpawnTest {
     }
 
     @Test
-    void s7_theChildNamesItsParentAndCarriesItsTrace() {
+    void theChildNamesItsParentAndCarriesItsTrace() {
         StepVerifier.create(caracal.spawn(parent -> caracal.spawn(child -> Mono.just(List.of(parent, child)))))
                 .assertNext(both -> {
                     assertThat(both.get(1).traceId()).isEqualTo(both.get(0).traceId());
@@ -373,7 +373,7 @@ class SpawnTest {
     }
 
     @Test
-    void s7_theChildIsTerminatedFirstOnCancelToo() {
+    void theChildIsTerminatedFirstOnCancelToo() {
         for (int i = 0; i < 200; i++) {
             platform.ended().clear();
             int first = platform.opened() + 1;
@@ -393,7 +393,7 @@ class SpawnTest {
     }
 
     @Test
-    void s7_aParentThatHasEndedTakesNoChildren() {
+    void aParentThatHasEndedTakesNoChildren() {
         CaracalContext ended = Objects.requireNonNull(caracal.spawn(Mono::just).block(LIMIT));
         StepVerifier.create(caracal.spawn(SpawnOptions.builder().parent(ended).build(), context -> id()))
                 .expectError(ClosedException.class)
@@ -402,7 +402,7 @@ class SpawnTest {
     }
 
     @Test
-    void s8_hooksRunInOrderWithTheSessionBound() {
+    void hooksRunInOrderWithTheSessionBound() {
         List<String> order = Collections.synchronizedList(new ArrayList<>());
         Disposable first = caracal.onSessionStart(
                 context -> id().doOnNext(s -> order.add("start1 " + s)).then());
@@ -424,7 +424,7 @@ class SpawnTest {
     }
 
     @Test
-    void s8_aFailingStartHookEndsTheSessionAndFailsTheSpawn() {
+    void aFailingStartHookEndsTheSessionAndFailsTheSpawn() {
         AtomicInteger worked = new AtomicInteger();
         Disposable hook = caracal.onSessionStart(context -> Mono.error(new IllegalStateException("hook")));
         StepVerifier.create(caracal.spawn(context -> Mono.fromRunnable(worked::incrementAndGet)))
@@ -436,7 +436,7 @@ class SpawnTest {
     }
 
     @Test
-    void s8_aFailingOrHangingEndHookDoesNotKeepTheSessionOpen() {
+    void aFailingOrHangingEndHookDoesNotKeepTheSessionOpen() {
         Disposable failing = caracal.onSessionEnd(context -> Mono.error(new IllegalStateException("hook")));
         StepVerifier.create(caracal.spawn(context -> id()))
                 .expectNext("session-1")
@@ -455,7 +455,7 @@ class SpawnTest {
     }
 
     @Test
-    void c1_theContextSurvivesEveryChangeOfThread() {
+    void theContextSurvivesEveryChangeOfThread() {
         Mono<List<String>> work = caracal.spawn(context -> Flux.range(0, 50)
                 .publishOn(Schedulers.boundedElastic())
                 .flatMap(i -> id().subscribeOn(Schedulers.parallel()).delayElement(Duration.ofMillis(1)))
@@ -478,7 +478,7 @@ class SpawnTest {
     }
 
     @Test
-    void c2_bindRebindsACapturedContext() {
+    void bindRebindsACapturedContext() {
         StepVerifier.create(caracal.spawn(context -> Mono.fromFuture(caracal.bind(context, id())
                         .subscribeOn(Schedulers.parallel())
                         .toFuture())))
@@ -500,9 +500,9 @@ class SpawnTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS A7: a caller's onErrorContinue does not reach into the session's operators. */
+    /** A caller's onErrorContinue does not reach into the session's operators. */
     @Test
-    void a7_onErrorContinueOutsideDoesNotSwallowTheErrorInside() {
+    void onErrorContinueOutsideDoesNotSwallowTheErrorInside() {
         AtomicInteger continued = new AtomicInteger();
         Flux<String> calls = Flux.range(0, 2)
                 .concatMap(i -> caracal.spawn(context -> Mono.just(1).<String>map(x -> {
@@ -601,7 +601,7 @@ class SpawnTest {
     }
 
     @Test
-    void s5_aFailureBehindTheBudgetIsAnEventToo() {
+    void aFailureBehindTheBudgetIsAnEventToo() {
         Sinks.Empty<Void> gate = Sinks.empty();
         Sinks.One<CaracalEvent> closed = Sinks.one();
         Disposable listener = caracal.onEvent(event -> {
@@ -627,9 +627,9 @@ class SpawnTest {
         platform.live().clear();
     }
 
-    /** PITFALLS B4: on cancel the close is bounded, heard of as an event, and waited for by disposeLater. */
+    /** On cancel the close is bounded, heard of as an event, and waited for by disposeLater. */
     @Test
-    void b4_theCloseAfterACancelIsAnEvent() {
+    void theCloseAfterACancelIsAnEvent() {
         Sinks.One<CaracalEvent> closed = Sinks.one();
         Disposable listener = caracal.onEvent(event -> {
             if (event instanceof CaracalEvent.SessionClosed) {
@@ -646,9 +646,9 @@ class SpawnTest {
         platform.live().clear();
     }
 
-    /** PITFALLS A7: a user's cancel or timeout is nothing to shout about. */
+    /** A user's cancel or timeout is nothing to shout about. */
     @Test
-    void a7_aCancelOrTimeoutLogsNoError() {
+    void aCancelOrTimeoutLogsNoError() {
         PrintStream before = System.err;
         ByteArrayOutputStream logged = new ByteArrayOutputStream();
         System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));

@@ -17,7 +17,7 @@ import run.caracal.error.ClosedException;
 import run.caracal.http.HttpTransport;
 import run.caracal.test.FakePlatform;
 
-/** The connections of the calls that the SDK sends for its users (DESIGN E3). */
+/** The connections of the calls that the SDK sends for its users. */
 class TrafficTransportTest {
     private final List<FakePlatform> made = new CopyOnWriteArrayList<>();
     private final List<Boolean> onNonBlockingThread = new CopyOnWriteArrayList<>();
@@ -65,7 +65,6 @@ class TrafficTransportTest {
         assertThat(made.get(1).isDisposed()).isFalse();
     }
 
-    /** PITFALLS D4. */
     @Test
     void aFailureIsNotKept() {
         AtomicBoolean fails = new AtomicBoolean(true);

@@ -9,10 +9,10 @@ import run.caracal.CaracalContext;
 
 /**
  * Carries the bound {@link CaracalContext} between the Reactor Context and a thread local, so that imperative code sees
- * which agent session it works for (DESIGN C3). The truth stays in the Reactor Context: the thread local is a view of it
+ * which agent session it works for. The truth stays in the Reactor Context: the thread local is a view of it
  * for as long as a scope of Micrometer's context propagation is open. It holds ids, never a token or a secret.
  *
- * <p>The application registers it, once, at its start; the SDK never does (PITFALLS A6):
+ * <p>The application registers it, once, at its start; the SDK never does:
  *
  * <pre>{@code
  * ContextRegistry.getInstance().registerThreadLocalAccessor(new CaracalContextAccessor());

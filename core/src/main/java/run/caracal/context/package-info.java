@@ -1,5 +1,5 @@
 /**
- * Shows the bound context to code that is not reactive, with Micrometer's context propagation (DESIGN C3). Needs {@code
+ * Shows the bound context to code that is not reactive, with Micrometer's context propagation. Needs {@code
  * io.micrometer:context-propagation} on the class path; nothing else of the SDK does.
  */
 @NullMarked

@@ -3,7 +3,7 @@ package run.caracal.error;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The configuration cannot be used. All faults that were found are reported together (DESIGN E2). */
+/** The configuration cannot be used. All faults that were found are reported together. */
 public final class ConfigurationException extends CaracalException {
     private static final long serialVersionUID = 1L;
 

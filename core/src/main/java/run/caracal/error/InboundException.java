@@ -6,8 +6,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * An incoming request is not let in: it has no usable mandate, its mandate allows less than what is required, or nothing
- * could be proven because the keys or the revocations could not be read. The last is neither a denial nor a permission
- * (PITFALLS I5): {@link #isRetryable()} tells it from the others.
+ * could be proven because the keys or the revocations could not be read. The last is neither a denial nor a permission: {@link #isRetryable()} tells it from the others.
  *
  * <p>Code, description and hint are fit for an answer to the caller: they hold no token, no value of a claim and nothing
  * about the verifier's own surroundings, which only {@link #getCause()} tells.

@@ -3,8 +3,7 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A service session is not this holder's any more: whatever it does from now on may be done by somebody else too (DESIGN
- * L2). The {@link #reason()} tells what to do.
+ * A service session is not this holder's any more: whatever it does from now on may be done by somebody else too. The {@link #reason()} tells what to do.
  */
 public final class LeaseLostException extends CaracalException {
     private static final long serialVersionUID = 1L;

@@ -2,7 +2,7 @@ package run.caracal.error;
 
 /**
  * The caller's own idempotency key opened this session earlier: somebody owns it already, and a second owner would end it
- * under the first (DESIGN S3). Use another key, or adopt the session explicitly.
+ * under the first. Use another key, or adopt the session explicitly.
  */
 public final class SessionReplayedException extends CaracalException {
     private static final long serialVersionUID = 1L;

@@ -3,7 +3,7 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request to a Caracal service got no answer. This is neither a denial nor a permission (DESIGN S4, PITFALLS I5): the
+ * A request to a Caracal service got no answer. This is neither a denial nor a permission: the
  * {@link #kind()} tells whether the service may have acted on the request.
  */
 public final class TransportException extends CaracalException {

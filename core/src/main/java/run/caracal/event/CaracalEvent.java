@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.LeaseLostException;
 
 /**
- * Something the SDK did at a Caracal service (DESIGN E5). Events hold ids and outcomes, never a token or a secret. New
+ * Something the SDK did at a Caracal service. Events hold ids and outcomes, never a token or a secret. New
  * kinds may be added: give a {@code switch} over them a default branch.
  */
 public interface CaracalEvent {

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.wire.JsonObject;
 
 /**
- * What an error answer that came through the Gateway says, and who says it (DESIGN H5). Decorated clients never throw on a
+ * What an error answer that came through the Gateway says, and who says it. Decorated clients never throw on a
  * status; this reads the answer they hand on:
  *
  * <pre>{@code

@@ -9,7 +9,7 @@ import reactor.core.publisher.Mono;
  * calls of {@link run.caracal.Caracal#fetch} to the Gateway too.
  *
  * <p>An implementation does not follow redirects, does not repeat a request by itself, does not block, and keeps its
- * connections apart from those of user traffic (DESIGN E3).
+ * connections apart from those of user traffic.
  */
 public interface HttpTransport extends Disposable {
 

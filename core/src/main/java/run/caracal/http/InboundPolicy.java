@@ -5,7 +5,7 @@ import java.util.function.Function;
 import reactor.core.publisher.Mono;
 
 /**
- * Judges incoming requests by their headers (DESIGN I1). Applications use it through an adapter of their server; it is
+ * Judges incoming requests by their headers. Applications use it through an adapter of their server; it is
  * public for those who adapt another one: judge first, answer a refusal, and run what handles the request in the Reactor
  * Context that {@link InboundCall#bind} makes. Used by many threads at once.
  */

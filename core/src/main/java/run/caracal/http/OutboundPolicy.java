@@ -5,8 +5,7 @@ import reactor.core.publisher.Mono;
 import reactor.util.context.ContextView;
 
 /**
- * Decides for one outgoing request, in one Reactor Context, where it goes and which identity it carries (DESIGN H1 to
- * H3). Applications use it through a decorated client; it is public for those who adapt another HTTP client.
+ * Decides for one outgoing request, in one Reactor Context, where it goes and which identity it carries. Applications use it through a decorated client; it is public for those who adapt another HTTP client.
  */
 @FunctionalInterface
 public interface OutboundPolicy {

@@ -7,7 +7,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.config.Rules;
 
-/** How a decorated client gives requests their identity (DESIGN H1, H2). Immutable. */
+/** How a decorated client gives requests their identity. Immutable. */
 public final class TransportOptions {
     private static final TransportOptions DEFAULTS = new TransportOptions(null, false, List.of(), List.of());
 
@@ -59,7 +59,7 @@ public final class TransportOptions {
 
     /**
      * Says which scopes the requests need, whatever the grant and the configuration say. Each request to the Gateway then
-     * carries a one-shot mandate for its resource, minted for it alone (DESIGN H4). Other requests are not concerned.
+     * carries a one-shot mandate for its resource, minted for it alone. Other requests are not concerned.
      *
      * @param scopes the scopes, at least one
      * @return options with these scopes

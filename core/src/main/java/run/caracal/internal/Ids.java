@@ -3,7 +3,7 @@ package run.caracal.internal;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Identifiers of the platform: zones, applications, sessions, delegations. They end up in URL paths (DESIGN E2). */
+/** Identifiers of the platform: zones, applications, sessions, delegations. They end up in URL paths. */
 public final class Ids {
     /** What the platform takes as an identifier. */
     public static final String PATTERN = "^[A-Za-z0-9_.\\-:]{1,128}$";

@@ -6,7 +6,7 @@ import java.util.function.LongSupplier;
 
 /**
  * Lets a warning through once in a while: what may repeat with every operation while a service is away must not fill a
- * disk (PITFALLS C3). The others belong to the level DEBUG.
+ * disk. The others belong to the level DEBUG.
  */
 public final class LogGate {
     /** For how long one warning stands for those that follow it. */

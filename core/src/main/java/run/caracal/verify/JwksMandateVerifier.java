@@ -38,7 +38,7 @@ import run.caracal.internal.wire.StsRequests;
  * an unknown key makes them be fetched at once, but not within 30 seconds of the last time.
  *
  * <p>What cannot be decided is let in by nobody: when the keys or the revocations cannot be read, the error is {@link
- * Reason#VERIFIER_UNAVAILABLE}, never a denial (PITFALLS I5). It does not notice when a token is presented twice.
+ * Reason#VERIFIER_UNAVAILABLE}, never a denial. It does not notice when a token is presented twice.
  *
  * <p>One verifier serves a whole application; it is safe for use by many threads.
  */

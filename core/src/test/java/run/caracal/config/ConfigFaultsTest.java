@@ -140,7 +140,7 @@ class ConfigFaultsTest {
                 "CARACAL_ENV",
                 "CARACAL_ALLOW_INSECURE_CONFIG_URLS"
             })
-    void g9_blankIsAFaultAndEmptyIsUnset(String name) {
+    void blankIsAFaultAndEmptyIsUnset(String name) {
         ConfigurationException fault = environmentFault(environment(name, " \t"));
         assertThat(fault.problems()).hasSize(1);
         assertThat(fault).hasMessageContaining(name + " (environment variable): is blank");
@@ -194,7 +194,7 @@ class ConfigFaultsTest {
     }
 
     @Test
-    void g10_hugeAndDeepProfilesFailCleanly() throws IOException {
+    void hugeAndDeepProfilesFailCleanly() throws IOException {
         List<String> bad = new ArrayList<>(List.of(
                 "x = " + "[".repeat(100_000),
                 "x = " + "[".repeat(30_000) + "]".repeat(30_000),
@@ -211,7 +211,7 @@ class ConfigFaultsTest {
     }
 
     @Test
-    void g10_hugeAndDeepBindingFilesFailCleanly() throws IOException {
+    void hugeAndDeepBindingFilesFailCleanly() throws IOException {
         Path file = directory.resolve("bindings.json");
         for (String json : List.of(
                 "[".repeat(100_000),

@@ -106,7 +106,7 @@ final class VectorConfigs {
         return new Host(variables, "", "Linux", clock);
     }
 
-    /** Whether DESIGN.md refuses what the peer accepted: a bad identifier, or a blank inside a token. */
+    /** Whether this SDK refuses what the peer accepted: a bad identifier, or a blank inside a token. */
     private static boolean isRefusedByDesign(VectorCase vector) {
         VectorObject expected = vector.expected();
         return expected.hasValue("zone_id")

@@ -32,7 +32,7 @@ import run.caracal.CaracalContext;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.VirtualThreads;
 
-/** DESIGN C3, PITFALLS A5 and A6: code that is not reactive sees who acts, when the application asks for it. */
+/** Code that is not reactive sees who acts, when the application asks for it. */
 class CaracalContextAccessorTest {
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -70,7 +70,7 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void a6_nobodyRegistersItUnasked() {
+    void nobodyRegistersItUnasked() {
         assertThat(ServiceLoader.load(ThreadLocalAccessor.class))
                 .noneMatch(accessor -> accessor.getClass().getName().startsWith("run.caracal"));
         assertThat(ContextRegistry.getInstance().getThreadLocalAccessors())
@@ -82,7 +82,7 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void c3_byHandImperativeCodeSeesTheSession_andAfterwardsNothingIsLeft() {
+    void byHandImperativeCodeSeesTheSession_andAfterwardsNothingIsLeft() {
         ContextSnapshotFactory factory = factory(new CaracalContextAccessor());
         Mono<List<String>> seen = caracal.spawn(context -> Mono.deferContextual(view -> Mono.fromCallable(() -> {
                     try (ContextSnapshot.Scope scope = show(factory, view)) {
@@ -99,7 +99,7 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void c3_nestedSessionsRestoreTheOuterOne() {
+    void nestedSessionsRestoreTheOuterOne() {
         ContextSnapshotFactory factory = factory(new CaracalContextAccessor());
         Mono<List<String>> seen = caracal.spawn(outer -> Mono.deferContextual(outerView ->
                 caracal.spawn(inner -> Mono.deferContextual(innerView -> Mono.fromCallable(() -> {
@@ -122,7 +122,7 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void a5_withReactorsHookAnyOperatorShowsIt_acrossSchedulersAndNestedSessions() {
+    void withReactorsHookAnyOperatorShowsIt_acrossSchedulersAndNestedSessions() {
         registerAndEnable(new CaracalContextAccessor());
         Mono<List<String>> seen = caracal.spawn(outer -> Mono.just("")
                 .map(none -> shown())
@@ -150,7 +150,7 @@ class CaracalContextAccessorTest {
 
     /** The way back: what an imperative handler is shown reaches the pipeline that it blocks for. */
     @Test
-    void a5_contextCaptureBindsWhatTheThreadIsShown() {
+    void contextCaptureBindsWhatTheThreadIsShown() {
         CaracalContextAccessor accessor = new CaracalContextAccessor();
         ContextRegistry.getInstance().registerThreadLocalAccessor(accessor);
         ContextSnapshotFactory factory = factory(accessor);
@@ -169,12 +169,12 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void c3_aTaskOnAnExecutorIsShownIt() throws Exception {
+    void aTaskOnAnExecutorIsShownIt() throws Exception {
         runsOn(Executors.newFixedThreadPool(2));
     }
 
     @Test
-    void c3_aTaskOnAVirtualThreadIsShownIt() throws Exception {
+    void aTaskOnAVirtualThreadIsShownIt() throws Exception {
         runsOn(VirtualThreads.executor());
     }
 
@@ -295,7 +295,7 @@ class CaracalContextAccessorTest {
     }
 
     @Test
-    void c4_theViewHoldsNoToken() {
+    void theViewHoldsNoToken() {
         CaracalContext context = captured();
         try (ContextSnapshot.Scope scope = show(factory(new CaracalContextAccessor()), view(context))) {
             assertThat(scope).isNotNull();

@@ -15,7 +15,7 @@ import run.caracal.Caracal;
 import run.caracal.CaracalContext;
 import run.caracal.test.FakePlatform;
 
-/** PITFALLS A5: Micrometer is optional, its context propagation too; the core is loaded again without them. */
+/** Micrometer is optional, its context propagation too; the core is loaded again without them. */
 class WithoutMicrometerTest {
     /** What runs in that other world. */
     public static final class Program {
@@ -44,7 +44,7 @@ class WithoutMicrometerTest {
     }
 
     @Test
-    void a5_theCoreNeedsNeitherContextPropagationNorMeters() throws Exception {
+    void theCoreNeedsNeitherContextPropagationNorMeters() throws Exception {
         URL[] urls = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(it -> !it.contains("micrometer") && !it.contains("context-propagation"))
                 .map(WithoutMicrometerTest::url)

@@ -20,7 +20,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import run.caracal.http.HttpRequest;
 
-/** PITFALLS H5: an application sees neither the JSON and TOML parsers, nor an HTTP client, nor internal types. */
+/** An application sees neither the JSON and TOML parsers, nor an HTTP client, nor internal types. */
 class PublicSignaturesTest {
     private static final List<String> PACKAGES =
             List.of("run/caracal", "run/caracal/config", "run/caracal/http", "run/caracal/error", "run/caracal/verify");

@@ -59,7 +59,6 @@ class ServiceExceptionTest {
         }
     }
 
-    /** PITFALLS E7. */
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -12,13 +12,13 @@ class GatewayErrorTest {
     }
 
     @Test
-    void h5_aSuccessIsNoError() {
+    void aSuccessIsNoError() {
         assertThat(GatewayError.from(200, name -> null, new byte[0])).isEmpty();
         assertThat(GatewayError.from(302, name -> null, new byte[0])).isEmpty();
     }
 
     @Test
-    void h5_theGatewaysOwnWordsAreRead() {
+    void theGatewaysOwnWordsAreRead() {
         GatewayError error = GatewayError.from(
                         401,
                         Map.of("X-Request-Id", "req-1")::get,
@@ -33,7 +33,7 @@ class GatewayErrorTest {
     }
 
     @Test
-    void h5_theUpstreamsAnswerIsToldApart() {
+    void theUpstreamsAnswerIsToldApart() {
         GatewayError error = GatewayError.from(
                         401,
                         Map.of("X-Request-Id", "req-1", "X-Caracal-Token-Expires-In", "800")::get,
@@ -43,9 +43,9 @@ class GatewayErrorTest {
         assertThat(error.code()).isEqualTo("upstream_status");
     }
 
-    /** DESIGN E2: whatever the body is, the status is kept. */
+    /** Whatever the body is, the status is kept. */
     @Test
-    void e2_anyBodyKeepsTheStatus() {
+    void anyBodyKeepsTheStatus() {
         for (String body :
                 new String[] {"", "null", "[]", "<html>", "{\"error\":5}", "{", "\"" + "x".repeat(2_000_000)}) {
             GatewayError error =

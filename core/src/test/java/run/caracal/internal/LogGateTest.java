@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
-/** PITFALLS C3: one warning stands for those of the next moments, and a later outage is warned about again. */
+/** One warning stands for those of the next moments, and a later outage is warned about again. */
 class LogGateTest {
     @Test
-    void c3_oneWarningPassesInEachPause() {
+    void oneWarningPassesInEachPause() {
         AtomicLong clock = new AtomicLong(Long.MAX_VALUE - 5); // the clock may wrap
         LogGate gate = new LogGate(clock::get);
         assertThat(gate.passes()).isTrue();

@@ -9,8 +9,7 @@ import java.util.stream.Stream;
 import reactor.core.publisher.Operators;
 
 /**
- * What no test may leave behind: blocking calls on non-blocking threads (DESIGN E1) and errors that Reactor dropped
- * (PITFALLS A7). {@link HygieneExtension} fails the test that left any. A test that provokes them takes them out.
+ * What no test may leave behind: blocking calls on non-blocking threads and errors that Reactor dropped. {@link HygieneExtension} fails the test that left any. A test that provokes them takes them out.
  */
 public final class Hygiene {
     private static final Queue<Throwable> BLOCKING = new ConcurrentLinkedQueue<>();

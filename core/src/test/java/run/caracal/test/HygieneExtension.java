@@ -14,7 +14,7 @@ import reactor.core.publisher.Hooks;
 
 /**
  * Registered for all tests: fails a test that blocked a non-blocking thread or let Reactor drop an error, and a test class
- * that leaked a Netty buffer (PITFALLS G5), where Netty is on the class path and its
+ * that leaked a Netty buffer, where Netty is on the class path and its
  * {@code io.netty.util.LeakPresenceDetector} is configured. See {@link Hygiene} for tests that expect such things.
  */
 public final class HygieneExtension

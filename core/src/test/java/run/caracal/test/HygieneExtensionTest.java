@@ -13,7 +13,7 @@ import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import reactor.util.context.Context;
 
-/** The checks that hold for all tests, themselves: each is provoked once (DESIGN E1, PITFALLS A7). */
+/** The checks that hold for all tests, themselves: each is provoked once. */
 class HygieneExtensionTest {
 
     private static void blockSomewhereQuietly() {

@@ -310,9 +310,8 @@ class JwksTest {
         StepVerifier.create(verification).expectError(InboundException.class).verify(LIMIT);
     }
 
-    /** PITFALLS D2. */
     @Test
-    void d2_aWaiterThatLeavesHarmsNobody() {
+    void aWaiterThatLeavesHarmsNobody() {
         Sinks.One<HttpResponse> slow = Sinks.one();
         AtomicInteger cancelled = new AtomicInteger();
         zone.script(real -> slow.asMono().doOnCancel(cancelled::incrementAndGet));
@@ -329,7 +328,7 @@ class JwksTest {
 
     /** Whoever sends a forged token and leaves neither stops the fetch nor keeps others from the next. */
     @Test
-    void d2_theFetchGoesOnWhenAllHaveLeft() {
+    void theFetchGoesOnWhenAllHaveLeft() {
         Sinks.One<HttpResponse> slow = Sinks.one();
         zone.script(real -> slow.asMono());
         Disposable only = verifier.verify(zone.sign(claims), NOTHING_MORE).subscribe();
@@ -339,9 +338,9 @@ class JwksTest {
         assertThat(zone.fetches()).isEqualTo(1);
     }
 
-    /** PITFALLS D1. Tokens of an unknown key, since those of a known one cost a signature each. */
+    /** Tokens of an unknown key, since those of a known one cost a signature each. */
     @Test
-    void d1_concurrentVerificationsOnAColdCacheShareOneFetch() {
+    void concurrentVerificationsOnAColdCacheShareOneFetch() {
         String forged = new TestZone("kid-2").sign(claims);
         zone.script(real -> real.delayElement(Duration.ofNanos(50_000), Schedulers.parallel()));
         for (int round = 1; round <= 100; round++) {
@@ -358,7 +357,7 @@ class JwksTest {
     }
 
     @Test
-    void d1_allWhoWaitForTheKeysAreLetIn() {
+    void allWhoWaitForTheKeysAreLetIn() {
         long now = Instant.now().getEpochSecond();
         Map<String, @Nullable Object> current = claims();
         current.put("iat", now);
@@ -383,9 +382,9 @@ class JwksTest {
                 .subscribeOn(Schedulers.parallel());
     }
 
-    /** DESIGN E1: fetch, reading of the keys, and signatures on a thread where blocking is reported. */
+    /** Fetch, reading of the keys, and signatures on a thread where blocking is reported. */
     @Test
-    void e1_nothingBlocksANonBlockingThread() {
+    void nothingBlocksANonBlockingThread() {
         String good = zone.sign(claims);
         String forged = new TestZone("kid-1").sign(claims);
         Mono<String> work = verifier.verify(good, NOTHING_MORE)
@@ -416,7 +415,7 @@ class JwksTest {
         assertThat(zone.fetches()).isEqualTo(1);
     }
 
-    /** PITFALLS A7: nobody waits any more for what a fetch meets while the verifier closes. */
+    /** Nobody waits any more for what a fetch meets while the verifier closes. */
     @Test
     void anErrorThatMeetsTheCloseIsNotDropped() {
         zone.script(real ->
@@ -424,9 +423,9 @@ class JwksTest {
         assertThat(unavailable()).hasRootCauseMessage("the verifier is closed, or got no answer");
     }
 
-    /** PITFALLS D5: the fetch is shared, so nothing of the first caller may reach it. */
+    /** The fetch is shared, so nothing of the first caller may reach it. */
     @Test
-    void d5_noCallersContextReachesTheFetch() {
+    void noCallersContextReachesTheFetch() {
         List<Boolean> clean = new ArrayList<>();
         zone.script(real -> Mono.deferContextual(view -> {
             clean.add(!view.hasKey("user"));

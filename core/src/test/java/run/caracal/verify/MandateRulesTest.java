@@ -145,14 +145,14 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", " ", "\t"})
-    void v0_aMissingTokenIsToldFromABadOne(String bearer) {
+    void aMissingTokenIsToldFromABadOne(String bearer) {
         assertThat(refusedToken(Reason.MISSING_TOKEN, bearer).httpStatus()).isEqualTo(401);
         assertThat(zone.fetches()).isZero();
     }
 
     @Test
     @SuppressWarnings("NullAway") // what a careless caller may do
-    void v0_nullIsAMissingToken() {
+    void nullIsAMissingToken() {
         StepVerifier.create(verifier.verify(null, NOTHING_MORE))
                 .expectErrorSatisfies(
                         e -> assertThat(((InboundException) e).code()).isEqualTo("missing_token"))
@@ -160,7 +160,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v1_theZoneIsConfiguredAndNeverReadFromTheToken() {
+    void theZoneIsConfiguredAndNeverReadFromTheToken() {
         assertThatThrownBy(() -> fixture.builder().zoneId(" ").build())
                 .isInstanceOf(ConfigurationException.class)
                 .hasMessageContaining("zoneId");
@@ -171,7 +171,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_algNoneIsRefused() {
+    void algNoneIsRefused() {
         for (String alg : List.of("none", "None", "NONE", "nOnE", "")) {
             Map<String, @Nullable Object> header = zone.header();
             header.put("alg", alg);
@@ -185,7 +185,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_hs256KeyedByThePublicKeyIsRefused() throws GeneralSecurityException {
+    void hs256KeyedByThePublicKeyIsRefused() throws GeneralSecurityException {
         Map<String, @Nullable Object> header = zone.header();
         header.put("alg", "HS256");
         String signed =
@@ -204,7 +204,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_theKeyOfAnotherZoneIsRefused() {
+    void theKeyOfAnotherZoneIsRefused() {
         TestZone other = new TestZone("kid-1");
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, other.sign(claims()));
         assertThat(accepted(claims()).jti()).isNotBlank();
@@ -213,7 +213,7 @@ class MandateRulesTest {
 
     /** Numbers that satisfy the equation for every message, if nobody checks their range. */
     @Test
-    void v2_aSignatureOfZerosIsRefused() {
+    void aSignatureOfZerosIsRefused() {
         String token = zone.sign(claims());
         String unsigned = token.substring(0, token.lastIndexOf('.') + 1);
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, unsigned + TestZone.base64(new byte[64]));
@@ -224,7 +224,7 @@ class MandateRulesTest {
 
     /** The last character of a signature has bits that nothing signs. */
     @Test
-    void v2_aTokenHasOneFormOnly() {
+    void aTokenHasOneFormOnly() {
         String token = zone.sign(claims());
         char last = token.charAt(token.length() - 1);
         String cut = token.substring(0, token.length() - 1);
@@ -240,7 +240,7 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"crit", "jku", "jwk", "x5u", "x5c", "b64"})
-    void v2_aHeaderThatBringsAKeyOrChangesTheReadingIsRefused(String member) {
+    void aHeaderThatBringsAKeyOrChangesTheReadingIsRefused(String member) {
         Map<String, @Nullable Object> header = zone.header();
         header.put(member, Map.of("jwk", zone.jwk(), "crit", List.of("exp")).getOrDefault(member, "https://evil"));
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, zone.sign(header, Json.write("claims", claims())));
@@ -249,7 +249,7 @@ class MandateRulesTest {
 
     /** The attacker's own key, embedded: it is not looked at. */
     @Test
-    void v2_aForgedKeyIdIsRefused() {
+    void aForgedKeyIdIsRefused() {
         TestZone evil = new TestZone("../../evil");
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, evil.sign(claims()));
         for (@Nullable Object kid : new @Nullable Object[] {null, "", " ", 1, List.of("kid-1"), "k".repeat(129)}) {
@@ -260,7 +260,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_aKeyIdMayHave128Characters() {
+    void aKeyIdMayHave128Characters() {
         TestZone long128 = new TestZone("k".repeat(128));
         JwksMandateVerifier own = fixture.builder().transport(long128).build();
         assertThat(VerifierFixture.accepted(own, long128.sign(claims()), NOTHING_MORE)
@@ -270,7 +270,7 @@ class MandateRulesTest {
 
     /** RFC 7515 leaves the padding out; a proven signature does not make up for it. */
     @Test
-    void v2_partsWithPaddingAreRefused() {
+    void partsWithPaddingAreRefused() {
         String header = Base64.getUrlEncoder()
                 .encodeToString("{\"alg\":\"ES256\",\"kid\":\"kid-1\"}".getBytes(StandardCharsets.UTF_8));
         String claims = TestZone.base64(Json.write("claims", claims()));
@@ -282,7 +282,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_aHeaderWithAMemberTwiceIsRefused() {
+    void aHeaderWithAMemberTwiceIsRefused() {
         String header = "{\"alg\":\"none\",\"alg\":\"ES256\",\"kid\":\"kid-1\"}";
         InboundException unused = refusedToken(
                 Reason.INVALID_TOKEN,
@@ -290,7 +290,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_claimsWithAMemberTwiceAreRefused() {
+    void claimsWithAMemberTwiceAreRefused() {
         String json = new String(Json.write("claims", claims()), StandardCharsets.UTF_8);
         String twice = json.substring(0, json.length() - 1) + ",\"scope\":\"admin\"}";
         InboundException unused =
@@ -303,14 +303,14 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"", "null", "[]", "\"x\"", "1", "{", "{}{}", "\u0000", "{\"a\":NaN}"})
-    void v2_partsThatAreNoObjectsAreRefused(String part) {
+    void partsThatAreNoObjectsAreRefused(String part) {
         byte[] bytes = part.getBytes(StandardCharsets.UTF_8);
         InboundException unused = refusedToken(Reason.INVALID_TOKEN, zone.sign(bytes, Json.write("claims", claims())));
         unused = refusedToken(Reason.INVALID_TOKEN, zone.sign(zone.header(), bytes));
     }
 
     @Test
-    void v2_deepNestingIsRefused() {
+    void deepNestingIsRefused() {
         Object deep = "x";
         for (int i = 0; i < 40; i++) {
             deep = List.of(deep);
@@ -324,7 +324,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_aTokenOverTheLimitIsRefusedUnread() {
+    void aTokenOverTheLimitIsRefusedUnread() {
         int room = SignedToken.MAX_LENGTH - zone.sign(with("pad", "")).length();
         String fits = zone.sign(with("pad", "x".repeat(room * 3 / 4 - 2)));
         assertThat(fits.length()).isBetween(SignedToken.MAX_LENGTH - 8, SignedToken.MAX_LENGTH);
@@ -341,7 +341,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_theIssuerIsCompared() {
+    void theIssuerIsCompared() {
         for (@Nullable
         Object iss : new @Nullable Object[] {
             null,
@@ -358,7 +358,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_theAudienceOfAnotherResourceIsRefused() {
+    void theAudienceOfAnotherResourceIsRefused() {
         for (@Nullable
         Object aud : new @Nullable Object[] {
             null,
@@ -379,7 +379,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_aTokenThatIsNotValidYetIsRefusedButForTheTolerance() {
+    void aTokenThatIsNotValidYetIsRefusedButForTheTolerance() {
         assertThat(accepted(with("nbf", NOW + 60)).jti()).isNotBlank();
         InboundException unused = refused(Reason.INVALID_TOKEN, with("nbf", NOW + 61));
         for (@Nullable Object nbf : new @Nullable Object[] {null, "1790000000", 1.5, -1, true}) {
@@ -388,20 +388,20 @@ class MandateRulesTest {
     }
 
     @Test
-    void v2_aTokenOfTheFutureIsRefusedButForTheTolerance() {
+    void aTokenOfTheFutureIsRefusedButForTheTolerance() {
         assertThat(accepted(with("iat", NOW + 60)).issuedAt()).isEqualTo(Instant.ofEpochSecond(NOW + 60));
         InboundException unused = refused(Reason.INVALID_TOKEN, with("iat", NOW + 61));
     }
 
     @Test
-    void v2_anExpiredTokenIsRefused() {
+    void anExpiredTokenIsRefused() {
         InboundException unused = refused(Reason.INVALID_TOKEN, with("exp", NOW - 60));
         unused = refused(Reason.INVALID_TOKEN, with("exp", 0));
     }
 
     @ParameterizedTest
     @ValueSource(strings = {"jti", "sub", "client_id", "sid", "root_sid", "use", "sub_type"})
-    void v3_whatEveryMandateHasIsNeeded(String claim) {
+    void whatEveryMandateHasIsNeeded(String claim) {
         for (@Nullable
         Object value : new @Nullable Object[] {
             null, "", "  ", "\t", 1, true, List.of("a"), Map.of("a", "b"), "a\nb", "a\u0000", "\u0085x"
@@ -413,7 +413,7 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"iat", "exp"})
-    void v3_timesAreWholeSeconds(String claim) {
+    void timesAreWholeSeconds(String claim) {
         for (@Nullable
         Object value : new @Nullable Object[] {
             null,
@@ -434,12 +434,12 @@ class MandateRulesTest {
     }
 
     @Test
-    void v3_theLastSecondOfTheYear9999IsATime() {
+    void theLastSecondOfTheYear9999IsATime() {
         assertThat(accepted(with("exp", 253_402_300_799L)).expiresAt()).isEqualTo("9999-12-31T23:59:59Z");
     }
 
     @Test
-    void v4_theUseHasToBeTheRequiredOne() {
+    void theUseHasToBeTheRequiredOne() {
         for (String use : List.of("gateway", "session", "Resource", "ambient", "per_call")) {
             InboundException unused = refused(Reason.INVALID_TOKEN, with("use", use));
         }
@@ -450,14 +450,14 @@ class MandateRulesTest {
     }
 
     @Test
-    void v5_theSubjectTypeIsKnown() {
+    void theSubjectTypeIsKnown() {
         for (String type : List.of("User", "agent", "service")) {
             InboundException unused = refused(Reason.INVALID_TOKEN, with("sub_type", type));
         }
     }
 
     @Test
-    void v6_theScopeIsAString() {
+    void theScopeIsAString() {
         for (@Nullable
         Object scope : new @Nullable Object[] {null, List.of("read"), 1, Map.of(), "read\nwrite", "read\twrite"}) {
             InboundException unused = refused(Reason.INVALID_TOKEN, with("scope", scope));
@@ -466,7 +466,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v6_theTokenOfAnotherZoneIsRefused() {
+    void theTokenOfAnotherZoneIsRefused() {
         for (@Nullable Object id : new @Nullable Object[] {"zone-2", "ZONE-1", "", null, 1, List.of("zone-1")}) {
             InboundException unused = refused(Reason.INVALID_ZONE, with("zone_id", id));
         }
@@ -475,7 +475,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v7_requiredScopesAreCompared() {
+    void requiredScopesAreCompared() {
         InboundException refusal =
                 refused(Reason.INSUFFICIENT_SCOPE, claims(), NOTHING_MORE.withScopes("read", "admin"));
         assertThat(refusal.httpStatus()).isEqualTo(403);
@@ -486,7 +486,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v8_requiredTargetsAreCompared() {
+    void requiredTargetsAreCompared() {
         InboundException unused =
                 refused(Reason.INVALID_TOKEN, claims(), NOTHING_MORE.withTargets(AUDIENCE, "resource://other"));
         unused = refused(Reason.INVALID_TOKEN, without("target"), NOTHING_MORE.withTargets(AUDIENCE));
@@ -497,7 +497,7 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"agent_session_id", "delegation_edge_id", "source_session_id", "target_session_id"})
-    void v9_optionalIdsAreStrings(String claim) {
+    void optionalIdsAreStrings(String claim) {
         for (@Nullable
         Object value : new @Nullable Object[] {null, "", " ", 1, true, List.of("x"), Map.of(), "a\u0007"}) {
             InboundException unused = refused(Reason.INVALID_TOKEN, with(claim, value));
@@ -506,7 +506,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v9_optionalListsAndNumbersHaveTheirTypes() {
+    void optionalListsAndNumbersHaveTheirTypes() {
         InboundException unused;
         for (@Nullable Object value : new @Nullable Object[] {null, "x", 1, List.of(1), Map.of()}) {
             unused = refused(Reason.INVALID_TOKEN, with("delegation_path", value));
@@ -533,7 +533,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v10_aSessionAndADelegationCanBeRequired() {
+    void aSessionAndADelegationCanBeRequired() {
         assertThat(refused(Reason.SESSION_REQUIRED, without("agent_session_id"), NOTHING_MORE.withSession())
                         .httpStatus())
                 .isEqualTo(403);
@@ -543,7 +543,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v11_theHopsAreLimited() {
+    void theHopsAreLimited() {
         assertThat(accepted(with("hop_count", 10)).hopCount()).isEqualTo(10);
         assertThat(accepted(with("hop_count", 0)).hopCount()).isZero();
         assertThat(refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", 11)).httpStatus())
@@ -555,7 +555,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v12_requiredApplicationsAreInTheChain() {
+    void requiredApplicationsAreInTheChain() {
         assertThat(refused(Reason.CHAIN_MISMATCH, claims(), NOTHING_MORE.withApplications("app-1", "app-2"))
                         .httpStatus())
                 .isEqualTo(403);
@@ -565,7 +565,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v13_aStoreOfRevocationsIsNeeded() {
+    void aStoreOfRevocationsIsNeeded() {
         assertThatThrownBy(() -> JwksMandateVerifier.builder()
                         .zoneId("zone-1")
                         .issuer(VerifierFixture.ISSUER)
@@ -579,7 +579,7 @@ class MandateRulesTest {
 
     /** The tolerance of rule 2 lets another rule speak first, and lets nothing in. */
     @Test
-    void v14_anExpiryHasNoTolerance() {
+    void anExpiryHasNoTolerance() {
         assertThat(accepted(with("exp", NOW + 1)).expiresAt()).isEqualTo(Instant.ofEpochSecond(NOW + 1));
         for (long exp : new long[] {NOW, NOW - 1, NOW - 59}) {
             InboundException unused = refused(Reason.INVALID_TOKEN, with("exp", exp));
@@ -591,7 +591,7 @@ class MandateRulesTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"authority-record-1", "authority-record-root", "session-child", "delegation-1"})
-    void v15_aRevokedAnchorIsRefused(String anchor) {
+    void aRevokedAnchorIsRefused(String anchor) {
         assertThat(accepted(claims()).jti()).isNotBlank();
         fixture.store.revoke(anchor, Duration.ofHours(1));
         assertThat(refused(Reason.SESSION_REVOKED, claims()).httpStatus()).isEqualTo(401);
@@ -602,7 +602,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v15_theStoreIsAskedForAllAnchorsAtOnceAndOnlyForGoodMandates() {
+    void theStoreIsAskedForAllAnchorsAtOnceAndOnlyForGoodMandates() {
         List<Set<String>> asked = new ArrayList<>();
         MandateVerifier watched = fixture.builder()
                 .revocations(anchors -> {
@@ -630,7 +630,7 @@ class MandateRulesTest {
 
     @Test
     @SuppressWarnings("NullAway") // what a careless store may do
-    void v15_aStoreThatCannotTellLetsNothingIn() {
+    void aStoreThatCannotTellLetsNothingIn() {
         Map<String, RevocationStore> broken = new HashMap<>();
         broken.put("error", anchors -> Mono.error(new IllegalStateException("down")));
         broken.put("refusal", anchors -> Mono.error(new InboundException(Reason.INVALID_TOKEN, "not mine to say")));
@@ -651,7 +651,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v15_aStoreThatIsSilentLetsNothingIn() {
+    void aStoreThatIsSilentLetsNothingIn() {
         MandateVerifier silent =
                 fixture.builder().revocations(anchors -> Mono.never()).build();
         String token = zone.sign(claims());
@@ -663,7 +663,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v16_aStaleEpochIsRefused() {
+    void aStaleEpochIsRefused() {
         fixture.store.setDelegationEpoch("zone-2", 99);
         fixture.store.setDelegationEpoch("zone-1", 7);
         assertThat(accepted(claims()).delegationGraphEpoch()).hasValue(7);
@@ -676,7 +676,7 @@ class MandateRulesTest {
     }
 
     @Test
-    void v16_anEpochThatCannotBeReadLetsNothingIn() {
+    void anEpochThatCannotBeReadLetsNothingIn() {
         for (Mono<Long> answer : List.of(Mono.<Long>error(new IllegalStateException("down")), Mono.<Long>never())) {
             MandateVerifier broken = fixture.builder()
                     .revocations(new RevocationStore() {

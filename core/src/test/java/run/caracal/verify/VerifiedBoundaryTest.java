@@ -20,7 +20,7 @@ import run.caracal.error.InboundException.Reason;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.TestZone;
 
-/** A boundary with the verifier of a zone's keys: what a signed mandate says is who acts (DESIGN I1; PITFALLS F4). */
+/** A boundary with the verifier of a zone's keys: what a signed mandate says is who acts. */
 class VerifiedBoundaryTest {
     private final VerifierFixture fixture = new VerifierFixture();
     private final Boundary boundary = Boundary.verified(fixture.builder().build());
@@ -47,7 +47,7 @@ class VerifiedBoundaryTest {
     }
 
     @Test
-    void aSignedMandateSaysWhoActs_F4() {
+    void aSignedMandateSaysWhoActs() {
         Map<String, @Nullable Object> claims = VerifierFixture.claims();
         CaracalContext context = Objects.requireNonNull(
                 caller(fixture.zone.sign(claims), boundary).block(LIMIT));
@@ -63,7 +63,7 @@ class VerifiedBoundaryTest {
     }
 
     @Test
-    void whatIsNotProvenIsRefused_I1() {
+    void whatIsNotProvenIsRefused() {
         refused(caller(new TestZone("kid-1").sign(VerifierFixture.claims()), boundary), Reason.INVALID_TOKEN);
         refused(caller("no-token-at-all", boundary.optional()), Reason.INVALID_TOKEN);
         refused(
@@ -74,7 +74,7 @@ class VerifiedBoundaryTest {
     }
 
     @Test
-    void withoutKeysNothingIsDecided_I5() {
+    void withoutKeysNothingIsDecided() {
         fixture.zone.script(keys -> Mono.error(new IllegalStateException("the STS is away")));
         refused(caller(fixture.zone.sign(VerifierFixture.claims()), boundary), Reason.VERIFIER_UNAVAILABLE);
     }

@@ -108,7 +108,7 @@ class AgentsEndToEndTest {
      * seconds: half a minute in which the lease stands. Cut off for good, it is lost once, at its deadline.
      */
     @Test
-    void l2_l6_theLeaseOutlivesTroubleAndIsLostOnceAtItsDeadline() {
+    void theLeaseOutlivesTroubleAndIsLostOnceAtItsDeadline() {
         AtomicInteger requests = new AtomicInteger();
         platform.faults(Service.COORDINATOR, request -> switch (requests.incrementAndGet() % 3) {
             case 0 -> Fault.respond(503, Map.of(), "{\"error\":\"unavailable\"}");
@@ -184,7 +184,7 @@ class AgentsEndToEndTest {
     }
 
     @Test
-    void l5_aTakeoverFencesTheOlderHolder() {
+    void aTakeoverFencesTheOlderHolder() {
         ServiceAgent older = get(caracal.spawnService());
         ServiceAgent newer = get(second.attachService(older.agentSessionId()));
         assertThat(atThePlatform(older.agentSessionId()).leaseGeneration()).isEqualTo(2);
@@ -211,7 +211,7 @@ class AgentsEndToEndTest {
     }
 
     @Test
-    void s7_aNarrowedChildHoldsWhatItWasGivenAndPassesOnLess() {
+    void aNarrowedChildHoldsWhatItWasGivenAndPassesOnLess() {
         StepVerifier.create(caracal.spawn(parent -> caracal.spawn(
                         narrowed(2, CHARGE, READ),
                         child -> caracal.spawn(
@@ -248,7 +248,7 @@ class AgentsEndToEndTest {
     }
 
     @Test
-    void d1_delegateAcceptAndRevokeBetweenTwoApplications() {
+    void delegateAcceptAndRevokeBetweenTwoApplications() {
         Mono<Void> work = caracal.spawn(source -> peer.<Void>spawn(target -> caracal.bind(source, offer(target))
                         .flatMap(delegation -> peer.acceptDelegation(
                                         delegation.delegationEdgeId(), Acceptance.VALIDATED, accepted -> {
@@ -284,9 +284,9 @@ class AgentsEndToEndTest {
                 .build());
     }
 
-    /** Calls fill the user's one connection for longer than the lease; renewals go by the SDK's own (PITFALLS G4). */
+    /** Calls fill the user's one connection for longer than the lease; renewals go by the SDK's own. */
     @Test
-    void g4_renewalsDoNotWaitBehindUserTraffic() {
+    void renewalsDoNotWaitBehindUserTraffic() {
         int calls = 7;
         ConnectionProvider oneConnection = ConnectionProvider.builder("user-traffic")
                 .maxConnections(1)
@@ -335,7 +335,7 @@ class AgentsEndToEndTest {
     }
 
     @Test
-    void s6_theEndOfTheClientClosesItsServices() {
+    void theEndOfTheClientClosesItsServices() {
         ServiceAgent plain = get(caracal.spawnService());
         ServiceAgent narrowed = get(caracal.spawnService(
                 ServiceOptions.builder().grant(Grant.narrow(READ)).build()));

@@ -143,9 +143,9 @@ class EndToEndTest {
                         assertThat(request.header("baggage").orElse("")).doesNotContain("caracal."));
     }
 
-    /** PITFALLS B1: at no instant does a cancellation leave a session at the platform. */
+    /** At no instant does a cancellation leave a session at the platform. */
     @Test
-    void b1_thirtyThousandCancellationsLeaveNoSession() {
+    void thirtyThousandCancellationsLeaveNoSession() {
         long before = platform.totalOpened();
         AtomicInteger finished = new AtomicInteger();
         // In rounds, so that the detached ends of one do not pile up behind those of the next.
@@ -169,9 +169,9 @@ class EndToEndTest {
                 () -> Mono.delay(Duration.ofNanos(ThreadLocalRandom.current().nextInt(maxMillis * 1_000_000))));
     }
 
-    /** PITFALLS B2: the first answer is lost, and there is one session. */
+    /** The first answer is lost, and there is one session. */
     @Test
-    void b2_aLostAnswerMakesOneSession() {
+    void aLostAnswerMakesOneSession() {
         Set<String> dropped = ConcurrentHashMap.newKeySet();
         platform.faults(
                 Service.COORDINATOR,
@@ -189,9 +189,9 @@ class EndToEndTest {
         assertThat(dropped).hasSize(20);
     }
 
-    /** PITFALLS A4 and DESIGN H2a, through the Gateway: one connection, one stored call, two sessions. */
+    /** Through the Gateway: one connection, one stored call, two sessions. */
     @Test
-    void a4_twoSessionsOnOneConnectionNeverMix() {
+    void twoSessionsOnOneConnectionNeverMix() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(ConnectionProvider.create("one", 1)), caracal);
         Mono<String> stored = http.get()
                 .uri(platform.gatewayUrl() + "/echo?marker=one-connection")
@@ -211,9 +211,9 @@ class EndToEndTest {
                 .allSatisfy((baggage, count) -> assertThat(count).isEqualTo(501));
     }
 
-    /** PITFALLS D13: every control-plane call is authorized; the token exchange proves itself in its form. */
+    /** Every control-plane call is authorized; the token exchange proves itself in its form. */
     @Test
-    void d13_everyCallCarriesItsCredential() {
+    void everyCallCarriesItsCredential() {
         StepVerifier.create(caracal.spawn(s -> caracal.spawn(child -> Mono.just(1))))
                 .expectNext(1)
                 .expectComplete()
@@ -224,7 +224,7 @@ class EndToEndTest {
     }
 
     @Test
-    void t2_aRevokedTokenIsExchangedAgainWithoutTheCallerNoticing() {
+    void aRevokedTokenIsExchangedAgainWithoutTheCallerNoticing() {
         StepVerifier.create(caracal.spawn(s -> Mono.just(1)))
                 .expectNext(1)
                 .expectComplete()
@@ -319,7 +319,7 @@ class EndToEndTest {
     }
 
     @Test
-    void h5_theUpstreamsErrorIsToldApart() {
+    void theUpstreamsErrorIsToldApart() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
         for (int status : List.of(401, 403, 418, 429)) {
             Mono<GatewayError> refused = caracal.spawn(s -> error(http, platform.upstreamUrl() + "/status/" + status));
@@ -353,9 +353,9 @@ class EndToEndTest {
         StepVerifier.create(small.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** PITFALLS H3: threads and connections go with the client. */
+    /** Threads and connections go with the client. */
     @Test
-    void h3_aHundredClientsLeaveNoThread() {
+    void aHundredClientsLeaveNoThread() {
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
         for (int i = 0; i < 100; i++) {
             Caracal one = Caracal.create(config(c -> c));

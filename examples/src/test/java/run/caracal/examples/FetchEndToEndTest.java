@@ -168,7 +168,7 @@ class FetchEndToEndTest {
     }
 
     @Test
-    void h5_whatTheUpstreamSaysIsNotTakenForTheGatewaysAndNothingIsRepeated() {
+    void whatTheUpstreamSaysIsNotTakenForTheGatewaysAndNothingIsRepeated() {
         for (int status : new int[] {401, 403, 429, 503}) {
             FetchRequest request = FetchRequest.of(BILLING, "/status/" + status + "?marker=upstream-" + status);
             assertRefused(caracal.spawn(session -> caracal.fetch(request)), e -> {
@@ -182,7 +182,7 @@ class FetchEndToEndTest {
     }
 
     @Test
-    void h5_aRefusalOfTheGatewayIsTypedAndNoBearerIsSentTwice() {
+    void aRefusalOfTheGatewayIsTypedAndNoBearerIsSentTwice() {
         FetchRequest request = FetchRequest.of(BILLING, "/echo?marker=replayed");
         platform.faults(
                 Service.GATEWAY,
@@ -213,7 +213,7 @@ class FetchEndToEndTest {
 
     /** The same answer to a decorated client is no error of its own, and one request. */
     @Test
-    void h5_aReplayIsReadableFromADecoratedClient() {
+    void aReplayIsReadableFromADecoratedClient() {
         platform.faults(
                 Service.GATEWAY,
                 seen -> Fault.respond(
@@ -258,7 +258,7 @@ class FetchEndToEndTest {
     }
 
     @Test
-    void h5_withoutScopesTheGatewaySaysWhatIsMissing() {
+    void withoutScopesTheGatewaySaysWhatIsMissing() {
         Caracal unscoped = Caracal.create(config(c -> c.resource(BILLING, platform.upstreamUrl())));
         assertRefused(unscoped.spawn(session -> unscoped.fetch(FetchRequest.of(BILLING, "/echo"))), e -> {
             assertThat(e.httpStatus()).isEqualTo(401);
@@ -268,9 +268,8 @@ class FetchEndToEndTest {
         StepVerifier.create(unscoped.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** DESIGN E2. */
     @Test
-    void e2_anErrorPageOfAnySizeKeepsItsStatus() {
+    void anErrorPageOfAnySizeKeepsItsStatus() {
         String page = "<html>" + "x".repeat(3_000_000);
         platform.faults(Service.GATEWAY, seen -> Fault.respond(502, Map.of("Content-Type", "text/html"), page));
         assertRefused(caracal.spawn(session -> caracal.fetch(FetchRequest.of(BILLING, "/echo"))), e -> {
@@ -463,9 +462,9 @@ class FetchEndToEndTest {
         return Flux.concat(Mono.just(part), seen, Flux.range(0, 498).map(i -> part));
     }
 
-    /** PITFALLS H3: the connections of fetch go with the client. */
+    /** The connections of fetch go with the client. */
     @Test
-    void h3_theConnectionsOfFetchGoWithTheClient() {
+    void theConnectionsOfFetchGoWithTheClient() {
         List<Thread> before = connectionThreads();
         for (int i = 0; i < 10; i++) {
             Caracal one = Caracal.create(config(c -> c.resource(BILLING, platform.upstreamUrl(), "billing:charge")));
@@ -487,7 +486,7 @@ class FetchEndToEndTest {
 
     /** What runs beyond the bound is not signalled, but its call has nothing to come back on. */
     @Test
-    void s6_aCallUnderWayFailsWhenTheClientIsClosed() {
+    void aCallUnderWayFailsWhenTheClientIsClosed() {
         platform.faults(Service.GATEWAY, seen -> Fault.delay(Duration.ofMinutes(5)));
         String marker = "under-way-" + System.nanoTime();
         Caracal one = Caracal.create(config(c ->

@@ -26,11 +26,11 @@ import run.caracal.netty.CaracalHttp;
 class HouseRulesTest {
     /** What must not stand in the library's code, and why. */
     private static final List<String> BANNED = List.of(
-            // PITFALLS B5: cleanup that a cancellation skips.
+            // Cleanup that a cancellation skips.
             "doOnTerminate",
-            // PITFALLS A7: reaches into the operators of others.
+            // Reaches into the operators of others.
             "onErrorContinue\\(",
-            // PITFALLS A5: global switches belong to the application.
+            // Global switches belong to the application.
             "\\bHooks\\.",
             "\\.block(First|Last|Optional)?\\(",
             "Thread\\.sleep",
@@ -39,7 +39,7 @@ class HouseRulesTest {
             "Schedulers\\.(newElastic|newParallel)");
 
     @Test
-    void b5_theLibraryUsesNoBannedOperator() throws IOException {
+    void theLibraryUsesNoBannedOperator() throws IOException {
         List<String> found = new ArrayList<>();
         for (Path module : List.of(Path.of("..", "core"), Path.of("..", "netty-transport"))) {
             try (Stream<Path> sources = Files.walk(module.resolve("src/main/java"))) {
@@ -60,7 +60,7 @@ class HouseRulesTest {
         assertThat(found).isEmpty();
     }
 
-    /** DESIGN C3: what shows the context to code that knows nothing but its thread has to keep it there. */
+    /** What shows the context to code that knows nothing but its thread has to keep it there. */
     private static boolean isTheOneThreadLocal(Path source, String found) {
         return source.endsWith(Path.of("run", "caracal", "context", "CaracalContextAccessor.java"))
                 && found.equals("new ThreadLocal");
@@ -75,9 +75,9 @@ class HouseRulesTest {
         }
     }
 
-    /** PITFALLS H8: no package is shared between the jars. */
+    /** No package is shared between the jars. */
     @Test
-    void h8_noPackageIsSplit() throws IOException {
+    void noPackageIsSplit() throws IOException {
         Set<String> core = packages(home(Caracal.class));
         Set<String> transport = packages(home(CaracalHttp.class));
         assertThat(core).contains("run/caracal").doesNotContainAnyElementsOf(transport);
@@ -100,9 +100,9 @@ class HouseRulesTest {
         }
     }
 
-    /** PITFALLS H8: the jars have the module names that the README states; before they are packaged, the poms name them. */
+    /** The jars have the module names that the README states; before they are packaged, the poms name them. */
     @Test
-    void h8_theModuleNamesAreStable() {
+    void theModuleNamesAreStable() {
         assertThat(moduleName(Caracal.class, "core")).isEqualTo("run.caracal");
         assertThat(moduleName(CaracalHttp.class, "netty-transport")).isEqualTo("run.caracal.netty");
     }
@@ -126,9 +126,9 @@ class HouseRulesTest {
         }
     }
 
-    /** PITFALLS H5: the library itself brings the streaming parser of Jackson 3 alone; every test here runs without more. */
+    /** The library itself brings the streaming parser of Jackson 3 alone; every test here runs without more. */
     @Test
-    void h5_noDatabindIsNeeded() {
+    void noDatabindIsNeeded() {
         for (String type : List.of(
                 "com.fasterxml.jackson.core.JsonFactory",
                 "com.fasterxml.jackson.databind.ObjectMapper",

@@ -225,7 +225,7 @@ class OneShotTest {
 
     /** Every bearer that the Gateway sees is a new one, through whatever client and however many at once. */
     @Test
-    void h4_noBearerIsSentTwice() {
+    void noBearerIsSentTwice() {
         // Hundreds of mints at once queue for the SDK's own connections, on a busy machine longer than by default.
         NettyHttpTransport patient = NettyHttpTransport.builder()
                 .acquireTimeout(Duration.ofMinutes(2))
@@ -289,7 +289,7 @@ class OneShotTest {
     }
 
     @Test
-    void h5_whatTheGatewayRefusesIsReadable() {
+    void whatTheGatewayRefusesIsReadable() {
         HttpClient plain = HttpClient.create();
         String url = platform.gatewayUrl() + "/echo?marker=replay";
         Mono<GatewayError> replay = caracal.spawn(session -> caracal.mintMandate(BILLING)
@@ -326,7 +326,7 @@ class OneShotTest {
     }
 
     @Test
-    void h5_withoutScopesTheGatewaySaysWhatIsMissing() {
+    void withoutScopesTheGatewaySaysWhatIsMissing() {
         Caracal unscoped = Caracal.create(config(c -> c.resource(BILLING, platform.upstreamUrl())));
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), unscoped);
         StepVerifier.create(unscoped.spawn(session -> error(http, platform.upstreamUrl() + "/echo")))

@@ -244,9 +244,9 @@ class ProgramsTest {
                 .anyMatch(line -> line.startsWith("second: took session "));
     }
 
-    /** PITFALLS H4: SIGTERM cancels the work, the session is closed, and the process has gone within seconds. */
+    /** SIGTERM cancels the work, the session is closed, and the process has gone within seconds. */
     @Test
-    void h4_theDaemonClosesItsSessionOnSigterm() throws Exception {
+    void theDaemonClosesItsSessionOnSigterm() throws Exception {
         LocalPlatform platform = LocalPlatform.builder()
                 .limits(PlatformLimits.defaults().withServiceLease(Duration.ofSeconds(6)))
                 .start();
@@ -275,7 +275,7 @@ class ProgramsTest {
                 && (line.contains("Exception") || line.contains("WARN") || line.contains("\tat "));
     }
 
-    /** PITFALLS H3: as programs of their own they end by themselves, and say nothing besides. */
+    /** As programs of their own they end by themselves, and say nothing besides. */
     @Test
     void theProgramsEndByThemselvesAndQuietly() throws Exception {
         for (String name : List.of(

@@ -11,7 +11,7 @@ import run.caracal.netty.internal.GovernedHttpClient;
  * Gives the requests of a Reactor Netty {@link HttpClient} the identity of the session in whose Reactor Context they are
  * subscribed. Decorate a client once and use it, its withers, or a {@code WebClient} built on it, everywhere.
  *
- * <p>What a decorated client does (DESIGN H1 to H5):
+ * <p>What a decorated client does:
  *
  * <ul>
  *   <li>Each subscription asks the {@link OutboundPolicy} anew, with the subscriber's own Context: a response

@@ -15,7 +15,7 @@ import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
 
 /**
- * The inbound boundary of a Reactor Netty {@code HttpServer} (DESIGN I2): judges each request before the handler sees it,
+ * The inbound boundary of a Reactor Netty {@code HttpServer}: judges each request before the handler sees it,
  * and binds its caller in the Reactor Context of the handler.
  *
  * <pre>{@code

@@ -18,7 +18,7 @@ import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
 
 /**
- * The inbound boundary of a Spring WebFlux application (DESIGN I2), which other Caracal SDKs call their context middleware:
+ * The inbound boundary of a Spring WebFlux application, which other Caracal SDKs call their context middleware:
  * judges each request before the application sees it, and binds its caller in the Reactor Context of the handler.
  *
  * <pre>{@code

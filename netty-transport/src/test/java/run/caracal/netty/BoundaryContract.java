@@ -38,7 +38,7 @@ import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** What every adapter of a server does on the wire (DESIGN I1, I2, H1; PITFALLS A2 to A4, F1 to F4, I5, I6). */
+/** What every adapter of a server does on the wire. */
 public abstract class BoundaryContract {
     private static final Boundary PROPAGATION = Boundary.propagationOnly();
     private static final Boundary VERIFIED = Boundary.verified(bySession());
@@ -109,7 +109,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void aMissingBearerIsRefused_I2() {
+    void aMissingBearerIsRefused() {
         try (BoundaryServer server = server(PROPAGATION, who())) {
             Answer answer = get(server, headers -> {});
             isRefusal(answer, 401, "missing_token");
@@ -119,7 +119,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void aBadBearerIsRefused_I2() {
+    void aBadBearerIsRefused() {
         for (Boundary boundary : List.of(PROPAGATION, PROPAGATION.optional(), VERIFIED, VERIFIED.asApplication())) {
             try (BoundaryServer server = server(boundary, who())) {
                 for (String value : List.of("Bearer", "Bearer a b", "Bearer \"x\"", "Bearer " + "x".repeat(5000))) {
@@ -139,7 +139,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void refusalsSayWhatTheVerifierSaid_I5() {
+    void refusalsSayWhatTheVerifierSaid() {
         Reason[] reasons = Reason.values();
         AtomicInteger next = new AtomicInteger();
         MandateVerifier verifier = (bearer, requirements) -> Mono.error(() -> new InboundException(
@@ -155,7 +155,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void aRequestIsLetInForItsCaller_I1() {
+    void aRequestIsLetInForItsCaller() {
         try (BoundaryServer server = server(VERIFIED, who())) {
             Answer answer = get(server, headers -> {
                 HEADERS.forEach(headers::set);
@@ -168,7 +168,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void withoutABearerTheBoundaryDecides_I1() {
+    void withoutABearerTheBoundaryDecides() {
         Consumer<HttpHeaders> spoofing = headers -> headers.set("baggage", HEADERS.get("Baggage"));
         try (BoundaryServer server = server(PROPAGATION.optional(), who())) {
             assertThat(get(server, spoofing).body()).isEqualTo("nobody");
@@ -178,9 +178,9 @@ public abstract class BoundaryContract {
         }
     }
 
-    /** PITFALLS F1, F2: oversized, repeated and malformed headers have an outcome, and it is no error. */
+    /** Oversized, repeated and malformed headers have an outcome, and it is no error. */
     @Test
-    void hostileHeadersCountAsAbsent_F1_F2() {
+    void hostileHeadersCountAsAbsent() {
         Mono<String> told = caracal.current()
                 .map(context -> context.hasAgentSession() + " "
                         + context.baggage().size() + " " + context.traceId().equals(TRACE));
@@ -206,7 +206,7 @@ public abstract class BoundaryContract {
 
     /** The rest of the body is not waited for, and the connection serves the next request. */
     @Test
-    void aRefusedBodyIsDiscarded_I2() {
+    void aRefusedBodyIsDiscarded() {
         try (BoundaryServer server = server(PROPAGATION, who())) {
             for (int i = 0; i < 20; i++) {
                 int status = Objects.requireNonNull(client.post()
@@ -222,7 +222,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void aRefusalOfHeadHasNoBody_I2() {
+    void aRefusalOfHeadHasNoBody() {
         try (BoundaryServer server = server(PROPAGATION, who())) {
             Answer answer = call(client, HttpMethod.HEAD, server, headers -> {});
             assertThat(answer.status()).isEqualTo(401);
@@ -232,7 +232,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void whatTheHandlerSignalsIsItsOwn_I2() {
+    void whatTheHandlerSignalsIsItsOwn() {
         Mono<String> failing = Mono.error(() -> new InboundException(Reason.MISSING_TOKEN, "of another service"));
         try (BoundaryServer server = server(PROPAGATION, failing)) {
             Answer answer = get(server, bearer("t"));
@@ -242,7 +242,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void aCancelledRequestCancelsTheHandlerAndTheVerifier_I2() {
+    void aCancelledRequestCancelsTheHandlerAndTheVerifier() {
         Sinks.Empty<Void> started = Sinks.empty();
         Sinks.Empty<Void> cancelled = Sinks.empty();
         Mono<String> hanging = Mono.<String>never()
@@ -271,9 +271,9 @@ public abstract class BoundaryContract {
                 .takeUntilOther(signal.thenMany(Flux.just(1))));
     }
 
-    /** PITFALLS I6, A4: each call that is made for a request carries its caller, over shared clients, connections, threads. */
+    /** Each call that is made for a request carries its caller, over shared clients, connections, threads. */
     @Test
-    void callersNeverMix_I6() {
+    void callersNeverMix() {
         HttpClient calls = HttpClient.create(pool);
         WebClient web = WebClient.builder()
                 .clientConnector(new ReactorClientHttpConnector(calls))
@@ -333,7 +333,7 @@ public abstract class BoundaryContract {
     }
 
     @Test
-    void theCallersBearerGoesNowhereElse_H1() {
+    void theCallersBearerGoesNowhereElse() {
         HttpClient decorated = CaracalHttp.decorate(HttpClient.create(pool), caracal);
         Mono<String> elsewhere =
                 decorated.get().uri(other.url() + "/x").responseSingle((response, body) -> body.asString());
@@ -354,9 +354,9 @@ public abstract class BoundaryContract {
         });
     }
 
-    /** PITFALLS A2: a request that passes as nobody sends nothing on. */
+    /** A request that passes as nobody sends nothing on. */
     @Test
-    void nobodySendsNothingOn_A2() {
+    void nobodySendsNothingOn() {
         Mono<String> onward = CaracalHttp.decorate(HttpClient.create(pool), caracal)
                 .get()
                 .uri(FakePlatform.BILLING + "/x")

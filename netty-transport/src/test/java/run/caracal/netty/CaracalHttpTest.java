@@ -33,7 +33,7 @@ import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundCall;
 import run.caracal.http.OutboundPolicy;
 
-/** The decorated client on the wire (DESIGN H1 to H3, H2a, H2b; PITFALLS A1 to A4, E1 to E3, F3). */
+/** The decorated client on the wire. */
 class CaracalHttpTest {
     private static final Duration BOUND = Await.BOUND;
 
@@ -81,7 +81,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void anAbsoluteAddressUnderABoundPrefixGoesToTheGateway_H3() {
+    void anAbsoluteAddressUnderABoundPrefixGoesToTheGateway() {
         assertThat(text(client.get().uri(TestPolicy.BOUND + "/charge%2Fx?a=%20b&c"), "ann"))
                 .isEqualTo("GET /charge%2Fx?a=%20b&c 0 Bearer ann.1");
         EchoServer.Arrival arrival = gateway.only();
@@ -91,7 +91,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void addressesAreGovernedInAllTheirForms_H3() {
+    void addressesAreGovernedInAllTheirForms() {
         assertThat(text(client.get().uri(URI.create(TestPolicy.BOUND + "/uri?x=1")), "ann"))
                 .startsWith("GET /uri?x=1 ");
         assertThat(text(client.get().uri(Mono.just(TestPolicy.BOUND + "/mono")), "ann"))
@@ -159,7 +159,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void theGatewayGetsOurAuthorizationWhateverTheCallerSets_H2_F3() {
+    void theGatewayGetsOurAuthorizationWhateverTheCallerSets() {
         HttpClient own = client.headers(it -> it.set("Authorization", "Basic mine")
                         .set("baggage", "a=b,caracal.session=forged")
                         .set("Host", "evil.example"))
@@ -178,7 +178,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void otherOriginsAreLeftAlone_H2() {
+    void otherOriginsAreLeftAlone() {
         HttpClient own =
                 client.headers(it -> it.set("Authorization", "Basic mine").set("X-Caracal-Resource", "resource://x"));
         assertThat(text(own.get().uri(other.url() + "/p"), null)).endsWith("Basic mine");
@@ -189,7 +189,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aPassedThroughAddressIsTheCallersOwnObject_H3() {
+    void aPassedThroughAddressIsTheCallersOwnObject() {
         // Only uri(String) takes a host with an underscore; were the address rebuilt, the host would be refused.
         String url = "http://my_svc:" + other.port() + "/x";
         assertThat(text(client.resolver(new LoopbackResolver()).get().uri(url), null))
@@ -198,7 +198,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void theResourceHeaderIsKnownEarlyFromAWither_H2() {
+    void theResourceHeaderIsKnownEarlyFromAWither() {
         send(
                 client.headers(it -> it.set("X-Caracal-Resource", "resource://crm"))
                         .get()
@@ -209,14 +209,14 @@ class CaracalHttpTest {
     }
 
     @Test
-    void withoutAContextNothingIsSent_A2() {
+    void withoutAContextNothingIsSent() {
         assertThatThrownBy(() -> text(client.get().uri(gateway.url() + "/p"), null))
                 .isInstanceOf(NoContextException.class);
         assertThat(gateway.arrivals).isEmpty();
     }
 
     @Test
-    void aPolicyThatDecidesNothingIsAnError_H2() {
+    void aPolicyThatDecidesNothingIsAnError() {
         for (Mono<OutboundCall> nothing :
                 List.of(Mono.<OutboundCall>empty(), Mono.<OutboundCall>empty().hide())) {
             HttpClient undecided = CaracalHttp.decorate(plain, (url, resource, context) -> nothing);
@@ -234,7 +234,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aRefusedEditSendsNothingAndLeavesTheClientHealthy_H2_G5() {
+    void aRefusedEditSendsNothingAndLeavesTheClientHealthy() {
         onePooledConnection();
         HttpClient unknown = client.headers(it -> it.set("x-a", "b"));
         for (int i = 0; i < 20; i++) {
@@ -261,7 +261,7 @@ class CaracalHttpTest {
 
     @ParameterizedTest
     @ValueSource(strings = {"\n", "\r", "\r\n ", "\0", "\u0001", "\u000b", "\u001f", "\u007f"})
-    void aTokenThatCannotBeAHeaderIsNotInTheError_E7(String character) {
+    void aTokenThatCannotBeAHeaderIsNotInTheError(String character) {
         OutboundPolicy broken = TestPolicy.authorizing("Bearer s3cret" + character + "X");
         assertThatThrownBy(() -> text(CaracalHttp.decorate(plain, broken).get().uri(gateway.url() + "/p"), "ann"))
                 .isInstanceOf(RoutingException.class)
@@ -272,7 +272,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void webSocketIsRefused_H2b() {
+    void webSocketIsRefused() {
         assertThatThrownBy(() -> client.websocket()
                         .uri(gateway.url().replace("http", "ws") + "/ws")
                         .receive()
@@ -322,7 +322,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void theIdentitySurvivesThreadHopsAndRetriesAreFresh_A1_A3_F3() {
+    void theIdentitySurvivesThreadHopsAndRetriesAreFresh() {
         AtomicInteger attempts = new AtomicInteger();
         Mono<String> call = client.get()
                 .uri(gateway.url() + "/p")
@@ -345,7 +345,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void twoUsersOnOnePooledConnectionSendTheirOwnIdentity_A4() {
+    void twoUsersOnOnePooledConnectionSendTheirOwnIdentity() {
         onePooledConnection();
         for (int i = 0; i < 100; i++) {
             String user = i % 2 == 0 ? "ann" : "bob";
@@ -357,7 +357,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aRequestThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity_A4() {
+    void aRequestThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity() {
         onePooledConnection();
         send(client.get().uri(gateway.url() + "/p"), "ann");
         List<HttpClient.ResponseReceiver<?>> failing = List.of(
@@ -384,7 +384,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void twoUsersOnOneStoredCallSendTheirOwnIdentity_H2a() {
+    void twoUsersOnOneStoredCallSendTheirOwnIdentity() {
         gateway.quiet();
         for (TestPolicy each : List.of(policy, policy.answeringLater())) {
             Mono<String> stored = CaracalHttp.decorate(plain, each)
@@ -404,7 +404,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aRedirectCarriesNoIdentityToWhateverOrigin_H2b_E1_E2() {
+    void aRedirectCarriesNoIdentityToWhateverOrigin() {
         HttpClient following = client.followRedirect(true)
                 .headers(it -> it.set("baggage", "a=b").set("x-to", other.url() + "/landed"));
         assertThat(text(following.get().uri(TestPolicy.BOUND + "/redirect"), "ann"))
@@ -438,7 +438,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aRedirectHookThatCopiesAllHeadersCopiesNoIdentity_E3() {
+    void aRedirectHookThatCopiesAllHeadersCopiesNoIdentity() {
         HttpClient copying = client.followRedirect(
                 (request, response) -> response.status().code() == 307,
                 (previous, request) ->
@@ -454,7 +454,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void reactorNettysOwnAuthenticationDoesNotRepeatAMandate_H4() {
+    void reactorNettysOwnAuthenticationDoesNotRepeatAMandate() {
         HttpClient authenticating = client.httpAuthentication(
                 (request, response) -> response.status().code() == 401, (request, address) -> {});
         assertThatThrownBy(() -> text(authenticating.get().uri(gateway.url() + "/challenge"), "ann"))
@@ -466,7 +466,7 @@ class CaracalHttpTest {
     }
 
     @Test
-    void aStatusIsNeverAnErrorAndNothingIsRetried_H5() {
+    void aStatusIsNeverAnErrorAndNothingIsRetried() {
         for (int status : List.of(401, 403, 429, 503)) {
             StepVerifier.create(client.get()
                             .uri(gateway.url() + "/status/" + status)
@@ -495,7 +495,7 @@ class CaracalHttpTest {
 
     /** What a plain client sends, a decorated one sends too; where the address has two readings, it is refused. */
     @Test
-    void h3_addressesThatJavaNetUriDoesNotTakeAreSentOrRefused() {
+    void addressesThatJavaNetUriDoesNotTakeAreSentOrRefused() {
         OutboundPolicy everywhere = TestPolicy.authorizing("Bearer b");
         HttpClient http = CaracalHttp.decorate(HttpClient.create().resolver(new LoopbackResolver()), everywhere);
         String port = gateway.url().substring(gateway.url().lastIndexOf(':'));

@@ -7,7 +7,7 @@ import io.netty.buffer.PooledByteBufAllocator;
 import io.netty.util.LeakPresenceDetector;
 import org.junit.jupiter.api.Test;
 
-/** The buffer check that holds for all tests here, itself: a leak is seen (PITFALLS G5). */
+/** The buffer check that holds for all tests here, itself: a leak is seen. */
 class LeakCheckTest {
 
     @Test

@@ -24,7 +24,7 @@ import org.junit.jupiter.api.Test;
 import run.caracal.Caracal;
 
 /**
- * A native image holds what its analysis finds, and what is only looked up by name it does not find (PITFALLS H9). The
+ * A native image holds what its analysis finds, and what is only looked up by name it does not find. The
  * library looks up next to nothing by name; this reads that from its class files, and compares it with its metadata.
  */
 class NativeImageTest {

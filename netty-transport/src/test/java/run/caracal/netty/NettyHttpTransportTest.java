@@ -68,7 +68,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 
-/** The transport on sockets (DESIGN E1, E3; PITFALLS E7, G1, G2, G4 to G8, H1, H3). */
+/** The transport on sockets. */
 class NettyHttpTransportTest {
     private static final String SECRET = "s3cret-bearer";
 
@@ -181,7 +181,7 @@ class NettyHttpTransportTest {
                 .expectNext(500)
                 .expectComplete()
                 .verify(Await.BOUND);
-        StepVerifier.create(call.map(HttpResponse::status)) // E3: redirects are not followed
+        StepVerifier.create(call.map(HttpResponse::status)) // Redirects are not followed
                 .expectNext(302)
                 .expectComplete()
                 .verify(Await.BOUND);
@@ -199,7 +199,7 @@ class NettyHttpTransportTest {
 
     /** A thread's class loader may belong to something else, as in a common pool or a fat jar. */
     @Test
-    void h6_aClientFindsItWhateverTheThreadsClassLoader() throws Exception {
+    void aClientFindsItWhateverTheThreadsClassLoader() throws Exception {
         CaracalConfig config = CaracalConfig.builder()
                 .zoneId("zone-1")
                 .applicationId("app-1")
@@ -266,7 +266,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void anAnswerOverTheLimitIsNotReadToItsEnd_E3() {
+    void anAnswerOverTheLimitIsNotReadToItsEnd() {
         String large = "x".repeat(200_000);
         server.enqueue(new MockResponse.Builder().body(large).build());
         server.enqueue(new MockResponse.Builder().chunkedBody(large, 1000).build());
@@ -282,9 +282,9 @@ class NettyHttpTransportTest {
                 .hasSize(1000);
     }
 
-    /** DESIGN E2: the status says more than that the page is large. */
+    /** The status says more than that the page is large. */
     @Test
-    void anErrorAnswerOverTheLimitKeepsItsStatusAndItsBeginning_E2() {
+    void anErrorAnswerOverTheLimitKeepsItsStatusAndItsBeginning() {
         String large = "abc" + "x".repeat(200_000);
         server.enqueue(new MockResponse.Builder().code(502).body(large).build());
         server.enqueue(
@@ -301,7 +301,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void anEndlessAnswerIsCutOffAndItsConnectionClosed_E3() {
+    void anEndlessAnswerIsCutOffAndItsConnectionClosed() {
         try (EchoServer endless = new EchoServer()) {
             HttpRequest request = request("GET", endless.url() + "/big", null, Duration.ofSeconds(10), 10_000);
             assertThat(failure(request).kind()).isEqualTo(Kind.RESPONSE_TOO_LARGE);
@@ -316,7 +316,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void anUnsendableHeaderValueIsNotShown_E7() {
+    void anUnsendableHeaderValueIsNotShown() {
         HttpRequest request = new HttpRequest(
                 "GET",
                 URI.create(url("/x")),
@@ -336,7 +336,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aFullPoolIsKindOverloadedAndNamesTheKnob_G4() {
+    void aFullPoolIsKindOverloadedAndNamesTheKnob() {
         use(NettyHttpTransport.builder().maxConnections(1).maxPending(1).acquireTimeout(Duration.ofMillis(200)));
         server.enqueue(new MockResponse.Builder()
                 .onResponseStart(SocketEffect.Stall.INSTANCE)
@@ -378,7 +378,7 @@ class NettyHttpTransportTest {
 
     /** At the very moment at which the answer comes, from another thread. */
     @Test
-    void aCancelThatMeetsTheAnswerLosesNothingAndHitsNobodyElse_G5() {
+    void aCancelThatMeetsTheAnswerLosesNothingAndHitsNobodyElse() {
         AtomicBoolean answered = new AtomicBoolean();
         use(NettyHttpTransport.builder()
                 .maxConnections(2)
@@ -408,7 +408,7 @@ class NettyHttpTransportTest {
     }
 
     @RepeatedTest(20)
-    void aConnectionTheServerClosedWhileIdleIsNotUsedAgain_G1() {
+    void aConnectionTheServerClosedWhileIdleIsNotUsedAgain() {
         AtomicInteger closed = new AtomicInteger();
         use(NettyHttpTransport.builder()
                 .customize(it -> it.doOnConnected(connection ->
@@ -426,7 +426,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aRequestThatWasReceivedIsNeverRepeated_G2() throws IOException {
+    void aRequestThatWasReceivedIsNeverRepeated() throws IOException {
         AtomicInteger arrivals = new AtomicInteger();
         use(NettyHttpTransport.builder().maxConnections(1)); // the next request waits for the same connection
         try (ServerSocket resetting = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
@@ -477,7 +477,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void g6_theCustomizerSetsTheResolver() {
+    void theCustomizerSetsTheResolver() {
         LoopbackResolver resolver = new LoopbackResolver();
         use(NettyHttpTransport.builder().customize(it -> it.resolver(resolver)));
         server.enqueue(new MockResponse.Builder().body("found").build());
@@ -487,7 +487,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void g7_theCustomizerSetsAProxyThatTunnels() {
+    void theCustomizerSetsAProxyThatTunnels() {
         Certificates certificates = new Certificates();
         server.useHttps(certificates.forServer().sslSocketFactory());
         server.enqueue(new MockResponse.Builder().inTunnel().build());
@@ -503,7 +503,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void g7_aProxyThatRefusesIsKindConnect() throws InterruptedException {
+    void aProxyThatRefusesIsKindConnect() throws InterruptedException {
         server.enqueue(status(407));
         use(NettyHttpTransport.builder()
                 .customize(it -> it.proxy(spec ->
@@ -516,7 +516,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aRotatedClientCertificateIsUsedByTheNextConnection_G8() throws InterruptedException {
+    void aRotatedClientCertificateIsUsedByTheNextConnection() throws InterruptedException {
         Certificates certificates = new Certificates();
         server.useHttps(certificates.forServer().sslSocketFactory());
         server.requireClientAuth();
@@ -542,7 +542,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aSupplierWithoutAContextIsKindConnect_G8() {
+    void aSupplierWithoutAContextIsKindConnect() {
         use(NettyHttpTransport.builder().sslContext(() -> {
             throw new IllegalStateException("not loaded yet");
         }));
@@ -582,7 +582,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void whatTheCustomizerBroughtIsNotDisposed_H3() {
+    void whatTheCustomizerBroughtIsNotDisposed() {
         ConnectionProvider pool = ConnectionProvider.create("mine", 1);
         LoopResources loops = LoopResources.create("mine", 1, true);
         use(NettyHttpTransport.builder().customize(it -> HttpClient.create(pool).runOn(loops)));
@@ -598,7 +598,7 @@ class NettyHttpTransportTest {
     /** On loops and a pool of its own, and on those of a customizer, which go on. */
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
-    void closingFailsTheRequestsUnderWay_H3(boolean customized) {
+    void closingFailsTheRequestsUnderWay(boolean customized) {
         ConnectionProvider pool = ConnectionProvider.builder("mine")
                 .maxConnections(2)
                 .pendingAcquireMaxCount(20)
@@ -638,7 +638,7 @@ class NettyHttpTransportTest {
 
     /** A loop that is shut down from a task of its own leaves them open. */
     @Test
-    void closingClosesConnectionsThatNoPoolOfOursHolds_H3() {
+    void closingClosesConnectionsThatNoPoolOfOursHolds() {
         ConnectionProvider brought = ConnectionProvider.create("brought", 4);
         AtomicInteger open = new AtomicInteger();
         UnaryOperator<HttpServer> counting = server -> server.doOnConnection(connection -> {
@@ -661,7 +661,7 @@ class NettyHttpTransportTest {
 
     /** Their loop may be the one on which the pool ends. */
     @RepeatedTest(20)
-    void closingClosesConnectionsThatAreBeingMade_H3() throws IOException {
+    void closingClosesConnectionsThatAreBeingMade() throws IOException {
         server.enqueue(status(200));
         assertThat(send(get(url("/x"))).status()).isEqualTo(200); // the pool ends on the loop of this connection
         try (ServerSocket silent = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
@@ -683,7 +683,7 @@ class NettyHttpTransportTest {
     }
 
     @RepeatedTest(10)
-    void closingClosesTheSocketOfALookup_H3() throws IOException {
+    void closingClosesTheSocketOfALookup() throws IOException {
         try (DatagramSocket silent = new DatagramSocket(0, InetAddress.getLoopbackAddress())) {
             silent.setSoTimeout((int) Await.BOUND.toMillis());
             DnsServerAddressStreamProvider servers =
@@ -715,7 +715,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void closingGoesOnWhereASubscriberBlocksItsLoop_H3() {
+    void closingGoesOnWhereASubscriberBlocksItsLoop() {
         AtomicBoolean released = new AtomicBoolean();
         AtomicBoolean blocked = new AtomicBoolean();
         VirtualTimeScheduler time = VirtualTimeScheduler.getOrSet();
@@ -747,7 +747,7 @@ class NettyHttpTransportTest {
 
     /** While connections are opened, requests written, answers read and calls cancelled. */
     @Test
-    void closingAmongRequestsLeavesNoneUnfinished_G5() {
+    void closingAmongRequestsLeavesNoneUnfinished() {
         List<Mono<Void>> ends = new ArrayList<>();
         try (EchoServer busy = new EchoServer()) {
             busy.quiet();
@@ -776,7 +776,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aHundredTransportsLeaveNoThreadBehind_H3() {
+    void aHundredTransportsLeaveNoThreadBehind() {
         Await.done(transport.disposeLater());
         for (int i = 0; i < 100; i++) {
             server.enqueue(status(200));
@@ -790,7 +790,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aClosedTransportIsKeptByNobody_H3() {
+    void aClosedTransportIsKeptByNobody() {
         WeakReference<LoopResources> loops = loopsOfAClosedTransport();
         Await.until("its event loops are collected", () -> {
             System.gc();
@@ -821,7 +821,7 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void theLoopsAreOurOwnDaemonsAndFirstCallsMayComeFromThem_H1() {
+    void theLoopsAreOurOwnDaemonsAndFirstCallsMayComeFromThem() {
         Queue<Thread> threads = new ConcurrentLinkedQueue<>();
         server.enqueue(status(200));
         server.enqueue(status(200));

@@ -21,7 +21,7 @@ import reactor.test.StepVerifier;
 import reactor.util.context.Context;
 import run.caracal.error.RoutingException;
 
-/** The same identity on HTTP/1.1, h2c with and without upgrade, TLS and h2 (DESIGN H2, H2a, H2b, H4). */
+/** The same identity on HTTP/1.1, h2c with and without upgrade, TLS and h2. */
 class ProtocolsTest {
     private static final Certificates CERTIFICATES = new Certificates();
 

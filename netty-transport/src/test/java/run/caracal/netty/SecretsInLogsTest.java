@@ -18,11 +18,11 @@ import reactor.netty.http.client.HttpClient;
 import reactor.util.context.Context;
 import run.caracal.http.HttpRequest;
 
-/** Nothing that is logged at DEBUG holds a token (PITFALLS E7). In a JVM of its own, because of the log level. */
+/** Nothing that is logged at DEBUG holds a token. In a JVM of its own, because of the log level. */
 class SecretsInLogsTest {
 
     @Test
-    void debugLogsHoldNoToken_E7(@TempDir Path directory) throws IOException, InterruptedException {
+    void debugLogsHoldNoToken(@TempDir Path directory) throws IOException, InterruptedException {
         File log = directory.resolve("log").toFile();
         Process process = new ProcessBuilder(List.of(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),

@@ -14,7 +14,7 @@ import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 
-/** Spring is optional, all of it or spring-context alone (PITFALLS H10), and so is Micrometer. */
+/** Spring is optional, all of it or spring-context alone, and so is Micrometer. */
 class WithoutSpringTest {
 
     private static URLClassLoader classPathWithout(Predicate<String> jar) {
@@ -42,7 +42,7 @@ class WithoutSpringTest {
     }
 
     @Test
-    void transportAndDecoratorNeedNoSpring_H10() throws ReflectiveOperationException, IOException {
+    void transportAndDecoratorNeedNoSpring() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-"))) {
             Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
             Object created = transport.getMethod("create").invoke(null);
@@ -77,7 +77,7 @@ class WithoutSpringTest {
     }
 
     @Test
-    void theFiltersNeedNoSpringContext_H10() throws ReflectiveOperationException, IOException {
+    void theFiltersNeedNoSpringContext() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-context"))) {
             Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
             Object filter = loader.loadClass("run.caracal.webflux.CaracalExchangeFilter")

@@ -37,7 +37,7 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.EchoServer;
 import run.caracal.netty.TestPolicy;
 
-/** The filter on the wire, alone and over a decorated client (DESIGN H2 to H5, H2b; PITFALLS A1 to A3, E2, F3, G5). */
+/** The filter on the wire, alone and over a decorated client. */
 class CaracalExchangeFilterTest {
     private final EchoServer gateway = new EchoServer();
     private final EchoServer other = new EchoServer();
@@ -74,7 +74,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void addressAndHeadersAreRewritten_H2_H3() {
+    void addressAndHeadersAreRewritten() {
         assertThat(text(web(plain, filter()).get().uri(TestPolicy.BOUND + "/w?x={v}", "a b"), "ann"))
                 .isEqualTo("GET /w?x=a%20b 0 Bearer ann.1");
         EchoServer.Arrival arrival = gateway.only();
@@ -84,7 +84,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void theResourceHeaderIsPassedToThePolicy_H2() {
+    void theResourceHeaderIsPassedToThePolicy() {
         assertThat(text(
                         web(plain, filter())
                                 .get()
@@ -96,7 +96,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void whatTheCallerOrALaterFilterSetsDoesNotReplaceOurAuthorization_H2() {
+    void whatTheCallerOrALaterFilterSetsDoesNotReplaceOurAuthorization() {
         ExchangeFilterFunction basic = (request, next) -> next.exchange(ClientRequest.from(request)
                 .headers(it -> it.setBasicAuth("late", "filter"))
                 .build());
@@ -117,7 +117,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aFilterBelowThatChangesTheAddressIsRefused_H3() {
+    void aFilterBelowThatChangesTheAddressIsRefused() {
         ExchangeFilterFunction balancer = (request, next) -> next.exchange(ClientRequest.from(request)
                 .url(URI.create(other.url() + "/elsewhere"))
                 .build());
@@ -130,7 +130,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void otherOriginsAreLeftAlone_H2() {
+    void otherOriginsAreLeftAlone() {
         assertThat(text(
                         web(plain, filter())
                                 .get()
@@ -144,7 +144,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void errorsAreTypedAndNotWrapped_A2() {
+    void errorsAreTypedAndNotWrapped() {
         for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, policy))) {
             WebClient web = web(client, filter());
             assertThatThrownBy(() -> text(web.get().uri(gateway.url() + "/w"), null))
@@ -167,7 +167,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void whatIsRefusedOnTheWireFailsAlsoWithoutABodyAndHoldsNoConnection_G5() {
+    void whatIsRefusedOnTheWireFailsAlsoWithoutABodyAndHoldsNoConnection() {
         ConnectionProvider one = ConnectionProvider.create("one", 1);
         HttpClient client = HttpClient.create(one);
         for (WebClient web : List.of(web(CaracalHttp.decorate(client, policy)), web(client, filter()))) {
@@ -192,7 +192,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRefusalInTheAnswerNamesTheRequestWithoutItsIdentity_E7() {
+    void aRefusalInTheAnswerNamesTheRequestWithoutItsIdentity() {
         assertThatThrownBy(() -> text(
                         web(plain, filter())
                                 .get()
@@ -209,7 +209,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void whatALaterFilterHasReadIsWhatIsSent_H2() {
+    void whatALaterFilterHasReadIsWhatIsSent() {
         List<@Nullable String> seen = new ArrayList<>();
         ExchangeFilterFunction reading = (request, next) -> {
             seen.add(request.headers().getFirst("traceparent"));
@@ -228,7 +228,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aDecoratedClientUnderWebClientGovernsWhatWebClientSets_A1() {
+    void aDecoratedClientUnderWebClientGovernsWhatWebClientSets() {
         WebClient web = web(CaracalHttp.decorate(plain, policy));
         assertThat(text(
                         web.post()
@@ -243,7 +243,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void filterOverDecoratedClientMintsOnce_H4() {
+    void filterOverDecoratedClientMintsOnce() {
         WebClient web = web(CaracalHttp.decorate(plain, policy), filter());
         assertThat(text(web.get().uri(TestPolicy.BOUND + "/w"), "ann")).endsWith("Bearer ann.1");
         assertThat(text(web.post().uri(TestPolicy.BOUND + "/w").bodyValue("x"), "ann"))
@@ -257,7 +257,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void filterRegisteredTwiceMintsOnceAlsoWhenRetried_F3_H4() {
+    void filterRegisteredTwiceMintsOnceAlsoWhenRetried() {
         for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, policy))) {
             policy.minted.set(0);
             gateway.arrivals.clear();
@@ -288,7 +288,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void filterRegisteredTwiceMintsOnceAlsoAroundAFilterThatCopies_H4() {
+    void filterRegisteredTwiceMintsOnceAlsoAroundAFilterThatCopies() {
         ExchangeFilterFunction copying = (request, next) -> next.exchange(
                 ClientRequest.from(request).header("X-Correlation", "c").build());
         for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, policy))) {
@@ -306,7 +306,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRequestThatOnlyLooksLikeACopyHasAnIdentityOfItsOwnOrIsNotSent_A2() {
+    void aRequestThatOnlyLooksLikeACopyHasAnIdentityOfItsOwnOrIsNotSent() {
         ExchangeFilterFunction rebuilding =
                 (request, next) -> next.exchange(ClientRequest.create(request.method(), request.url())
                         .attributes(it -> it.putAll(request.attributes()))
@@ -326,7 +326,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void anotherAttemptKeepsWhatTheCallerHasSet_H2a() {
+    void anotherAttemptKeepsWhatTheCallerHasSet() {
         AtomicInteger attempts = new AtomicInteger();
         ExchangeFilterFunction adding = (request, next) -> next.exchange(ClientRequest.from(request)
                 .header("X-Request-Id", "added")
@@ -349,7 +349,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aWebSocketOfAFilterTakesNoIdentityOver_A2() {
+    void aWebSocketOfAFilterTakesNoIdentityOver() {
         HttpClient decorated = CaracalHttp.decorate(plain, policy);
         List<Throwable> refused = new ArrayList<>();
         ExchangeFilterFunction socket = (request, next) -> decorated
@@ -372,7 +372,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aBodyThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity_A4() {
+    void aBodyThatFailsBeforeItIsWrittenLeavesItsConnectionNoIdentity() {
         ConnectionProvider one = ConnectionProvider.create("one", 1);
         HttpClient client = HttpClient.create(one);
         for (WebClient web : List.of(web(client, filter()), web(CaracalHttp.decorate(client, policy)))) {
@@ -396,7 +396,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRetryFilterGetsAFreshIdentityForEachAttempt_H2a() {
+    void aRetryFilterGetsAFreshIdentityForEachAttempt() {
         AtomicInteger attempts = new AtomicInteger();
         HttpClient decorated = CaracalHttp.decorate(plain, policy);
         assertThat(text(web(plain, retrying(attempts), filter()).get().uri(TestPolicy.BOUND + "/w"), "ann"))
@@ -442,7 +442,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRetryBelowTheFilterOnAPlainClientIsRefusedNotRepeated_H4() {
+    void aRetryBelowTheFilterOnAPlainClientIsRefusedNotRepeated() {
         AtomicInteger attempts = new AtomicInteger();
         assertThatThrownBy(() ->
                         text(web(plain, filter(), retrying(attempts)).get().uri(TestPolicy.BOUND + "/w"), "ann"))
@@ -455,7 +455,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRedirectCarriesNoIdentityToWhateverOrigin_H2b_E2() {
+    void aRedirectCarriesNoIdentityToWhateverOrigin() {
         HttpClient following = plain.followRedirect(true);
         for (HttpClient client : List.of(following, CaracalHttp.decorate(following, policy))) {
             for (WebClient web : List.of(web(client, filter()), web(client, filter(), filter()))) {
@@ -526,7 +526,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aThousandErrorAnswersLeaveNoConnectionInUse_G5_H5() {
+    void aThousandErrorAnswersLeaveNoConnectionInUse() {
         gateway.quiet();
         WebClient web = web(plain, filter());
         Mono<Long> statuses = Flux.range(0, 1000)
@@ -557,7 +557,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRedirectDoesNotBringBackWhatTheIdentityReplaced_H2b() {
+    void aRedirectDoesNotBringBackWhatTheIdentityReplaced() {
         HttpClient following = plain.followRedirect(true);
         for (HttpClient client : List.of(following, CaracalHttp.decorate(following, policy))) {
             gateway.arrivals.clear();
@@ -576,7 +576,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRequestWithinAnotherToTheSameAddressIsForTheResourceItNames_H2() {
+    void aRequestWithinAnotherToTheSameAddressIsForTheResourceItNames() {
         WebClient web = web(plain, filter());
         Mono<String> source = web.get()
                 .uri(gateway.url() + "/w")
@@ -608,7 +608,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRetryBelowTheFilterIsRefusedAlsoWhenTheBodyCameFromTheSameAddress_H4_A2() {
+    void aRetryBelowTheFilterIsRefusedAlsoWhenTheBodyCameFromTheSameAddress() {
         AtomicInteger attempts = new AtomicInteger();
         Mono<String> source =
                 web(plain, filter()).get().uri(gateway.url() + "/w").retrieve().bodyToMono(String.class);
@@ -623,7 +623,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aRequestOfALaterFilterToTheSameAddressHasAnIdentityOfItsOwn_A2_H4() {
+    void aRequestOfALaterFilterToTheSameAddressHasAnIdentityOfItsOwn() {
         WebClient asking = web(plain, filter());
         ExchangeFilterFunction preflight = (request, next) ->
                 asking.head().uri(request.url()).retrieve().toBodilessEntity().then(next.exchange(request));
@@ -636,7 +636,7 @@ class CaracalExchangeFilterTest {
     }
 
     @Test
-    void aDecoratedClientGovernsTheAddressThatAFilterBelowGivesARequestLeftAlone_A2_H3() {
+    void aDecoratedClientGovernsTheAddressThatAFilterBelowGivesARequestLeftAlone() {
         ExchangeFilterFunction balancer = (request, next) -> next.exchange(ClientRequest.from(request)
                 .url(URI.create(TestPolicy.BOUND + "/w"))
                 .build());

@@ -26,7 +26,7 @@ class CaracalWebFilterTest extends BoundaryContract {
     }
 
     private static BoundaryServer server(CaracalWebFilter filter, Mono<String> work) {
-        // PITFALLS A3: behind a change of threads and a filter that tries again.
+        // Behind a change of threads and a filter that tries again.
         WebFilter before = (exchange, chain) -> Mono.just(1)
                 .publishOn(Schedulers.boundedElastic())
                 .then(Mono.defer(() -> chain.filter(exchange)))

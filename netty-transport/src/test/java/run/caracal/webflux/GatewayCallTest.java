@@ -26,7 +26,7 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
 
-/** DESIGN E5 on the wire: a request to the Gateway is one event, whatever sends it and however it ends. */
+/** A request to the Gateway is one event, whatever sends it and however it ends. */
 class GatewayCallTest {
     private static final String RESOURCE = "resource://billing-api";
 
@@ -73,7 +73,7 @@ class GatewayCallTest {
     }
 
     @Test
-    void e5_anAnswerIsOneEvent_withTheRequestIdOfTheRequest() {
+    void anAnswerIsOneEvent_withTheRequestIdOfTheRequest() {
         run(decorated.get().uri(gateway.url() + "/x").response());
         assertThat(outcomes()).containsExactly(RESOURCE + " SUCCESS 200 null");
         assertThat(calls.element().completion().requestId())
@@ -93,7 +93,7 @@ class GatewayCallTest {
     }
 
     @Test
-    void e5_aRoutedAddressCounts_andOtherAddressesDoNot() {
+    void aRoutedAddressCounts_andOtherAddressesDoNot() {
         HttpClient client = CaracalHttp.decorate(plain, caracal);
         run(client.get().uri(FakePlatform.BILLING + "/charge").response());
         run(client.get().uri(other.url() + "/elsewhere").response());
@@ -102,7 +102,7 @@ class GatewayCallTest {
     }
 
     @Test
-    void e5_everyResolvedAttemptCounts() {
+    void everyResolvedAttemptCounts() {
         run(decorated
                 .get()
                 .uri(gateway.url() + "/status/500")
@@ -113,7 +113,7 @@ class GatewayCallTest {
     }
 
     @Test
-    void e5_aCallThatFailsOrIsCancelledIsAnEvent() {
+    void aCallThatFailsOrIsCancelledIsAnEvent() {
         Sinks.Empty<Void> arrived = Sinks.empty();
         run(decorated
                 .doAfterRequest((request, connection) -> arrived.tryEmitEmpty().orThrow())
@@ -132,7 +132,7 @@ class GatewayCallTest {
     }
 
     @Test
-    void e5_filterAndDecoratorOnTopOfEachOtherCountOnce() {
+    void filterAndDecoratorOnTopOfEachOtherCountOnce() {
         Function<HttpClient, WebClient> filtered = client -> WebClient.builder()
                 .clientConnector(new ReactorClientHttpConnector(client))
                 .filter(CaracalExchangeFilter.create(caracal))
@@ -151,9 +151,9 @@ class GatewayCallTest {
         }
     }
 
-    /** PITFALLS H2: block() on an event loop is Reactor's own error, and the session ends all the same. */
+    /** Block() on an event loop is Reactor's own error, and the session ends all the same. */
     @Test
-    void h2_blockOnAnEventLoopFailsClearlyAndLeavesNoSession() throws InterruptedException {
+    void blockOnAnEventLoopFailsClearlyAndLeavesNoSession() throws InterruptedException {
         LoopResources loops = LoopResources.create("blocked", 1, true);
         try {
             Sinks.Empty<Void> gate = Sinks.empty();

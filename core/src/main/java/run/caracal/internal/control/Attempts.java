@@ -25,7 +25,7 @@ import run.caracal.internal.wire.Backoff;
 import run.caracal.internal.wire.ErrorAnswers;
 
 /**
- * Runs one operation at the Coordinator with the attempts that DESIGN S4 allows it: which failures are tried again, when,
+ * Runs one operation at the Coordinator with the attempts that its kind allows: which failures are tried again, when,
  * with which bearer, and what is unknown in the end.
  */
 final class Attempts {

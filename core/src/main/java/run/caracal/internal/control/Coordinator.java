@@ -95,7 +95,7 @@ public final class Coordinator {
 
     /**
      * Opens a session, a task if it has a TTL, else a service, under one idempotency key through all attempts, so that a lost answer never leaves a second
-     * session (DESIGN S3).
+     * session.
      *
      * @param opening what it is opened with
      * @param abandoned whether the caller has gone
@@ -169,7 +169,7 @@ public final class Coordinator {
     }
 
     /**
-     * Renews the lease of a service. One attempt: the next tick is the retry (DESIGN S4).
+     * Renews the lease of a service. One attempt: the next tick is the retry.
      *
      * @param agentSessionId the session
      * @param status the status that the renewal carries
@@ -186,7 +186,7 @@ public final class Coordinator {
     }
 
     /**
-     * Takes over the lease of a service, which fences its older holder (DESIGN L5).
+     * Takes over the lease of a service, which fences its older holder.
      *
      * @param agentSessionId the session
      * @param trace the trace it belongs to
@@ -202,7 +202,7 @@ public final class Coordinator {
     }
 
     /**
-     * Terminates a session. One that is already gone counts as terminated (DESIGN S5).
+     * Terminates a session. One that is already gone counts as terminated.
      *
      * @param agentSessionId the session
      * @param generation the generation of a service's lease; {@code null} for a task

@@ -36,7 +36,7 @@ import run.caracal.internal.wire.TokenResponse;
 
 /**
  * The tokens of the STS: the application token, exchanged (RFC 8693) for the client secret or given by the configuration,
- * and the mandates for calls through the Gateway. An exchange is one attempt: an answer that is lost may be a token that was minted (DESIGN S4).
+ * and the mandates for calls through the Gateway. An exchange is one attempt: an answer that is lost may be a token that was minted.
  */
 public final class StsClient implements TokenCache.Source {
     private static final String TOKEN_ROUTE = "POST /oauth/2/token";
@@ -137,7 +137,7 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /**
-     * Mints a one-shot mandate: one attempt, nothing is kept (DESIGN T3).
+     * Mints a one-shot mandate: one attempt, nothing is kept.
      *
      * @param mint what it is for
      * @return the mandate; {@link run.caracal.error.ApprovalRequiredException} when a person has to approve first

@@ -38,7 +38,7 @@ import run.caracal.http.HttpTransport;
 import run.caracal.internal.LogGate;
 
 /**
- * Tells of operations (DESIGN E5). Events reach their listeners on a thread of the bus's own, through a bounded buffer for
+ * Tells of operations. Events reach their listeners on a thread of the bus's own, through a bounded buffer for
  * each: a slow listener loses events, a failing one is logged, and neither is felt by the operation that made the event.
  * An {@link OperationListener} is called by the operation itself.
  */

@@ -19,7 +19,7 @@ import run.caracal.error.LeaseLostException.Reason;
 
 /**
  * Keeps one lease: renews it on demand or in a loop that all listeners share, and knows when it is lost, also without the
- * Coordinator (DESIGN L1, L2, L6). Time is counted on the timer's monotonic clock from the instant a renewal was sent.
+ * Coordinator. Time is counted on the timer's monotonic clock from the instant a renewal was sent.
  *
  * @param <L> what a renewal brings to listeners
  */
@@ -138,7 +138,7 @@ public final class LeaseKeeper<L> {
     }
 
     /**
-     * The cadence of renewals: a third of what remains, clamped, then jittered by a tenth each way (DESIGN L1).
+     * The cadence of renewals: a third of what remains, clamped, then jittered by a tenth each way.
      *
      * @param leftNanos what remains, {@link Long#MAX_VALUE} when unknown
      * @param random uniform, at least 0 and less than 1

@@ -22,7 +22,7 @@ import reactor.util.context.ContextView;
 import run.caracal.error.ClosedException;
 
 /**
- * Everything held here is ended exactly once, and closing waits for all of it (DESIGN S1, S2, S5, S6).
+ * Everything held here is ended exactly once, and closing waits for all of it.
  *
  * <p>A resource counts from the start of its open call to the end of its one termination; not its subscribers are
  * counted, because a cancelled pipeline is gone before the cleanup it started. Scopes nest: what is held in a scope
@@ -236,7 +236,7 @@ public final class Scope {
 
     /**
      * Opens a resource for an owner who ends it. Until it is delivered it belongs to this scope: a subscriber that has gone
-     * by then leaves nothing behind (DESIGN L0).
+     * by then leaves nothing behind.
      *
      * @param lifecycle how the resource is opened and ended
      * @param handle makes what the owner gets of the resource and its end: the first subscription to the end starts it, all

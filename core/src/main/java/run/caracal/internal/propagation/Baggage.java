@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The codec of the W3C {@code baggage} header as the platform reads and writes it: values are percent-encoded, keys are
- * not; properties are dropped. What is over the limits counts as no baggage at all (F1).
+ * not; properties are dropped. What is over the limits counts as no baggage at all.
  */
 public final class Baggage {
     /** How many characters the header may have, over all its lines. */

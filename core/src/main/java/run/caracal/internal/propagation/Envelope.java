@@ -193,7 +193,7 @@ public final class Envelope {
     /**
      * Writes trace context and baggage onto a request that is about to leave, next to what its caller has set: a valid
      * traceparent and any tracestate stay, other members of the baggage stay, the own five members are those of this
-     * envelope. Applying it twice changes nothing but an invalid traceparent (F3). Never touches Authorization.
+     * envelope. Applying it twice changes nothing but an invalid traceparent. Never touches Authorization.
      *
      * @param headers the outgoing headers
      */

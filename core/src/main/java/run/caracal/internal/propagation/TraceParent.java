@@ -5,7 +5,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the SDK needs of a W3C {@code traceparent}. Invalid input is no trace, never an exception (F2).
+ * What the SDK needs of a W3C {@code traceparent}. Invalid input is no trace, never an exception.
  *
  * @param traceId 32 lower-case hexadecimal digits, not all zero
  * @param flags two lower-case hexadecimal digits
@@ -58,7 +58,7 @@ public record TraceParent(String traceId, String flags) {
     }
 
     /**
-     * A new random trace id. It needs no secrecy, and the generator never blocks (E1).
+     * A new random trace id. It needs no secrecy, and the generator never blocks.
      *
      * @return 32 lower-case hexadecimal digits, not all zero
      */

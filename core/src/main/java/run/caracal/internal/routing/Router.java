@@ -15,7 +15,7 @@ import run.caracal.error.RoutingException;
 import run.caracal.internal.propagation.Chars;
 
 /**
- * Decides where a request goes (H3). Immutable and free of input and output; the address that is judged is the one that
+ * Decides where a request goes. Immutable and free of input and output; the address that is judged is the one that
  * is sent.
  */
 public final class Router {

@@ -5,7 +5,7 @@ import run.caracal.internal.propagation.Percent;
 
 /**
  * The judgement of a path: whoever receives it may decode it again, drop path parameters or take a backslash for a
- * slash, and must not end up elsewhere than where the SDK believed the request to go (E4).
+ * slash, and must not end up elsewhere than where the SDK believed the request to go.
  */
 final class SafePath {
     // Deeper encodings have no honest use; the peer stops here too.

@@ -9,8 +9,8 @@ import run.caracal.internal.propagation.Percent;
 
 /**
  * An absolute http or https address, split without changing it. {@link java.net.URI} does not fit: it refuses addresses
- * that clients send every day (an underscore in the host, a brace in the query), and what cannot be parsed here is refused
- * (H3).
+ * that clients send every day (an underscore in the host, a brace in the query), and what cannot be parsed here is
+ * refused.
  */
 final class Url {
     /** Scheme, host and port, normalised: lower case, ASCII, without the default port. */

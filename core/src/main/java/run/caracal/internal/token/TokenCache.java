@@ -12,7 +12,7 @@ import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
 
 /**
- * Holds one token and fetches the next (DESIGN T1): single flight, early refresh behind the callers' backs, failures never
+ * Holds one token and fetches the next: single flight, early refresh behind the callers' backs, failures never
  * kept. One instance serves exactly one set of exchange inputs, so no key can be too narrow; the Reactor Context of a
  * caller never reaches an exchange, because its result is shared.
  */
@@ -159,7 +159,7 @@ public final class TokenCache implements Disposable {
         long ahead = Math.min(REFRESH_AHEAD.toNanos(), lifetime / 2);
         AccessToken token = new AccessToken(
                 exchanged.value(), exchanged.targets(), sentNanos + lifetime - ahead, sentNanos + lifetime);
-        // Before the waiters hear of it: whoever asks after them finds it (PITFALLS D10).
+        // Before the waiters hear of it: whoever asks after them finds it.
         current.set(token);
         return token;
     }

@@ -44,7 +44,7 @@ final class Answers {
         return value;
     }
 
-    /** The id of the request: from the body in either spelling, else from the header (DESIGN E2). */
+    /** The id of the request: from the body in either spelling, else from the header. */
     static @Nullable String requestId(JsonObject body, HttpResponse response) {
         String id = body.string("requestId");
         if (id == null) {

@@ -3,7 +3,7 @@ package run.caracal.internal.wire;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** How long to wait before a call is tried again (DESIGN S4). */
+/** How long to wait before a call is tried again. */
 public final class Backoff {
     /** The most that {@code Retry-After} can ask for. */
     public static final Duration MAX_RETRY_AFTER = Duration.ofSeconds(10);

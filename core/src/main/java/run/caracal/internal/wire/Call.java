@@ -16,7 +16,7 @@ public record Call(
         @Nullable String traceparent,
         @Nullable String tracestate,
         Duration timeout) {
-    /** Checks the token, without ever repeating it (PITFALLS E7). */
+    /** Checks the token, without ever repeating it. */
     public Call {
         if (!isToken(bearer)) {
             throw new IllegalArgumentException(

@@ -8,7 +8,7 @@ package run.caracal.internal.wire;
  * @param clientSecret its secret
  */
 public record ClientCredentials(String zoneId, String applicationId, String clientSecret) {
-    /** Never shows the secret (DESIGN C4). */
+    /** Never shows the secret. */
     @Override
     public String toString() {
         return "ClientCredentials[zoneId=" + zoneId + ", applicationId=" + applicationId + ", clientSecret=redacted]";

@@ -11,7 +11,7 @@ import run.caracal.http.HttpRequest;
  * the other.
  */
 public final class CoordinatorRequests {
-    /** How large an answer of a service may be (DESIGN E3). */
+    /** How large an answer of a service may be. */
     public static final int MAX_RESPONSE_BYTES = Json.MAX_BYTES;
 
     private final String base;

@@ -19,8 +19,8 @@ import run.caracal.http.HttpResponse;
 
 /**
  * Turns answers that are no success into exceptions. Whatever the body is (not JSON, not an object, huge, one of the five
- * shapes of the Coordinator), the status is kept, nothing else is thrown (DESIGN E2), and what the request kept secret does
- * not come back in a message (PITFALLS E7).
+ * shapes of the Coordinator), the status is kept, nothing else is thrown, and what the request kept secret does
+ * not come back in a message.
  */
 public final class ErrorAnswers {
     private static final Set<String> SECRET_FIELDS = Set.of("client_secret", "subject_token");

@@ -4,7 +4,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** What a caller can do about an error of a service, where the cause is known (DESIGN E2). */
+/** What a caller can do about an error of a service, where the cause is known. */
 final class Hints {
     private static final String CLOSE_SESSIONS =
             " This limit does not pass with time: close sessions that are no longer needed, or ask for a higher limit.";

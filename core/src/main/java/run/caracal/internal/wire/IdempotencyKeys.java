@@ -5,14 +5,14 @@ import java.util.HexFormat;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
 
-/** Keys by which the Coordinator recognises a call that it has already carried out (DESIGN S3). */
+/** Keys by which the Coordinator recognises a call that it has already carried out. */
 public final class IdempotencyKeys {
     private static final int MAX_BYTES = 255;
 
     private IdempotencyKeys() {}
 
     /**
-     * A new key, made without blocking: it has to be unique, not secret (PITFALLS H1).
+     * A new key, made without blocking: it has to be unique, not secret.
      *
      * @return 32 hexadecimal digits
      */

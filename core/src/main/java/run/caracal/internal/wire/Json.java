@@ -21,8 +21,7 @@ import tools.jackson.core.TokenStreamLocation;
 import tools.jackson.core.json.JsonFactory;
 
 /**
- * Reads and writes JSON as plain Java values, on the streaming parser only: no reflection, so that native images work
- * (PITFALLS H9), and no type of the parser leaves this class (PITFALLS H5).
+ * Reads and writes JSON as plain Java values, on the streaming parser only: no reflection, so that native images work, and no type of the parser leaves this class.
  */
 public final class Json {
     /** How large a document may be that is read. */

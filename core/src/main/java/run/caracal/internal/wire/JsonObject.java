@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A JSON object as a service may answer it. Reading is lenient: fields that are not asked for do no harm, and a field of
- * an unexpected kind reads as absent (PITFALLS H7); only {@link #integer} is strict, because what it reads decides.
+ * an unexpected kind reads as absent; only {@link #integer} is strict, because what it reads decides.
  */
 public final class JsonObject {
     /** The object without fields. */
@@ -60,7 +60,7 @@ public final class JsonObject {
     }
 
     /**
-     * A whole number, written as a number or as its digits in a string (DESIGN L4).
+     * A whole number, written as a number or as its digits in a string.
      *
      * @return the number, or {@code null} when the field is absent or null
      * @throws JsonException when it is anything else; a number with a fraction or an exponent is not whole

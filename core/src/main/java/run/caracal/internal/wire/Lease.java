@@ -11,7 +11,7 @@ import run.caracal.http.HttpResponse;
  * @param generation its generation, or {@code null} when none was given (0, which tasks get, is none)
  * @param deadline when it ends, by the Coordinator's clock, or {@code null}
  * @param length how long it was at the Coordinator when it answered, rounded against the holder; {@code null} when the
- *     answer does not say. Counted from the instant the request was sent it needs no clock of this machine (DESIGN L6)
+ *     answer does not say. Counted from the instant the request was sent it needs no clock of this machine
  */
 public record Lease(
         @Nullable Long generation,

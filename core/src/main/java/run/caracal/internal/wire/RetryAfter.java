@@ -5,7 +5,7 @@ import java.time.Instant;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** The header {@code Retry-After} (PITFALLS G3). */
+/** The header {@code Retry-After}. */
 public final class RetryAfter {
     /** The longest time that is told apart from for ever; it still fits a count of nanoseconds. */
     public static final Duration MAX = Duration.ofDays(100_000);

@@ -33,7 +33,7 @@ public record TokenResponse(
     private static final long MAX_SECONDS = Integer.MAX_VALUE;
 
     /**
-     * Reads a successful answer (PITFALLS D12: what was issued is checked, not assumed).
+     * Reads a successful answer (What was issued is checked, not assumed).
      *
      * @throws ProtocolException when it is not JSON, holds no usable token, or a token of another type
      */
@@ -93,7 +93,7 @@ public record TokenResponse(
                 : asked.stream().filter(item -> !given.contains(item)).toList();
     }
 
-    /** Never shows the token (DESIGN C4). */
+    /** Never shows the token. */
     @Override
     public String toString() {
         return "TokenResponse[expiresIn=" + expiresIn + ", scopes=" + scopes + ", targetResources=" + targetResources

@@ -16,13 +16,13 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
 
-/** What many emit at once is heard completely, and the bus ends without blocking anybody (DESIGN E1, E5). */
+/** What many emit at once is heard completely, and the bus ends without blocking anybody. */
 class EventBusTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);
     private static final Completion DONE = new Completion(Outcome.SUCCESS, Duration.ZERO, 200, null, null);
 
     @Test
-    void e5_whatManyThreadsEmitAtOnceIsHeardCompletely() {
+    void whatManyThreadsEmitAtOnceIsHeardCompletely() {
         for (int round = 0; round < 200; round++) {
             EventBus bus = new EventBus();
             Queue<CaracalEvent> heard = new ConcurrentLinkedQueue<>();
@@ -40,7 +40,7 @@ class EventBusTest {
     }
 
     @Test
-    void e1_theEndOfTheBusBlocksNoThreadThatMustNotBlock() {
+    void theEndOfTheBusBlocksNoThreadThatMustNotBlock() {
         Mono<Void> ends = Flux.range(0, 500)
                 .flatMap(i -> Mono.defer(() -> new EventBus().close()).subscribeOn(Schedulers.parallel()), 8)
                 .then();
@@ -48,7 +48,7 @@ class EventBusTest {
     }
 
     @Test
-    void e5_eventsOfOneThreadKeepTheirOrder() {
+    void eventsOfOneThreadKeepTheirOrder() {
         EventBus bus = new EventBus();
         Queue<CaracalEvent> heard = new ConcurrentLinkedQueue<>();
         Disposable listening = bus.listen(heard::add);

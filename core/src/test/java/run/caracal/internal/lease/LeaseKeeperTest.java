@@ -113,7 +113,7 @@ class LeaseKeeperTest {
 
     /** The deadline is timed on when the last listener leaves in the middle of a renewal. */
     @Test
-    void l6_theLossIsFoundAlsoWhenListenersLeaveDuringARenewal() {
+    void theLossIsFoundAlsoWhenListenersLeaveDuringARenewal() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.never());
         List<String> heard = listen(keeper, null);
         while (beats.isEmpty()) {
@@ -129,7 +129,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_renewsAtAThirdOfWhatRemains() {
+    void renewsAtAThirdOfWhatRemains() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         List<String> heard = listen(keeper, null);
         pass(Duration.ofSeconds(300));
@@ -142,7 +142,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_unknownDeadline_renewsEveryThirtySecondsAndIsNeverLostLocally() {
+    void unknownDeadline_renewsEveryThirtySecondsAndIsNeverLostLocally() {
         LeaseKeeper<String> keeper = keeper(null, k -> Mono.just("r" + k));
         List<String> heard = listen(keeper, null);
         pass(Duration.ofSeconds(300));
@@ -150,9 +150,9 @@ class LeaseKeeperTest {
         assertThat(keeper.isKept()).isTrue();
     }
 
-    /** PITFALLS C1: a renewal much slower than the period neither ends the stream, nor overlaps, nor bursts. */
+    /** A renewal much slower than the period neither ends the stream, nor overlaps, nor bursts. */
     @Test
-    void c1_aSlowRenewalSkipsTicks() {
+    void aSlowRenewalSkipsTicks() {
         LeaseKeeper<String> keeper = keeper(
                 Duration.ofSeconds(90),
                 k -> k == 2 ? Mono.delay(Duration.ofMillis(9_500), time).thenReturn("slow") : Mono.just("r" + k));
@@ -166,9 +166,9 @@ class LeaseKeeperTest {
         assertThat(losses).isEmpty();
     }
 
-    /** DESIGN E5: what is on time has no lag; what waited for the renewal before it has, against its own tick. */
+    /** What is on time has no lag; what waited for the renewal before it has, against its own tick. */
     @Test
-    void e5_aRenewalKnowsHowLateItBegins() {
+    void aRenewalKnowsHowLateItBegins() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         assertThat(listen(keeper, null)).isEmpty();
         pass(Duration.ofSeconds(100));
@@ -192,9 +192,9 @@ class LeaseKeeperTest {
         assertThat(lags).allMatch(lag -> lag.compareTo(Duration.ofMillis(1)) < 0);
     }
 
-    /** DESIGN E5: a timer that somebody holds up makes the renewal late, and the renewal says by how much. */
+    /** A timer that somebody holds up makes the renewal late, and the renewal says by how much. */
     @Test
-    void e5_aRenewalThatBeginsLateSaysSo() throws InterruptedException {
+    void aRenewalThatBeginsLateSaysSo() throws InterruptedException {
         ScheduledExecutorService one = Executors.newSingleThreadScheduledExecutor();
         Scheduler held = Schedulers.fromExecutorService(one);
         try {
@@ -241,7 +241,7 @@ class LeaseKeeperTest {
 
     /** A listener at a fixed interval hears at its ticks, also after one that a slow renewal has made it skip. */
     @Test
-    void l1_aFixedIntervalKeepsItsTicks() {
+    void aFixedIntervalKeepsItsTicks() {
         LeaseKeeper<String> keeper = keeper(
                 Duration.ofSeconds(90),
                 k -> k == 3 ? Mono.delay(Duration.ofMillis(7_250), time).thenReturn("slow") : Mono.just("r" + k));
@@ -265,7 +265,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void c2_aFailureThatCannotBeLoggedEndsNeitherTheRenewalsNorTheWatch() {
+    void aFailureThatCannotBeLoggedEndsNeitherTheRenewalsNorTheWatch() {
         untellable(null);
         untellable(Duration.ofSeconds(20));
     }
@@ -289,9 +289,8 @@ class LeaseKeeperTest {
                 .satisfies(loss -> assertThat(loss.reason()).isEqualTo(Reason.EXPIRED));
     }
 
-    /** PITFALLS C2 and C10. */
     @Test
-    void c2_transientFailuresDoNotEndTheRenewals() {
+    void transientFailuresDoNotEndTheRenewals() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> k <= 3 ? down() : Mono.just("r" + k));
         List<String> heard = listen(keeper, Duration.ofSeconds(20));
         pass(Duration.ofSeconds(200));
@@ -300,9 +299,9 @@ class LeaseKeeperTest {
         assertThat(keeper.isKept()).isTrue();
     }
 
-    /** PITFALLS C4 and DESIGN L6: lost at the deadline, without a word from the Coordinator, once. */
+    /** Lost at the deadline, without a word from the Coordinator, once. */
     @Test
-    void c4_withoutRenewalTheLeaseIsLostAtTheDeadline() {
+    void withoutRenewalTheLeaseIsLostAtTheDeadline() {
         for (boolean hanging : new boolean[] {false, true}) {
             beats.clear();
             losses.clear();
@@ -326,7 +325,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l6_theDeadlineIsWatchedWithoutAnyListener() {
+    void theDeadlineIsWatchedWithoutAnyListener() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         pass(Duration.ofSeconds(60));
         StepVerifier.create(keeper.beat()).expectNext("r1").expectComplete().verify(LIMIT);
@@ -338,9 +337,9 @@ class LeaseKeeperTest {
         assertThat(beats).as("nothing is sent for a lost lease").hasSize(1);
     }
 
-    /** PITFALLS C3: what the Coordinator says for good is signalled at once, and once. */
+    /** What the Coordinator says for good is signalled at once, and once. */
     @Test
-    void c3_aTerminalRefusalEndsEverythingOnce() {
+    void aTerminalRefusalEndsEverythingOnce() {
         for (Reason reason : Reason.values()) {
             beats.clear();
             losses.clear();
@@ -360,9 +359,9 @@ class LeaseKeeperTest {
         }
     }
 
-    /** PITFALLS C5: two lost renewals in a row leave time for a third. */
+    /** Two lost renewals in a row leave time for a third. */
     @Test
-    void c5_twoLostRenewalsLeaveTimeForAThird() {
+    void twoLostRenewalsLeaveTimeForAThird() {
         for (int seconds : new int[] {3, 4, 5, 7, 10, 30, 60, 120, 300, 900, 3600}) {
             for (int round = 0; round < 20; round++) {
                 beats.clear();
@@ -381,9 +380,9 @@ class LeaseKeeperTest {
         }
     }
 
-    /** PITFALLS C8: closing is not loss, and nothing is sent afterwards. */
+    /** Closing is not loss, and nothing is sent afterwards. */
     @Test
-    void c8_closeCompletesListenersAndStopsTheRenewals() {
+    void closeCompletesListenersAndStopsTheRenewals() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> k == 2 ? Mono.never() : Mono.just("r" + k));
         List<String> heard = listen(keeper, Duration.ofSeconds(10));
         while (beats.size() < 2) {
@@ -405,7 +404,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void c8_aTerminalAnswerDuringTheCloseIsNoLoss() {
+    void aTerminalAnswerDuringTheCloseIsNoLoss() {
         reactor.core.publisher.Sinks.One<String> answer = reactor.core.publisher.Sinks.one();
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> answer.asMono());
         StepVerifier.create(keeper.beat())
@@ -419,9 +418,9 @@ class LeaseKeeperTest {
         assertThat(keeper.loss()).isNull();
     }
 
-    /** PITFALLS C9: an outage costs one request for each tick. */
+    /** An outage costs one request for each tick. */
     @Test
-    void c9_anOutageMakesNoMoreRequestsThanTicks() {
+    void anOutageMakesNoMoreRequestsThanTicks() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> down());
         List<String> heard = listen(keeper, Duration.ofSeconds(1));
         pass(Duration.ofSeconds(10));
@@ -430,7 +429,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_oneLoopForAllListeners() {
+    void oneLoopForAllListeners() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         List<String> first = listen(keeper, Duration.ofSeconds(10));
         List<String> second = listen(keeper, Duration.ofSeconds(10));
@@ -442,7 +441,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_theLoopStopsWithItsLastListener() {
+    void theLoopStopsWithItsLastListener() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         List<String> heard = listen(keeper, Duration.ofSeconds(10));
         pass(Duration.ofSeconds(25));
@@ -454,7 +453,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_renewalsGoOnWithoutDemand() {
+    void renewalsGoOnWithoutDemand() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         BaseSubscriber<String> silent = new BaseSubscriber<>() {
             @Override
@@ -469,7 +468,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_anIntervalOfMoreThanAThirdIsShortened() {
+    void anIntervalOfMoreThanAThirdIsShortened() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(30), k -> Mono.just("r" + k));
         List<String> heard = listen(keeper, Duration.ofSeconds(60));
         pass(Duration.ofSeconds(100));
@@ -478,7 +477,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_concurrentBeatsAreOneRenewal() {
+    void concurrentBeatsAreOneRenewal() {
         reactor.core.publisher.Sinks.One<String> answer = reactor.core.publisher.Sinks.one();
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> answer.asMono());
         StepVerifier.create(Mono.zip(keeper.beat(), keeper.beat()))
@@ -490,7 +489,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_aRenewalMayTakeAThirdOfWhatRemains() {
+    void aRenewalMayTakeAThirdOfWhatRemains() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(15), k -> Mono.never());
         StepVerifier.create(keeper.beat())
                 .then(() -> pass(Duration.ofSeconds(6)))
@@ -504,7 +503,7 @@ class LeaseKeeperTest {
 
     /** A deadline that comes nearer is watched at once. */
     @Test
-    void l6_aLeaseThatGetsShorterIsLostAtItsNewDeadline() {
+    void aLeaseThatGetsShorterIsLostAtItsNewDeadline() {
         Duration[] length = {Duration.ofSeconds(120)};
         LeaseKeeper.Holder<String> holder = new LeaseKeeper.Holder<>() {
             @Override
@@ -546,9 +545,9 @@ class LeaseKeeperTest {
         assertThat(heard).isEmpty();
     }
 
-    /** PITFALLS C8: a renewal that waits for something before it is sent is not sent after the close. */
+    /** A renewal that waits for something before it is sent is not sent after the close. */
     @Test
-    void c8_aRenewalThatWaitsIsNotSentAfterTheClose() {
+    void aRenewalThatWaitsIsNotSentAfterTheClose() {
         AtomicInteger sent = new AtomicInteger();
         reactor.core.publisher.Sinks.Empty<Void> health = reactor.core.publisher.Sinks.empty();
         LeaseKeeper<String> keeper = keeper(
@@ -717,7 +716,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void c3_aRenewalByHandThatFindsTheLossSaysSo() {
+    void aRenewalByHandThatFindsTheLossSaysSo() {
         LeaseLostException fenced = new LeaseLostException(Reason.FENCED, "svc", null);
         LeaseKeeper<String> keeper = keeperOn(time, generation -> Mono.error(fenced));
         StepVerifier.create(keeper.beat())
@@ -733,7 +732,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void c8_nothingIsLostAfterTheClose() {
+    void nothingIsLostAfterTheClose() {
         LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
         keeper.close();
         keeper.declareLost(Reason.GONE, null);
@@ -744,7 +743,7 @@ class LeaseKeeperTest {
 
     /** Also when the timer has not looked yet. */
     @Test
-    void l6_atTheDeadlineNothingIsSentAnyMore() {
+    void atTheDeadlineNothingIsSentAnyMore() {
         List<LeaseKeeper<String>> keepers = new ArrayList<>();
         List<Throwable> errors = new ArrayList<>();
         // At the same instant as the deadline, and before it: set earlier.
@@ -761,7 +760,7 @@ class LeaseKeeperTest {
     }
 
     @Test
-    void l1_aLoopThatBeginsLateRenewsInTime() {
+    void aLoopThatBeginsLateRenewsInTime() {
         for (int round = 0; round < 20; round++) {
             LeaseKeeper<String> keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
             pass(Duration.ofSeconds(80));
@@ -779,9 +778,9 @@ class LeaseKeeperTest {
         assertThat(keeper.isKept()).isTrue();
     }
 
-    /** PITFALLS A7: a renewal may be given up in the moment in which it fails. */
+    /** A renewal may be given up in the moment in which it fails. */
     @Test
-    void c5_aFailureThatMeetsTheTimeoutIsNotDropped() {
+    void aFailureThatMeetsTheTimeoutIsNotDropped() {
         Duration third = Duration.ofMillis(5);
         LeaseKeeper.Holder<String> failing = new LeaseKeeper.Holder<>() {
             @Override

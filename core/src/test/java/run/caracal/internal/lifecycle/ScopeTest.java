@@ -59,7 +59,7 @@ class ScopeTest {
     }
 
     @Test
-    void s1_opensOnSubscriptionOnly() {
+    void opensOnSubscriptionOnly() {
         Mono<String> work = scope.one(prompt(), Mono::just);
         assertThat(opened).hasValue(0);
         StepVerifier.create(work).expectNext("s").expectComplete().verify(LIMIT);
@@ -69,7 +69,7 @@ class ScopeTest {
     }
 
     @Test
-    void s1_endsOnceOnCompletionErrorAndCancel() {
+    void endsOnceOnCompletionErrorAndCancel() {
         StepVerifier.create(scope.many(prompt(), s -> Flux.just(1, 2)))
                 .expectNext(1, 2)
                 .expectComplete()
@@ -89,7 +89,7 @@ class ScopeTest {
     }
 
     @Test
-    void s2_cancelDuringOpeningEndsWhatOpensLater() {
+    void cancelDuringOpeningEndsWhatOpensLater() {
         Sinks.One<String> open = Sinks.one();
         StepVerifier.create(scope.one(lifecycle(open.asMono(), Mono.empty()), Mono::just))
                 .thenCancel()
@@ -101,7 +101,7 @@ class ScopeTest {
     }
 
     @Test
-    void s2_failureAfterCancelIsReportedNotDropped() {
+    void failureAfterCancelIsReportedNotDropped() {
         Sinks.One<String> open = Sinks.one();
         StepVerifier.create(scope.one(lifecycle(open.asMono(), Mono.empty()), Mono::just))
                 .thenCancel()
@@ -113,7 +113,7 @@ class ScopeTest {
 
     /** The end of a parent refuses further children; one that begins meanwhile is refused with nobody to hear it. */
     @Test
-    void s2_refusalThatRacesWithTheCancelOfItsParentIsNotDropped() {
+    void refusalThatRacesWithTheCancelOfItsParentIsNotDropped() {
         Mono<Void> all = Flux.range(0, 20_000)
                 .flatMap(
                         i -> {
@@ -139,7 +139,6 @@ class ScopeTest {
         assertThat(reported).allMatch(ClosedException.class::isInstance);
     }
 
-    /** PITFALLS B3. */
     @Test
     void endAllEndsWhatIsHeldAtOnceAndWhatOpensMeanwhile() {
         Sinks.One<String> open = Sinks.one();
@@ -160,7 +159,7 @@ class ScopeTest {
     }
 
     @Test
-    void s5_failingEndKeepsTheResult() {
+    void failingEndKeepsTheResult() {
         StepVerifier.create(
                         scope.one(lifecycle(Mono.just("s"), Mono.error(new IllegalStateException("end"))), Mono::just))
                 .expectNext("s")
@@ -170,7 +169,7 @@ class ScopeTest {
     }
 
     @Test
-    void s5_failingEndIsSuppressedInTheErrorOfTheWork() {
+    void failingEndIsSuppressedInTheErrorOfTheWork() {
         StepVerifier.create(scope.one(
                         lifecycle(Mono.just("s"), Mono.error(new IllegalStateException("end"))),
                         s -> Mono.error(new IllegalArgumentException("work"))))
@@ -184,7 +183,7 @@ class ScopeTest {
     }
 
     @Test
-    void s5_suppressedFailuresOfASharedErrorAreBounded() {
+    void suppressedFailuresOfASharedErrorAreBounded() {
         IllegalArgumentException shared = new IllegalArgumentException("work");
         for (int i = 0; i < 100; i++) {
             StepVerifier.create(scope.one(
@@ -197,7 +196,7 @@ class ScopeTest {
     }
 
     @Test
-    void s5_failingEndReplacesTheResultWhenAsked() {
+    void failingEndReplacesTheResultWhenAsked() {
         StepVerifier.create(scope.one(
                         lifecycle(
                                 Mono.just("s"),
@@ -212,7 +211,7 @@ class ScopeTest {
     }
 
     @Test
-    void s5_resultIsDeliveredWhenTheBudgetOfTheEndIsOver() {
+    void resultIsDeliveredWhenTheBudgetOfTheEndIsOver() {
         Sinks.Empty<Void> end = Sinks.empty();
         StepVerifier.withVirtualTime(() -> scope.one(lifecycle(Mono.just("s"), end.asMono()), Mono::just))
                 .expectSubscription()
@@ -227,9 +226,9 @@ class ScopeTest {
         assertThat(reported).isEmpty();
     }
 
-    /** PITFALLS A7: an end may fail in the moment in which the waiting for it is over. */
+    /** An end may fail in the moment in which the waiting for it is over. */
     @Test
-    void s5_aFailureThatMeetsTheEndOfTheBudgetIsNotDropped() {
+    void aFailureThatMeetsTheEndOfTheBudgetIsNotDropped() {
         Duration budget = Duration.ofMillis(2);
         Mono<Void> end = Mono.delay(budget, Schedulers.single()).then(Mono.error(new IllegalStateException("end")));
         Lifecycle<String> slow =
@@ -241,7 +240,7 @@ class ScopeTest {
     }
 
     @Test
-    void s6_closeRefusesAndWaits() {
+    void closeRefusesAndWaits() {
         Sinks.One<String> work = Sinks.one();
         Disposable running = scope.one(prompt(), s -> work.asMono()).subscribe();
         Mono<Void> close = scope.close(LIMIT, Schedulers.parallel());
@@ -260,7 +259,7 @@ class ScopeTest {
     }
 
     @Test
-    void s6_closeEndsWhatIsLeftWhenTheGraceIsOver() {
+    void closeEndsWhatIsLeftWhenTheGraceIsOver() {
         VirtualTimeScheduler time = VirtualTimeScheduler.create();
         Disposable running = scope.one(prompt(), s -> Mono.never()).subscribe();
         AtomicInteger closed = new AtomicInteger();
@@ -278,7 +277,7 @@ class ScopeTest {
     }
 
     @Test
-    void s6_whatOpensBehindTheSweepIsEndedToo() {
+    void whatOpensBehindTheSweepIsEndedToo() {
         VirtualTimeScheduler time = VirtualTimeScheduler.create();
         Sinks.One<String> open = Sinks.one();
         AtomicReference<Throwable> error = new AtomicReference<>();
@@ -294,9 +293,9 @@ class ScopeTest {
         assertThat(closing.isDisposed()).isTrue();
     }
 
-    /** FEASIBILITY D: a cancel between usingWhen's decision and its cleanup must not let close() finish early. */
+    /** A cancel between usingWhen's decision and its cleanup must not let close() finish early. */
     @Test
-    void s6_closeCountsUntilTheEndOfTheTermination() {
+    void closeCountsUntilTheEndOfTheTermination() {
         Disposable.Swap subscription = Disposables.swap();
         Sinks.One<String> work = Sinks.one();
         Sinks.Empty<Void> end = Sinks.empty();
@@ -316,7 +315,7 @@ class ScopeTest {
     }
 
     @Test
-    void s7_nestedScopesCountInTheEnclosingOne() {
+    void nestedScopesCountInTheEnclosingOne() {
         Scope inner = new Scope(scope, "inner closed");
         Sinks.One<String> work = Sinks.one();
         Disposable running = inner.one(prompt(), s -> work.asMono()).subscribe();
@@ -378,10 +377,8 @@ class ScopeTest {
         return owner;
     }
 
-    // DESIGN L0
-
     @Test
-    void l0_whatWasDeliveredIsTheOwners() {
+    void whatWasDeliveredIsTheOwners() {
         Owner owner = owner(Mono.just("s"), subscription -> {});
         assertThat(owner.signals).as("nothing was asked for yet").isEmpty();
         owner.subscription().request(1);
@@ -395,7 +392,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_whatArrivesAfterItsOwnerHasGoneIsTakenBack() {
+    void whatArrivesAfterItsOwnerHasGoneIsTakenBack() {
         Sinks.One<String> open = Sinks.one();
         Owner owner = owner(open.asMono(), subscription -> {});
         owner.subscription().request(1);
@@ -408,7 +405,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_whatIsCancelledElsewhereWhileItIsDeliveredIsTakenBack() {
+    void whatIsCancelledElsewhereWhileItIsDeliveredIsTakenBack() {
         Owner owner = owner(Mono.just("s"), subscription -> {
             Thread elsewhere = new Thread(subscription::cancel);
             elsewhere.start();
@@ -426,7 +423,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_aFailureThatNobodyWaitsForIsReported() {
+    void aFailureThatNobodyWaitsForIsReported() {
         Sinks.One<String> open = Sinks.one();
         Owner owner = owner(open.asMono(), subscription -> {});
         owner.subscription().request(1);
@@ -441,7 +438,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_aHandleThatCannotBeMadeIsTakenBack() {
+    void aHandleThatCannotBeMadeIsTakenBack() {
         StepVerifier.create(scope.handOver(prompt(), (s, end) -> {
                     throw new IllegalStateException("no handle");
                 }))
@@ -452,7 +449,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_openingAndTakingBackSeeTheContextOfTheOwner() {
+    void openingAndTakingBackSeeTheContextOfTheOwner() {
         Sinks.One<String> open = Sinks.one();
         List<String> seen = new ArrayList<>();
         Owner owner = new Owner(subscription -> {});
@@ -475,7 +472,7 @@ class ScopeTest {
     }
 
     @Test
-    void l0_closingEndsAtOnceWhatAnOwnerHolds() {
+    void closingEndsAtOnceWhatAnOwnerHolds() {
         VirtualTimeScheduler time = VirtualTimeScheduler.create();
         Owner owner = owner(Mono.just("s"), subscription -> {});
         owner.subscription().request(1);
@@ -536,7 +533,7 @@ class ScopeTest {
 
     /** The end of what holds a scope closes that; inside a sweep there is no time for its grace, however deep it is. */
     @Test
-    void s6_insideASweepNothingIsWaitedFor() {
+    void insideASweepNothingIsWaitedFor() {
         VirtualTimeScheduler time = VirtualTimeScheduler.create();
         Scope middle = new Scope(scope, "middle closed");
         Scope inner = new Scope(middle, "inner closed");
@@ -553,7 +550,7 @@ class ScopeTest {
     }
 
     @Test
-    void s7_aScopeIsClosedWithItsEnclosingOne() {
+    void aScopeIsClosedWithItsEnclosingOne() {
         Scope inner = new Scope(scope, "inner closed");
         assertThat(inner.isClosed()).isFalse();
         scope.refuse();
@@ -565,7 +562,7 @@ class ScopeTest {
     }
 
     @Test
-    void s7_closingInsideAnOpenScopeWaitsForTheWork() {
+    void closingInsideAnOpenScopeWaitsForTheWork() {
         VirtualTimeScheduler time = VirtualTimeScheduler.create();
         Scope inner = new Scope(scope, "inner closed");
         Sinks.One<String> work = Sinks.one();
@@ -584,7 +581,7 @@ class ScopeTest {
 
     /** What the inner scope refuses does not count in the enclosing one. */
     @Test
-    void s7_aRefusalCountsNowhere() {
+    void aRefusalCountsNowhere() {
         Scope inner = new Scope(scope, "inner closed");
         inner.refuse();
         StepVerifier.create(inner.one(prompt(), Mono::just))
@@ -598,9 +595,9 @@ class ScopeTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS B1 and B5: cancel at random instants. */
+    /** Cancel at random instants. */
     @Test
-    void b1_nothingLeaksWhenCancelledAtRandomInstants() {
+    void nothingLeaksWhenCancelledAtRandomInstants() {
         int sessions = 30_000;
         Lifecycle<String> slow =
                 lifecycle(pause(800).thenReturn("s"), pause(800).then());

@@ -26,7 +26,7 @@ class BaggageCodecVectorTest {
                     && EnvelopeDecodeVectorTest.OWN_AFTER_SEMICOLON
                             .matcher(value)
                             .find()) {
-                // DESIGN 6: the peer takes them for properties; here they count as if a comma had been written.
+                // The peer takes them for properties; here they count as if a comma had been written.
                 assertThat(parsed).isEqualTo(Baggage.parse(EnvelopeDecodeVectorTest.withCommas(value)));
             } else if (vector.error() == null) {
                 assertThat(parsed).isEqualTo(expected.object("entries").map());

@@ -18,8 +18,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 class BaggageTest {
 
-    // PITFALLS F1
-
     @Test
     void countsMembersAcrossRepeatedHeaders() {
         assertThat(isRead(Collections.nCopies(64, "k=v"))).isTrue();
@@ -92,8 +90,6 @@ class BaggageTest {
     private static boolean isRead(List<String> lines) {
         return Baggage.parse(lines, (key, value) -> {});
     }
-
-    // DESIGN 6
 
     @Test
     void readsOwnMembersAfterASemicolon() {

@@ -31,7 +31,7 @@ class EnvelopeDecodeVectorTest {
         VectorObject expected = vector.expected();
         List<String> baggage = lines(headers, "baggage");
         if (baggage.stream().anyMatch(line -> OWN_AFTER_SEMICOLON.matcher(line).find())) {
-            // DESIGN 6: the peer takes them for properties; here they count as if a comma had been written.
+            // The peer takes them for properties; here they count as if a comma had been written.
             List<String> commas =
                     baggage.stream().map(EnvelopeDecodeVectorTest::withCommas).toList();
             assertThat(envelope)

@@ -41,7 +41,7 @@ class EnvelopeEncodeVectorTest {
         VectorObject expected = vector.expected();
         String recorded = expected.stringOrNull("baggage");
         if (recorded != null && Baggage.parse(recorded).isEmpty()) {
-            // H2: the peer writes more than any receiver reads; members of others are dropped here.
+            // The peer writes more than any receiver reads; members of others are dropped here.
             String baggage = String.join(",", headers.getAll("baggage"));
             assertThat(baggage.isEmpty() || !Baggage.parse(baggage).isEmpty()).isTrue();
             assertThat(List.of(recorded.split(",")))
@@ -76,7 +76,7 @@ class EnvelopeEncodeVectorTest {
                 .collect(Collectors.joining(","));
     }
 
-    /** DESIGN 6: the hop is clamped on writing too, where the peer clamps on reading only. */
+    /** The hop is clamped on writing too, where the peer clamps on reading only. */
     private static String clamped(String baggage, int hop) {
         int clamped = Math.max(0, Math.min(hop, Envelope.MAX_HOP));
         return baggage.replace("caracal.hop=" + hop, "caracal.hop=" + clamped);

@@ -29,8 +29,6 @@ class EnvelopeTest {
                 .hop(3);
     }
 
-    // C4
-
     @Test
     void showsNoTokenAndNoBaggageValue() {
         Envelope envelope =
@@ -156,8 +154,6 @@ class EnvelopeTest {
         assertThat(full().hop(-1).build().hop()).isZero();
     }
 
-    // F3
-
     @Test
     void applyingItTwiceChangesNothing() {
         Envelope envelope = full().extraBaggage(Map.of("tenant", "acme")).build();
@@ -193,8 +189,6 @@ class EnvelopeTest {
         assertThat(headers.getAll("baggage")).containsExactly("a=1,b=2," + OWN);
     }
 
-    // H2
-
     @Test
     void removesOwnMembersThatTheCallerMadeUp() {
         MapHeaders headers = new MapHeaders().with("baggage", "caracal.session=spoof");
@@ -223,8 +217,6 @@ class EnvelopeTest {
 
         assertThat(envelope.extraBaggage()).containsExactly(entry("k", "v"));
     }
-
-    // PITFALLS F1
 
     @Test
     void dropsMembersOfOthersWhenThereAreTooMany() {

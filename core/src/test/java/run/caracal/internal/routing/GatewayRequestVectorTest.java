@@ -44,7 +44,7 @@ class GatewayRequestVectorTest {
             return;
         }
         if (Chars.hasBlankOrControl(resource) || Chars.hasBlankOrControl(path)) {
-            // E2: the peer keeps them; a header would lose the blanks, and a request line would break.
+            // The peer keeps them; a header would lose the blanks, and a request line would break.
             assertThatThrownBy(() -> router.gatewayUrl(resource, path))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining("blanks or control characters");
@@ -55,7 +55,7 @@ class GatewayRequestVectorTest {
                 || GatewayRouteVectorTest.DOTS_BEFORE_SEMICOLON
                         .matcher("/" + pathOnly)
                         .find()) {
-            // E4: receivers read nothing but slashes, and dots before a semicolon, in different ways.
+            // Receivers read nothing but slashes, and dots before a semicolon, in different ways.
             assertThatThrownBy(() -> router.gatewayUrl(resource, path)).isInstanceOf(IllegalArgumentException.class);
             return;
         }

@@ -60,8 +60,8 @@ class GatewayRouteVectorTest {
 
     /**
      * A refusal stands for "not routed, not the Gateway" (the peer sends such a request without identity). Where the peer
-     * does route, it is right only for a resource that nobody has configured (H2) and for two kinds of path that receivers
-     * read in different ways (E4): dots before a semicolon, and nothing but slashes.
+     * does route, it is right only for a resource that nobody has configured and for two kinds of path that receivers
+     * read in different ways: dots before a semicolon, and nothing but slashes.
      */
     private static void assertRefusalIsRight(
             VectorObject expected,

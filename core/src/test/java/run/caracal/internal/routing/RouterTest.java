@@ -28,8 +28,6 @@ class RouterTest {
                 .hasMessageContaining("othing was sent");
     }
 
-    // E4, H2
-
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -145,8 +143,6 @@ class RouterTest {
         assertThatThrownBy(() -> PROXY.route("https://gw.example.com" + path + "y", null))
                 .hasMessageContaining("https://gw.example.com" + path + "... has");
     }
-
-    // H3
 
     @ParameterizedTest
     @ValueSource(
@@ -303,8 +299,6 @@ class RouterTest {
                 .isEqualTo(new Rewritten("https://gw.example.com/proxy/x", "r"));
     }
 
-    // E5
-
     @Test
     void theLongestPrefixWinsInEveryOrder() {
         List<ResourceBinding> bindings = new ArrayList<>(List.of(
@@ -389,7 +383,7 @@ class RouterTest {
                 .isInstanceOf(RoutingException.class);
     }
 
-    // H2: the named resource
+    // The named resource
 
     @Test
     void aNamedResourceMustBeConfigured() {
@@ -422,8 +416,6 @@ class RouterTest {
                 .hasMessageContaining("CARACAL_GATEWAY_URL")
                 .hasMessageContaining("gateway_url");
     }
-
-    // E2
 
     @Test
     void namesAConfiguredAddressThatCannotBeUsed() {

@@ -73,7 +73,7 @@ class TokenCacheTest {
     }
 
     @Test
-    void t1_servesFromMemoryUntilTheRefreshIsDue() {
+    void servesFromMemoryUntilTheRefreshIsDue() {
         TokenCache cache = numbered(Duration.ofSeconds(900));
         assertThat(value(cache)).isEqualTo("t1");
         time.advanceTimeBy(Duration.ofSeconds(839));
@@ -87,10 +87,10 @@ class TokenCacheTest {
         assertThat(value(cache)).isEqualTo("t2");
     }
 
-    /** PITFALLS D8: the time ahead is never longer than half of the lifetime. */
+    /** The time ahead is never longer than half of the lifetime. */
     @ParameterizedTest
     @ValueSource(ints = {1, 30, 119, 300, 3600})
-    void d8_shortLivedTokensAreKeptForHalfTheirLife(int seconds) {
+    void shortLivedTokensAreKeptForHalfTheirLife(int seconds) {
         TokenCache cache = numbered(Duration.ofSeconds(seconds));
         long ahead = Math.min(60_000, seconds * 500L);
         assertThat(value(cache)).isEqualTo("t1");
@@ -100,15 +100,14 @@ class TokenCacheTest {
     }
 
     @Test
-    void d8_aTokenOfUnknownLifeIsUsedOnce() {
+    void aTokenOfUnknownLifeIsUsedOnce() {
         TokenCache cache = numbered(Duration.ZERO);
         assertThat(value(cache)).isEqualTo("t1");
         assertThat(value(cache)).isEqualTo("t2");
     }
 
-    /** PITFALLS D1 and D3. */
     @Test
-    void d1_concurrentSubscribersShareOneExchange() {
+    void concurrentSubscribersShareOneExchange() {
         for (int round = 0; round < 200; round++) {
             exchanges.set(0);
             TokenCache cache = cache(() -> Mono.just(new Exchanged("t", Duration.ofSeconds(900), null))
@@ -125,7 +124,7 @@ class TokenCacheTest {
     }
 
     @Test
-    void d1_anExpiredTokenIsExchangedOnceForAll() {
+    void anExpiredTokenIsExchangedOnceForAll() {
         Sinks.One<Exchanged> slow = Sinks.one();
         TokenCache cache = cache(() ->
                 exchanges.get() == 1 ? Mono.just(new Exchanged("old", Duration.ofSeconds(10), null)) : slow.asMono());
@@ -139,9 +138,9 @@ class TokenCacheTest {
         assertThat(all.isDisposed()).isTrue();
     }
 
-    /** PITFALLS D2: whoever leaves, the first included, neither cancels nor stalls the others. */
+    /** Whoever leaves, the first included, neither cancels nor stalls the others. */
     @Test
-    void d2_aWaiterThatLeavesHarmsNobody() {
+    void aWaiterThatLeavesHarmsNobody() {
         Sinks.One<Exchanged> slow = Sinks.one();
         AtomicInteger cancelled = new AtomicInteger();
         TokenCache cache = cache(() -> slow.asMono().doOnCancel(cancelled::incrementAndGet));
@@ -156,7 +155,7 @@ class TokenCacheTest {
     }
 
     @Test
-    void d2_theCacheIsUsableAfterAllHaveLeft() {
+    void theCacheIsUsableAfterAllHaveLeft() {
         Sinks.One<Exchanged> never = Sinks.one();
         TokenCache cache = cache(() ->
                 exchanges.get() == 1 ? never.asMono() : Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
@@ -167,7 +166,7 @@ class TokenCacheTest {
 
     /** An error that is on its way when the last one leaves is nobody's any more, and is not reported as dropped. */
     @Test
-    void d2_anErrorAfterTheLastHasLeftIsNotDropped() {
+    void anErrorAfterTheLastHasLeftIsNotDropped() {
         TestPublisher<Exchanged> late = TestPublisher.createNoncompliant(TestPublisher.Violation.DEFER_CANCELLATION);
         TokenCache cache = cache(late::mono);
         Disposable only = cache.get().subscribe();
@@ -178,7 +177,7 @@ class TokenCacheTest {
 
     /** What is kept for the next caller keeps nothing of the last one. */
     @Test
-    void d5_noCallersContextIsKept() {
+    void noCallersContextIsKept() {
         TokenCache cache = cache(() -> Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
         WeakReference<Object> secret = askedWithASecret(cache);
         for (int i = 0; i < 50 && secret.get() != null; i++) {
@@ -197,9 +196,8 @@ class TokenCacheTest {
         return new WeakReference<>(secret);
     }
 
-    /** PITFALLS D4. */
     @Test
-    void d4_aFailedExchangeIsNotKept() {
+    void aFailedExchangeIsNotKept() {
         TokenCache cache = cache(() -> exchanges.get() == 1
                 ? Mono.error(new IllegalStateException("500"))
                 : Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
@@ -207,9 +205,9 @@ class TokenCacheTest {
         assertThat(value(cache)).isEqualTo("t");
     }
 
-    /** PITFALLS D5: the result is shared, so nothing of the first caller may reach the exchange. */
+    /** The result is shared, so nothing of the first caller may reach the exchange. */
     @Test
-    void d5_noCallersContextReachesTheExchange() {
+    void noCallersContextReachesTheExchange() {
         TokenCache cache = cache(() -> Mono.deferContextual(
                 view -> Mono.just(new Exchanged(view.isEmpty() ? "clean" : "tainted", Duration.ofSeconds(10), null))));
         StepVerifier.create(cache.get().contextWrite(c -> c.put("user", "u0")).map(AccessToken::value))
@@ -218,9 +216,8 @@ class TokenCacheTest {
                 .verify(LIMIT);
     }
 
-    /** PITFALLS D7. */
     @Test
-    void d7_onlyTheRefusedTokenIsDropped() {
+    void onlyTheRefusedTokenIsDropped() {
         TokenCache cache = numbered(Duration.ofSeconds(900));
         AccessToken old = token(cache);
         cache.reject(old);
@@ -231,9 +228,8 @@ class TokenCacheTest {
                 .isEqualTo("t2");
     }
 
-    /** PITFALLS D9. */
     @Test
-    void d9_aFailedEarlyRefreshKeepsTheValidTokenAndBacksOff() {
+    void aFailedEarlyRefreshKeepsTheValidTokenAndBacksOff() {
         TokenCache cache = cache(() -> exchanges.get() == 1
                 ? Mono.just(new Exchanged("t", Duration.ofSeconds(300), null))
                 : Mono.error(new IllegalStateException("down")));
@@ -251,9 +247,9 @@ class TokenCacheTest {
         StepVerifier.create(cache.get()).expectErrorMessage("down").verify(LIMIT);
     }
 
-    /** PITFALLS D10: whoever hears of the token finds it in the cache. */
+    /** Whoever hears of the token finds it in the cache. */
     @Test
-    void d10_theTokenIsKeptBeforeTheWaitersHearOfIt() {
+    void theTokenIsKeptBeforeTheWaitersHearOfIt() {
         for (int i = 0; i < 10_000; i++) {
             TokenCache cache = numbered(Duration.ofSeconds(900));
             StepVerifier.create(cache.get().map(token -> token == cache.peek()))
@@ -264,7 +260,7 @@ class TokenCacheTest {
     }
 
     @Test
-    void c4_toStringHidesTheToken() {
+    void toStringHidesTheToken() {
         assertThat(new Exchanged("secret-token", Duration.ZERO, Set.of("r1")).toString())
                 .contains("r1")
                 .doesNotContain("secret");

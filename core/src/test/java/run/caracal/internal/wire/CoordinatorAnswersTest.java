@@ -38,7 +38,7 @@ class CoordinatorAnswersTest {
                         false));
     }
 
-    /** DESIGN S3: release 1.0 marks a replay in a header, the one before it with another status. */
+    /** Release 1.0 marks a replay in a header, the one before it with another status. */
     @Test
     void recognisesReplays() {
         String body = "{\"agent_session_id\":\"s\"}";
@@ -53,7 +53,7 @@ class CoordinatorAnswersTest {
                 .isTrue();
     }
 
-    /** DESIGN L6: without {@code last_heartbeat_at} the header counts, rounded against the holder. */
+    /** Without {@code last_heartbeat_at} the header counts, rounded against the holder. */
     @Test
     void measuresALeaseByTheCoordinatorsClock() {
         Map<String, String> date = Map.of("Date", "Thu, 01 Jan 2026 00:00:00 GMT");
@@ -75,7 +75,7 @@ class CoordinatorAnswersTest {
                 .lease();
     }
 
-    /** PITFALLS H7: unknown states pass through. */
+    /** Unknown states pass through. */
     @Test
     void readsRenewalsAndTakeovers() {
         String fields = "{\"status\":\"a-state-of-tomorrow\",\"lease_generation\":2}";
@@ -117,7 +117,7 @@ class CoordinatorAnswersTest {
         assertThat(SessionAnswer.idOf(WireCases.response(201, "<html>"))).isNull();
     }
 
-    /** DESIGN E2: an id that would lead to another path is never sent. */
+    /** An id that would lead to another path is never sent. */
     @ParameterizedTest
     @ValueSource(strings = {"", ".", ".."})
     void refusesIdsThatLeadElsewhere(String id) {
@@ -132,7 +132,7 @@ class CoordinatorAnswersTest {
                 .withMessageContaining("delegationEdgeId");
     }
 
-    /** PITFALLS E7: a token that cannot be sent is not repeated. */
+    /** A token that cannot be sent is not repeated. */
     @ParameterizedTest
     @ValueSource(strings = {"s3cret\n", "s3cret x", "s3cret\u0000", "s3cret\u00e9", "s3cret\u007f", ""})
     void refusesTokensThatAreNone(String token) {
@@ -142,7 +142,6 @@ class CoordinatorAnswersTest {
                 .satisfies(e -> assertThat(e.getMessage()).doesNotContain("s3cret"));
     }
 
-    /** DESIGN C4. */
     @Test
     void showsNoToken() {
         Call call = Call.of("s3cret", Duration.ofSeconds(1));

@@ -11,7 +11,7 @@ import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
 
-/** Errors of the Coordinator (DESIGN E2, S5). */
+/** Errors of the Coordinator. */
 class CoordinatorErrorVectorTest {
     private static final int LONGEST_MESSAGE = 2106;
 

@@ -23,7 +23,7 @@ class ErrorAnswersTest {
     private static final HttpRequest TOKEN = WireCases.request("POST", "/oauth/2/token");
     private static final HttpRequest OPEN = WireCases.request("POST", "/zones/z/agents");
 
-    /** PROTOCOL 4.1: the five shapes of the Coordinator's errors. */
+    /** The five shapes of the Coordinator's errors. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -44,7 +44,7 @@ class ErrorAnswersTest {
         assertThat(error).hasMessageContaining(description).hasMessageContaining("POST /zones/z/agents");
     }
 
-    /** DESIGN E2: whatever the body is, the status is kept. */
+    /** Whatever the body is, the status is kept. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -93,7 +93,7 @@ class ErrorAnswersTest {
                 .isEqualTo(409);
     }
 
-    /** PITFALLS E7: what the request kept secret, or looks like a token, does not come back. */
+    /** What the request kept secret, or looks like a token, does not come back. */
     @Test
     void repeatsNoSecret() {
         String jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln";
@@ -120,7 +120,7 @@ class ErrorAnswersTest {
                 .doesNotContain("opaque-bearer", "subject-opaque", "eyJ");
     }
 
-    /** DESIGN E2: where the cause is known, the remedy is named. */
+    /** Where the cause is known, the remedy is named. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -174,7 +174,7 @@ class ErrorAnswersTest {
         assertThat(error.isRetryable()).isEqualTo(status >= 500);
     }
 
-    /** PITFALLS G3: the time a service asks for shows on the exception. */
+    /** The time a service asks for shows on the exception. */
     @Test
     void tellsHowLongToWait() {
         HttpResponse response = WireCases.response(
@@ -185,7 +185,7 @@ class ErrorAnswersTest {
         assertThat(ErrorAnswers.sts(TOKEN, response, NOW).retryAfter()).isEqualTo(Duration.ofSeconds(7));
     }
 
-    /** DESIGN S4: a conflict with one's own lost attempt is neither a failure nor a success. */
+    /** A conflict with one's own lost attempt is neither a failure nor a success. */
     @Test
     void saysWhenTheOutcomeIsUnknown() {
         CoordinatorException conflict = ErrorAnswers.coordinator(
@@ -202,7 +202,7 @@ class ErrorAnswersTest {
         assertThat(unknown.isSessionGone()).isFalse();
     }
 
-    /** PITFALLS I5: denied, unavailable and waiting for a person are different types. */
+    /** Denied, unavailable and waiting for a person are different types. */
     @Test
     void tellsDenialFromOutageFromApproval() {
         assertThat(sts(403, "access_denied")).isInstanceOf(StsException.AccessDenied.class);

@@ -8,7 +8,7 @@ import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
 
-/** Idempotency keys (DESIGN S3). */
+/** Idempotency keys. */
 class IdempotencyKeyVectorTest {
 
     @VectorTests("idempotency-key")

@@ -137,7 +137,7 @@ class JsonTest {
                 .withMessageContaining(place);
     }
 
-    /** PITFALLS H7: what a service adds or changes in fields that decide nothing does no harm. */
+    /** What a service adds or changes in fields that decide nothing does no harm. */
     @Test
     void readsObjectsLeniently() throws JsonException {
         JsonObject object = JsonObject.parse(
@@ -157,7 +157,7 @@ class JsonTest {
                 .isInstanceOf(JsonException.class);
     }
 
-    /** DESIGN L4: numbers come as numbers and as strings. */
+    /** Numbers come as numbers and as strings. */
     @Test
     void readsWholeNumbersInBothForms() throws JsonException {
         assertThat(integer("7")).isEqualTo(7);

@@ -9,7 +9,7 @@ import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
 
-/** The header {@code Retry-After} and the delay before a retry (PITFALLS G3, DESIGN S4). */
+/** The header {@code Retry-After} and the delay before a retry. */
 class RetryAfterVectorTest {
     private static final double TOLERANCE = 1e-6;
     private static final double MAX_SECONDS = RetryAfter.MAX.toSeconds();

@@ -12,7 +12,6 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** PITFALLS G3, H1. */
 class RetryTest {
     private static final Instant NOW = Instant.ofEpochSecond(WireCases.CLOCK);
 

@@ -63,7 +63,7 @@ class SessionBodyVectorTest {
         WireCases.assertSame(request, withoutServiceTtl(vector.expected().object("request")), ours);
     }
 
-    /** The platform refuses a time to live for a service; this SDK never sends it (DESIGN, platform differences). */
+    /** The platform refuses a time to live for a service; this SDK never sends it. */
     private static VectorObject withoutServiceTtl(VectorObject expected) {
         if (!"service".equals(expected.object("body").value("lifecycle"))) {
             return expected;
@@ -125,7 +125,7 @@ class SessionBodyVectorTest {
         assertThat(answer.agentSessionId()).isEqualTo(fields.get("agent_session_id"));
         assertThat(answer.isReplay()).isFalse();
         if (vector.error() != null) {
-            // The generation may be absent or a string (DESIGN L4); the peer wants a number from a service.
+            // The generation may be absent or a string; the peer wants a number from a service.
             assertThat(fields.get("lease_generation") instanceof Long).isFalse();
             assertThat(answer.lease().generation()).isEqualTo(generation(fields.get("lease_generation")));
             return;

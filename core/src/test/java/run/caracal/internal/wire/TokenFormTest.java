@@ -36,7 +36,7 @@ class TokenFormTest {
                 .isEqualTo(HEAD + "&scope=a&resource=r");
     }
 
-    /** PROTOCOL 1.9: a federation takes neither a resource nor a scope. */
+    /** A federation takes neither a resource nor a scope. */
     @Test
     void federatesAUser() {
         assertThat(text(TokenForm.federation(CREDENTIALS, "h.p.s", 300)))
@@ -72,7 +72,6 @@ class TokenFormTest {
                 .isEqualTo(URI.create("http://sts.test/approvals/ap%2F1?wait=25"));
     }
 
-    /** DESIGN C4. */
     @Test
     void showsNoSecret() {
         TokenForm form = TokenForm.federation(CREDENTIALS, "h.p.s", null);

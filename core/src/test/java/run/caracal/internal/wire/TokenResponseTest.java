@@ -27,7 +27,7 @@ class TokenResponseTest {
                         "h.p.s", Duration.ofMinutes(15), List.of("a", "b"), List.of("resource://x"), "req-1"));
     }
 
-    /** PITFALLS H7, D8: unknown fields, other spellings, fields that are absent. */
+    /** Unknown fields, other spellings, fields that are absent. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -44,7 +44,7 @@ class TokenResponseTest {
         assertThat(parse(body).scopes()).isNull();
     }
 
-    /** PITFALLS D12: what was issued is checked, and what was narrowed shows. */
+    /** What was issued is checked, and what was narrowed shows. */
     @Test
     void tellsWhatWasNotGranted() {
         TokenResponse answer = parse("{\"access_token\":\"t\",\"scope\":\" a  b\",\"target_resources\":[\"r1\"]}");
@@ -56,7 +56,7 @@ class TokenResponseTest {
         assertThat(silent.missingResources(List.of("r1"))).isEmpty();
     }
 
-    /** PITFALLS D12, E7: refused with the name of the field, never with its value. */
+    /** Refused with the name of the field, never with its value. */
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
@@ -95,7 +95,6 @@ class TokenResponseTest {
                 .isEqualTo(new ApprovalAnswer(state, null));
     }
 
-    /** DESIGN C4. */
     @Test
     void showsNoToken() {
         assertThat(parse("{\"access_token\":\"s3cret\"}").toString()).doesNotContain("s3cret");

@@ -165,7 +165,7 @@ final class Answers {
         for (int status : List.of(401, 403, 404, 500)) {
             byte[] huge = new byte[(1 << 20) + 1];
             Arrays.fill(huge, (byte) ' ');
-            // What an error answer says beyond the limit is left unread; its status counts (E2).
+            // What an error answer says beyond the limit is left unread; its status counts.
             undocumented(cells, status, "oversized", Answer.of(status, huge));
         }
         busyProxy(cells);
@@ -209,7 +209,7 @@ final class Answers {
         }
     }
 
-    /** No service sends Retry-After, a proxy may: then, and only then, a 429 is tried again (DESIGN S4). */
+    /** No service sends Retry-After, a proxy may: then, and only then, a 429 is tried again. */
     private static void busyProxy(List<Cell> cells) {
         Answer wait = Answer.of(429, bytes("slow down")).with("Retry-After", "0");
         Refused refused = new Refused(429, true, false);
@@ -220,7 +220,7 @@ final class Answers {
         add(cells, Op.EXCHANGE, "429 with Retry-After", wait, false, new Expected("error", "", 1, 0, refused));
     }
 
-    /** One attempt, whatever it is (DESIGN S4). */
+    /** One attempt, whatever it is. */
     private static void sts(List<Cell> cells, int status, String code, String type, String description) {
         String body = code.equals("interaction_required") ? """
                   {"error":"interaction_required","error_description":"%s","approval_id":"7d0e8b0a-7a0c-4b7e-9d51-0f3cf9e5b001",\
@@ -283,12 +283,10 @@ final class Answers {
         return new Expected(code, "CoordinatorException", attempts, orphan ? 1 : 0, refused);
     }
 
-    /** DESIGN S4. */
     private static int attempts(Op op, int status) {
         return status == 401 ? 2 : status == 408 || status >= 500 ? 1 + op.retries : 1;
     }
 
-    /** DESIGN L2. */
     private static String lost(int status, String code) {
         return switch (status) {
             case 401, 403 -> "unauthorized";
@@ -305,7 +303,6 @@ final class Answers {
         };
     }
 
-    /** DESIGN L5. */
     private static String notTaken(String code) {
         return switch (code) {
             case "session_suspended" -> "suspended";

@@ -103,7 +103,7 @@ final class Bench {
         /** How many requests to the same server come before it. */
         final int after;
 
-        /** How often it is tried again (DESIGN S4). */
+        /** How often it is tried again. */
         final int retries;
 
         Op(Where where, Predicate<Seen> hits, int after, int retries) {

@@ -148,7 +148,7 @@ final class Cells {
 
     /**
      * The fetch of the zone's keys, for which the verifier of an incoming mandate waits. What is no {@code ok} is 503 {@code
-     * verifier_unavailable} with the named cause: a mandate that cannot be proven is neither denied nor let in (PITFALLS I5).
+     * verifier_unavailable} with the named cause: a mandate that cannot be proven is neither denied nor let in.
      */
     private static final String KEYS_ALWAYS = """
             fault           | VERIFY

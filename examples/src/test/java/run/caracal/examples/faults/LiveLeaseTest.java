@@ -22,12 +22,12 @@ import run.caracal.examples.platform.GatewayMode;
 import run.caracal.examples.platform.LocalPlatform;
 import run.caracal.netty.CaracalHttp;
 
-/** What a program that simply ends leaves behind: nothing that keeps it, and no secret in its log (PITFALLS E7, H3). */
+/** What a program that simply ends leaves behind: nothing that keeps it, and no secret in its log. */
 class LiveLeaseTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 
     @Test
-    void h3_aProgramEndsWithALiveLeaseAndItsDebugLogHoldsNoSecret_E7(@TempDir Path directory)
+    void aProgramEndsWithALiveLeaseAndItsDebugLogHoldsNoSecret(@TempDir Path directory)
             throws IOException, InterruptedException {
         File log = directory.resolve("log").toFile();
         Process program = new ProcessBuilder(List.of(

@@ -76,7 +76,7 @@ class CaracalConfigurationTest {
     }
 
     @Test
-    void i2_withoutAMandateNothingIsLetIn() {
+    void withoutAMandateNothingIsLetIn() {
         Answer none = post("/entries", "");
         assertThat(none.status()).isEqualTo(401);
         assertThat(none.challenge()).startsWith("Bearer");
@@ -90,9 +90,9 @@ class CaracalConfigurationTest {
         assertThat(post("/health", "").status()).as("left alone, and not there").isEqualTo(404);
     }
 
-    /** PITFALLS H4: what still runs when the application stops is ended, within the time that the client has for it. */
+    /** What still runs when the application stops is ended, within the time that the client has for it. */
     @Test
-    void h4_closingTheContextEndsWhatIsOpen() {
+    void closingTheContextEndsWhatIsOpen() {
         Caracal caracal = ledger.bean(Caracal.class);
         Sinks.One<String> opened = Sinks.one();
         Disposable work = caracal.spawn(session -> {

@@ -23,7 +23,7 @@ import run.caracal.http.OutboundPolicy;
 /**
  * One resolved request on its way out: the decision of the policy, and what has become of it. It travels in the Reactor
  * Context of one subscription, under {@link #KEY}, so that the WebClient filter and the decorated client agree on one
- * resolution (H4), and so that what follows the first request on the same subscription, a redirect, is recognised.
+ * resolution, and so that what follows the first request on the same subscription, a redirect, is recognised.
  */
 public final class OutboundExchange {
     /** Where the exchange stands in the Reactor Context of its request. */
