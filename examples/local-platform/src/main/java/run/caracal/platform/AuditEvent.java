@@ -1,0 +1,92 @@
+package run.caracal.platform;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One entry of the audit log: what was decided or done, for whom, and by which policy.
+ *
+ * @param id the event's own id
+ * @param zoneId the zone
+ * @param eventType for instance {@code token_exchange} or {@code gateway_resource_request}
+ * @param requestId the request that caused it; a Gateway call and the token exchange behind it share one
+ * @param decision {@code allow} or {@code deny}
+ * @param evaluationStatus {@code complete}, {@code executed}, or the reason
+ * @param policySetId the policy set that was in force, for decisions
+ * @param policySetVersionId its version
+ * @param manifestSha the hash of what that version holds
+ * @param determiningPolicies the policies that decided; none when no policy was asked
+ * @param metadata everything else, among it {@code application_id}, {@code resource} and {@code requested_scopes}
+ * @param occurredAt when it happened
+ */
+public record AuditEvent(
+        String id,
+        String zoneId,
+        String eventType,
+        String requestId,
+        String decision,
+        String evaluationStatus,
+        @Nullable String policySetId,
+        @Nullable String policySetVersionId,
+        @Nullable String manifestSha,
+        List<String> determiningPolicies,
+        Map<String, @Nullable Object> metadata,
+        Instant occurredAt) {
+
+    /** {@return the application that asked, empty when unknown} */
+    public String applicationId() {
+        return Objects.toString(metadata.get("application_id"), "");
+    }
+
+    /** {@return the resource that was asked for, empty when unknown} */
+    public String resource() {
+        return Objects.toString(metadata.get("resource"), "");
+    }
+
+    /** {@return the scopes that were asked for} */
+    public List<String> requestedScopes() {
+        return metadata.get("requested_scopes") instanceof List<?> scopes
+                ? scopes.stream().map(String::valueOf).toList()
+                : List.of();
+    }
+
+    /** Whether a mandate for one call was issued. */
+    boolean isMint() {
+        return determiningPolicies.contains(Policy.mint(applicationId()));
+    }
+
+    /** Whether a bearer was accepted at the Gateway. */
+    boolean isUse() {
+        return determiningPolicies.contains(Policy.use(applicationId()));
+    }
+
+    /** The session that acts, and the delegation it acts under. */
+    String authority() {
+        return metadata.get("agent_session_id") + " " + metadata.get("delegation_edge_id");
+    }
+
+    Map<String, @Nullable Object> toJson() {
+        Map<String, @Nullable Object> json = Json.object();
+        json.put("id", id);
+        json.put("zone_id", zoneId);
+        json.put("event_type", eventType);
+        json.put("request_id", requestId);
+        json.put("decision", decision);
+        json.put("application_id", applicationId());
+        json.put("resource", resource());
+        json.put("requested_scopes", requestedScopes());
+        if (policySetId != null) {
+            json.put("policy_set_id", policySetId);
+            json.put("policy_set_version_id", policySetVersionId);
+            json.put("manifest_sha", manifestSha);
+        }
+        json.put("evaluation_status", evaluationStatus);
+        json.put("determining_policies", determiningPolicies);
+        json.put("metadata", metadata);
+        json.put("occurred_at", Json.timestamp(occurredAt));
+        return json;
+    }
+}

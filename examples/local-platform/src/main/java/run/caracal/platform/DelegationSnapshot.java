@@ -1,0 +1,77 @@
+package run.caracal.platform;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A delegation as the Coordinator holds it at one instant: what one session gave to another.
+ *
+ * @param id the delegation's id
+ * @param sourceSessionId the session that gave
+ * @param targetSessionId the session that received
+ * @param issuerApplicationId the application of the source
+ * @param receiverApplicationId the application of the target
+ * @param parentId the delegation that this one narrows, if the source holds one itself
+ * @param resourceId the identifier of the only resource it is for; null when its constraints name resources
+ * @param scopes what may be done under it
+ * @param constraints what bounds it further, as it is stored
+ * @param status {@code active} or {@code revoked}
+ * @param createdAt when it was made
+ * @param expiresAt when it ends
+ * @param revokedAt when it was revoked, if it was
+ */
+public record DelegationSnapshot(
+        String id,
+        String sourceSessionId,
+        String targetSessionId,
+        String issuerApplicationId,
+        String receiverApplicationId,
+        @Nullable String parentId,
+        @Nullable String resourceId,
+        List<String> scopes,
+        Map<String, @Nullable Object> constraints,
+        String status,
+        Instant createdAt,
+        Instant expiresAt,
+        @Nullable Instant revokedAt) {
+
+    boolean isActive() {
+        return status.equals("active");
+    }
+
+    boolean isLive(Instant now) {
+        return isActive() && now.isBefore(expiresAt);
+    }
+
+    Constraints bounds() {
+        return new Constraints(constraints);
+    }
+
+    /** Whether a resource is one of those it is for. */
+    boolean covers(String identifier) {
+        if (resourceId != null && !resourceId.equals(identifier)) {
+            return false;
+        }
+        List<String> resources = bounds().resources();
+        return resources.isEmpty() || resources.contains(identifier);
+    }
+
+    DelegationSnapshot revoked(Instant now) {
+        return new DelegationSnapshot(
+                id,
+                sourceSessionId,
+                targetSessionId,
+                issuerApplicationId,
+                receiverApplicationId,
+                parentId,
+                resourceId,
+                scopes,
+                constraints,
+                "revoked",
+                createdAt,
+                expiresAt,
+                now);
+    }
+}

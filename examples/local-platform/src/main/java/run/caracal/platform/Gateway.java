@@ -1,0 +1,375 @@
+package run.caracal.platform;
+
+import io.netty.buffer.ByteBuf;
+import io.netty.handler.codec.http.HttpHeaders;
+import io.netty.handler.codec.http.HttpMethod;
+import io.netty.handler.timeout.ReadTimeoutException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import reactor.netty.ByteBufFlux;
+import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.client.HttpClientResponse;
+
+/** The proxy before the protected resources: checks the bearer, exchanges it, forwards the call, and writes it down. */
+final class Gateway {
+
+    private static final Pattern REQUEST_ID = Pattern.compile("[\\x21-\\x7e]{1,128}");
+    private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
+    private static final Set<String> RESERVED = Set.of("/health", "/ready", "/metrics", "/metrics.json");
+
+    private final Zone zone;
+    private final Sessions sessions;
+    private final Delegations delegations;
+    private final TokenService tokens;
+    private final HttpClient client;
+    private final String defaultUpstream;
+    private final Map<String, Instant> spent = new ConcurrentHashMap<>();
+    private final AtomicLong spentOnce = new AtomicLong();
+    private final AtomicLong replays = new AtomicLong();
+
+    Gateway(
+            Zone zone,
+            Sessions sessions,
+            Delegations delegations,
+            TokenService tokens,
+            HttpClient client,
+            String defaultUpstream) {
+        this.zone = zone;
+        this.sessions = sessions;
+        this.delegations = delegations;
+        this.tokens = tokens;
+        this.client = client.followRedirect(false).disableRetry(true).responseTimeout(zone.limits.upstreamTimeout);
+        this.defaultUpstream = defaultUpstream;
+    }
+
+    /** A call that passed the checks the Gateway makes itself. */
+    private record Admitted(Mandate mandate, String bearer, String resourceId, String path) {
+        @Override
+        public String toString() {
+            return resourceId + path;
+        }
+    }
+
+    Mono<Void> handle(Call call) {
+        if (RESERVED.contains(call.path())) {
+            return call.send(Answer.empty(200));
+        }
+        String cleaned = UpstreamUrl.cleaned(call.path());
+        if (!cleaned.equals(call.path())) {
+            String query = call.query();
+            return call.send(Answer.empty(301).with("Location", query == null ? cleaned : cleaned + '?' + query));
+        }
+        String requestId = call.header("x-request-id")
+                .filter(id -> REQUEST_ID.matcher(id).matches())
+                .orElseGet(Ids::random);
+        AtomicBoolean answering = new AtomicBoolean();
+        return Mono.defer(() -> {
+                    Admitted admitted = admit(call, requestId);
+                    return tokens.exchangeForResource(
+                                    admitted.mandate(),
+                                    admitted.resourceId(),
+                                    call.method(),
+                                    admitted.path(),
+                                    requestId)
+                            .flatMap(token -> forward(call, admitted, token, requestId, answering));
+                })
+                .onErrorResume(
+                        Refusal.class,
+                        refusal -> answering.get()
+                                ? call.abort()
+                                : call.send(Answer.error(refusal, requestId).with("X-Request-Id", requestId)));
+    }
+
+    /** Nothing is counted twice when it is forgotten: by then it has expired, and is refused before it is looked at here. */
+    BearersSeen bearersSeen() {
+        return new BearersSeen(spentOnce.get(), replays.get());
+    }
+
+    void forgetSpent() {
+        Instant now = zone.now();
+        spent.values().removeIf(expiry -> now.isAfter(expiry.plusSeconds(60)));
+    }
+
+    /** The checks before anything is exchanged, in the platform's order. */
+    private Admitted admit(Call call, String requestId) {
+        String bearer = call.header("authorization")
+                .flatMap(Bearer::of)
+                .orElseThrow(() -> refused(401, "invalid_token", "missing bearer token"));
+        if (bearer.length() > zone.limits.bearerBytes) {
+            throw refused(401, "invalid_token", "bearer token too large");
+        }
+        Mandate claimed = unverified(bearer);
+        Duration left = Duration.between(zone.now(), claimed.expiresAt());
+        if (left.compareTo(zone.limits.gatewayRemainingLife) < 0) {
+            throw refused(401, "credential_expired_not_renewable", "credential expiring within pre-flight window");
+        }
+        if (call.header("x-caracal-client-id").filter(id -> !id.isBlank()).isPresent()) {
+            throw refused(400, "invalid_token", "client identity derives from the bearer token");
+        }
+        String resourceId = call.header("x-caracal-resource").orElse("").strip();
+        if (resourceId.isEmpty()) {
+            throw refused(400, "invalid_token", "missing routing headers");
+        }
+        if (!ID.matcher(claimed.zoneId()).matches()) {
+            throw refused(401, "invalid_token", "missing token zone");
+        }
+        if (!ID.matcher(claimed.applicationId()).matches()) {
+            throw refused(401, "invalid_token", "missing token client");
+        }
+        if (UpstreamUrl.traverses(call.path())) {
+            throw refused(400, "invalid_token", "path traversal not permitted");
+        }
+        Mandate mandate =
+                zone.keys.verify(bearer).orElseThrow(() -> refused(401, "invalid_token", "bearer signature invalid"));
+        spend(mandate, resourceId, requestId);
+        if (isRevoked(mandate)) {
+            throw refused(401, "invalid_token", "session revoked");
+        }
+        return new Admitted(mandate, bearer, resourceId, UpstreamUrl.decoded(call.path()));
+    }
+
+    private static Mandate unverified(String bearer) {
+        String[] parts = bearer.split("\\.", -1);
+        if (parts.length == 3) {
+            try {
+                Mandate claimed =
+                        new Mandate(Json.parseObject(Base64.getUrlDecoder().decode(parts[1])));
+                if (claimed.claims().get("exp") instanceof Long) {
+                    return claimed;
+                }
+            } catch (IllegalArgumentException | Json.InvalidJson e) {
+                throw refused(401, "invalid_token", "malformed bearer token");
+            }
+        }
+        throw refused(401, "invalid_token", "malformed bearer token");
+    }
+
+    /** A mandate for one call is good for one call, whatever becomes of that call. */
+    private void spend(Mandate mandate, String resourceId, String requestId) {
+        String id = mandate.text("jti");
+        if (mandate.use().equals(Mandate.USE_SESSION) || id.isEmpty()) {
+            return;
+        }
+        if (spent.putIfAbsent(id, mandate.expiresAt()) == null) {
+            spentOnce.incrementAndGet();
+        } else {
+            replays.incrementAndGet();
+            Map<String, @Nullable Object> metadata = Json.object();
+            metadata.put("application_id", mandate.applicationId());
+            metadata.put("resource", resourceId);
+            metadata.put("jti", id);
+            zone.audit("replay_detected", requestId, false, "anomaly", null, metadata);
+            throw refused(401, "invalid_token", "token replay detected");
+        }
+    }
+
+    private boolean isRevoked(Mandate mandate) {
+        String session = mandate.text("agent_session_id");
+        String delegation = mandate.text("delegation_edge_id");
+        return zone.isRevoked(mandate.authorityRecordId())
+                || zone.isRevoked(mandate.text("root_sid"))
+                || (!session.isEmpty() && sessions.hasEnded(session))
+                || (!delegation.isEmpty() && delegations.isRevoked(delegation));
+    }
+
+    private Mono<Void> forward(
+            Call call, Admitted admitted, IssuedToken token, String requestId, AtomicBoolean answering) {
+        ProtectedResource resource = zone.resources.get(admitted.resourceId());
+        if (resource == null) {
+            throw refused(403, "access_denied", "resource upstream not configured");
+        }
+        String upstream = resource.upstream() == null ? defaultUpstream : resource.upstream();
+        Outcome outcome =
+                new Outcome(call, admitted, requestId, URI.create(upstream).getRawAuthority());
+        URI target;
+        try {
+            target = UpstreamUrl.of(upstream, admitted.path(), call.query());
+        } catch (IllegalArgumentException e) {
+            outcome.failed("build_failed", 400, "build_failed");
+            throw refused(400, "internal_error", "upstream request build failed");
+        }
+        HttpHeaders headers = ForwardedHeaders.toUpstream(call, requestId, token.accessToken());
+        long secondsLeft =
+                Duration.between(zone.now(), admitted.mandate().expiresAt()).toSeconds();
+        AtomicReference<@Nullable Executor> loop = new AtomicReference<>();
+        AtomicBoolean cancelled = new AtomicBoolean();
+        return client.request(HttpMethod.valueOf(call.method()))
+                .uri(target)
+                .send((request, outbound) -> {
+                    outbound.withConnection(
+                            connection -> loop.set(connection.channel().eventLoop()));
+                    if (cancelled.get()) {
+                        return Mono.never(); // the cancel, which is under way, closes the connection
+                    }
+                    request.requestHeaders()
+                            .remove("accept")
+                            .remove("user-agent")
+                            .add(headers);
+                    return call.hasBody() ? outbound.send(limited(call.bodyStream())) : outbound;
+                })
+                .response((response, content) -> {
+                    answering.set(true);
+                    return relay(call, response, content, requestId, secondsLeft, outcome);
+                })
+                .then()
+                .doOnCancel(() -> outcome.failed("upstream_error", 499, "client_cancelled"))
+                // Elsewhere a cancel may meet the arrival of the answer, which Reactor Netty then loses.
+                .cancelOn(Schedulers.fromExecutor(task -> {
+                    cancelled.set(true);
+                    Objects.requireNonNullElse(loop.get(), (Executor) Runnable::run)
+                            .execute(task);
+                }))
+                .onErrorMap(failure -> failed(failure, outcome));
+    }
+
+    private Flux<ByteBuf> limited(Flux<ByteBuf> body) {
+        return Flux.defer(() -> {
+            AtomicLong size = new AtomicLong();
+            return body.handle((piece, sink) -> {
+                if (size.addAndGet(piece.readableBytes()) > zone.limits.gatewayBodyBytes) {
+                    sink.error(refused(413, "payload_too_large", "request body too large"));
+                } else {
+                    sink.next(piece.retain());
+                }
+            });
+        });
+    }
+
+    /** Passes the answer on; the audit log has the event before the client has the end of the answer. */
+    private static Mono<Void> relay(
+            Call call,
+            HttpClientResponse response,
+            ByteBufFlux content,
+            String requestId,
+            long secondsLeft,
+            Outcome outcome) {
+        int status = response.status().code();
+        HttpHeaders headers = ForwardedHeaders.toClient(response.responseHeaders(), requestId, secondsLeft);
+        long announced = Long.parseLong(response.responseHeaders().get("content-length", "-1"));
+        if (call.method().equals("HEAD") || status == 204 || status == 304 || announced == 0) {
+            return content.then().then(Mono.defer(() -> {
+                outcome.answered(status, 0);
+                return call.head(status, headers);
+            }));
+        }
+        AtomicLong size = new AtomicLong();
+        Flux<ByteBuf> counted = content.retain()
+                .doOnNext(piece -> {
+                    if (size.addAndGet(piece.readableBytes()) == announced) {
+                        outcome.answered(status, announced);
+                    }
+                })
+                .doOnComplete(() -> outcome.answered(status, size.get()));
+        return call.stream(status, headers, counted);
+    }
+
+    private static Throwable failed(Throwable failure, Outcome outcome) {
+        if (failure instanceof Refusal refusal) {
+            outcome.failed("upstream_error", refusal.status, refusal.code);
+            return refusal;
+        }
+        if (failure instanceof ReadTimeoutException) {
+            outcome.failed("upstream_error", 504, "upstream_timeout");
+            return refused(504, "internal_error", "upstream timeout");
+        }
+        outcome.failed("upstream_error", 502, "upstream_unreachable");
+        return refused(502, "internal_error", "upstream unreachable");
+    }
+
+    private static Refusal refused(int status, String code, String description) {
+        return new Refusal(status, code, description);
+    }
+
+    /** Writes one event about a forwarded call, when it is known how it went. */
+    private final class Outcome {
+        private final Call call;
+        private final Admitted admitted;
+        private final String requestId;
+        private final String upstreamHost;
+        private final Instant begun = zone.now();
+        private final AtomicBoolean written = new AtomicBoolean();
+
+        Outcome(Call call, Admitted admitted, String requestId, String upstreamHost) {
+            this.call = call;
+            this.admitted = admitted;
+            this.requestId = requestId;
+            this.upstreamHost = upstreamHost;
+        }
+
+        void answered(int status, long bytes) {
+            Map<String, @Nullable Object> metadata = metadata(status);
+            metadata.put("upstream_status", status);
+            metadata.put("result_class", resultClass(status));
+            metadata.put("response_bytes", bytes);
+            write(status < 400 ? "executed" : "upstream_rejected", metadata);
+        }
+
+        void failed(String evaluationStatus, int gatewayStatus, String errorKind) {
+            Map<String, @Nullable Object> metadata = metadata(gatewayStatus);
+            metadata.put("error_kind", errorKind);
+            write(evaluationStatus, metadata);
+        }
+
+        private Map<String, @Nullable Object> metadata(int gatewayStatus) {
+            Map<String, @Nullable Object> metadata = Json.object();
+            metadata.put("application_id", admitted.mandate().applicationId());
+            metadata.put("resource", admitted.resourceId());
+            metadata.put("subject_fingerprint", fingerprint(admitted.bearer()));
+            metadata.put("method", call.method());
+            metadata.put("gateway_status", gatewayStatus);
+            metadata.put("latency_ms", Duration.between(begun, zone.now()).toMillis());
+            String traceId = ForwardedHeaders.traceId(call);
+            if (!traceId.isEmpty()) {
+                metadata.put("trace_id", traceId);
+            }
+            metadata.put("subject_kind", "application");
+            metadata.put("upstream_host", upstreamHost);
+            metadata.put("auth_mode", "caracal_jwt");
+            return metadata;
+        }
+
+        private void write(String evaluationStatus, Map<String, @Nullable Object> metadata) {
+            if (written.compareAndSet(false, true)) {
+                zone.audit("gateway_resource_request", requestId, true, evaluationStatus, null, metadata);
+            }
+        }
+
+        private static String resultClass(int status) {
+            if (status < 300) {
+                return "success";
+            }
+            if (status < 400) {
+                return "redirect";
+            }
+            return status < 500 ? "client_error" : "server_error";
+        }
+
+        private static String fingerprint(String bearer) {
+            try {
+                byte[] hash = MessageDigest.getInstance("SHA-256").digest(bearer.getBytes(StandardCharsets.UTF_8));
+                return HexFormat.of().formatHex(hash, 0, 8);
+            } catch (NoSuchAlgorithmException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+package run.caracal.platform;
+
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The policy set in force, as far as it can be told from outside: its names in the audit log. */
+final class Policy {
+
+    static final String BOOTSTRAP = "caracal-bootstrap";
+    static final String FEDERATION = "caracal-subject-federation";
+
+    private static final String SET = "policy-set-local";
+    private static final String VERSION = "policy-set-local-v1";
+    /** SHA-256 of the version's name: there is no bundle to take it of. */
+    static final String MANIFEST = "f71dbe7cd7a3edcba84c785fb950dcdebfad7236a810f6e7233ef1501b5bb1b3";
+
+    /** The policy that lets a session of an application have a mandate for one call. */
+    static String mint(String applicationId) {
+        return "caracal-" + applicationId + "-mint";
+    }
+
+    /** The policy that lets an application use what it holds at the Gateway. */
+    static String use(String applicationId) {
+        return "caracal-" + applicationId + "-use";
+    }
+
+    AuditEvent event(
+            String zoneId,
+            String eventType,
+            String requestId,
+            boolean allowed,
+            String evaluationStatus,
+            @Nullable String determiningPolicy,
+            Map<String, @Nullable Object> metadata,
+            Instant now) {
+        boolean decision = eventType.equals("token_exchange");
+        return new AuditEvent(
+                Ids.timeOrdered(now),
+                zoneId,
+                eventType,
+                requestId,
+                allowed ? "allow" : "deny",
+                evaluationStatus,
+                decision ? SET : null,
+                decision ? VERSION : null,
+                decision ? MANIFEST : null,
+                determiningPolicy == null ? List.of() : List.of(determiningPolicy),
+                metadata,
+                now);
+    }
+}

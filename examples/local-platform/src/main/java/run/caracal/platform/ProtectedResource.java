@@ -1,0 +1,120 @@
+package run.caracal.platform;
+
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A resource that the Gateway protects.
+ *
+ * @param id the identifier, for instance {@code resource://billing-api}
+ * @param scopes the scopes it declares
+ * @param applications the applications that may ask for it; none means every application of the zone
+ * @param upstream the base URL behind the Gateway; without one it is the platform's own protected API
+ * @param operations the operations it permits; none means any
+ * @param roles the scopes that each role may have here, beside the role every application has under its own id
+ * @param approvals the scopes that a person must approve, each with its tier
+ */
+public record ProtectedResource(
+        String id,
+        Set<String> scopes,
+        Set<String> applications,
+        @Nullable String upstream,
+        List<Operation> operations,
+        Map<String, Set<String>> roles,
+        Map<String, String> approvals) {
+
+    /**
+     * A request that a resource permits; both parts are compared exactly.
+     *
+     * @param method the method, for instance {@code POST}
+     * @param path the path as it is sent to the Gateway, decoded and without the query
+     */
+    public record Operation(String method, String path) {}
+
+    /**
+     * {@return a resource for every application, at the platform's own protected API}
+     *
+     * @param id the identifier
+     * @param scopes the scopes it declares
+     */
+    public static ProtectedResource of(String id, String... scopes) {
+        return new ProtectedResource(id, Set.of(scopes), Set.of(), null, List.of(), Map.of(), Map.of());
+    }
+
+    /**
+     * {@return the same resource, for these applications only}
+     *
+     * @param ids the applications that may ask for it
+     */
+    public ProtectedResource withApplications(String... ids) {
+        return new ProtectedResource(id, scopes, Set.of(ids), upstream, operations, roles, approvals);
+    }
+
+    /**
+     * {@return the same resource with another base URL behind the Gateway}
+     *
+     * @param baseUrl an absolute http URL
+     */
+    public ProtectedResource withUpstream(String baseUrl) {
+        return new ProtectedResource(id, scopes, applications, baseUrl, operations, roles, approvals);
+    }
+
+    /**
+     * {@return the same resource, permitting one more operation and nothing that is not named}
+     *
+     * @param method the method
+     * @param path the path as it is sent to the Gateway
+     */
+    public ProtectedResource withOperation(String method, String path) {
+        List<Operation> more = new ArrayList<>(operations);
+        more.add(new Operation(method, path));
+        return new ProtectedResource(id, scopes, applications, upstream, List.copyOf(more), roles, approvals);
+    }
+
+    /**
+     * {@return the same resource, known to one more role} A session has the roles that its labels name. A session that is
+     * labelled with its application's id may have every scope.
+     *
+     * @param role the role
+     * @param roleScopes the scopes it may have; none means every scope of the resource
+     */
+    public ProtectedResource withRole(String role, String... roleScopes) {
+        Map<String, Set<String>> more = new HashMap<>(roles);
+        more.put(role, roleScopes.length == 0 ? scopes : Set.of(roleScopes));
+        return new ProtectedResource(id, scopes, applications, upstream, operations, Map.copyOf(more), approvals);
+    }
+
+    /**
+     * {@return the same resource, for which a person must approve each mandate that has one of these scopes}
+     *
+     * @param tier how grave it is; any word
+     * @param gatedScopes the scopes; none means every scope of the resource
+     */
+    public ProtectedResource withApproval(String tier, String... gatedScopes) {
+        Map<String, String> more = new LinkedHashMap<>(approvals);
+        Set<String> gated = gatedScopes.length == 0 ? scopes : Set.of(gatedScopes);
+        gated.forEach(scope -> more.put(scope, tier));
+        return new ProtectedResource(id, scopes, applications, upstream, operations, roles, Map.copyOf(more));
+    }
+
+    boolean permits(String method, String path) {
+        return operations.isEmpty() || operations.contains(new Operation(method, path));
+    }
+
+    boolean isGrantedTo(String applicationId) {
+        return applications.isEmpty() || applications.contains(applicationId);
+    }
+
+    /** Whether one of a session's labels is a role that may have all of these scopes. */
+    boolean hasRole(SessionSnapshot session, List<String> wanted) {
+        return session.labels().stream()
+                .anyMatch(label -> label.equals(session.applicationId())
+                        || (roles.containsKey(label)
+                                && roles.getOrDefault(label, Set.of()).containsAll(wanted)));
+    }
+}

@@ -1,0 +1,26 @@
+package run.caracal.platform;
+
+import java.util.ArrayDeque;
+import java.util.List;
+
+/** Remembers the last so many entries. */
+final class Ring<T> {
+
+    private final int capacity;
+    private final ArrayDeque<T> entries = new ArrayDeque<>();
+
+    Ring(int capacity) {
+        this.capacity = capacity;
+    }
+
+    synchronized void add(T entry) {
+        if (entries.size() == capacity) {
+            entries.removeFirst();
+        }
+        entries.addLast(entry);
+    }
+
+    synchronized List<T> snapshot() {
+        return List.copyOf(entries);
+    }
+}

@@ -1,0 +1,184 @@
+package run.caracal.platform;
+
+import com.nimbusds.jose.JOSEException;
+import com.nimbusds.jose.JOSEObjectType;
+import com.nimbusds.jose.JWSAlgorithm;
+import com.nimbusds.jose.JWSHeader;
+import com.nimbusds.jose.JWSObject;
+import com.nimbusds.jose.Payload;
+import com.nimbusds.jose.crypto.factories.DefaultJWSSignerFactory;
+import com.nimbusds.jose.crypto.factories.DefaultJWSVerifierFactory;
+import com.nimbusds.jose.jwk.AsymmetricJWK;
+import com.nimbusds.jose.jwk.Curve;
+import com.nimbusds.jose.jwk.JWK;
+import com.nimbusds.jose.jwk.gen.ECKeyGenerator;
+import java.nio.charset.StandardCharsets;
+import java.text.ParseException;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/** The identity providers whose users the zone knows: checks their ID tokens, and signs some in their place. */
+final class TrustedIssuers {
+
+    private static final Set<String> ALGORITHMS = Set.of("RS256", "RS384", "RS512", "ES256", "ES384", "ES512");
+    private static final Duration LEEWAY = Duration.ofSeconds(60);
+    private static final Duration LIFE = Duration.ofMinutes(5);
+    private static final int SUBJECT_BYTES = 512;
+
+    /** Turns the direction of text around, so that one subject could look like another. */
+    private static final String BIDIRECTIONAL =
+            "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069";
+
+    /** A provider, what its tokens must say they are for, and the one key it signs with. */
+    record Issuer(String id, String audience, JWK key) {
+        Issuer {
+            if (id.isBlank() || audience.isBlank()) {
+                throw new IllegalArgumentException("an issuer needs an id and an audience");
+            }
+            if (!(key instanceof AsymmetricJWK)
+                    || !key.isPrivate()
+                    || key.getKeyID() == null
+                    || key.getAlgorithm() == null
+                    || !ALGORITHMS.contains(key.getAlgorithm().getName())) {
+                throw new IllegalArgumentException("the key of issuer " + id
+                        + " must be a private RSA or EC key with an id and one of the algorithms " + ALGORITHMS);
+            }
+        }
+
+        /** A provider with a new key; blocks on the machine's source of randomness. */
+        static Issuer generated(String id, String audience) {
+            try {
+                return new Issuer(
+                        id,
+                        audience,
+                        new ECKeyGenerator(Curve.P_256)
+                                .keyID(Ids.random())
+                                .algorithm(JWSAlgorithm.ES256)
+                                .generate());
+            } catch (JOSEException e) {
+                throw new IllegalStateException("no ES256 on this JVM", e);
+            }
+        }
+
+        @Override
+        public String toString() {
+            return id;
+        }
+    }
+
+    private final List<Issuer> issuers;
+
+    TrustedIssuers(List<Issuer> issuers) {
+        this.issuers = issuers;
+    }
+
+    /** An ID token of the first provider for one of its users, as a login there gives it; good for five minutes. */
+    String idToken(String subject, Instant now) {
+        Issuer issuer = issuers.get(0);
+        Map<String, @Nullable Object> claims = Json.object();
+        claims.put("iss", issuer.id());
+        claims.put("sub", subject);
+        claims.put("aud", issuer.audience());
+        claims.put("iat", now.getEpochSecond());
+        claims.put("exp", now.plus(LIFE).getEpochSecond());
+        JWSHeader header = new JWSHeader.Builder(
+                        JWSAlgorithm.parse(issuer.key().getAlgorithm().getName()))
+                .keyID(issuer.key().getKeyID())
+                .type(JOSEObjectType.JWT)
+                .build();
+        JWSObject token = new JWSObject(header, new Payload(Json.write(claims)));
+        try {
+            token.sign(new DefaultJWSSignerFactory().createJWSSigner(issuer.key()));
+        } catch (JOSEException e) {
+            throw new IllegalStateException("the key of issuer " + issuer + " does not sign", e);
+        }
+        return token.serialize();
+    }
+
+    /** The user that a good ID token names; a refusal for any other text. */
+    String subject(String idToken, Instant now) {
+        JWSObject token = parsed(idToken);
+        if (!ALGORITHMS.contains(token.getHeader().getAlgorithm().getName())) {
+            throw refused("signing algorithm is not allowed");
+        }
+        if (token.getHeader().getKeyID() == null) {
+            throw refused("kid is required");
+        }
+        Mandate claims = claims(token);
+        Issuer issuer = issuers.stream()
+                .filter(known -> known.id().equals(claims.text("iss")))
+                .findFirst()
+                .orElseThrow(() -> refused("issuer is not registered in this zone"));
+        if (!isSignedBy(issuer, token)) {
+            throw refused("signature is not valid");
+        }
+        if (!claims.texts("aud").contains(issuer.audience())) {
+            throw refused("audience does not match");
+        }
+        if (!(claims.claims().get("exp") instanceof Number expiry)) {
+            throw refused("exp is required");
+        }
+        if (!now.isBefore(Instant.ofEpochSecond(expiry.longValue()).plus(LEEWAY))) {
+            throw refused("token is expired");
+        }
+        String subject = claims.text("sub");
+        if (!isAcceptable(subject)) {
+            throw refused("sub is not acceptable");
+        }
+        return subject;
+    }
+
+    private static JWSObject parsed(String idToken) {
+        try {
+            return JWSObject.parse(idToken);
+        } catch (ParseException e) {
+            throw refused("malformed token");
+        }
+    }
+
+    private static Mandate claims(JWSObject token) {
+        try {
+            return new Mandate(Json.parseObject(token.getPayload().toBytes()));
+        } catch (Json.InvalidJson e) {
+            throw refused("malformed token");
+        }
+    }
+
+    private static boolean isSignedBy(Issuer issuer, JWSObject token) {
+        if (!issuer.key().getKeyID().equals(token.getHeader().getKeyID())) {
+            return false;
+        }
+        try {
+            AsymmetricJWK key = (AsymmetricJWK) issuer.key();
+            return token.verify(
+                    new DefaultJWSVerifierFactory().createJWSVerifier(token.getHeader(), key.toPublicKey()));
+        } catch (JOSEException e) {
+            // Among others: an algorithm of another kind of key.
+            return false;
+        }
+    }
+
+    private static boolean isAcceptable(String subject) {
+        int bytes = subject.getBytes(StandardCharsets.UTF_8).length;
+        return bytes >= 1
+                && bytes <= SUBJECT_BYTES
+                && subject.equals(subject.strip())
+                && !subject.startsWith("caracal:")
+                && subject.codePoints().noneMatch(TrustedIssuers::isForbidden);
+    }
+
+    private static boolean isForbidden(int character) {
+        return Character.isISOControl(character)
+                || character == 0xFFFD
+                || Character.getType(character) == Character.SURROGATE
+                || BIDIRECTIONAL.indexOf(character) >= 0;
+    }
+
+    private static Refusal refused(String reason) {
+        return new Refusal(401, "invalid_token", "invalid subject_token: " + reason);
+    }
+}

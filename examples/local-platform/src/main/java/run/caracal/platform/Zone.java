@@ -1,0 +1,164 @@
+package run.caracal.platform;
+
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.time.Clock;
+import java.time.Instant;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What the services of one zone share: its applications, resources, keys, trusted issuers, authority records and audit log.
+ */
+final class Zone {
+
+    /** A registered application. */
+    record Application(String id, String secret) {
+        boolean hasSecret(String candidate) {
+            return MessageDigest.isEqual(
+                    secret.getBytes(StandardCharsets.UTF_8), candidate.getBytes(StandardCharsets.UTF_8));
+        }
+
+        @Override
+        public String toString() {
+            return id;
+        }
+    }
+
+    /** What a token stands on: it dies when its record is revoked. It speaks for a user, or for the application itself. */
+    record AuthorityRecord(String applicationId, @Nullable String user, Instant expiresAt, Standing standing) {
+        boolean isActive(Instant now) {
+            return standing == Standing.GOOD && now.isBefore(expiresAt);
+        }
+
+        /** Whether it speaks for this application itself. */
+        boolean isOf(String application) {
+            return user == null && applicationId.equals(application);
+        }
+
+        private AuthorityRecord with(Standing changed) {
+            return new AuthorityRecord(applicationId, user, expiresAt, changed);
+        }
+    }
+
+    /** What is left of an authority record. */
+    enum Standing {
+        /** It carries tokens and sessions. */
+        GOOD,
+        /** No token that stands on it is accepted any more; the sessions that were started with one live on. */
+        TOKENS_REVOKED,
+        /** It carries nothing any more. */
+        REVOKED
+    }
+
+    final String id;
+    final Map<String, Application> applications;
+    final Map<String, ProtectedResource> resources;
+    final PlatformLimits limits;
+    final Clock clock;
+    final ZoneKeys keys;
+    final TrustedIssuers issuers;
+    final AuditTrail audit;
+    final Policy policy = new Policy();
+
+    private final Map<String, AuthorityRecord> records = new ConcurrentHashMap<>();
+    private final Map<String, String> rowIds = new HashMap<>();
+
+    Zone(
+            String id,
+            Map<String, Application> applications,
+            Map<String, ProtectedResource> resources,
+            PlatformLimits limits,
+            Clock clock,
+            ZoneKeys keys,
+            TrustedIssuers issuers) {
+        this.id = id;
+        this.applications = applications;
+        this.resources = resources;
+        this.limits = limits;
+        this.clock = clock;
+        this.keys = keys;
+        this.issuers = issuers;
+        this.audit = new AuditTrail(limits.auditEvents);
+        resources.keySet().forEach(identifier -> rowIds.put(identifier, Ids.timeOrdered(clock.instant())));
+    }
+
+    Instant now() {
+        return clock.instant();
+    }
+
+    /** A resource by its identifier or by the id of its row. */
+    Optional<ProtectedResource> resource(String identifierOrRowId) {
+        ProtectedResource resource = resources.get(identifierOrRowId);
+        return resource != null
+                ? Optional.of(resource)
+                : resources.values().stream()
+                        .filter(candidate -> rowId(candidate.id()).equals(identifierOrRowId))
+                        .findFirst();
+    }
+
+    /** The id of the row that a registered resource is kept in. */
+    String rowId(String identifier) {
+        return Objects.requireNonNull(rowIds.get(identifier), identifier);
+    }
+
+    String openRecord(String applicationId, @Nullable String user, Instant expiresAt) {
+        String recordId = Ids.timeOrdered(now());
+        records.put(recordId, new AuthorityRecord(applicationId, user, expiresAt, Standing.GOOD));
+        return recordId;
+    }
+
+    @Nullable
+    AuthorityRecord record(String recordId) {
+        return records.get(recordId);
+    }
+
+    /** Whether the record is alive; without tolerance, unlike the tokens that stand on it. */
+    boolean isActive(String recordId) {
+        AuthorityRecord known = records.get(recordId);
+        return known != null && known.isActive(now());
+    }
+
+    /** Whether the record was revoked, as opposed to run out. */
+    boolean isRevoked(String recordId) {
+        AuthorityRecord known = records.get(recordId);
+        return known != null && known.standing() != Standing.GOOD;
+    }
+
+    /** Whether sessions that were started with the record may go on, however long ago it ran out. */
+    boolean carriesSessions(String recordId) {
+        AuthorityRecord known = records.get(recordId);
+        return known == null || known.standing() != Standing.REVOKED;
+    }
+
+    /** Refuses every token that stands on the record from now on. */
+    void revokeTokens(String recordId) {
+        records.computeIfPresent(recordId, (id, known) -> known.with(Standing.TOKENS_REVOKED));
+    }
+
+    void revokeRecords(String applicationId) {
+        records.replaceAll((recordId, known) ->
+                known.applicationId().equals(applicationId) ? known.with(Standing.REVOKED) : known);
+    }
+
+    /** Forgets records that ran out; a revoked one is kept as long as a token may name it. */
+    void forgetOldRecords() {
+        Instant now = now();
+        records.values().removeIf(known -> !now.isBefore(known.expiresAt().plus(limits.maxTokenTtl)));
+    }
+
+    void audit(
+            String eventType,
+            String requestId,
+            boolean allowed,
+            String evaluationStatus,
+            @Nullable String determiningPolicy,
+            Map<String, @Nullable Object> metadata) {
+        audit.record(
+                policy.event(id, eventType, requestId, allowed, evaluationStatus, determiningPolicy, metadata, now()));
+    }
+}

@@ -1,0 +1,173 @@
+package run.caracal.examples;
+
+import java.io.PrintStream;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
+import run.caracal.Caracal;
+import run.caracal.config.CaracalConfig;
+import run.caracal.platform.LocalPlatform;
+import run.caracal.platform.PlatformLimits;
+import run.caracal.platform.ProtectedResource;
+
+/**
+ * Where an example runs: the deployment that the {@code CARACAL_*} variables name, or, when none is set, a local platform
+ * of its own.
+ */
+final class Deployment implements AutoCloseable {
+    private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
+
+    private static final String RESOURCE = "resource://billing-api";
+    private static final String SCOPE = "billing:charge";
+    private static final String PEER_ID = "CARACAL_PEER_APPLICATION_ID";
+    private static final String PEER = "app-peer";
+    private static final String PEER_SECRET = UUID.randomUUID().toString();
+
+    private final List<Caracal> others = new ArrayList<>();
+    private final Caracal caracal;
+    private final @Nullable LocalPlatform platform;
+    private final Map<String, String> environment;
+
+    private Deployment(Caracal caracal, @Nullable LocalPlatform platform, Map<String, String> environment) {
+        this.caracal = caracal;
+        this.platform = platform;
+        this.environment = environment;
+    }
+
+    static Deployment open() {
+        return open(billing -> billing);
+    }
+
+    /** Like {@link #open()}, with a change to the resource of the local platform. */
+    static Deployment open(UnaryOperator<ProtectedResource> change) {
+        Map<String, String> environment = System.getenv();
+        if (environment.entrySet().stream()
+                .anyMatch(
+                        e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty())) {
+            return new Deployment(Caracal.create(), null, environment);
+        }
+        LocalPlatform platform = LocalPlatform.builder()
+                .application("app-local", UUID.randomUUID().toString())
+                .application(PEER, PEER_SECRET)
+                .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, "billing:read")))
+                .limits(PlatformLimits.defaults()
+                        .withServiceLease(Duration.ofSeconds(6))
+                        .withLeaseSweep(Duration.ofSeconds(1)))
+                .start();
+        return new Deployment(charging(platform, connected(platform)), platform, environment);
+    }
+
+    /** A client that charges: its calls to the resource need one scope. */
+    private static Caracal charging(LocalPlatform platform, CaracalConfig.Builder config) {
+        return Caracal.create(
+                config.resource(RESOURCE, platform.upstreamUrl(), SCOPE).build());
+    }
+
+    /** How the first application finds a local platform; what it calls there is still to be said. */
+    static CaracalConfig.Builder connected(LocalPlatform platform) {
+        return CaracalConfig.builder()
+                .zoneId(platform.zoneId())
+                .applicationId(platform.applicationId())
+                .clientSecret(platform.clientSecret())
+                .stsUrl(platform.stsUrl())
+                .coordinatorUrl(platform.coordinatorUrl())
+                .gatewayUrl(platform.gatewayUrl());
+    }
+
+    Caracal caracal() {
+        return caracal;
+    }
+
+    /** The local platform, when the example runs on one of its own. */
+    Optional<LocalPlatform> platform() {
+        return Optional.ofNullable(platform);
+    }
+
+    /** One more client of the same application, as another process of it would have; closed with this deployment. */
+    Caracal another() {
+        if (platform == null) {
+            return closedAtTheEnd(Caracal.create());
+        }
+        return closedAtTheEnd(charging(platform, connected(platform)));
+    }
+
+    /**
+     * A client of another application, closed with this deployment; empty when {@code CARACAL_PEER_APPLICATION_ID} and
+     * {@code CARACAL_PEER_APP_CLIENT_SECRET} do not name one.
+     */
+    Optional<Caracal> peer() {
+        if (platform != null) {
+            return Optional.of(closedAtTheEnd(
+                    charging(platform, connected(platform).applicationId(PEER).clientSecret(PEER_SECRET))));
+        }
+        String applicationId = environment.get(PEER_ID);
+        String clientSecret = environment.get("CARACAL_PEER_APP_CLIENT_SECRET");
+        if (applicationId == null || clientSecret == null) {
+            return Optional.empty();
+        }
+        return Optional.of(closedAtTheEnd(Caracal.create(CaracalConfig.load()
+                .mutate()
+                .applicationId(applicationId)
+                .clientSecret(clientSecret)
+                .build())));
+    }
+
+    String peerApplicationId() {
+        return environment.getOrDefault(PEER_ID, PEER);
+    }
+
+    private Caracal closedAtTheEnd(Caracal client) {
+        others.add(client);
+        return client;
+    }
+
+    String resourceId() {
+        return environment.getOrDefault("CARACAL_RESOURCE_ID", RESOURCE);
+    }
+
+    String resourcePath() {
+        return environment.getOrDefault("CARACAL_RESOURCE_PATH", "/charge");
+    }
+
+    /** The address under which the resource is bound, for examples that call it by its own address. */
+    String upstreamUrl() {
+        if (platform != null) {
+            return platform.upstreamUrl();
+        }
+        return CaracalConfig.load().resources().stream()
+                .filter(binding -> binding.resource().equals(resourceId()))
+                .map(binding -> binding.upstreamPrefix())
+                .findFirst()
+                .orElseThrow(() -> new IllegalStateException(
+                        "Bind " + resourceId() + " to its address with CARACAL_RESOURCES to run this example"));
+    }
+
+    /** Shows the audit trail of a call, mint, use and action, one line for each, or says where it is to be found. */
+    void explain(String requestId, PrintStream out) {
+        if (platform == null) {
+            out.println("Look the request " + requestId + " up in the Console: audit, then explain");
+            return;
+        }
+        List<String> lines = platform.audit().ofCall(requestId).stream()
+                .map(event -> "audit " + event.eventType() + " " + event.decision() + " " + event.requestId())
+                .toList();
+        lines.forEach(out::println);
+    }
+
+    @Override
+    public void close() {
+        Flux.fromIterable(others)
+                .concatWithValues(caracal)
+                .flatMap(Caracal::disposeLater)
+                .blockLast(CLOSE_TIMEOUT);
+        if (platform != null) {
+            platform.disposeLater().block(CLOSE_TIMEOUT);
+        }
+    }
+}
