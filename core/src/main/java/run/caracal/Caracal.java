@@ -96,10 +96,10 @@ public final class Caracal implements Disposable {
         this.transport = provider.create();
         this.traffic = new TrafficTransport(provider, ownsTransport, () -> disposed);
         Scheduler timer = Schedulers.parallel();
-        HttpTransport heard = events.heard(transport);
-        StsClient sts = new StsClient(config, heard, events);
+        HttpTransport observed = events.observe(transport);
+        StsClient sts = new StsClient(config, observed, events);
         this.tokens = new TokenCache(sts, timer);
-        Coordinator coordinator = new Coordinator(config, heard, tokens, events, timer, () -> disposed);
+        Coordinator coordinator = new Coordinator(config, observed, tokens, events, timer, () -> disposed);
         this.sessions = new Sessions(config, coordinator, events, timer);
         AuthorityOnDemand onDemand =
                 new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer, sessions::report);
@@ -966,7 +966,7 @@ public final class Caracal implements Disposable {
     /**
      * What this client does at the services, from the subscription on.
      *
-     * @return a hot Flux, heard on a thread of the SDK; a subscriber that is too slow loses events; completes when the
+     * @return a hot Flux, on a thread of the SDK; a subscriber that is too slow loses events; completes when the
      *     client is closed
      */
     public Flux<CaracalEvent> events() {

@@ -11,7 +11,7 @@ import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.internal.wire.ErrorAnswers;
@@ -43,13 +43,13 @@ final class Fetches {
                 closed);
         return Mono.deferContextual(
                         context -> policy.resolve(target.url(), target.resource(), identified(request, context)))
-                .flatMap(call -> Mono.defer(() -> {
-                            HttpRequest sent = request(request, target, call);
+                .flatMap(decision -> Mono.defer(() -> {
+                            HttpRequest sent = request(request, target, decision);
                             return transport
                                     .get()
                                     .flatMap(http -> http.exchange(sent))
                                     .map(answer -> {
-                                        call.ended(answer.status(), null);
+                                        decision.ended(answer.status(), null);
                                         if (answer.status() >= FIRST_ERROR) {
                                             throw ErrorAnswers.gateway(sent, answer, Instant.now());
                                         }
@@ -57,8 +57,8 @@ final class Fetches {
                                     });
                         })
                         // The first end counts, so an error answer stays one with its status.
-                        .doOnError(error -> call.ended(0, error))
-                        .doOnCancel(() -> call.ended(0, null)));
+                        .doOnError(error -> decision.ended(0, error))
+                        .doOnCancel(() -> decision.ended(0, null)));
     }
 
     private static void requireSendable(String url) {
@@ -77,14 +77,14 @@ final class Fetches {
                 .orElse(context);
     }
 
-    private static HttpRequest request(FetchRequest request, GatewayRequest target, OutboundCall call) {
+    private static HttpRequest request(FetchRequest request, GatewayRequest target, OutboundDecision decision) {
         Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         headers.putAll(request.headers());
         headers.putAll(target.headers());
-        call.edit(new MapHeaders(headers));
+        decision.edit(new MapHeaders(headers));
         return new HttpRequest(
                 request.method(),
-                URI.create(call.url()),
+                URI.create(decision.url()),
                 headers,
                 request.body(),
                 request.timeout(),

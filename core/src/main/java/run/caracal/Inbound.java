@@ -15,7 +15,7 @@ import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.InboundRequest.ActsAs;
-import run.caracal.http.InboundCall;
+import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
 import run.caracal.internal.Ids;
 import run.caracal.internal.event.EventBus;
@@ -57,7 +57,7 @@ final class Inbound {
     }
 
     /** Who a request acts for; {@code null} for nobody. */
-    private record Admitted(ActsAs as, @Nullable CaracalContext context, boolean mismatch) implements InboundCall {
+    private record Admitted(ActsAs as, @Nullable CaracalContext context, boolean mismatch) implements InboundDecision {
         @Override
         public Context bind(Context view) {
             return context == null ? view.delete(CaracalContext.class) : view.put(CaracalContext.class, context);
@@ -88,7 +88,7 @@ final class Inbound {
                                     admitted == null ? ActsAs.NOBODY : admitted.as(),
                                     admitted != null && admitted.mismatch(),
                                     completion))
-                    .<InboundCall>map(admitted -> admitted)
+                    .<InboundDecision>map(admitted -> admitted)
                     .onErrorStop();
         };
     }

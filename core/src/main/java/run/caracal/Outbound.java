@@ -21,7 +21,7 @@ import run.caracal.error.ForeignContextException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.event.CaracalEvent;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
@@ -67,7 +67,7 @@ final class Outbound {
      * Creates the policies of a client.
      *
      * @param client the scope of its sessions: contexts of another client are refused
-     * @param events hears of requests to the Gateway
+     * @param events observes requests to the Gateway
      */
     Outbound(CaracalConfig config, Router router, TokenCache tokens, Mandates mandates, Scope client, EventBus events) {
         this.events = events;
@@ -134,8 +134,9 @@ final class Outbound {
                 if (closed.getAsBoolean()) {
                     return Mono.error(Caracal.closed());
                 }
-                Mono<OutboundCall> resolved = policy.resolve(url, resource, context);
-                Mono<OutboundCall> decided = events.isHeard() ? resolved.map(call -> heard(call, context)) : resolved;
+                Mono<OutboundDecision> resolved = policy.resolve(url, resource, context);
+                Mono<OutboundDecision> decided =
+                        events.isObserved() ? resolved.map(decision -> observe(decision, context)) : resolved;
                 // A caller's onErrorContinue must not turn a refusal into nothing. What is known at once stays a
                 // scalar.
                 return decided instanceof Callable ? decided : decided.onErrorStop();
@@ -145,13 +146,13 @@ final class Outbound {
         };
     }
 
-    private OutboundCall heard(OutboundCall call, ContextView context) {
-        return call instanceof Identified identified && identified.gateway
-                ? new HeardCall(call, events.start(CaracalEvent.GatewayCall.class, context))
-                : call;
+    private OutboundDecision observe(OutboundDecision decision, ContextView context) {
+        return decision instanceof Identified identified && identified.gateway
+                ? new ObservedDecision(decision, events.start(CaracalEvent.GatewayCall.class, context))
+                : decision;
     }
 
-    private Mono<OutboundCall> resolve(
+    private Mono<OutboundDecision> resolve(
             @Nullable Propagation chosen,
             TransportOptions options,
             MandateOptions minting,
@@ -187,7 +188,8 @@ final class Outbound {
         if (inbound != null) {
             // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go.
             boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
-            return Mono.just(call(route, url, envelope, null, mayGo ? "Bearer " + inbound : null, requestId(context)));
+            return Mono.just(
+                    decide(route, url, envelope, null, mayGo ? "Bearer " + inbound : null, requestId(context)));
         }
         if (!(route instanceof Route.PassThrough)) {
             String target = target(route, resource, options, bound);
@@ -210,9 +212,9 @@ final class Outbound {
         String requestId = requestId(context);
         AccessToken token = tokens.peek();
         if (token != null) {
-            return Mono.just(call(route, url, envelope, token, token.authorization(), requestId));
+            return Mono.just(decide(route, url, envelope, token, token.authorization(), requestId));
         }
-        return tokens.get().map(fetched -> call(route, url, envelope, fetched, fetched.authorization(), requestId));
+        return tokens.get().map(fetched -> decide(route, url, envelope, fetched, fetched.authorization(), requestId));
     }
 
     /** The id that the caller has given the request, as far as it is known by now and an id at all. */
@@ -258,7 +260,7 @@ final class Outbound {
     }
 
     /** A request of a session with a mandate of its own: minted for each resolution, and good for one request. */
-    private Mono<OutboundCall> inSession(
+    private Mono<OutboundDecision> inSession(
             Route route,
             String resource,
             List<String> scopes,
@@ -271,27 +273,27 @@ final class Outbound {
                     Envelope acting =
                             bound.isElsewhere() ? minted.envelope().inTraceOf(bound.envelope()) : minted.envelope();
                     return route instanceof Route.Rewritten rewritten
-                            ? call(rewritten.url(), resource, minted.mandate(), acting)
-                            : call(((Route.AtGateway) route).url(), resource, minted.mandate(), acting);
+                            ? decide(rewritten.url(), resource, minted.mandate(), acting)
+                            : decide(((Route.AtGateway) route).url(), resource, minted.mandate(), acting);
                 });
     }
 
     /** A request of the application itself with a mandate of its own, in the trace of what is bound. */
-    private Mono<OutboundCall> asApplication(
+    private Mono<OutboundDecision> asApplication(
             Route route, ApplicationAuthority.Need need, MandateOptions minting, ContextView context) {
         mandates.requireCredentials();
         CaracalContext bound = CaracalContext.find(context);
         Envelope around = bound == null ? Envelope.EMPTY : bound.envelope().traceOnly();
         String url = route instanceof Route.Rewritten rewritten ? rewritten.url() : ((Route.AtGateway) route).url();
         return mandates.mintAsApplication(need, minting, requestIdOfMint(context))
-                .map(minted -> call(
+                .map(minted -> decide(
                         url,
                         need.resource(),
                         minted.mandate(),
                         minted.envelope().inTraceOf(around)));
     }
 
-    private OutboundCall call(String url, @Nullable String resource, Mandate mandate, Envelope envelope) {
+    private OutboundDecision decide(String url, @Nullable String resource, Mandate mandate, Envelope envelope) {
         return new Identified(
                 url,
                 resource,
@@ -330,7 +332,7 @@ final class Outbound {
         return context.present().envelope();
     }
 
-    private OutboundCall call(
+    private OutboundDecision decide(
             Route route,
             String url,
             Envelope envelope,
@@ -410,7 +412,7 @@ final class Outbound {
     }
 
     /** A request that the propagation policy leaves alone, but for the header that belongs to the Gateway. */
-    private record Untouched(String url) implements OutboundCall {
+    private record Untouched(String url) implements OutboundDecision {
         @Override
         public boolean carriesIdentity() {
             return false;
@@ -423,7 +425,7 @@ final class Outbound {
     }
 
     /** A request that gets an identity. */
-    private final class Identified implements OutboundCall {
+    private final class Identified implements OutboundDecision {
         private final String url;
         private final @Nullable String resource;
         private final boolean gateway;

@@ -103,7 +103,7 @@ public final class ServiceAgent implements Disposable {
      * the deadline is unknown). All subscribers share one loop. A renewal that fails is logged and tried again at the next
      * tick.
      *
-     * @return the renewals; hot, a slow subscriber gets the latest, heard on another thread than the renewals; errors with
+     * @return the renewals; hot, a slow subscriber gets the latest, on another thread than the renewals; errors with
      *     {@link run.caracal.error.LeaseLostException} when the lease is lost, completes when the agent is closed
      */
     public Flux<Lease> heartbeats() {

@@ -37,7 +37,7 @@ import run.caracal.error.CoordinatorException;
 import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
 import run.caracal.http.HttpRequest;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
@@ -62,7 +62,7 @@ class ApplicationTransportTest {
                 .map(call -> Objects.requireNonNull(headers(call).get("Authorization")));
     }
 
-    private static OutboundCall resolved(OutboundPolicy policy, String url, @Nullable String resource) {
+    private static OutboundDecision resolved(OutboundPolicy policy, String url, @Nullable String resource) {
         return Objects.requireNonNull(resolve(policy, url, resource).block(LIMIT));
     }
 
@@ -81,7 +81,7 @@ class ApplicationTransportTest {
     @Test
     void aSourceDelegatesToATargetExactlyWhatTheCallsNeed() {
         assertThat(platform.requests(r -> true)).isEmpty();
-        OutboundCall call = resolved(policy, CHARGE + "?a=1", null);
+        OutboundDecision call = resolved(policy, CHARGE + "?a=1", null);
         assertThat(call.url()).isEqualTo(GATEWAY + "/charge?a=1");
         Map<String, String> sent = headers(call);
         assertThat(sent).containsEntry("X-Caracal-Resource", RESOURCE);
@@ -121,7 +121,7 @@ class ApplicationTransportTest {
         assertThat(bearers).hasSize(10).doesNotHaveDuplicates();
         assertThat(mints()).hasSize(10);
         assertThat(delegations()).hasSize(1);
-        OutboundCall once = resolved(policy, CHARGE, null);
+        OutboundDecision once = resolved(policy, CHARGE, null);
         assertThat(headers(once)).containsKey("Authorization");
         assertThatThrownBy(() -> headers(once))
                 .isInstanceOf(RoutingException.class)
@@ -188,7 +188,7 @@ class ApplicationTransportTest {
         assertThat(platform.requests(r -> true)).isEmpty();
         assertThat(headers(resolved(policy, GATEWAY + "/x", RESOURCE))).containsEntry("X-Caracal-Resource", RESOURCE);
         assertThat(headers(resolved(policy, GATEWAY + "/x", null))).containsEntry("X-Caracal-Resource", RESOURCE);
-        OutboundCall late = resolved(policy, GATEWAY + "/x", null);
+        OutboundDecision late = resolved(policy, GATEWAY + "/x", null);
         assertThatThrownBy(() -> headers(late, "X-Caracal-Resource", "resource://other"))
                 .isInstanceOf(RoutingException.class);
     }

@@ -14,7 +14,7 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.error.CaracalException;
 import run.caracal.http.HttpRequest;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.test.FakePlatform;
 
@@ -32,7 +32,7 @@ final class Calls {
                         TreeMap::new));
     }
 
-    static Map<String, String> headers(OutboundCall call, String... set) {
+    static Map<String, String> headers(OutboundDecision call, String... set) {
         Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         for (int i = 0; i < set.length; i += 2) {
             headers.put(set[i], set[i + 1]);
@@ -41,7 +41,7 @@ final class Calls {
         return headers;
     }
 
-    static Mono<OutboundCall> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
+    static Mono<OutboundDecision> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
         return Mono.deferContextual(view -> policy.resolve(url, resource, view));
     }
 

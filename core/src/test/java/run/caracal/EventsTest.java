@@ -33,7 +33,7 @@ import run.caracal.event.CaracalEvent.SessionOpened;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.event.OperationListener;
 import run.caracal.http.HttpRequest;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.test.Everything;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.SentHeaders;
@@ -140,8 +140,8 @@ class EventsTest {
         close();
     }
 
-    private OutboundCall toGateway() {
-        OutboundCall call = Objects.requireNonNull(caracal.spawn(context -> Mono.deferContextual(
+    private OutboundDecision toGateway() {
+        OutboundDecision call = Objects.requireNonNull(caracal.spawn(context -> Mono.deferContextual(
                         view -> caracal.outbound().resolve(FakePlatform.GATEWAY + "/x", Everything.RESOURCE, view)))
                 .block(LIMIT));
         SentHeaders headers = new SentHeaders();
@@ -151,7 +151,7 @@ class EventsTest {
     }
 
     @Test
-    void aGatewayCallThatIsNotHeardCostsNothing() {
+    void aGatewayCallThatIsNotObservedCostsNothing() {
         assertThat(toGateway().isObserved()).isFalse();
         toGateway().ended(200, null);
         close();
@@ -164,7 +164,7 @@ class EventsTest {
         toGateway().ended(503, null);
         toGateway().ended(0, new IllegalStateException("reset"));
         toGateway().ended(0, null);
-        Mono<OutboundCall> elsewhere = caracal.spawn(context ->
+        Mono<OutboundDecision> elsewhere = caracal.spawn(context ->
                 Mono.deferContextual(view -> caracal.outbound().resolve("https://other.example.com/", null, view)));
         StepVerifier.create(elsewhere)
                 .assertNext(call -> assertThat(call.isObserved()).isFalse())

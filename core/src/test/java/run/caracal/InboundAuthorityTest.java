@@ -24,7 +24,7 @@ import run.caracal.error.DelegationException;
 import run.caracal.error.ForeignContextException;
 import run.caracal.error.NoContextException;
 import run.caracal.http.HttpRequest;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
@@ -91,7 +91,7 @@ class InboundAuthorityTest {
                 });
     }
 
-    private static Map<String, String> edited(OutboundCall call) {
+    private static Map<String, String> edited(OutboundDecision call) {
         Map<String, String> headers = new HashMap<>();
         call.edit(new SentHeaders(headers));
         return headers;
@@ -148,7 +148,7 @@ class InboundAuthorityTest {
         Map<String, String> headers = get(inbound(PROPAGATION, sent(TransportOptions.defaults(), OTHER)));
         assertThat(headers.get("traceparent")).startsWith("00-" + TRACE);
         assertThat(headers.get("baggage")).contains("tenant=acme", "caracal.agent_session=s-9");
-        OutboundCall call = get(inbound(
+        OutboundDecision call = get(inbound(
                 PROPAGATION, Mono.deferContextual(view -> caracal.outbound().resolve(OTHER, null, view))));
         Map<String, String> set = new HashMap<>(Map.of("Authorization", "Basic own"));
         call.edit(new SentHeaders(set));

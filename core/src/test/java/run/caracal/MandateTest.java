@@ -36,7 +36,7 @@ import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpRequest;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
@@ -257,7 +257,7 @@ class MandateTest {
                 inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT)));
         assertThat(own.get("X-Request-Id")).isNotBlank().isEqualTo(FakePlatform.header(mints().get(0), "X-Request-Id"));
         // Set too late for the mint, the caller's stays nevertheless.
-        OutboundCall late = Objects.requireNonNull(
+        OutboundDecision late = Objects.requireNonNull(
                 inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT));
         assertThat(headers(late, "X-Request-Id", "mine")).containsEntry("X-Request-Id", "mine");
         Map<String, String> early = headers(Objects.requireNonNull(inNarrowed(resolve(caracal.outbound(), CHARGE, null)
@@ -282,7 +282,7 @@ class MandateTest {
 
     @Test
     void aMandateIsGoodForOneRequest() {
-        OutboundCall call = Objects.requireNonNull(
+        OutboundDecision call = Objects.requireNonNull(
                 inNarrowed(resolve(caracal.outbound(), CHARGE, null)).block(LIMIT));
         assertThat(headers(call)).containsEntry("Authorization", "Bearer token-2");
         assertThatThrownBy(() -> headers(call))
@@ -293,7 +293,7 @@ class MandateTest {
     @Test
     void nothingIsMintedForWhatDoesNotGoToTheGateway() {
         OutboundPolicy policy = caracal.outbound(scoped);
-        OutboundCall other = Objects.requireNonNull(
+        OutboundDecision other = Objects.requireNonNull(
                 inNarrowed(resolve(policy, "https://other.example.com/x", null)).block(LIMIT));
         assertThat(headers(other)).containsEntry("Authorization", "Bearer token-1");
         assertThat(mints()).isEmpty();
@@ -308,15 +308,15 @@ class MandateTest {
     @Test
     void aResourceNamedLateIsTheOnlyOneOrAnError() {
         OutboundPolicy policy = caracal.outbound(scoped);
-        Mono<OutboundCall> late = resolve(policy, GATEWAY + "/x", null);
-        OutboundCall call = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
+        Mono<OutboundDecision> late = resolve(policy, GATEWAY + "/x", null);
+        OutboundDecision call = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
         assertThat(headers(call))
                 .as("the only one is meant")
                 .containsEntry("X-Caracal-Resource", RESOURCE)
                 .containsEntry("Authorization", "Bearer token-2");
-        OutboundCall named = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
+        OutboundDecision named = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
         assertThat(headers(named, "x-caracal-resource", RESOURCE)).containsKey("Authorization");
-        OutboundCall wrong = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
+        OutboundDecision wrong = Objects.requireNonNull(inNarrowed(late).block(LIMIT));
         assertThat(caracal.gatewayRequest("resource://late", "/").url()).isNotBlank();
         assertThatThrownBy(() -> headers(wrong, "x-caracal-resource", "resource://late"))
                 .isInstanceOf(RoutingException.class)

@@ -26,7 +26,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.HttpResponse;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
@@ -80,20 +80,20 @@ class OutboundTest {
         }
     }
 
-    private static Mono<OutboundCall> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
+    private static Mono<OutboundDecision> resolve(OutboundPolicy policy, String url, @Nullable String resource) {
         return Mono.deferContextual(view -> policy.resolve(url, resource, view));
     }
 
-    private OutboundCall inSession(OutboundPolicy policy, String url, @Nullable String resource) {
+    private OutboundDecision inSession(OutboundPolicy policy, String url, @Nullable String resource) {
         return Objects.requireNonNull(
                 caracal.spawn(context -> resolve(policy, url, resource)).block(LIMIT));
     }
 
-    private OutboundCall inSession(String url) {
+    private OutboundDecision inSession(String url) {
         return inSession(caracal.outbound(), url, null);
     }
 
-    private static Headers edited(OutboundCall call, String... namesAndValues) {
+    private static Headers edited(OutboundDecision call, String... namesAndValues) {
         Headers headers = Headers.of(namesAndValues);
         call.edit(headers);
         return headers;
@@ -101,7 +101,7 @@ class OutboundTest {
 
     @Test
     void aRequestUnderABindingGoesToTheGatewayWithTheSessionsIdentity() {
-        OutboundCall call = inSession(BILLING + "/charge?a=1");
+        OutboundDecision call = inSession(BILLING + "/charge?a=1");
         assertThat(call.url()).isEqualTo(GATEWAY + "/charge?a=1");
         assertThat(call.carriesIdentity()).isTrue();
         Headers headers = edited(call);
@@ -148,7 +148,8 @@ class OutboundTest {
     @Test
     void asApplicationActsOutsideASessionOnly() {
         OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withAsApplication());
-        OutboundCall call = Objects.requireNonNull(resolve(policy, OTHER, null).block(LIMIT));
+        OutboundDecision call =
+                Objects.requireNonNull(resolve(policy, OTHER, null).block(LIMIT));
         Headers headers = edited(call);
         assertThat(headers.one("Authorization")).isEqualTo("Bearer token-1");
         assertThat(headers.one("baggage")).isNull();
@@ -167,7 +168,7 @@ class OutboundTest {
     @Test
     void aValidTraceparentAndOtherBaggageAreKeptAndNothingIsDoubled() {
         String trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        OutboundCall call = inSession(BILLING + "/charge");
+        OutboundDecision call = inSession(BILLING + "/charge");
         Headers headers = Headers.of(
                 "traceparent", trace, "baggage", "tenant=a,caracal.agent_session=forged", "X-Request-Id", "mine");
         call.edit(headers);
@@ -181,7 +182,7 @@ class OutboundTest {
 
     @Test
     void theResourceHeaderSelectsAndLeavesOnlyTowardsTheGateway() {
-        OutboundCall call = inSession(GATEWAY + "/charge");
+        OutboundDecision call = inSession(GATEWAY + "/charge");
         assertThat(edited(call, "x-caracal-resource", "resource://billing-api").one("X-Caracal-Resource"))
                 .isEqualTo("resource://billing-api");
         assertThatThrownBy(() -> edited(call))
@@ -216,7 +217,7 @@ class OutboundTest {
 
     @Test
     void aResourceNamedTooLateIsRefused() {
-        OutboundCall call = inSession(BILLING + "/charge");
+        OutboundDecision call = inSession(BILLING + "/charge");
         Headers late = Headers.of("x-caracal-resource", "resource://late");
         assertThat(caracal.gatewayRequest("resource://late", "/").url()).isNotBlank();
         assertThatThrownBy(() -> call.edit(late))
@@ -241,7 +242,7 @@ class OutboundTest {
                 new Row(Propagation.origins("https://other.example.com"), BILLING + "/charge", true));
         for (Row row : rows) {
             OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withPropagation(row.propagation()));
-            OutboundCall call = inSession(policy, row.url(), null);
+            OutboundDecision call = inSession(policy, row.url(), null);
             assertThat(call.carriesIdentity()).as("%s", row).isEqualTo(row.identity());
             if (!row.identity()) {
                 Headers headers = edited(call, "baggage", "tenant=a");
@@ -401,7 +402,7 @@ class OutboundTest {
 
     @Test
     void noTokenInAnyToString() {
-        OutboundCall call = inSession(BILLING + "/charge");
+        OutboundDecision call = inSession(BILLING + "/charge");
         assertThat(call.toString() + caracal + caracal.outbound())
                 .doesNotContain("token-1")
                 .doesNotContain("the-client-secret");

@@ -4,7 +4,7 @@ import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 
 /**
- * Hears of operations where and when they happen: on their own threads, at their start and at their end. For meters and
+ * Observes operations where and when they happen: on their own threads, at their start and at their end. For meters and
  * traces, which have to count every operation and to know under what it runs; for anything slower {@link
  * run.caracal.Caracal#onEvent} is the way.
  *

@@ -7,7 +7,7 @@ import reactor.core.publisher.Mono;
 /**
  * Judges incoming requests by their headers. Applications use it through an adapter of their server; it is
  * public for those who adapt another one: judge first, answer a refusal, and run what handles the request in the Reactor
- * Context that {@link InboundCall#bind} makes. Used by many threads at once.
+ * Context that {@link InboundDecision#bind} makes. Used by many threads at once.
  */
 @FunctionalInterface
 public interface InboundPolicy {
@@ -21,5 +21,5 @@ public interface InboundPolicy {
      * @return exactly one decision to let the request in; {@link run.caracal.error.InboundException} for a request that is
      *     refused, with the status of the answer; {@link run.caracal.error.ClosedException} when the client is closed
      */
-    Mono<InboundCall> judge(Function<String, List<String>> headers);
+    Mono<InboundDecision> judge(Function<String, List<String>> headers);
 }

@@ -29,5 +29,5 @@ public interface OutboundPolicy {
      *     run.caracal.error.NoContextException} when an identity is needed and the Context holds none, or what getting
      *     the token met. Never empty.
      */
-    Mono<OutboundCall> resolve(String url, @Nullable String resource, ContextView context);
+    Mono<OutboundDecision> resolve(String url, @Nullable String resource, ContextView context);
 }

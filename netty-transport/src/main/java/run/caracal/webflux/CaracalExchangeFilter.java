@@ -113,8 +113,8 @@ public final class CaracalExchangeFilter {
                     ? above.again(policy, resource, requestId, context, false)
                     : OutboundExchange.resolve(policy, url, resource, requestId, context, false);
             return resolved instanceof Callable<?> known
-                    ? heard(request, next, exchange(known))
-                    : resolved.flatMap(exchange -> heard(request, next, exchange));
+                    ? observe(request, next, exchange(known))
+                    : resolved.flatMap(exchange -> observe(request, next, exchange));
         });
     }
 
@@ -141,7 +141,8 @@ public final class CaracalExchangeFilter {
     }
 
     /** What is refused before it is sent has ended too. */
-    private static Mono<ClientResponse> heard(ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
+    private static Mono<ClientResponse> observe(
+            ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
         try {
             return send(request, next, exchange);
         } catch (RuntimeException refused) {

@@ -30,7 +30,7 @@ import reactor.test.StepVerifier;
 import reactor.util.context.Context;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 
 /** The decorated client on the wire. */
@@ -217,8 +217,8 @@ class CaracalHttpTest {
 
     @Test
     void aPolicyThatDecidesNothingIsAnError() {
-        for (Mono<OutboundCall> nothing :
-                List.of(Mono.<OutboundCall>empty(), Mono.<OutboundCall>empty().hide())) {
+        for (Mono<OutboundDecision> nothing : List.of(
+                Mono.<OutboundDecision>empty(), Mono.<OutboundDecision>empty().hide())) {
             HttpClient undecided = CaracalHttp.decorate(plain, (url, resource, context) -> nothing);
             assertThatThrownBy(() -> text(undecided.get().uri(gateway.url() + "/p"), "ann"))
                     .isInstanceOf(RoutingException.class)

@@ -11,7 +11,7 @@ import reactor.core.publisher.Mono;
 import reactor.util.context.ContextView;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 
@@ -45,7 +45,7 @@ public final class TestPolicy implements OutboundPolicy {
 
     /** Gives every request the same Authorization, wherever it goes. */
     static OutboundPolicy authorizing(String authorization) {
-        return (url, resource, context) -> Mono.just(new OutboundCall() {
+        return (url, resource, context) -> Mono.just(new OutboundDecision() {
             @Override
             public String url() {
                 return url;
@@ -64,7 +64,7 @@ public final class TestPolicy implements OutboundPolicy {
     }
 
     @Override
-    public Mono<OutboundCall> resolve(String url, @Nullable String resource, ContextView context) {
+    public Mono<OutboundDecision> resolve(String url, @Nullable String resource, ContextView context) {
         askedUrls.add(url);
         if (resource != null) {
             askedResources.add(resource);
@@ -84,12 +84,12 @@ public final class TestPolicy implements OutboundPolicy {
         return answer(new Call(target, bearer, resource != null ? resource : routed ? "resource://billing" : null));
     }
 
-    private Mono<OutboundCall> answer(OutboundCall call) {
+    private Mono<OutboundDecision> answer(OutboundDecision call) {
         return later ? Mono.defer(() -> Mono.just(call)).hide() : Mono.just(call);
     }
 
     private record Call(
-            String url, @Nullable String bearer, @Nullable String resource) implements OutboundCall {
+            String url, @Nullable String bearer, @Nullable String resource) implements OutboundDecision {
         @Override
         public boolean carriesIdentity() {
             return bearer != null;

@@ -77,7 +77,7 @@ public final class Coordinator {
      * @param config which Coordinator, zone and application
      * @param transport how to reach it
      * @param tokens the application token
-     * @param events hears of every operation
+     * @param events observes every operation
      * @param timer where pauses are measured
      * @param closed whether the client is closed: nothing is sent then
      */

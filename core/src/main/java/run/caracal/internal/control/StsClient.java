@@ -62,7 +62,7 @@ public final class StsClient implements TokenCache.Source {
      *
      * @param config whose token to fetch, and where
      * @param transport how
-     * @param events hears of every exchange
+     * @param events observes every exchange
      */
     public StsClient(CaracalConfig config, HttpTransport transport, EventBus events) {
         this.config = config;

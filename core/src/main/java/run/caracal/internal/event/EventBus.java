@@ -70,7 +70,7 @@ public final class EventBus {
     /**
      * The events from the subscription on.
      *
-     * @return a hot Flux; heard on the bus's own thread; completes when the bus is disposed
+     * @return a hot Flux, on the bus's own thread; completes when the bus is disposed
      */
     public Flux<CaracalEvent> events() {
         return Flux.defer(() -> scheduler.isDisposed()
@@ -83,7 +83,7 @@ public final class EventBus {
     /**
      * Adds a listener.
      *
-     * @param listener hears every event on the bus's own thread; what it throws is logged
+     * @param listener receives every event on the bus's own thread; what it throws is logged
      * @return removes it
      */
     public Disposable listen(Consumer<? super CaracalEvent> listener) {
@@ -129,11 +129,11 @@ public final class EventBus {
     }
 
     /**
-     * Whether anybody would hear of an operation that starts now.
+     * Whether anybody would observe an operation that starts now.
      *
      * @return {@code false} when there is nothing to prepare for its end
      */
-    public boolean isHeard() {
+    public boolean isObserved() {
         return sink.currentSubscriberCount() > 0 || !operationListeners.isEmpty() || details.isDebugEnabled();
     }
 
@@ -148,7 +148,7 @@ public final class EventBus {
     }
 
     private void emit(Supplier<CaracalEvent> event, ContextView context) {
-        if (!isHeard()) {
+        if (!isObserved()) {
             return;
         }
         try {
@@ -170,7 +170,7 @@ public final class EventBus {
         }
     }
 
-    /** An event that nobody hears any more is not worth an error. */
+    /** An event that nobody observes any more is not worth an error. */
     private void emitInTurn() {
         if (turns.getAndIncrement() != 0) {
             return; // whose turn it is hands this one on too
@@ -229,11 +229,11 @@ public final class EventBus {
      * @param transport sends
      * @return the transport, to be used by operations that are observed
      */
-    public HttpTransport heard(HttpTransport transport) {
-        return new Heard(transport);
+    public HttpTransport observe(HttpTransport transport) {
+        return new ObservedTransport(transport);
     }
 
-    private record Heard(HttpTransport transport) implements HttpTransport {
+    private record ObservedTransport(HttpTransport transport) implements HttpTransport {
         @Override
         public Mono<HttpResponse> exchange(HttpRequest request) {
             return Mono.deferContextual(view -> {
@@ -272,7 +272,7 @@ public final class EventBus {
         private volatile Answer answer = Answer.NONE;
 
         private Running(Class<? extends CaracalEvent> kind, ContextView view) {
-            if (!isHeard()) {
+            if (!isObserved()) {
                 this.outer = null;
                 this.within = null;
                 return;
@@ -351,7 +351,7 @@ public final class EventBus {
     }
 
     /**
-     * Completes the subscribers, once they have heard what was emitted before.
+     * Completes the subscribers, once they have received what was emitted before.
      *
      * @return completes when the bus has stopped; a listener that does not return is left behind
      */

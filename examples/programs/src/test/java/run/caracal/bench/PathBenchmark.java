@@ -18,7 +18,7 @@ import reactor.util.context.Context;
 import run.caracal.Caracal;
 import run.caracal.CaracalContext;
 import run.caracal.config.ResourceBinding;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.internal.routing.Route;
 import run.caracal.internal.routing.Router;
@@ -120,7 +120,7 @@ public class PathBenchmark {
     /** What a decorated client does for a request, all of it. */
     @Benchmark
     public @Nullable Carrier requestCaracal() {
-        OutboundCall call = policy.resolve(URL, null, context).block();
+        OutboundDecision call = policy.resolve(URL, null, context).block();
         Carrier sent = new Carrier();
         Objects.requireNonNull(call).edit(sent);
         return sent;

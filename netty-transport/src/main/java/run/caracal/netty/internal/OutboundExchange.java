@@ -16,7 +16,7 @@ import reactor.netty.http.client.HttpClientRequest;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.error.RoutingException;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 
@@ -39,7 +39,7 @@ public final class OutboundExchange {
     private static final AtomicIntegerFieldUpdater<OutboundExchange> PREPARED =
             AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "prepared");
 
-    private final OutboundCall call;
+    private final OutboundDecision decision;
     // What was asked for, to be asked again for another attempt.
     private final String asked;
     private final @Nullable String resource;
@@ -63,21 +63,21 @@ public final class OutboundExchange {
     private @Nullable String tracestate;
 
     private OutboundExchange(
-            OutboundCall call,
+            OutboundDecision decision,
             String asked,
             @Nullable String resource,
             @Nullable String requestId,
             boolean governed,
             @Nullable OutboundExchange replaced) {
-        this.call = call;
+        this.decision = decision;
         this.asked = asked;
         this.resource = resource;
         this.requestId = requestId;
         this.governed = governed;
         this.filtered = !governed;
         this.claimed = governed ? 1 : 0;
-        this.rewritten = call.carriesIdentity() && !call.url().equals(asked);
-        this.target = rewritten ? call.url() : asked;
+        this.rewritten = decision.carriesIdentity() && !decision.url().equals(asked);
+        this.target = rewritten ? decision.url() : asked;
         this.replaced = replaced;
     }
 
@@ -130,20 +130,20 @@ public final class OutboundExchange {
             ContextView context,
             boolean governed,
             @Nullable OutboundExchange before) {
-        Mono<OutboundCall> decision = policy.resolve(
+        Mono<OutboundDecision> decided = policy.resolve(
                 url,
                 resource,
                 requestId == null ? context : Context.of(context).put(OutboundPolicy.REQUEST_ID, requestId));
-        if (decision instanceof Callable<?> known) {
+        if (decided instanceof Callable<?> known) {
             try {
-                return known.call() instanceof OutboundCall call
-                        ? Mono.just(new OutboundExchange(call, url, resource, requestId, governed, before))
+                return known.call() instanceof OutboundDecision decision
+                        ? Mono.just(new OutboundExchange(decision, url, resource, requestId, governed, before))
                         : undecided();
             } catch (Exception e) {
                 return Mono.error(Exceptions.unwrap(e));
             }
         }
-        return decision.map(call -> new OutboundExchange(call, url, resource, requestId, governed, before))
+        return decided.map(decision -> new OutboundExchange(decision, url, resource, requestId, governed, before))
                 .switchIfEmpty(undecided());
     }
 
@@ -208,7 +208,7 @@ public final class OutboundExchange {
      * @return {@code false} when the policy leaves it alone
      */
     public boolean carriesIdentity() {
-        return call.carriesIdentity();
+        return decision.carriesIdentity();
     }
 
     /**
@@ -217,7 +217,7 @@ public final class OutboundExchange {
      * @return {@code false} when {@link #ended} need not be called
      */
     public boolean isObserved() {
-        return call.isObserved();
+        return decision.isObserved();
     }
 
     /**
@@ -227,7 +227,7 @@ public final class OutboundExchange {
      * @param error what it failed with, or {@code null}
      */
     public void ended(int status, @Nullable Throwable error) {
-        call.ended(status, error);
+        decision.ended(status, error);
     }
 
     /**
@@ -256,7 +256,7 @@ public final class OutboundExchange {
             removeOnly(headers, "tracestate", before.tracestate);
         }
         edited = true;
-        call.edit(headers);
+        decision.edit(headers);
     }
 
     /** Remembers what the edit sets; what the caller had set to the same stays the caller's. */

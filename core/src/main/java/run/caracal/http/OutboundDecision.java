@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * The decision about one outgoing request: where to send it, and how its headers are to be edited at the last moment,
  * after everything the caller has set. Valid for one request only.
  */
-public interface OutboundCall {
+public interface OutboundDecision {
 
     /**
      * Where to send the request. Equal to what the caller asked for unless the request is routed through the Gateway; for
@@ -35,7 +35,7 @@ public interface OutboundCall {
     void edit(OutboundHeaders headers);
 
     /**
-     * Whether somebody wants to hear how the request ends.
+     * Whether somebody observes how the request ends.
      *
      * @return {@code false} when {@link #ended} need not be called
      */

@@ -6,39 +6,39 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.event.CaracalEvent.GatewayCall;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
-import run.caracal.http.OutboundCall;
+import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundHeaders;
 import run.caracal.internal.event.EventBus.Running;
 
-/** A request to the Gateway of which somebody hears. */
-final class HeardCall implements OutboundCall {
+/** A request to the Gateway that somebody observes. */
+final class ObservedDecision implements OutboundDecision {
     private static final int FIRST_ERROR = 400;
     private static final String STATUS = "http_status";
     private static final String UNKNOWN = "-";
 
-    private final OutboundCall call;
+    private final OutboundDecision decision;
     private final Running running;
     private volatile @Nullable String resource;
     private volatile @Nullable String requestId;
 
-    HeardCall(OutboundCall call, Running running) {
-        this.call = call;
+    ObservedDecision(OutboundDecision decision, Running running) {
+        this.decision = decision;
         this.running = running;
     }
 
     @Override
     public String url() {
-        return call.url();
+        return decision.url();
     }
 
     @Override
     public boolean carriesIdentity() {
-        return call.carriesIdentity();
+        return decision.carriesIdentity();
     }
 
     @Override
     public void edit(OutboundHeaders headers) {
-        call.edit(headers);
+        decision.edit(headers);
         resource = first(headers, Outbound.RESOURCE);
         requestId = first(headers, Outbound.REQUEST_ID);
     }

@@ -4,7 +4,7 @@ import reactor.util.context.Context;
 
 /** The decision to let a request in. */
 @FunctionalInterface
-public interface InboundCall {
+public interface InboundDecision {
 
     /**
      * Binds who the request acts for, in place of whoever is bound; a request that acts for nobody leaves nobody bound.
