@@ -12,7 +12,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
-import run.caracal.internal.propagation.Chars;
+import run.caracal.internal.text.Chars;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**

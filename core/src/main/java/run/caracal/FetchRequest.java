@@ -15,7 +15,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.Ids;
-import run.caracal.internal.propagation.Chars;
+import run.caracal.internal.text.Chars;
 
 /**
  * One call of a protected resource; see {@link Caracal#fetch(FetchRequest)}. Immutable: every {@code with} method gives a

@@ -12,10 +12,10 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.config.CaracalConfig;
 import run.caracal.internal.Ids;
 import run.caracal.internal.config.Rules;
+import run.caracal.internal.json.Json;
+import run.caracal.internal.json.JsonException;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.wire.IdempotencyKeys;
-import run.caracal.internal.wire.Json;
-import run.caracal.internal.wire.JsonException;
 
 /**
  * How an agent session is opened. Immutable; every limit of the platform is checked when an option is set, before any

@@ -2,7 +2,7 @@ package run.caracal.error;
 
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import run.caracal.http.GatewayError.Origin;
+import run.caracal.error.GatewayError.Origin;
 
 /**
  * A call through the Gateway was answered with a status of 400 or more: by the Gateway, or the STS behind it, or by the

@@ -19,8 +19,8 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.LogGate;
-import run.caracal.internal.wire.Json;
-import run.caracal.internal.wire.JsonException;
+import run.caracal.internal.json.Json;
+import run.caracal.internal.json.JsonException;
 
 /**
  * The keys of a zone: fetched once for all who wait, renewed behind the callers' backs, errors never kept. A fetch belongs

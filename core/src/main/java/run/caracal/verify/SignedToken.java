@@ -9,8 +9,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
-import run.caracal.internal.wire.Json;
-import run.caracal.internal.wire.JsonException;
+import run.caracal.internal.json.Json;
+import run.caracal.internal.json.JsonException;
 
 /**
  * A token in the compact form of JWS, of which only the header was read. The claims are read once the signature is proven.

@@ -19,7 +19,7 @@ import reactor.core.publisher.Mono;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
-import run.caracal.internal.wire.Json;
+import run.caracal.internal.json.Json;
 
 /**
  * A zone that signs tokens and serves its key, on the JDK's cryptography alone, so that it judges the verifier's library. Its

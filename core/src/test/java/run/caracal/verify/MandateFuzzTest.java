@@ -17,7 +17,7 @@ import reactor.core.publisher.Signal;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.HttpResponse;
-import run.caracal.internal.wire.Json;
+import run.caracal.internal.json.Json;
 import run.caracal.test.TestZone;
 
 /**

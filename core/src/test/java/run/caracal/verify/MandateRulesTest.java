@@ -35,7 +35,7 @@ import reactor.test.StepVerifier;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
-import run.caracal.internal.wire.Json;
+import run.caracal.internal.json.Json;
 import run.caracal.test.TestZone;
 import run.caracal.verify.VerifiedMandate.Hop;
 import run.caracal.verify.VerifiedMandate.SubjectType;

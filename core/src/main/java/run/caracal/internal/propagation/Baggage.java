@@ -5,6 +5,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.text.Chars;
+import run.caracal.internal.text.Percent;
 
 /**
  * The codec of the W3C {@code baggage} header as the platform reads and writes it: values are percent-encoded, keys are

@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.OutboundHeaders;
+import run.caracal.internal.text.Chars;
 
 /**
  * What one call carries to the next: the bearer it came with, the ids of its session and delegation, its trace and the

@@ -3,6 +3,7 @@ package run.caracal.internal.propagation;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.text.Chars;
 
 /**
  * What the SDK needs of a W3C {@code traceparent}. Invalid input is no trace, never an exception.

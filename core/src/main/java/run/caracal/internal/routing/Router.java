@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.config.ResourceBinding;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.RoutingException;
-import run.caracal.internal.propagation.Chars;
+import run.caracal.internal.text.Chars;
 
 /**
  * Decides where a request goes. Immutable and free of input and output; the address that is judged is the one that

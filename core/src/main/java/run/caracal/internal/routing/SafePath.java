@@ -1,7 +1,7 @@
 package run.caracal.internal.routing;
 
 import org.jspecify.annotations.Nullable;
-import run.caracal.internal.propagation.Percent;
+import run.caracal.internal.text.Percent;
 
 /**
  * The judgement of a path: whoever receives it may decode it again, drop path parameters or take a backslash for a

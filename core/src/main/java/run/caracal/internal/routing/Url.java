@@ -5,7 +5,7 @@ import java.net.InetAddress;
 import java.net.UnknownHostException;
 import java.util.Locale;
 import run.caracal.error.RoutingException;
-import run.caracal.internal.propagation.Percent;
+import run.caracal.internal.text.Percent;
 
 /**
  * An absolute http or https address, split without changing it. {@link java.net.URI} does not fit: it refuses addresses

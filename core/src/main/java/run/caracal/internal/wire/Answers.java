@@ -4,6 +4,8 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonException;
+import run.caracal.internal.json.JsonObject;
 
 /** What the parsers of successful answers have in common. */
 final class Answers {

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpRequest;
+import run.caracal.internal.json.Json;
 
 /**
  * The calls of the Coordinator as HTTP requests. A content type goes with a body only: the platform refuses either without

@@ -10,12 +10,13 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.GatewayError;
 import run.caracal.error.GatewayException;
 import run.caracal.error.Refusal;
 import run.caracal.error.StsException;
-import run.caracal.http.GatewayError;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonObject;
 
 /**
  * Turns answers that are no success into exceptions. Whatever the body is (not JSON, not an object, huge, one of the five

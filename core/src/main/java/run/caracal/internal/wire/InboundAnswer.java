@@ -6,6 +6,8 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonException;
+import run.caracal.internal.json.JsonObject;
 
 /**
  * A delegation addressed to a session of the caller.

@@ -4,6 +4,8 @@ import java.time.Duration;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonException;
+import run.caracal.internal.json.JsonObject;
 
 /**
  * A lease as the Coordinator reports it.

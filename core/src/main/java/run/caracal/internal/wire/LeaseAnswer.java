@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonObject;
 
 /**
  * The answer to a renewal or a takeover.

@@ -9,7 +9,7 @@ import java.util.Objects;
 import java.util.stream.Stream;
 import run.caracal.GatewayRequest;
 import run.caracal.error.ConfigurationException;
-import run.caracal.internal.propagation.Chars;
+import run.caracal.internal.text.Chars;
 import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorCase.VectorError;
 import run.caracal.vectors.VectorObject;

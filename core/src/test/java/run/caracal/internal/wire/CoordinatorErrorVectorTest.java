@@ -7,6 +7,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.CoordinatorException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonObject;
 import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;

@@ -13,6 +13,7 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.JsonObject;
 import run.caracal.internal.propagation.Envelope;
 
 /** Documents that the platform publishes for its implementations. The one of claims is read by the mandate verifier's tests. */

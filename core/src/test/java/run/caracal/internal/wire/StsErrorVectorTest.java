@@ -9,6 +9,8 @@ import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.StsException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.json.Json;
+import run.caracal.internal.json.JsonException;
 import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;

@@ -2,7 +2,7 @@ package run.caracal.examples;
 
 import reactor.core.publisher.Mono;
 import reactor.netty.http.client.HttpClient;
-import run.caracal.http.GatewayError;
+import run.caracal.error.GatewayError;
 
 /** Requests that end-to-end tests need often. */
 final class Calls {

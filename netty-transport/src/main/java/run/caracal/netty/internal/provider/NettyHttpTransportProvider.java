@@ -1,4 +1,4 @@
-package run.caracal.netty.internal;
+package run.caracal.netty.internal.provider;
 
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;

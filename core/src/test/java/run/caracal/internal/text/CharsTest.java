@@ -1,4 +1,4 @@
-package run.caracal.internal.propagation;
+package run.caracal.internal.text;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

@@ -1,4 +1,4 @@
-package run.caracal.internal.wire;
+package run.caracal.internal.json;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatIllegalArgumentException;

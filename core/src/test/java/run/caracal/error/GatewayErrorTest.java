@@ -1,4 +1,4 @@
-package run.caracal.http;
+package run.caracal.error;
 
 import static org.assertj.core.api.Assertions.assertThat;
 

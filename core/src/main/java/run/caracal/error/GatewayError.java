@@ -1,9 +1,9 @@
-package run.caracal.http;
+package run.caracal.error;
 
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
-import run.caracal.internal.wire.JsonObject;
+import run.caracal.internal.json.JsonObject;
 
 /**
  * What an error answer that came through the Gateway says, and who says it. Decorated clients never throw on a

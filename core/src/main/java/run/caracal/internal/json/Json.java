@@ -1,4 +1,4 @@
-package run.caracal.internal.wire;
+package run.caracal.internal.json;
 
 import java.io.ByteArrayOutputStream;
 import java.math.BigDecimal;

@@ -1,10 +1,15 @@
-package run.caracal.internal.wire;
+package run.caracal.internal.json;
 
 /** Text is not JSON, or a value in it is not of the kind that is needed. The message never quotes the text. */
 public final class JsonException extends Exception {
     private static final long serialVersionUID = 1L;
 
-    JsonException(String message) {
+    /**
+     * Says what is wrong.
+     *
+     * @param message follows the name of the answer; without any of its text
+     */
+    public JsonException(String message) {
         // No cause: the messages of the parser quote what they stumble over, and that may be a secret.
         super(message);
     }

@@ -1,4 +1,4 @@
-package run.caracal.internal.propagation;
+package run.caracal.internal.text;
 
 import org.jspecify.annotations.Nullable;
 
@@ -22,7 +22,7 @@ public final class Percent {
         return decode(text, 0, text.length());
     }
 
-    static String decode(String text, int from, int to) {
+    public static String decode(String text, int from, int to) {
         int escape = text.indexOf('%', from);
         if (escape < 0 || escape >= to) {
             return text.substring(from, to);
@@ -48,7 +48,7 @@ public final class Percent {
     }
 
     /** Appends a text with everything encoded but letters, digits and {@code -._~}. */
-    static void encode(String text, StringBuilder out) {
+    public static void encode(String text, StringBuilder out) {
         int length = text.length();
         int plain = 0;
         for (int i = 0; i < length; i++) {

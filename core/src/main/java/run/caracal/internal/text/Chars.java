@@ -1,4 +1,4 @@
-package run.caracal.internal.propagation;
+package run.caracal.internal.text;
 
 /** Character classes, with the platform's idea of white space: every Unicode space, NBSP and NEL included. */
 public final class Chars {
@@ -50,7 +50,7 @@ public final class Chars {
     }
 
     /** The index of the first character that is not white space, {@code to} when there is none. */
-    static int skipBlanks(String text, int from, int to) {
+    public static int skipBlanks(String text, int from, int to) {
         int start = from;
         while (start < to && isBlank(text.charAt(start))) {
             start++;
@@ -59,7 +59,7 @@ public final class Chars {
     }
 
     /** The end of the text without the white space before {@code to}. */
-    static int trimEnd(String text, int from, int to) {
+    public static int trimEnd(String text, int from, int to) {
         int end = to;
         while (end > from && isBlank(text.charAt(end - 1))) {
             end--;

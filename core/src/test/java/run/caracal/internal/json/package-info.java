@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.internal.json;
+
+import org.jspecify.annotations.NullMarked;
