@@ -88,7 +88,10 @@ public final class Caracal implements Disposable {
     private Caracal(CaracalConfig config) {
         this.config = config;
         // What may throw comes before what would have to be released.
-        this.router = new Router(config.gatewayUrl().toString(), config.resources(), config.resourceIds());
+        List<Router.Binding> bindings = config.resources().stream()
+                .map(binding -> new Router.Binding(binding.resource(), binding.upstreamPrefix()))
+                .toList();
+        this.router = new Router(config.gatewayUrl().toString(), bindings, config.resourceIds());
         this.ownsTransport = config.transport().isEmpty();
         HttpTransportProvider provider = config.transport()
                 .<HttpTransportProvider>map(given -> () -> given)

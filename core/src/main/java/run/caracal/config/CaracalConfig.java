@@ -214,23 +214,38 @@ public final class CaracalConfig {
         Builder builder = new Builder();
         builder.zoneId = settings.zoneId();
         builder.applicationId = settings.applicationId();
-        builder.clientSecret = settings.clientSecret();
+        if (settings.clientSecret() != null) {
+            builder.clientSecret = ClientSecretResolver.of(settings.clientSecret());
+        } else if (settings.clientSecretFile() != null) {
+            builder.clientSecret = ClientSecretResolver.file(settings.clientSecretFile());
+        }
         builder.subjectToken = settings.subjectToken();
         builder.applicationResources.addAll(settings.applicationResources());
-        settings.resources().forEach(builder::bind);
         builder.resourceScopes.putAll(settings.scopes());
+        settings.prefixes().forEach((resource, prefix) -> {
+            List<String> scopes = builder.resourceScopes.remove(resource);
+            builder.bind(new ResourceBinding(resource, prefix, scopes == null ? List.of() : scopes));
+        });
         builder.defaultTtl = settings.defaultTtl();
-        builder.propagation = settings.propagation();
+        builder.propagation = propagation(settings.propagation());
         builder.production = settings.production();
         builder.allowInsecureUrls = settings.allowInsecureUrls();
         return new CaracalConfig(builder, settings.stsUrl(), settings.coordinatorUrl(), settings.gatewayUrl());
     }
 
-    /**
-     * Starts a changed copy.
-     *
-     * @return a builder that holds all of this configuration
-     */
+    private static @Nullable Propagation propagation(List<String> choice) {
+        if (choice.isEmpty()) {
+            return null;
+        }
+        return switch (choice.get(0)) {
+            case "gateway" -> Propagation.gatewayOnly();
+            case "resources" -> Propagation.resources();
+            case "everywhere" -> Propagation.everywhere();
+            default -> Propagation.origins(choice.toArray(String[]::new));
+        };
+    }
+
+    /** {@return a builder that holds all of this configuration} */
     public Builder mutate() {
         Builder builder = new Builder();
         builder.zoneId = zoneId;
@@ -257,84 +272,48 @@ public final class CaracalConfig {
         return builder;
     }
 
-    /**
-     * The zone.
-     *
-     * @return its identifier
-     */
+    /** {@return the identifier of the zone} */
     public String zoneId() {
         return zoneId;
     }
 
-    /**
-     * The application that every session belongs to.
-     *
-     * @return its identifier
-     */
+    /** {@return the identifier of the application, to which every session belongs} */
     public String applicationId() {
         return applicationId;
     }
 
-    /**
-     * Where the client secret comes from.
-     *
-     * @return the resolver; empty when there is a {@link #subjectToken()} instead
-     */
+    /** {@return where the client secret comes from; empty when there is a {@link #subjectToken()} instead} */
     public Optional<ClientSecretResolver> clientSecret() {
         return Optional.ofNullable(clientSecret);
     }
 
-    /**
-     * The static token that stands in for the client secret. <b>A secret</b>: never log it.
-     *
-     * @return the token; empty when there is a {@link #clientSecret()} instead
-     */
+    /** {@return the static token, a secret; empty when there is a {@link #clientSecret()} instead} */
     public Optional<String> subjectToken() {
         return Optional.ofNullable(subjectToken);
     }
 
-    /**
-     * The base address of the STS, without a slash at its end. A configuration with a {@link #subjectToken()} makes no
-     * use of it.
-     *
-     * @return the address, {@link #DEFAULT_STS_URL} unless configured
-     */
+    /** {@return the base address of the STS without a slash at its end, {@link #DEFAULT_STS_URL} unless configured; not
+     * used with a {@link #subjectToken()}} */
     public URI stsUrl() {
         return stsUrl == null ? DEFAULT_STS_URL : stsUrl;
     }
 
-    /**
-     * The base address of the Coordinator, as it was configured: it may end with a slash.
-     *
-     * @return the address, {@link #DEFAULT_COORDINATOR_URL} unless configured
-     */
+    /** {@return the base address of the Coordinator as it was configured, {@link #DEFAULT_COORDINATOR_URL} unless it was} */
     public URI coordinatorUrl() {
         return coordinatorUrl == null ? DEFAULT_COORDINATOR_URL : coordinatorUrl;
     }
 
-    /**
-     * The base address of the Gateway, as it was configured: it may end with a slash.
-     *
-     * @return the address, {@link #DEFAULT_GATEWAY_URL} unless configured
-     */
+    /** {@return the base address of the Gateway as it was configured, {@link #DEFAULT_GATEWAY_URL} unless it was} */
     public URI gatewayUrl() {
         return gatewayUrl == null ? DEFAULT_GATEWAY_URL : gatewayUrl;
     }
 
-    /**
-     * The bindings of resources to address prefixes.
-     *
-     * @return an immutable list, the longest prefix first
-     */
+    /** {@return the bindings of resources to address prefixes, the longest prefix first} */
     public List<ResourceBinding> resources() {
         return resources;
     }
 
-    /**
-     * The resources that the application token asks for: those given as such, then those of {@link #resources()}.
-     *
-     * @return an immutable list without duplicates
-     */
+    /** {@return the resources that the application token asks for: those given as such, then those of {@link #resources()}} */
     public List<String> resourceIds() {
         return resourceIds;
     }
@@ -364,20 +343,12 @@ public final class CaracalConfig {
         return Map.copyOf(scopes);
     }
 
-    /**
-     * The time to live of sessions that name none.
-     *
-     * @return the time; empty for 3600 seconds
-     */
+    /** {@return the time to live of sessions that name none; empty for 3600 seconds} */
     public Optional<Duration> defaultTtl() {
         return Optional.ofNullable(defaultTtl);
     }
 
-    /**
-     * The kind of sessions that name none. Older platforms take one; the current one ignores it.
-     *
-     * @return the kind; empty to send none
-     */
+    /** {@return the kind of sessions that name none, which current platforms ignore; empty to send none} */
     public Optional<String> defaultKind() {
         return Optional.ofNullable(defaultKind);
     }
@@ -392,11 +363,7 @@ public final class CaracalConfig {
         return production;
     }
 
-    /**
-     * Whether plain http to other machines is allowed in production.
-     *
-     * @return whether it is
-     */
+    /** {@return whether plain http to other machines is allowed in production} */
     public boolean allowInsecureUrls() {
         return allowInsecureUrls;
     }
@@ -412,56 +379,34 @@ public final class CaracalConfig {
         return Optional.ofNullable(propagation);
     }
 
-    /**
-     * The transport to the STS and the Coordinator, and of {@link run.caracal.Caracal#fetch}.
-     *
-     * @return the transport that was given, which stays the caller's to dispose; empty to find one on the class path
-     */
+    /** {@return the transport to the STS and the Coordinator and of {@link run.caracal.Caracal#fetch}, which stays the
+     * caller's to dispose; empty to find one on the class path} */
     public Optional<HttpTransport> transport() {
         return Optional.ofNullable(transport);
     }
 
-    /**
-     * How long terminating a session may hold up the result of its work; then it goes on in the background.
-     *
-     * @return the time, {@link #DEFAULT_CLOSE_TIMEOUT} unless configured
-     */
+    /** {@return how long terminating a session may hold up the result of its work before it goes on in the background} */
     public Duration closeTimeout() {
         return closeTimeout;
     }
 
-    /**
-     * How long disposing the client waits for sessions at work before it terminates them.
-     *
-     * @return the time, {@link #DEFAULT_DISPOSE_TIMEOUT} unless configured
-     */
+    /** {@return how long disposing the client waits for sessions at work before it terminates them} */
     public Duration disposeTimeout() {
         return disposeTimeout;
     }
 
-    /**
-     * Whether a session that cannot be terminated fails its work, which otherwise keeps its result and logs a warning.
-     *
-     * @return whether it does; {@code false} unless configured
-     */
+    /** {@return whether a session that cannot be terminated fails its work, which otherwise keeps its result and logs a
+     * warning} */
     public boolean failOnCloseError() {
         return failOnCloseError;
     }
 
-    /**
-     * How long one call to the Coordinator may take.
-     *
-     * @return the time, {@link #DEFAULT_COORDINATOR_TIMEOUT} unless configured
-     */
+    /** {@return how long one call to the Coordinator may take} */
     public Duration coordinatorTimeout() {
         return coordinatorTimeout;
     }
 
-    /**
-     * How long one call to the STS may take.
-     *
-     * @return the time, {@link #DEFAULT_STS_TIMEOUT} unless configured
-     */
+    /** {@return how long one call to the STS may take} */
     public Duration stsTimeout() {
         return stsTimeout;
     }

@@ -85,8 +85,8 @@ public final class Propagation {
     }
 
     private static String normalise(String origin) {
-        HttpAddress address = HttpAddress.parse(Objects.requireNonNull(origin, "origin"));
-        if (address == null || !(address.rest().isEmpty() || address.rest().equals("/"))) {
+        HttpAddress address = HttpAddress.parseOrigin(Objects.requireNonNull(origin, "origin"));
+        if (address == null) {
             throw new IllegalArgumentException(
                     "an origin must be http or https, a host and an optional port, such as https://api.example.com:8443,"
                             + " without user, path and wildcard");

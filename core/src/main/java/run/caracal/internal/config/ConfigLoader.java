@@ -10,12 +10,11 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.TomlArray;
 import org.tomlj.TomlTable;
-import run.caracal.config.ClientSecretResolver;
 import run.caracal.error.ConfigurationException;
-import run.caracal.http.Propagation;
 
 /**
  * Loads a configuration from the environment or from a profile: a function of what {@link Host} holds, and of the files
@@ -59,6 +58,7 @@ public final class ConfigLoader {
             "credentials",
             "optional_credentials");
 
+    private static final Set<String> PROPAGATION_WORDS = Set.of("gateway", "resources", "everywhere");
     private static final Set<String> CREDENTIAL_KEYS = Set.of("resource", "upstream_prefix", "scopes");
     private static final Set<String> PLATFORM_KEYS = Set.of("env", "ttl_seconds");
 
@@ -79,6 +79,8 @@ public final class ConfigLoader {
     private final List<String> warnings = new ArrayList<>();
     private final Set<String> reported = new HashSet<>();
     private final ResourceSettings resources = new ResourceSettings(problems);
+    private @Nullable String clientSecret;
+    private @Nullable Path clientSecretFile;
 
     private ConfigLoader(Host host, @Nullable Path profile, @Nullable TomlTable table) {
         this.host = host;
@@ -155,7 +157,7 @@ public final class ConfigLoader {
 
         String zoneId = identifier("zone_id", ZONE_ID);
         String applicationId = identifier("application_id", APPLICATION_ID);
-        ClientSecretResolver clientSecret = clientSecret();
+        readClientSecret();
         String subjectToken = subjectToken();
         checkCredentials();
 
@@ -165,7 +167,7 @@ public final class ConfigLoader {
         URI gatewayUrl =
                 serviceUrl(first(key("gateway_url"), variable(GATEWAY_URL)), GATEWAY_URL, production, allowInsecure);
         Duration defaultTtl = defaultTtl();
-        Propagation propagation = propagation();
+        List<String> propagation = propagation();
         readResources();
         warnOfIgnored();
         problems.throwIfAny();
@@ -180,13 +182,14 @@ public final class ConfigLoader {
                 zoneId,
                 applicationId,
                 clientSecret,
+                clientSecretFile,
                 subjectToken,
                 stsUrl,
                 coordinatorUrl,
                 gatewayUrl,
                 resources.asked(),
-                resources.bindings(),
-                resources.unboundScopes(),
+                resources.prefixes(),
+                resources.scopes(),
                 defaultTtl,
                 propagation,
                 production,
@@ -218,7 +221,7 @@ public final class ConfigLoader {
                 + (directory == null ? "" : " or as " + directory.resolve(PROFILE_NAME));
     }
 
-    private @Nullable ClientSecretResolver clientSecret() {
+    private void readClientSecret() {
         Value inline = table == null ? variable(SECRET) : key("app_client_secret");
         Value file = table == null ? variable(SECRET_FILE) : key("app_client_secret_file");
         if (isSet("app_client_secret", SECRET) && isSet("app_client_secret_file", SECRET_FILE)) {
@@ -226,7 +229,7 @@ public final class ConfigLoader {
                     table == null ? SECRET : "app_client_secret",
                     source(),
                     "is set and so is " + (table == null ? SECRET_FILE : "app_client_secret_file") + ": set only one");
-            return null;
+            return;
         }
         if (inline != null) {
             if (profile != null) {
@@ -236,9 +239,9 @@ public final class ConfigLoader {
                     problems.add(inline.setting, inline.source, e.text());
                 }
             }
-            return problems.passes(inline.setting, inline.source, Rules.clientSecret(inline.text))
-                    ? ClientSecretResolver.of(inline.text)
-                    : null;
+            problems.check(inline.setting, inline.source, Rules.clientSecret(inline.text));
+            clientSecret = inline.text;
+            return;
         }
         if (file != null) {
             try {
@@ -248,12 +251,11 @@ public final class ConfigLoader {
                 }
                 // Read now so that a fault shows at the start; the resolver reads again.
                 String unused = ConfigFiles.readSecret(path);
-                return ClientSecretResolver.file(path);
+                clientSecretFile = path;
             } catch (Fault e) {
                 problems.add(file.setting, file.source, e.text());
             }
         }
-        return null;
     }
 
     private @Nullable String subjectToken() {
@@ -376,7 +378,7 @@ public final class ConfigLoader {
         return Duration.ofSeconds(number);
     }
 
-    private @Nullable Propagation propagation() {
+    private List<String> propagation() {
         Value value = null;
         if (table != null && table.get(List.of("propagation")) instanceof TomlArray array) {
             value = new Value("propagation", source(), String.join(",", strings(array, "propagation")));
@@ -384,27 +386,23 @@ public final class ConfigLoader {
             value = first(key("propagation"), variable(PROPAGATION));
         }
         if (value == null) {
-            return null;
+            return List.of();
         }
-        try {
-            return switch (Text.strip(value.text)) {
-                case "gateway" -> Propagation.gatewayOnly();
-                case "resources" -> Propagation.resources();
-                case "everywhere" -> Propagation.everywhere();
-                default ->
-                    Propagation.origins(List.of(value.text.split(",", -1)).stream()
-                            .map(Text::strip)
-                            .filter(origin -> !origin.isEmpty())
-                            .toArray(String[]::new));
-            };
-        } catch (IllegalArgumentException e) {
+        List<String> choice = Stream.of(value.text.split(",", -1))
+                .map(Text::strip)
+                .filter(entry -> !entry.isEmpty())
+                .toList();
+        boolean isWord = choice.size() == 1 && PROPAGATION_WORDS.contains(Text.strip(value.text));
+        boolean areOrigins =
+                !choice.isEmpty() && choice.stream().allMatch(origin -> HttpAddress.parseOrigin(origin) != null);
+        if (!isWord && !areOrigins) {
             problems.add(
                     value.setting,
                     value.source,
                     "must be gateway, resources, everywhere, or origins such as https://api.example.com separated by"
                             + " commas");
-            return null;
         }
+        return choice;
     }
 
     // ---- resources

@@ -40,6 +40,12 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
                 matcher.group(4));
     }
 
+    /** Reads an address that is an origin: with no path but a slash; {@code null} when it is none. */
+    public static @Nullable HttpAddress parseOrigin(String text) {
+        HttpAddress address = parse(text);
+        return address != null && (address.rest.isEmpty() || address.rest.equals("/")) ? address : null;
+    }
+
     /** {@code scheme://host[:port]}, the port only when it is not the scheme's own. */
     public String origin() {
         boolean standard = port < 0 || port == (isHttps() ? 443 : 80);

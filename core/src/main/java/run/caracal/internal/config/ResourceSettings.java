@@ -2,6 +2,7 @@ package run.caracal.internal.config;
 
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -10,7 +11,6 @@ import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
-import run.caracal.config.ResourceBinding;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonParser;
 import tools.jackson.core.JsonToken;
@@ -192,17 +192,13 @@ final class ResourceSettings {
         return List.copyOf(asked);
     }
 
-    List<ResourceBinding> bindings() {
-        List<ResourceBinding> bindings = new ArrayList<>();
-        prefixes.forEach(
-                (id, prefix) -> bindings.add(new ResourceBinding(id, prefix, scopes.getOrDefault(id, List.of()))));
-        return bindings;
+    /** The prefixes by resource, in the order of the sources. */
+    Map<String, String> prefixes() {
+        return Collections.unmodifiableMap(prefixes);
     }
 
-    Map<String, List<String>> unboundScopes() {
-        Map<String, List<String>> unbound = new LinkedHashMap<>(scopes);
-        unbound.keySet().removeAll(prefixes.keySet());
-        return unbound;
+    Map<String, List<String>> scopes() {
+        return Collections.unmodifiableMap(scopes);
     }
 
     static List<String> words(String text) {

@@ -10,7 +10,6 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.Ids;
 import run.caracal.internal.token.JwtClaims;
-import run.caracal.internal.wire.TokenForm;
 
 /**
  * What a value of the configuration must satisfy, wherever it came from. Each rule answers what is wrong and what to do, to
@@ -29,6 +28,9 @@ public final class Rules {
     /** What the log says when that is in use. */
     public static final String INSECURE_OVERRIDE =
             ALLOW_INSECURE + "=true: in production, tokens and the client secret go over plain http to another machine";
+
+    /** The scope of the application token, with which sessions are opened and closed. */
+    public static final String LIFECYCLE_SCOPE = "agent:lifecycle";
 
     /** The shortest time to live that the platform takes. */
     public static final Duration MIN_TTL = Duration.ofSeconds(1);
@@ -197,8 +199,8 @@ public final class Rules {
         if (values.isEmpty()) {
             return "must name at least one scope";
         }
-        return values.contains(TokenForm.LIFECYCLE_SCOPE)
-                ? "must not hold " + TokenForm.LIFECYCLE_SCOPE + ", which no call has"
+        return values.contains(LIFECYCLE_SCOPE)
+                ? "must not hold " + LIFECYCLE_SCOPE + ", which no call has"
                 : scopes(values);
     }
 

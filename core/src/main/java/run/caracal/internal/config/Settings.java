@@ -1,22 +1,23 @@
 package run.caracal.internal.config;
 
 import java.net.URI;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
-import run.caracal.config.ClientSecretResolver;
-import run.caracal.config.ResourceBinding;
-import run.caracal.http.Propagation;
 
 /**
  * What the environment or a profile says, checked.
  *
  * @param source where it came from, for the log
  * @param warnings what a reader of the log should know
+ * @param clientSecret the client secret itself
+ * @param clientSecretFile the file that holds it instead
  * @param applicationResources the ids that the application token asks for before those of the bindings
- * @param resources the bindings, in the order of their sources
- * @param scopes the scopes of resources that have no binding
+ * @param prefixes the bindings: prefixes by resource, in the order of their sources
+ * @param scopes the scopes by resource, bound or not
+ * @param propagation the word of the choice, or its origins; empty when there is none
  * @param insecureOverride whether plain http in production is in use because it was allowed
  */
 public record Settings(
@@ -24,16 +25,17 @@ public record Settings(
         List<String> warnings,
         String zoneId,
         String applicationId,
-        @Nullable ClientSecretResolver clientSecret,
+        @Nullable String clientSecret,
+        @Nullable Path clientSecretFile,
         @Nullable String subjectToken,
         @Nullable URI stsUrl,
         @Nullable URI coordinatorUrl,
         @Nullable URI gatewayUrl,
         List<String> applicationResources,
-        List<ResourceBinding> resources,
+        Map<String, String> prefixes,
         Map<String, List<String>> scopes,
         @Nullable Duration defaultTtl,
-        @Nullable Propagation propagation,
+        List<String> propagation,
         boolean production,
         boolean allowInsecureUrls,
         boolean insecureOverride) {

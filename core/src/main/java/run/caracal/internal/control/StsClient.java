@@ -94,7 +94,7 @@ public final class StsClient implements TokenCache.Source {
     private Mono<Exchanged> exchange(String secret, List<String> resources) {
         return granted(
                         TokenForm.application(credentials(secret), resources, null),
-                        List.of(TokenForm.LIFECYCLE_SCOPE),
+                        List.of(Rules.LIFECYCLE_SCOPE),
                         null)
                 .map(token -> {
                     List<String> granted = token.targetResources();

@@ -9,7 +9,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import run.caracal.config.ResourceBinding;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.RoutingException;
 import run.caracal.internal.text.Chars;
@@ -20,6 +19,14 @@ import run.caracal.internal.text.Chars;
  */
 public final class Router {
     private static final String GATEWAY_SETTING = "gateway_url (CARACAL_GATEWAY_URL)";
+
+    /**
+     * A bound resource.
+     *
+     * @param resource the resource identifier
+     * @param upstreamPrefix the absolute address prefix of the upstream
+     */
+    public record Binding(String resource, String upstreamPrefix) {}
 
     /** The bindings of one origin, found by their paths as given and by their decoded paths. */
     private static final class Bindings {
@@ -45,7 +52,7 @@ public final class Router {
      * @param bindings the bound resources; of two equal prefixes the first counts
      * @throws IllegalArgumentException if one of the addresses cannot be used
      */
-    public Router(@Nullable String gatewayUrl, List<ResourceBinding> bindings) {
+    public Router(@Nullable String gatewayUrl, List<Binding> bindings) {
         this(gatewayUrl, bindings, List.of());
     }
 
@@ -57,7 +64,7 @@ public final class Router {
      * @param unbound the ids of configured resources without a prefix, which a caller may name too
      * @throws IllegalArgumentException if one of the addresses cannot be used
      */
-    public Router(@Nullable String gatewayUrl, List<ResourceBinding> bindings, Collection<String> unbound) {
+    public Router(@Nullable String gatewayUrl, List<Binding> bindings, Collection<String> unbound) {
         if (gatewayUrl == null) {
             gatewayOrigin = null;
             gatewayPath = "";
@@ -69,12 +76,12 @@ public final class Router {
             gatewayBase = (Url.isAscii(gateway.prefix()) ? gateway.prefix() : gateway.origin) + gatewayPath;
         }
         resources = new HashSet<>(unbound);
-        for (ResourceBinding binding : bindings) {
+        for (Binding binding : bindings) {
             add(binding);
         }
     }
 
-    private void add(ResourceBinding binding) {
+    private void add(Binding binding) {
         String resource = binding.resource();
         Url upstream = configured(binding.upstreamPrefix(), "the upstream prefix of " + resource);
         // The parser gives a bare origin the path "/"; as a prefix the two differ only in how they rank.

@@ -9,12 +9,10 @@ import java.util.List;
 import java.util.TreeSet;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.config.Rules;
 
 /** The form of a token exchange (RFC 8693). A field with an empty value is not sent. */
 public final class TokenForm {
-    /** The scope of the token that opens and closes sessions. */
-    public static final String LIFECYCLE_SCOPE = "agent:lifecycle";
-
     static final String GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
     static final String ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
 
@@ -39,7 +37,7 @@ public final class TokenForm {
     public static TokenForm application(
             ClientCredentials credentials, Collection<String> resources, @Nullable Integer ttlSeconds) {
         TokenForm form = new TokenForm(credentials);
-        form.add("scope", LIFECYCLE_SCOPE);
+        form.add("scope", Rules.LIFECYCLE_SCOPE);
         new LinkedHashSet<>(resources).forEach(resource -> form.add("resource", resource));
         form.addNumber("ttl_seconds", ttlSeconds);
         return form;

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Locale;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
-import run.caracal.config.ResourceBinding;
 import run.caracal.error.RoutingException;
+import run.caracal.internal.routing.Router.Binding;
 import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
@@ -21,8 +21,8 @@ class GatewayRouteVectorTest {
     void routes(VectorCase vector) {
         VectorObject config = vector.input().object("config");
         String gateway = config.stringOrNull("gateway_url");
-        List<ResourceBinding> bindings = config.objects("resources").stream()
-                .map(binding -> new ResourceBinding(binding.string("resource_id"), binding.string("upstream_prefix")))
+        List<Binding> bindings = config.objects("resources").stream()
+                .map(binding -> new Binding(binding.string("resource_id"), binding.string("upstream_prefix")))
                 .toList();
         String url = vector.input().string("url");
         String explicit = vector.input().stringOrNull("explicit_resource");
@@ -64,11 +64,7 @@ class GatewayRouteVectorTest {
      * read in different ways: dots before a semicolon, and nothing but slashes.
      */
     private static void assertRefusalIsRight(
-            VectorObject expected,
-            String url,
-            List<ResourceBinding> bindings,
-            @Nullable String explicit,
-            String message) {
+            VectorObject expected, String url, List<Binding> bindings, @Nullable String explicit, String message) {
         String path = url.split("[?#]", 2)[0];
         if (message.contains("X-Caracal-Resource")) {
             assertThat(explicit).isNotEmpty();

@@ -10,16 +10,16 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
-import run.caracal.config.ResourceBinding;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.RoutingException;
 import run.caracal.internal.routing.Route.AtGateway;
 import run.caracal.internal.routing.Route.PassThrough;
 import run.caracal.internal.routing.Route.Rewritten;
+import run.caracal.internal.routing.Router.Binding;
 
 class RouterTest {
-    private static final Router PROXY = new Router(
-            "https://gw.example.com/proxy", List.of(new ResourceBinding("r", "https://api.example.com/api")));
+    private static final Router PROXY =
+            new Router("https://gw.example.com/proxy", List.of(new Binding("r", "https://api.example.com/api")));
 
     private static void assertRefused(Router router, String url) {
         assertThatThrownBy(() -> router.route(url, null))
@@ -162,8 +162,8 @@ class RouterTest {
         Router router = new Router(
                 "https://gw.example.com",
                 List.of(
-                        new ResourceBinding("all", "https://api.example.com"),
-                        new ResourceBinding("admin", "https://api.example.com/admin")));
+                        new Binding("all", "https://api.example.com"),
+                        new Binding("admin", "https://api.example.com/admin")));
 
         assertRefused(router, "https://api.example.com/%61dmin/x");
         assertThat(router.route("https://api.example.com/%78/admin", null))
@@ -172,8 +172,8 @@ class RouterTest {
 
     @Test
     void matchesAPrefixWithEscapes() {
-        Router router = new Router(
-                "https://gw.example.com", List.of(new ResourceBinding("r", "https://api.example.com/caf%C3%A9")));
+        Router router =
+                new Router("https://gw.example.com", List.of(new Binding("r", "https://api.example.com/caf%C3%A9")));
 
         assertThat(router.route("https://api.example.com/caf%C3%A9/x", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/x", "r"));
@@ -186,8 +186,8 @@ class RouterTest {
 
     @Test
     void refusesThePlainFormOfAPrefixWithEscapes() {
-        Router router = new Router(
-                "https://gw.example.com", List.of(new ResourceBinding("r", "https://api.example.com/%61pi")));
+        Router router =
+                new Router("https://gw.example.com", List.of(new Binding("r", "https://api.example.com/%61pi")));
 
         assertRefused(router, "https://api.example.com/api/x");
         assertThat(router.route("https://api.example.com/%61pi/x", null))
@@ -301,11 +301,11 @@ class RouterTest {
 
     @Test
     void theLongestPrefixWinsInEveryOrder() {
-        List<ResourceBinding> bindings = new ArrayList<>(List.of(
-                new ResourceBinding("base", "https://api.example.com"),
-                new ResourceBinding("v1", "https://api.example.com/v1"),
-                new ResourceBinding("users", "https://api.example.com/v1/users"),
-                new ResourceBinding("users/", "https://API.example.com:443/v1/users/")));
+        List<Binding> bindings = new ArrayList<>(List.of(
+                new Binding("base", "https://api.example.com"),
+                new Binding("v1", "https://api.example.com/v1"),
+                new Binding("users", "https://api.example.com/v1/users"),
+                new Binding("users/", "https://API.example.com:443/v1/users/")));
         for (int i = 0; i < 2; i++) {
             Router router = new Router("https://gw.example.com", bindings);
 
@@ -328,8 +328,8 @@ class RouterTest {
         Router router = new Router(
                 "https://gw.example.com",
                 List.of(
-                        new ResourceBinding("first", "https://api.example.com/v1"),
-                        new ResourceBinding("second", "https://api.example.com/v1")));
+                        new Binding("first", "https://api.example.com/v1"),
+                        new Binding("second", "https://api.example.com/v1")));
 
         assertThat(router.route("https://api.example.com/v1/x", null))
                 .isEqualTo(new Rewritten("https://gw.example.com/x", "first"));
@@ -339,11 +339,11 @@ class RouterTest {
 
     @Test
     void theLongestPrefixOfANamedResourceIsTakenOff() {
-        List<ResourceBinding> bindings = new ArrayList<>(List.of(
-                new ResourceBinding("r", "https://api.example.com"),
-                new ResourceBinding("r", "https://api.example.com/v1/users"),
-                new ResourceBinding("r", "https://api.example.com/v1"),
-                new ResourceBinding("r", "https://other.example.com/v1/users/7")));
+        List<Binding> bindings = new ArrayList<>(List.of(
+                new Binding("r", "https://api.example.com"),
+                new Binding("r", "https://api.example.com/v1/users"),
+                new Binding("r", "https://api.example.com/v1"),
+                new Binding("r", "https://other.example.com/v1/users/7")));
         for (int i = 0; i < 2; i++) {
             Router router = new Router("https://gw.example.com", bindings);
 
@@ -357,9 +357,9 @@ class RouterTest {
 
     @Test
     void findsOneOfThousandsOfBindings() {
-        List<ResourceBinding> bindings = new ArrayList<>();
+        List<Binding> bindings = new ArrayList<>();
         for (int i = 0; i < 5_000; i++) {
-            bindings.add(new ResourceBinding("r" + i, "https://api.example.com/tenants/" + i));
+            bindings.add(new Binding("r" + i, "https://api.example.com/tenants/" + i));
         }
         Router router = new Router("https://gw.example.com", bindings);
 
@@ -373,8 +373,8 @@ class RouterTest {
 
     @Test
     void aBindingAtTheGatewaysOriginIsHonoured() {
-        Router router = new Router(
-                "http://localhost:8081/gw", List.of(new ResourceBinding("r", "http://localhost:8081/upstream")));
+        Router router =
+                new Router("http://localhost:8081/gw", List.of(new Binding("r", "http://localhost:8081/upstream")));
 
         assertThat(router.route("http://localhost:8081/upstream/x", null))
                 .isEqualTo(new Rewritten("http://localhost:8081/gw/x", "r"));
@@ -407,7 +407,7 @@ class RouterTest {
 
     @Test
     void withoutAGatewayNothingIsRouted() {
-        Router router = new Router(null, List.of(new ResourceBinding("r", "https://api.example.com/api")));
+        Router router = new Router(null, List.of(new Binding("r", "https://api.example.com/api")));
 
         assertThat(router.route("https://api.example.com/api/x", "r"))
                 .isEqualTo(new PassThrough("https://api.example.com"));
@@ -427,8 +427,8 @@ class RouterTest {
                 .hasMessageContaining("credentials")
                 .message()
                 .doesNotContain("pw");
-        assertThatThrownBy(() -> new Router(
-                        "https://gw.example.com", List.of(new ResourceBinding("r", "https://api.example.com/../x"))))
+        assertThatThrownBy(() ->
+                        new Router("https://gw.example.com", List.of(new Binding("r", "https://api.example.com/../x"))))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageContaining("upstream prefix of r");
     }
