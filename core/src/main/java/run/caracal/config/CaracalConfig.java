@@ -64,6 +64,7 @@ public final class CaracalConfig {
     public static final Duration DEFAULT_STS_TIMEOUT = Duration.ofSeconds(30);
 
     private static final Logger LOG = LoggerFactory.getLogger(CaracalConfig.class);
+    private static final String VARIABLE = "environment variable";
     private static final String BUILDER = "CaracalConfig.builder()";
 
     private final String zoneId;
@@ -131,7 +132,7 @@ public final class CaracalConfig {
      * @return a new builder
      */
     public static Builder builder() {
-        return new Builder();
+        return new Builder(System.getenv());
     }
 
     /**
@@ -152,7 +153,8 @@ public final class CaracalConfig {
     }
 
     /**
-     * Reads the environment only, even when there is a profile:
+     * Reads the environment: the profile that {@code CARACAL_CONFIG} names, as {@link #fromProfile} does, or, when that is
+     * not set, these variables. A profile in the default directory is not looked for.
      *
      * <ul>
      *   <li>{@code CARACAL_ZONE_ID}, {@code CARACAL_APPLICATION_ID};
@@ -165,10 +167,12 @@ public final class CaracalConfig {
      *   <li>{@code CARACAL_DEFAULT_TTL_SECONDS};
      *   <li>{@code CARACAL_PROPAGATION}: {@code gateway}, {@code resources}, {@code everywhere}, or origins separated by
      *       commas;
-     *   <li>{@code CARACAL_ENV}, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS}.
+     *   <li>{@code CARACAL_ENV}: {@code production}, {@code staging}, {@code development}, {@code test} or {@code local};
+     *   <li>{@code CARACAL_ALLOW_INSECURE_CONFIG_URLS}, {@code CARACAL_ALLOW_GROUP_READABLE_SECRETS}: {@code true} or
+     *       {@code false}.
      * </ul>
      *
-     * <p>An empty variable counts as unset; a blank one is a fault.
+     * <p>An empty variable counts as unset; a blank one is a fault, and so is a word that none of these is.
      *
      * @return the configuration
      * @throws run.caracal.error.ConfigurationException with all faults
@@ -185,7 +189,7 @@ public final class CaracalConfig {
      *
      * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or {@code app_client_secret_file}
      * (relative to the profile), {@code sts_url} (or {@code zone_url}), {@code coordinator_url}, {@code gateway_url},
-     * {@code default_ttl_seconds}, {@code propagation}, and the tables {@code [[credentials]]} and {@code
+     * {@code default_ttl_seconds}, {@code propagation}, {@code allow_group_readable_secrets}, and the tables {@code [[credentials]]} and {@code
      * [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
      *
      * @param profile the file
@@ -211,13 +215,13 @@ public final class CaracalConfig {
     static CaracalConfig from(Settings settings) {
         LOG.info("Caracal is configured from {}", settings.source());
         settings.warnings().forEach(LOG::warn);
-        Builder builder = new Builder();
+        Builder builder = new Builder(Map.of());
         builder.zoneId = settings.zoneId();
         builder.applicationId = settings.applicationId();
         if (settings.clientSecret() != null) {
             builder.clientSecret = ClientSecretResolver.of(settings.clientSecret());
         } else if (settings.clientSecretFile() != null) {
-            builder.clientSecret = ClientSecretResolver.file(settings.clientSecretFile());
+            builder.clientSecret = ClientSecrets.file(settings.clientSecretFile(), settings.groupReadableSecrets());
         }
         builder.subjectToken = settings.subjectToken();
         builder.applicationResources.addAll(settings.applicationResources());
@@ -247,7 +251,7 @@ public final class CaracalConfig {
 
     /** {@return a builder that holds all of this configuration} */
     public Builder mutate() {
-        Builder builder = new Builder();
+        Builder builder = new Builder(Map.of());
         builder.zoneId = zoneId;
         builder.applicationId = applicationId;
         builder.clientSecret = clientSecret;
@@ -355,7 +359,7 @@ public final class CaracalConfig {
 
     /**
      * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and the {@link
-     * #propagation()} must be chosen, or requests of decorated clients fail.
+     * #propagation()} must be chosen before a client is decorated.
      *
      * @return whether this is production
      */
@@ -370,7 +374,7 @@ public final class CaracalConfig {
 
     /**
      * Where identity goes, when that was chosen. When it was not, decorated clients use {@link Propagation#everywhere()};
-     * in production each request of one then fails, unless the client chooses for itself. Loading a configuration without a
+     * in production decorating one then fails, unless the client chooses for itself. Loading a configuration without a
      * choice is no fault, in production neither: not every program decorates a client.
      *
      * @return the choice, if there was one
@@ -447,7 +451,11 @@ public final class CaracalConfig {
         private Duration coordinatorTimeout = DEFAULT_COORDINATOR_TIMEOUT;
         private Duration stsTimeout = DEFAULT_STS_TIMEOUT;
 
-        private Builder() {}
+        private final Map<String, String> variables;
+
+        Builder(Map<String, String> variables) {
+            this.variables = variables;
+        }
 
         /**
          * Sets the zone; required.
@@ -676,24 +684,24 @@ public final class CaracalConfig {
         /**
          * Sets how long terminating a session may hold up the result of its work.
          *
-         * @param closeTimeout a positive time
+         * @param closeTimeout a millisecond to an hour
          * @return this builder
-         * @throws IllegalArgumentException when it is not positive
+         * @throws IllegalArgumentException when it is less or more
          */
         public Builder closeTimeout(Duration closeTimeout) {
-            this.closeTimeout = positive(closeTimeout, "closeTimeout");
+            this.closeTimeout = timeout(closeTimeout, "closeTimeout");
             return this;
         }
 
         /**
          * Sets how long disposing the client waits for sessions at work.
          *
-         * @param disposeTimeout a positive time
+         * @param disposeTimeout a millisecond to an hour
          * @return this builder
-         * @throws IllegalArgumentException when it is not positive
+         * @throws IllegalArgumentException when it is less or more
          */
         public Builder disposeTimeout(Duration disposeTimeout) {
-            this.disposeTimeout = positive(disposeTimeout, "disposeTimeout");
+            this.disposeTimeout = timeout(disposeTimeout, "disposeTimeout");
             return this;
         }
 
@@ -711,24 +719,24 @@ public final class CaracalConfig {
         /**
          * Sets how long one call to the Coordinator may take.
          *
-         * @param coordinatorTimeout a positive time
+         * @param coordinatorTimeout a millisecond to an hour
          * @return this builder
-         * @throws IllegalArgumentException when it is not positive
+         * @throws IllegalArgumentException when it is less or more
          */
         public Builder coordinatorTimeout(Duration coordinatorTimeout) {
-            this.coordinatorTimeout = positive(coordinatorTimeout, "coordinatorTimeout");
+            this.coordinatorTimeout = timeout(coordinatorTimeout, "coordinatorTimeout");
             return this;
         }
 
         /**
          * Sets how long one call to the STS may take.
          *
-         * @param stsTimeout a positive time
+         * @param stsTimeout a millisecond to an hour
          * @return this builder
-         * @throws IllegalArgumentException when it is not positive
+         * @throws IllegalArgumentException when it is less or more
          */
         public Builder stsTimeout(Duration stsTimeout) {
-            this.stsTimeout = positive(stsTimeout, "stsTimeout");
+            this.stsTimeout = timeout(stsTimeout, "stsTimeout");
             return this;
         }
 
@@ -740,6 +748,12 @@ public final class CaracalConfig {
          */
         public CaracalConfig build() {
             Problems problems = new Problems();
+            if (production == null) {
+                problems.check(Rules.ENV, VARIABLE, Rules.environment(variables.get(Rules.ENV)));
+            }
+            if (allowInsecureUrls == null) {
+                problems.check(Rules.ALLOW_INSECURE, VARIABLE, Rules.flag(variables.get(Rules.ALLOW_INSECURE)));
+            }
             id(problems, "zoneId", zoneId);
             id(problems, "applicationId", applicationId);
             if (clientSecret == null && subjectToken == null) {
@@ -805,16 +819,17 @@ public final class CaracalConfig {
         }
 
         private boolean isProduction() {
-            return production != null ? production : Rules.PRODUCTION.equals(System.getenv(Rules.ENV));
+            return production != null ? production : Rules.isProduction(variables.get(Rules.ENV));
         }
 
         private boolean allowsInsecureUrls() {
-            return allowInsecureUrls != null ? allowInsecureUrls : "true".equals(System.getenv(Rules.ALLOW_INSECURE));
+            return allowInsecureUrls != null ? allowInsecureUrls : Rules.isOn(variables.get(Rules.ALLOW_INSECURE));
         }
 
-        private static Duration positive(Duration value, String field) {
-            if (value.isNegative() || value.isZero()) {
-                throw new IllegalArgumentException(field + " must be positive");
+        private static Duration timeout(Duration value, String field) {
+            String fault = Rules.timeout(value);
+            if (fault != null) {
+                throw new IllegalArgumentException(field + ' ' + fault);
             }
             return value;
         }

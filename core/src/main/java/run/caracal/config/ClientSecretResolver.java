@@ -25,7 +25,7 @@ public interface ClientSecretResolver {
     /**
      * A secret that never changes.
      *
-     * @param secret the client secret, neither blank nor with control characters in it
+     * @param secret the client secret, neither blank nor with control or invisible characters in it
      * @return the resolver
      * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
      */
@@ -35,7 +35,8 @@ public interface ClientSecretResolver {
 
     /**
      * A secret in a file, which is read each time, on {@link reactor.core.scheduler.Schedulers#boundedElastic()}. White
-     * space around it is removed. On POSIX file systems only the owner may have access to the file.
+     * space around it and a byte order mark are removed. On POSIX file systems only the owner may have access to the
+     * file; under a read-only mount others may read it too.
      *
      * <p>What is wrong with the file is signalled as a {@link run.caracal.error.ConfigurationException} that names the
      * file and the remedy.
@@ -44,6 +45,17 @@ public interface ClientSecretResolver {
      * @return the resolver
      */
     static ClientSecretResolver file(Path file) {
-        return ClientSecrets.file(Objects.requireNonNull(file, "file"));
+        return ClientSecrets.file(Objects.requireNonNull(file, "file"), false);
+    }
+
+    /**
+     * As {@link #file}, for a file that a deployment mounts so that its group or everybody can read it, as Docker secrets
+     * and the {@code fsGroup} of Kubernetes do. None but the owner may be able to write it.
+     *
+     * @param file the file, at most 64 KiB of UTF-8
+     * @return the resolver
+     */
+    static ClientSecretResolver groupReadableFile(Path file) {
+        return ClientSecrets.file(Objects.requireNonNull(file, "file"), true);
     }
 }

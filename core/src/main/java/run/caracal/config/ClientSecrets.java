@@ -21,8 +21,8 @@ final class ClientSecrets {
         return new Fixed(secret);
     }
 
-    static ClientSecretResolver file(Path file) {
-        return new OfFile(file.toAbsolutePath());
+    static ClientSecretResolver file(Path file, boolean groupReadable) {
+        return new OfFile(file.toAbsolutePath(), groupReadable);
     }
 
     private static final class Fixed implements ClientSecretResolver {
@@ -45,9 +45,11 @@ final class ClientSecrets {
 
     private static final class OfFile implements ClientSecretResolver {
         private final Path file;
+        private final boolean groupReadable;
 
-        OfFile(Path file) {
+        OfFile(Path file, boolean groupReadable) {
             this.file = file;
+            this.groupReadable = groupReadable;
         }
 
         @Override
@@ -57,7 +59,7 @@ final class ClientSecrets {
 
         private String read() {
             try {
-                return ConfigFiles.readSecret(file);
+                return ConfigFiles.readSecret(file, groupReadable);
             } catch (Fault e) {
                 throw new ConfigurationException(
                         List.of(new ConfigurationException.Problem("client secret", file.toString(), e.text())));

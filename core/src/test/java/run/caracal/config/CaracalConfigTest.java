@@ -9,12 +9,14 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
+import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
@@ -27,6 +29,14 @@ import run.caracal.http.HttpTransport;
 import run.caracal.http.Propagation;
 
 class CaracalConfigTest {
+    private static final List<Duration> NO_TIMEOUTS = List.of(
+            Duration.ZERO,
+            Duration.ofMillis(-1),
+            Duration.ofNanos(1),
+            Duration.ofDays(292 * 365),
+            ChronoUnit.FOREVER.getDuration(),
+            ChronoUnit.FOREVER.getDuration().negated());
+
     private static final String SECRET = "s3cret-value";
     private static final String TOKEN = "t0ken-value";
 
@@ -199,12 +209,65 @@ class CaracalConfigTest {
     @Test
     void throwsArgumentErrorsAtOnce() {
         CaracalConfig.Builder builder = minimal();
-        assertThatThrownBy(() -> builder.closeTimeout(Duration.ZERO)).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> builder.disposeTimeout(Duration.ofSeconds(-1)))
-                .isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> builder.clientSecret("a\nb"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageNotContaining("a\nb");
+    }
+
+    @Test
+    void boundsEachTimeWhereItIsSet() {
+        Map<String, BiFunction<CaracalConfig.Builder, Duration, CaracalConfig.Builder>> options = Map.of(
+                "closeTimeout", CaracalConfig.Builder::closeTimeout,
+                "disposeTimeout", CaracalConfig.Builder::disposeTimeout,
+                "coordinatorTimeout", CaracalConfig.Builder::coordinatorTimeout,
+                "stsTimeout", CaracalConfig.Builder::stsTimeout);
+        options.forEach((name, option) -> {
+            for (Duration bad : NO_TIMEOUTS) {
+                assertThatThrownBy(() -> option.apply(minimal(), bad))
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContainingAll(name, bad.toString(), "1 millisecond", "1 hour");
+            }
+            for (Duration good : List.of(Duration.ofMillis(1), Duration.ofHours(1))) {
+                assertThat(option.apply(minimal(), good).build().toString()).contains(name + "=" + good);
+            }
+        });
+        for (Duration bad : NO_TIMEOUTS) {
+            assertThatThrownBy(() -> minimal().defaultTtl(bad).build())
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessageContainingAll("defaultTtl", bad.toString(), "86400");
+        }
+    }
+
+    @Test
+    void readsTheEnvironmentForWhatWasNotSet() {
+        Map<String, String> quoted =
+                Map.of("CARACAL_ENV", "\"production\"", "CARACAL_ALLOW_INSECURE_CONFIG_URLS", "yes");
+        assertThatThrownBy(() -> complete(quoted).build())
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContainingAll("CARACAL_ENV (environment variable)", "quotes")
+                .hasMessageContaining("CARACAL_ALLOW_INSECURE_CONFIG_URLS (environment variable)");
+        assertThat(complete(quoted)
+                        .production(false)
+                        .allowInsecureUrls(false)
+                        .build()
+                        .production())
+                .isFalse();
+        assertThatThrownBy(() -> complete(Map.of("CARACAL_ENV", "production")).build())
+                .hasMessageContaining("is required in production");
+    }
+
+    private static CaracalConfig.Builder complete(Map<String, String> variables) {
+        return new CaracalConfig.Builder(variables)
+                .zoneId("zone")
+                .applicationId("app")
+                .clientSecret("s3cret");
+    }
+
+    @Test
+    void takesAUrlThatOnlyNetworksOfContainersHave() {
+        CaracalConfig config = minimal().stsUrl("http://caracal_sts:8080/").build();
+        assertThat(config.stsUrl()).hasToString("http://caracal_sts:8080");
+        assertThat(config.mutate().build().stsUrl()).isEqualTo(config.stsUrl());
     }
 
     @Test

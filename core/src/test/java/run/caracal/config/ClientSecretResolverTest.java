@@ -61,6 +61,19 @@ class ClientSecretResolverTest {
     }
 
     @Test
+    void takesAFileThatAGroupCanReadWhenToldSo() throws IOException {
+        Path file = secretFile("s3cret-value");
+        ClientSecretResolver resolver = ClientSecretResolver.groupReadableFile(file);
+        for (String mode : new String[] {"0440", "0444", "0640"}) {
+            VectorConfigs.setMode(file, mode);
+            StepVerifier.create(resolver.resolve()).expectNext("s3cret-value").verifyComplete();
+        }
+        VectorConfigs.setMode(file, "0660");
+        StepVerifier.create(resolver.resolve())
+                .verifyErrorSatisfies(error -> assertThat(error).hasMessageContaining("chmod 600 " + file));
+    }
+
+    @Test
     void refusesWhatIsNoSecret() throws IOException {
         for (String content : new String[] {"", " \n", "top\nsecret", "x".repeat(64 * 1024 + 1)}) {
             Path file = secretFile(content);

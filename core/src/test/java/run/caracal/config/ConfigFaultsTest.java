@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -166,6 +167,115 @@ class ConfigFaultsTest {
                 .hasMessageNotContaining("-half");
     }
 
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "http://caracal_sts:8080",
+                "http://caracal-sts.12:8080",
+                "http://123:8080",
+                "http://xn--bcher-kva.example",
+                "http://localhost.:8080",
+                "http://[fe80::1%25eth0]:8080"
+            })
+    void takesTheHostsThatNetworksHave(String url) {
+        for (String name : List.of("CARACAL_STS_URL", "CARACAL_COORDINATOR_URL", "CARACAL_GATEWAY_URL")) {
+            CaracalConfig config = CaracalConfig.from(ConfigLoader.environment(host(environment(name, url))));
+            assertThat(List.of(config.stsUrl(), config.coordinatorUrl(), config.gatewayUrl()))
+                    .contains(URI.create(url));
+        }
+    }
+
+    @Test
+    void aHostBeyondAsciiIsToldItsAsciiForm() {
+        assertThat(environmentFault(environment("CARACAL_STS_URL", "https://b\u00fccher.example")))
+                .hasMessageContaining("CARACAL_STS_URL (environment variable): has a host")
+                .hasMessageContaining("xn--bcher-kva.example");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            quoteCharacter = '|',
+            value = {
+                "CARACAL_ENV, \"production\", quotes",
+                "CARACAL_ENV, 'production', quotes",
+                "CARACAL_ENV, Production, |production, staging|",
+                "CARACAL_ENV, prod, |production, staging|",
+                "CARACAL_ENV, |production |, |production, staging|",
+                "CARACAL_ALLOW_INSECURE_CONFIG_URLS, \"true\", quotes",
+                "CARACAL_ALLOW_INSECURE_CONFIG_URLS, 1, |true, false|",
+                "CARACAL_ALLOW_GROUP_READABLE_SECRETS, \"false\", quotes",
+                "CARACAL_ALLOW_GROUP_READABLE_SECRETS, yes, |true, false|",
+                "CARACAL_PROPAGATION, \"gateway\", |gateway, resources|",
+                "CARACAL_PROPAGATION, Gateway, |gateway, resources|",
+                "CARACAL_DEFAULT_TTL_SECONDS, \"60\", integer"
+            })
+    void aWordThatIsNoneOfThoseExpectedIsAFault(String name, String value, String remedy) {
+        assertThat(environmentFault(environment(name, value)).problems())
+                .singleElement()
+                .satisfies(problem -> {
+                    assertThat(problem.setting()).isEqualTo(name);
+                    assertThat(problem.message()).contains(remedy);
+                });
+    }
+
+    @Test
+    void aFlagOfAProfileHasNoQuotes() throws IOException {
+        assertThat(profileFault(GOOD + "allow_group_readable_secrets = 'true'"))
+                .hasMessageContaining("allow_group_readable_secrets")
+                .hasMessageContaining("without quotes");
+    }
+
+    @Test
+    void quotesOfASecretAreWarnedAbout() {
+        assertThat(ConfigLoader.environment(host(environment("CARACAL_APP_CLIENT_SECRET", "\"s3cret-value\"")))
+                        .warnings())
+                .singleElement()
+                .asString()
+                .contains("CARACAL_APP_CLIENT_SECRET", "quotes")
+                .doesNotContain("s3cret");
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            ints = {
+                0xFEFF, 0x200B, 0x200D, 0x00A0, 0x00AD, 0x202E, 0x2066, 0x2028, 0x3000, 0x2060, 0x3164, 0xFE0F, 0xE0101
+            })
+    void anInvisibleCharacterInASecretIsNamed(int character) throws IOException {
+        String name = String.format("U+%04X", character);
+        String secret = "first" + Character.toString(character) + "half";
+        assertThat(environmentFault(environment("CARACAL_APP_CLIENT_SECRET", secret)))
+                .hasMessageContaining("CARACAL_APP_CLIENT_SECRET (environment variable): holds " + name)
+                .hasMessageNotContaining("half");
+        assertThat(profileFault(GOOD.replace("s3cret-value", secret)))
+                .hasMessageContaining("holds " + name)
+                .hasMessageNotContaining("half");
+        Path file = directory.resolve("secret");
+        Files.writeString(file, secret);
+        VectorConfigs.setMode(file, "0600");
+        Map<String, String> variables = environment("CARACAL_APP_CLIENT_SECRET_FILE", file.toString());
+        variables.remove("CARACAL_APP_CLIENT_SECRET");
+        assertThat(environmentFault(variables))
+                .hasMessageContaining("holds " + name)
+                .hasMessageNotContaining("half");
+        variables.remove("CARACAL_APP_CLIENT_SECRET_FILE");
+        variables.put("CARACAL_SUBJECT_TOKEN", secret);
+        assertThat(environmentFault(variables))
+                .hasMessageContaining("CARACAL_SUBJECT_TOKEN (environment variable): holds " + name)
+                .hasMessageNotContaining("half");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"CARACAL_RESOURCES, resource://\u03c0=https://a.example.com", "CARACAL_APP_RESOURCES, resource://\u03c0"
+    })
+    void aResourceIsWrittenInVisibleAscii(String name, String value) throws IOException {
+        assertThat(environmentFault(environment(name, value)))
+                .hasMessageContaining(name)
+                .hasMessageContaining("visible ASCII");
+        assertThat(profileFault(GOOD + "[[credentials]]\nresource='resource://\u03c0'"))
+                .hasMessageContaining("credentials[0].resource")
+                .hasMessageContaining("visible ASCII");
+    }
+
     @Test
     void twoDifferentTokensAreAFault() {
         Map<String, String> variables = environment("CARACAL_SUBJECT_TOKEN", "t0ken-one");
@@ -241,7 +351,7 @@ class ConfigFaultsTest {
                 "https://sts.example.com/a b",
                 "https://sts.example.com\n",
                 "https://sts.example.com:99999",
-                "https://my_sts"
+                "https://-sts.example.com"
             })
     void refusesAddressesThatNoClientCouldUse(String url) {
         assertThat(environmentFault(environment("CARACAL_STS_URL", url)))

@@ -235,6 +235,81 @@ class ConfigLookupTest {
         assertThat(config.clientSecret().orElseThrow().resolve().block()).isEqualTo("beside");
     }
 
+    @Test
+    void theEnvironmentMayNameAProfile() throws IOException {
+        Path file = profile("named");
+        Files.createDirectories(directory.resolve("home/.config/caracal"));
+        Files.copy(file, directory.resolve("home/.config/caracal/caracal.toml"));
+        assertThat(ConfigLoader.environment(host("Linux")).zoneId()).isEqualTo("environment");
+        variables.put("CARACAL_CONFIG", file.toString());
+        assertThat(ConfigLoader.environment(host("Linux")).zoneId()).isEqualTo("named");
+        Files.delete(file);
+        assertThatThrownBy(() -> ConfigLoader.environment(host("Linux")))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContaining("CARACAL_CONFIG")
+                .hasMessageContaining(file + ", which does not exist");
+    }
+
+    @Test
+    void aByteOrderMarkAtTheStartOfAFileIsSkipped() throws IOException {
+        Path file = profile("p");
+        Path secret = file.resolveSibling("secret");
+        Path bindings = file.resolveSibling("bindings.json");
+        Files.writeString(
+                file,
+                "\ufeff"
+                        + Files.readString(file)
+                                .replace("app_client_secret = 's3cret'", "app_client_secret_file = 'secret'"));
+        Files.writeString(secret, "\ufeffbeside\n");
+        Files.writeString(bindings, "\ufeff{\"r1\": \"https://r1.example.com\"}");
+        VectorConfigs.setMode(secret, "0600");
+        variables.put("CARACAL_RESOURCES_FILE", bindings.toString());
+        CaracalConfig config = CaracalConfig.from(ConfigLoader.profile(host("Linux"), file));
+        assertThat(config.clientSecret().orElseThrow().resolve().block()).isEqualTo("beside");
+        assertThat(config.resourceIds()).containsExactly("r1");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0440", "0444", "0640"})
+    void aSecretThatAGroupCanReadIsTakenWhereThatIsAllowed(String mode) throws IOException {
+        Path file = profile("p");
+        Path secret = file.resolveSibling("secret");
+        Files.writeString(secret, "beside");
+        VectorConfigs.setMode(secret, mode);
+        String inline = Files.readString(file);
+        String beside = inline.replace("app_client_secret = 's3cret'", "app_client_secret_file = 'secret'");
+
+        Files.writeString(file, beside);
+        assertThatThrownBy(() -> ConfigLoader.profile(host("Linux"), file))
+                .hasMessageContaining("app_client_secret_file")
+                .hasMessageContaining("CARACAL_ALLOW_GROUP_READABLE_SECRETS=true")
+                .hasMessageContaining("allow_group_readable_secrets = true");
+        Files.writeString(file, beside + "\nallow_group_readable_secrets = true");
+        assertThat(secretOf(file)).isEqualTo("beside");
+
+        variables.put("CARACAL_ALLOW_GROUP_READABLE_SECRETS", "true");
+        Files.writeString(file, beside + "\nallow_group_readable_secrets = false");
+        assertThatThrownBy(() -> ConfigLoader.profile(host("Linux"), file)).hasMessageContaining("chmod 600");
+        Files.writeString(file, beside);
+        assertThat(secretOf(file)).isEqualTo("beside");
+        Files.writeString(file, inline);
+        VectorConfigs.setMode(file, mode);
+        assertThat(secretOf(file)).isEqualTo("s3cret");
+
+        variables.remove("CARACAL_APP_CLIENT_SECRET");
+        variables.put("CARACAL_APP_CLIENT_SECRET_FILE", secret.toString());
+        CaracalConfig config = CaracalConfig.from(ConfigLoader.environment(host("Linux")));
+        assertThat(config.clientSecret().orElseThrow().resolve().block()).isEqualTo("beside");
+    }
+
+    private String secretOf(Path profile) {
+        return String.valueOf(CaracalConfig.from(ConfigLoader.profile(host("Linux"), profile))
+                .clientSecret()
+                .orElseThrow()
+                .resolve()
+                .block());
+    }
+
     @ParameterizedTest
     @CsvSource({
         "gateway, gateway",

@@ -244,7 +244,8 @@ public final class NettyHttpTransport implements HttpTransport {
         return Mono.defer(() -> {
             Attempt attempt = new Attempt(request);
             Mono<HttpResponse> answer = client.request(HttpMethod.valueOf(request.method()))
-                    .uri(request.uri())
+                    // As text: a URI knows no host with an underscore, which networks of containers have.
+                    .uri(request.uri().toString())
                     .send(attempt::send)
                     .response(attempt::receive)
                     .singleOrEmpty()
@@ -492,6 +493,9 @@ public final class NettyHttpTransport implements HttpTransport {
 
     /** Settings of a transport. Not thread-safe. */
     public static final class Builder {
+        private static final Duration MIN_ACQUIRE_TIMEOUT = Duration.ofMillis(1);
+        private static final Duration MAX_ACQUIRE_TIMEOUT = Duration.ofHours(1);
+
         private UnaryOperator<HttpClient> customizer = UnaryOperator.identity();
         private @Nullable Supplier<? extends SslContext> sslContext;
         private int maxConnections = DEFAULT_MAX_CONNECTIONS;
@@ -562,12 +566,14 @@ public final class NettyHttpTransport implements HttpTransport {
          * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}. The timeout of the request as a whole
          * runs from the same moment.
          *
-         * @param acquireTimeout positive (resolution: ms); default 5 s
+         * @param acquireTimeout a millisecond to an hour (resolution: ms); default 5 s
          * @return this builder
          */
         public Builder acquireTimeout(Duration acquireTimeout) {
-            if (acquireTimeout.toMillis() <= 0) {
-                throw new IllegalArgumentException("acquireTimeout must be at least 1 ms: " + acquireTimeout);
+            if (acquireTimeout.compareTo(MIN_ACQUIRE_TIMEOUT) < 0
+                    || acquireTimeout.compareTo(MAX_ACQUIRE_TIMEOUT) > 0) {
+                throw new IllegalArgumentException("acquireTimeout must be from " + MIN_ACQUIRE_TIMEOUT
+                        + " (1 millisecond) to " + MAX_ACQUIRE_TIMEOUT + " (1 hour), not " + acquireTimeout);
             }
             this.acquireTimeout = acquireTimeout;
             return this;

@@ -153,8 +153,9 @@ final class TransportErrors {
     /** Method, origin and path: no user info, no query. */
     static String describe(HttpRequest request) {
         URI uri = request.uri();
-        String port = uri.getPort() < 0 ? "" : ":" + uri.getPort();
-        return request.method() + " " + uri.getScheme() + "://" + uri.getHost() + port + uri.getRawPath();
+        String authority = uri.getRawAuthority();
+        String host = authority.substring(authority.lastIndexOf('@') + 1);
+        return request.method() + " " + uri.getScheme() + "://" + host + uri.getRawPath();
     }
 
     /** The limits of the pool, for messages. */

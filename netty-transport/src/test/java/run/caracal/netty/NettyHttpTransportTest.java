@@ -1,6 +1,7 @@
 package run.caracal.netty;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.netty.handler.ssl.SslContext;
 import io.netty.resolver.dns.DnsAddressResolverGroup;
@@ -21,6 +22,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -135,6 +137,33 @@ class NettyHttpTransportTest {
         assertThat(seen.get())
                 .hasMessageStartingWith(request.method() + " " + request.uri().getScheme() + "://");
         return (TransportException) Objects.requireNonNull(seen.get());
+    }
+
+    @Test
+    void reachesAHostThatNoUriKnows() {
+        use(NettyHttpTransport.builder().customize(it -> it.resolver(new LoopbackResolver())));
+        server.enqueue(status(200));
+        HttpRequest request = get("http://caracal_sts:" + server.getPort() + "/health");
+        assertThat(request.uri().getHost()).isNull();
+        assertThat(send(request).status()).isEqualTo(200);
+        server.enqueue(new MockResponse.Builder()
+                .onResponseStart(new SocketEffect.CloseSocket())
+                .build());
+        assertThat(failure(request)).hasMessageContaining("http://caracal_sts:" + server.getPort() + "/health");
+    }
+
+    @Test
+    void boundsTheAcquireTimeout() {
+        for (Duration bad : List.of(
+                Duration.ZERO,
+                Duration.ofMillis(-1),
+                Duration.ofNanos(1),
+                Duration.ofDays(292 * 365),
+                ChronoUnit.FOREVER.getDuration())) {
+            assertThatThrownBy(() -> NettyHttpTransport.builder().acquireTimeout(bad))
+                    .isInstanceOf(IllegalArgumentException.class)
+                    .hasMessageContainingAll("acquireTimeout", bad.toString(), "1 millisecond", "1 hour");
+        }
     }
 
     @Test

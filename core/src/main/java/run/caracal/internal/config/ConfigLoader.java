@@ -41,6 +41,7 @@ public final class ConfigLoader {
     private static final String GATEWAY_URL = "CARACAL_GATEWAY_URL";
     private static final String DEFAULT_TTL = "CARACAL_DEFAULT_TTL_SECONDS";
     private static final String PROPAGATION = "CARACAL_PROPAGATION";
+    private static final String GROUP_READABLE_KEY = "allow_group_readable_secrets";
     private static final Pattern DIGITS = Pattern.compile("[0-9]{1,18}");
 
     /** What a profile may hold: the first group is read, the second belongs to other tools of the platform. */
@@ -55,6 +56,7 @@ public final class ConfigLoader {
             "gateway_url",
             "default_ttl_seconds",
             "propagation",
+            GROUP_READABLE_KEY,
             "credentials",
             "optional_credentials");
 
@@ -81,6 +83,7 @@ public final class ConfigLoader {
     private final ResourceSettings resources = new ResourceSettings(problems);
     private @Nullable String clientSecret;
     private @Nullable Path clientSecretFile;
+    private boolean groupReadableSecrets;
 
     private ConfigLoader(Host host, @Nullable Path profile, @Nullable TomlTable table) {
         this.host = host;
@@ -95,41 +98,55 @@ public final class ConfigLoader {
      * @throws ConfigurationException with all faults
      */
     public static Settings lookup(Host host) {
-        Problems problems = new Problems();
-        String named = host.variables().getOrDefault(CONFIG, "");
-        String home = host.variables().getOrDefault(CONFIG_HOME, "");
-        if (!named.isEmpty()) {
-            try {
-                if (Text.isBlank(named)) {
-                    throw new Fault(blank());
-                }
-                Path path = path(named);
-                if (!Files.exists(path)) {
-                    throw new Fault("names the profile " + path.toAbsolutePath()
-                            + ", which does not exist: correct the path, or unset the variable");
-                }
-                return profile(host, path);
-            } catch (Fault e) {
-                problems.add(CONFIG, ENVIRONMENT, e.text());
-            }
-        } else if (!home.isEmpty() && Host.absolute(home) == null) {
-            problems.add(CONFIG_HOME, ENVIRONMENT, "must be the absolute path of a directory");
+        Path named = named(host);
+        if (named != null) {
+            return profile(host, named);
         }
-        problems.throwIfAny();
+        String home = host.variables().getOrDefault(CONFIG_HOME, "");
+        if (!home.isEmpty() && Host.absolute(home) == null) {
+            Problems problems = new Problems();
+            problems.add(CONFIG_HOME, ENVIRONMENT, "must be the absolute path of a directory");
+            problems.throwIfAny();
+        }
         Path directory = host.defaultDirectory();
         if (directory != null && Files.exists(directory.resolve(PROFILE_NAME))) {
             return profile(host, directory.resolve(PROFILE_NAME));
         }
-        return environment(host);
+        return new ConfigLoader(host, null, null).load();
     }
 
     /**
-     * Loads the environment only.
+     * Loads the environment: the profile that {@code CARACAL_CONFIG} names, else the variables. A profile in the default
+     * directory is not looked for.
      *
      * @throws ConfigurationException with all faults
      */
     public static Settings environment(Host host) {
-        return new ConfigLoader(host, null, null).load();
+        Path named = named(host);
+        return named == null ? new ConfigLoader(host, null, null).load() : profile(host, named);
+    }
+
+    private static @Nullable Path named(Host host) {
+        String named = host.variables().getOrDefault(CONFIG, "");
+        if (named.isEmpty()) {
+            return null;
+        }
+        Problems problems = new Problems();
+        try {
+            if (Text.isBlank(named)) {
+                throw new Fault(blank());
+            }
+            Path path = path(named);
+            if (!Files.exists(path)) {
+                throw new Fault("names the profile " + path.toAbsolutePath()
+                        + ", which does not exist: correct the path, or unset the variable");
+            }
+            return path;
+        } catch (Fault e) {
+            problems.add(CONFIG, ENVIRONMENT, e.text());
+        }
+        problems.throwIfAny();
+        return null;
     }
 
     /**
@@ -153,7 +170,8 @@ public final class ConfigLoader {
 
     private Settings load() {
         boolean production = isProduction();
-        boolean allowInsecure = allowsInsecure();
+        boolean allowInsecure = flag(variable(Rules.ALLOW_INSECURE));
+        groupReadableSecrets = allowsGroupReadableSecrets();
 
         String zoneId = identifier("zone_id", ZONE_ID);
         String applicationId = identifier("application_id", APPLICATION_ID);
@@ -183,6 +201,7 @@ public final class ConfigLoader {
                 applicationId,
                 clientSecret,
                 clientSecretFile,
+                groupReadableSecrets,
                 subjectToken,
                 stsUrl,
                 coordinatorUrl,
@@ -234,12 +253,18 @@ public final class ConfigLoader {
         if (inline != null) {
             if (profile != null) {
                 try {
-                    ConfigFiles.requireOwnerOnly(profile, "a profile that carries an inline app_client_secret");
+                    ConfigFiles.requirePrivate(
+                            profile, groupReadableSecrets, "a profile that carries an inline app_client_secret");
                 } catch (Fault e) {
                     problems.add(inline.setting, inline.source, e.text());
                 }
             }
             problems.check(inline.setting, inline.source, Rules.clientSecret(inline.text));
+            if (table == null && isQuoted(inline.text)) {
+                warnings.add(
+                        SECRET + " begins and ends with quotes, which count as part of the secret: an env file that is"
+                                + " read to the letter keeps them");
+            }
             clientSecret = inline.text;
             return;
         }
@@ -250,12 +275,17 @@ public final class ConfigLoader {
                     path = profile.resolveSibling(path);
                 }
                 // Read now so that a fault shows at the start; the resolver reads again.
-                String unused = ConfigFiles.readSecret(path);
+                String unused = ConfigFiles.readSecret(path, groupReadableSecrets);
                 clientSecretFile = path;
             } catch (Fault e) {
                 problems.add(file.setting, file.source, e.text());
             }
         }
+    }
+
+    private static boolean isQuoted(String text) {
+        char first = text.charAt(0);
+        return text.length() > 1 && (first == '"' || first == '\'') && text.charAt(text.length() - 1) == first;
     }
 
     private @Nullable String subjectToken() {
@@ -340,15 +370,26 @@ public final class ConfigLoader {
         if (env == null) {
             return false;
         }
-        if (!env.text.equals(Rules.PRODUCTION) && Text.strip(env.text).equalsIgnoreCase(Rules.PRODUCTION)) {
-            warnings.add(Rules.ENV + " is not exactly \"" + Rules.PRODUCTION + "\": the production rules are off");
-        }
-        return env.text.equals(Rules.PRODUCTION);
+        problems.check(env.setting, env.source, Rules.environment(env.text));
+        return Rules.isProduction(env.text);
     }
 
-    private boolean allowsInsecure() {
-        Value value = variable(Rules.ALLOW_INSECURE);
-        return value != null && value.text.equals("true");
+    private boolean flag(@Nullable Value value) {
+        return value != null
+                && problems.passes(value.setting, value.source, Rules.flag(value.text))
+                && Rules.isOn(value.text);
+    }
+
+    private boolean allowsGroupReadableSecrets() {
+        Object key = table == null ? null : table.get(List.of(GROUP_READABLE_KEY));
+        if (key == null) {
+            return flag(variable(Rules.ALLOW_GROUP_READABLE));
+        }
+        if (key instanceof Boolean flag) {
+            return flag;
+        }
+        problems.add(GROUP_READABLE_KEY, source(), "must be true or false, without quotes");
+        return false;
     }
 
     private static boolean insecure(@Nullable URI uri) {
@@ -360,22 +401,20 @@ public final class ConfigLoader {
     private @Nullable Duration defaultTtl() {
         if (table != null && isKey("default_ttl_seconds")) {
             Object seconds = table.get(List.of("default_ttl_seconds"));
-            Duration ttl = seconds instanceof Long number ? seconds(number) : Duration.ZERO;
-            problems.check("default_ttl_seconds", source(), Rules.ttl(ttl));
-            return ttl;
+            return ttl("default_ttl_seconds", source(), seconds instanceof Long number ? number : null);
         }
         Value value = variable(DEFAULT_TTL);
         if (value == null) {
             return null;
         }
         String digits = Text.strip(value.text);
-        Duration ttl = DIGITS.matcher(digits).matches() ? seconds(Long.parseLong(digits)) : Duration.ZERO;
-        problems.check(value.setting, value.source, Rules.ttl(ttl));
-        return ttl;
+        return ttl(value.setting, value.source, DIGITS.matcher(digits).matches() ? Long.valueOf(digits) : null);
     }
 
-    private static Duration seconds(long number) {
-        return Duration.ofSeconds(number);
+    private @Nullable Duration ttl(String setting, String source, @Nullable Long seconds) {
+        Duration ttl = seconds == null ? null : Duration.ofSeconds(seconds);
+        problems.check(setting, source, ttl == null ? Rules.NO_TTL : Rules.ttl(ttl));
+        return ttl;
     }
 
     private List<String> propagation() {

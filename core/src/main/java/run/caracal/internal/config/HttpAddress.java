@@ -1,5 +1,6 @@
 package run.caracal.internal.config;
 
+import java.net.IDN;
 import java.util.Locale;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -9,14 +10,14 @@ import org.jspecify.annotations.Nullable;
  * An absolute http or https address, as far as configuration needs to understand one.
  *
  * @param scheme {@code http} or {@code https}
- * @param host in lower case; an IPv6 address with its brackets
+ * @param host in lower case and without a dot at its end, which changes nothing; an IPv6 address with its brackets
  * @param port the port, or -1 when the address names none
  * @param rest path, query and fragment, as they were written
  */
 public record HttpAddress(String scheme, String host, int port, String rest) {
 
     private static final Pattern SHAPE = Pattern.compile(
-            "(https?)://(\\[[0-9A-Fa-f:.]+]|[\\p{L}\\p{N}][\\p{L}\\p{N}\\p{M}._~-]*)(?::([0-9]{1,5}))?((?:[/?#].*)?)",
+            "(https?)://(\\[[0-9A-Fa-f:.]+(?:%(?:25)?[\\w.~-]+)?]|[\\p{L}\\p{N}][\\p{L}\\p{N}\\p{M}._~-]*)(?::([0-9]{1,5}))?((?:[/?#].*)?)",
             Pattern.CASE_INSENSITIVE);
 
     private static final Pattern LOOPBACK = Pattern.compile("127(?:\\.(?:0|[1-9][0-9]{0,2})){3}");
@@ -33,9 +34,10 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
         if (port == 0 || port > MAX_PORT) {
             return null;
         }
+        String host = matcher.group(2).toLowerCase(Locale.ROOT);
         return new HttpAddress(
                 matcher.group(1).toLowerCase(Locale.ROOT),
-                matcher.group(2).toLowerCase(Locale.ROOT),
+                host.endsWith(".") ? host.substring(0, host.length() - 1) : host,
                 port,
                 matcher.group(4));
     }
@@ -50,6 +52,20 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
     public String origin() {
         boolean standard = port < 0 || port == (isHttps() ? 443 : 80);
         return scheme + "://" + host + (standard ? "" : ":" + port);
+    }
+
+    /** Whether the host is written in ASCII. */
+    boolean isAscii() {
+        return Text.isVisibleAscii(host);
+    }
+
+    /** The remedy for a host that is not. */
+    String asciiRemedy() {
+        try {
+            return "has a host with characters beyond ASCII: write its ASCII form, " + IDN.toASCII(host);
+        } catch (IllegalArgumentException e) {
+            return "has a host with characters beyond ASCII that is no internationalised name";
+        }
     }
 
     /** Whether the scheme is https. */

@@ -19,24 +19,38 @@ public final class Rules {
     /** The variable that turns the production rules on. */
     public static final String ENV = "CARACAL_ENV";
 
-    /** The value of {@link #ENV} that does. */
-    public static final String PRODUCTION = "production";
+    private static final String PRODUCTION = "production";
+
+    /** The environments that {@link #ENV} may name. */
+    private static final List<String> ENVIRONMENTS = List.of(PRODUCTION, "staging", "development", "test", "local");
+
+    private static final List<String> FLAGS = List.of("true", "false");
 
     /** The variable that allows plain http in production. */
     public static final String ALLOW_INSECURE = "CARACAL_ALLOW_INSECURE_CONFIG_URLS";
 
-    /** What the log says when that is in use. */
+    /** What the log says when plain http in production is in use. */
     public static final String INSECURE_OVERRIDE =
             ALLOW_INSECURE + "=true: in production, tokens and the client secret go over plain http to another machine";
 
     /** The scope of the application token, with which sessions are opened and closed. */
     public static final String LIFECYCLE_SCOPE = "agent:lifecycle";
 
+    /** The variable that allows secret files that others than their owner can read. */
+    public static final String ALLOW_GROUP_READABLE = "CARACAL_ALLOW_GROUP_READABLE_SECRETS";
+
+    /** The shortest and the longest bound that an operation may have. */
+    private static final Duration MIN_TIMEOUT = Duration.ofMillis(1);
+
+    private static final Duration MAX_TIMEOUT = Duration.ofHours(1);
+
     /** The shortest time to live that the platform takes. */
     public static final Duration MIN_TTL = Duration.ofSeconds(1);
 
     /** The longest time to live that the platform takes. */
     public static final Duration MAX_TTL = Duration.ofDays(1);
+
+    static final String NO_TTL = "must be a positive integer of seconds, at most " + MAX_TTL.toSeconds();
 
     /** How many labels a session may have. */
     public static final int MAX_LABELS = 32;
@@ -45,12 +59,13 @@ public final class Rules {
     public static final int MAX_LABEL_LENGTH = 64;
 
     private static final Pattern SCOPE = Pattern.compile("[\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]+");
-    private static final Pattern TOKEN = Pattern.compile("[\\x21-\\x7e]+");
     private static final double MILLIS = 1000.0;
 
     /** How far the platform lets the clocks of identity providers be off. */
     private static final double CLOCK_TOLERANCE_SECONDS = 60;
 
+    private static final String NO_URL =
+            "must be an absolute http or https URL with a host name and without user information";
     private static final String NO_TOKEN =
             "holds a blank, a line break or another character that no token has: was it copied with too much?";
     private static final String UNSIGNED = "uses alg \"none\": unsigned tokens are never valid; give one that ";
@@ -60,6 +75,46 @@ public final class Rules {
     /** The identifier of a zone or an application. */
     public static @Nullable String id(String value) {
         return Ids.isValid(value) ? null : Ids.expectation();
+    }
+
+    /** A value of {@link #ENV}: an unknown word could be meant for production, and would turn its rules off. */
+    public static @Nullable String environment(@Nullable String value) {
+        return word(value, ENVIRONMENTS);
+    }
+
+    /** Whether the value of {@link #ENV} turns the production rules on. */
+    public static boolean isProduction(@Nullable String value) {
+        return PRODUCTION.equals(value);
+    }
+
+    /** A switch. */
+    public static @Nullable String flag(@Nullable String value) {
+        return word(value, FLAGS);
+    }
+
+    /** Whether a switch is on. */
+    public static boolean isOn(@Nullable String value) {
+        return "true".equals(value);
+    }
+
+    private static @Nullable String word(@Nullable String value, List<String> words) {
+        if (value == null || value.isEmpty() || words.contains(value)) {
+            return null;
+        }
+        boolean quoted = value.length() > 2
+                && "\"'".indexOf(value.charAt(0)) >= 0
+                && words.contains(value.substring(1, value.length() - 1));
+        return quoted
+                ? "holds its quotes: remove them, an env file does not"
+                : "must be one of " + String.join(", ", words) + ", in lower case and without blanks";
+    }
+
+    /** A bound in time. */
+    public static @Nullable String timeout(Duration value) {
+        return value.compareTo(MIN_TIMEOUT) < 0 || value.compareTo(MAX_TIMEOUT) > 0
+                ? "is " + value + ", but must be from " + MIN_TIMEOUT + " (1 millisecond) to " + MAX_TIMEOUT
+                        + " (1 hour)"
+                : null;
     }
 
     /** The address of a service. */
@@ -80,9 +135,10 @@ public final class Rules {
             return "must use https in production; http is allowed to loopback hosts only, unless " + ALLOW_INSECURE
                     + "=true";
         }
-        return address == null || uri(value) == null
-                ? "must be an absolute http or https URL with a host name and without user information"
-                : null;
+        if (address == null || !address.isAscii()) {
+            return address == null ? NO_URL : address.asciiRemedy();
+        }
+        return uri(value) == null ? NO_URL : null;
     }
 
     /** Whether the address, which {@link #serviceUrl} passed, is plain http to another machine. */
@@ -95,11 +151,13 @@ public final class Rules {
         return !address.isHttps() && !address.isLoopback();
     }
 
-    /** The address as a URI with a host; {@code null} when it is none. */
+    /**
+     * The address as a URI; {@code null} when it is none. A URI knows no host with an underscore or a last label of digits,
+     * which networks of containers have: it then has an authority only.
+     */
     static @Nullable URI uri(String value) {
         try {
-            URI uri = new URI(value);
-            return uri.getHost() == null ? null : uri;
+            return new URI(value);
         } catch (URISyntaxException e) {
             return null;
         }
@@ -122,13 +180,27 @@ public final class Rules {
         if (Text.hasControl(value)) {
             return "has a line break or another control character in it: was it copied with too much?";
         }
-        return null;
+        return invisible(value);
+    }
+
+    private static @Nullable String invisible(String secret) {
+        String character = Text.invisible(secret);
+        return character == null ? null : "holds " + character + ", which is not seen: copy it again without it";
+    }
+
+    private static @Nullable String token(String value) {
+        if (Text.isVisibleAscii(value) && !value.isEmpty()) {
+            return null;
+        }
+        String invisible = invisible(value);
+        return invisible == null ? NO_TOKEN : invisible;
     }
 
     /** An identity token of a user, about to be presented; the platform tolerates a clock that is a little off. */
     public static @Nullable String idToken(String value, Clock clock) {
-        if (!TOKEN.matcher(value).matches()) {
-            return NO_TOKEN;
+        String fault = token(value);
+        if (fault != null) {
+            return fault;
         }
         JwtClaims claims = JwtClaims.read(value);
         if (!claims.isComplete()) {
@@ -144,8 +216,9 @@ public final class Rules {
 
     /** A static token. */
     public static @Nullable String subjectToken(String value, Clock clock) {
-        if (!TOKEN.matcher(value).matches()) {
-            return NO_TOKEN;
+        String fault = token(value);
+        if (fault != null) {
+            return fault;
         }
         JwtClaims claims = JwtClaims.read(value);
         if (claims.isUnsigned()) {
@@ -162,16 +235,18 @@ public final class Rules {
         return !value.equals(value.truncatedTo(ChronoUnit.SECONDS))
                         || value.compareTo(MIN_TTL) < 0
                         || value.compareTo(MAX_TTL) > 0
-                ? "must be a positive integer of seconds, at most " + MAX_TTL.toSeconds()
+                ? NO_TTL + ", and is " + value
                 : null;
     }
 
-    /** The identifier of a resource; it goes into a header. */
+    /** The identifier of a resource. It goes into a header, where characters beyond ASCII would all become the same. */
     public static @Nullable String resourceId(String value) {
         if (value.isEmpty()) {
             return "must be a non-empty string";
         }
-        return Text.hasBlankOrControl(value) ? "must not hold blanks or control characters" : null;
+        return Text.isVisibleAscii(value)
+                ? null
+                : "must consist of visible ASCII characters, without blanks and control characters";
     }
 
     /** The address under which an upstream's own addresses lie. */

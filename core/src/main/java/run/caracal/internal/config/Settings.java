@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param warnings what a reader of the log should know
  * @param clientSecret the client secret itself
  * @param clientSecretFile the file that holds it instead
+ * @param groupReadableSecrets whether others than its owner may be able to read that file
  * @param applicationResources the ids that the application token asks for before those of the bindings
  * @param prefixes the bindings: prefixes by resource, in the order of their sources
  * @param scopes the scopes by resource, bound or not
@@ -27,6 +28,7 @@ public record Settings(
         String applicationId,
         @Nullable String clientSecret,
         @Nullable Path clientSecretFile,
+        boolean groupReadableSecrets,
         @Nullable String subjectToken,
         @Nullable URI stsUrl,
         @Nullable URI coordinatorUrl,
