@@ -275,9 +275,10 @@ public final class Router {
         if (resource.isBlank()) {
             throw new IllegalArgumentException("gatewayRequest: resource is required");
         }
-        if (Chars.hasBlankOrControl(resource)) {
+        if (!Chars.isVisibleAscii(resource)) {
             throw new IllegalArgumentException(
-                    "gatewayRequest: resource must not contain blanks or control characters; it is sent in a header");
+                    "gatewayRequest: resource must consist of visible ASCII characters, without"
+                            + " blanks and control characters; it is sent in a header");
         }
         return gatewayBase + checkedPath(path);
     }

@@ -112,6 +112,9 @@ final class Url {
 
     /** Whether nothing has to be normalised, as for nearly every request. */
     private static boolean isNormalName(String text, int from, int to) {
+        if (text.charAt(to - 1) == '.') {
+            return false;
+        }
         for (int i = from; i < to; i++) {
             char c = text.charAt(i);
             if (!((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '.')) {
@@ -130,6 +133,10 @@ final class Url {
                 throw unparseable("its host is not a valid internationalised name");
             }
         }
+        // Resolvers take a dot at the end for the root: it is the same host, and would otherwise be another origin.
+        if (name.endsWith(".")) {
+            name = name.substring(0, name.length() - 1);
+        }
         for (int i = 0; i < name.length(); i++) {
             char c = name.charAt(i);
             // Also turns away what the mapping of an internationalised name has brought in, a slash for instance.
@@ -143,22 +150,42 @@ final class Url {
         return name.toLowerCase(Locale.ROOT);
     }
 
-    /** The usual form of an IPv6 address in brackets, so that two spellings of one address are one origin. */
+    /**
+     * The usual form of an IPv6 address in brackets, so that two spellings of one address are one origin. A zone (RFC 6874)
+     * belongs to a link-local address; any other address is the same without it.
+     */
     private static String ipv6(String bracketed) {
-        for (int i = 1; i < bracketed.length() - 1; i++) {
-            char c = bracketed.charAt(i);
+        int percent = bracketed.indexOf('%');
+        String address = percent < 0 ? bracketed : bracketed.substring(0, percent) + ']';
+        String zone = percent < 0 ? "" : zone(bracketed.substring(percent + 1, bracketed.length() - 1));
+        for (int i = 1; i < address.length() - 1; i++) {
+            char c = address.charAt(i);
             if (!(Character.digit(c, 16) >= 0 && c < 0x80) && c != ':' && c != '.') {
                 throw unparseable("its IPv6 address is not valid");
             }
         }
         try {
             // A literal in brackets is never looked up.
-            InetAddress address = InetAddress.getByName(bracketed);
-            String text = address.getHostAddress();
-            return text.indexOf(':') < 0 ? text : '[' + text + ']';
+            InetAddress parsed = InetAddress.getByName(address);
+            String text = parsed.getHostAddress();
+            if (text.indexOf(':') < 0) {
+                return text;
+            }
+            return '[' + text + (parsed.isLinkLocalAddress() ? zone : "") + ']';
         } catch (UnknownHostException e) {
             throw unparseable("its IPv6 address is not valid");
         }
+    }
+
+    /** A zone with its percent sign in one form, given what follows that sign. */
+    private static String zone(String written) {
+        String zone = written.startsWith("25") ? written.substring(2) : written;
+        boolean valid =
+                !zone.isEmpty() && zone.chars().allMatch(c -> isAlphanumeric((char) c) || "-._~".indexOf(c) >= 0);
+        if (!valid) {
+            throw unparseable("its IPv6 address is not valid");
+        }
+        return "%25" + zone;
     }
 
     /** The port after the host, -1 when there is none. */

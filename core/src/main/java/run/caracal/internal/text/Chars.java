@@ -34,6 +34,22 @@ public final class Chars {
     }
 
     /**
+     * Whether the text is written in visible ASCII only. A header carries nothing else unchanged.
+     *
+     * @param text the text
+     * @return {@code true} when no character is a blank, a control or beyond ASCII
+     */
+    public static boolean isVisibleAscii(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (c <= ' ' || c >= 0x7F) {
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /**
      * Whether the text holds an ASCII control character other than a tab; no header can carry it.
      *
      * @param text the text

@@ -261,8 +261,11 @@ class RouterTest {
                 "https://[::1]x/",
                 "https://[::g]/",
                 "https://[1]/",
-                "https://[fe80::1%25eth0]/",
-                "https://[fe80::1%1]/",
+                "https://[fe80::1%25]/",
+                "https://[fe80::1%]/",
+                "https://[fe80::1%25a/b]/",
+                "https://[%25eth0]/",
+                "https://./",
                 "https://[::\uff11]/",
                 "https://::1/",
                 "https://a\u2100b.example/",
@@ -278,6 +281,55 @@ class RouterTest {
     void refusesWhatCannotBeParsed(String url) {
         assertRefused(PROXY, url);
         assertRefused(new Router(null, List.of()), url);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "http://[fe80::1%25eth0]/, http://[fe80:0:0:0:0:0:0:1%25eth0]",
+        "http://[FE80::1%eth0]:80/, http://[fe80:0:0:0:0:0:0:1%25eth0]",
+        "http://[fe80::1%25a.b-c_1~]:8080/, http://[fe80:0:0:0:0:0:0:1%25a.b-c_1~]:8080",
+        "http://[::1%25lo]/, http://[0:0:0:0:0:0:0:1]"
+    })
+    void takesAnAddressWithAZoneForAnOriginOfItsOwn(String url, String origin) {
+        assertThat(PROXY.route(url, null)).isEqualTo(new PassThrough(origin));
+    }
+
+    @Test
+    void aZoneHidesNoBoundAddress() {
+        Router router = new Router("http://[::1]:8081", List.of(new Binding("r", "http://[fd00::1]/api")));
+        assertThat(router.route("http://[::1%25lo]:8081/x", "r")).isEqualTo(new AtGateway("http://[::1%25lo]:8081/x"));
+        assertThat(router.route("http://[fd00::1%25eth0]/api/x", null))
+                .isEqualTo(new Rewritten("http://[::1]:8081/x", "r"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "https://gw.example.com./proxy/x",
+                "https://GW.example.com.:443/proxy/x",
+                "https://gw\u3002example\u3002com\u3002/proxy/x"
+            })
+    void aDotAtTheEndOfTheHostIsTheSameGateway(String url) {
+        assertThat(PROXY.route(url, null)).isEqualTo(new AtGateway(url));
+        assertRefused(PROXY, url.replace("/proxy", "/admin"));
+    }
+
+    @Test
+    void aDotAtTheEndOfTheHostIsTheSameBinding() {
+        assertThat(PROXY.route("https://api.example.com./api/x", null))
+                .isEqualTo(new Rewritten("https://gw.example.com/proxy/x", "r"));
+        Router dotted =
+                new Router("https://gw.example.com.", List.of(new Binding("r", "https://api.example.com./api")));
+        assertThat(dotted.route("https://api.example.com/api/x", null))
+                .isEqualTo(new Rewritten("https://gw.example.com./x", "r"));
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"resource://\u03c0", "resource://\u03bb", "caf\u00e9", "a b", "a\u007f"})
+    void refusesAResourceThatNoHeaderCarries(String resource) {
+        assertThatThrownBy(() -> PROXY.gatewayUrl(resource, "/"))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("visible ASCII");
     }
 
     @Test
