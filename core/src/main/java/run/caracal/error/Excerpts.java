@@ -7,9 +7,16 @@ import org.jspecify.annotations.Nullable;
 final class Excerpts {
     private static final String REDACTED = "[redacted]";
     private static final Pattern JWT = Pattern.compile("eyJ[A-Za-z0-9_-]{5,}(?:\\.[A-Za-z0-9_-]*){1,4}");
-    private static final Pattern BEARER = Pattern.compile("(?i)\\b(bearer|basic)\\s+[A-Za-z0-9._~+/=-]{16,}");
-    private static final Pattern SECRET_FIELD =
-            Pattern.compile("(?i)\\b(client_secret|subject_token|access_token)\\s*[=:]\\s*[^\\s&,;]+");
+
+    /** Ahead of a value: words of a sentence have neither a digit nor a capital after a small letter. */
+    private static final String NO_WORD = "(?=[^\\s&,;\"']*(?:[0-9+/=]|[a-z][A-Z]))";
+
+    private static final Pattern BEARER =
+            Pattern.compile("\\b((?i:bearer|basic))\\s+" + NO_WORD + "[A-Za-z0-9._~+/=-]{16,}");
+
+    /** A field of a form or of JSON, and one in a sentence, where a word may follow its name. */
+    private static final Pattern SECRET_FIELD = Pattern.compile("\\b((?i:client_secret|subject_token|access_token))"
+            + "(?:=[^\\s&,;]+|\"?\\s*[=:]\\s*(?:\"[^\"]*\"?|'[^']*'?|" + NO_WORD + "[^\\s&,;\"']+))");
 
     private Excerpts() {}
 

@@ -10,11 +10,45 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 
 class ServiceExceptionTest {
+    @ParameterizedTest
+    @CsvSource(
+            quoteCharacter = '|',
+            value = {
+                "invalid subject_token: token signature invalid",
+                "access_token: expired",
+                "client_secret = missing",
+                "Bearer authentication_required",
+                "Basic authentication-is-required here",
+                "the client_secret is wrong"
+            })
+    void aSentenceAboutASecretStaysAsItIs(String text) {
+        assertThat(Excerpts.of(text, 200)).isEqualTo(text);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            quoteCharacter = '|',
+            value = {
+                "client_secret=hunter&x=1",
+                "client_secret: hunter2",
+                "client_secret = Hunter=",
+                "{\"client_secret\":\"hunter\"}",
+                "{\"access_token\": \"hunter\"}",
+                "subject_token='hunter'",
+                "ACCESS_TOKEN: huNter",
+                "Bearer abcdefghijklmnophunter0",
+                "basic aHunterQWxhZGRpbjpvcGVuIHNlc2FtZQ==",
+                "eyJhbGciOiJI.hunter.hunter"
+            })
+    void aValueDoesNotStay(String text) {
+        assertThat(Excerpts.of(text, 200)).contains("[redacted]").doesNotContainIgnoringCase("hunter");
+    }
 
     private static StsException denied(String description) {
         return StsException.of(
