@@ -5,11 +5,15 @@ import static run.caracal.verify.Claims.invalid;
 import java.net.URI;
 import java.time.Duration;
 import java.util.LinkedHashSet;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -46,12 +50,14 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     /** How long the store of revocations may take for an answer. */
     static final Duration STORE_TIMEOUT = Duration.ofSeconds(5);
 
+    private static final Logger log = LoggerFactory.getLogger(JwksMandateVerifier.class);
     private static final String LATER = "Try again later";
 
     private final Claims.Expected expected;
     private final Jwks jwks;
     private final RevocationStore revocations;
     private final Scheduler timer;
+    private final AtomicBoolean warnedOfIssuer = new AtomicBoolean();
 
     private JwksMandateVerifier(Claims.Expected expected, Jwks jwks, RevocationStore revocations, Scheduler timer) {
         this.expected = expected;
@@ -98,7 +104,26 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         if (!token.isSignedBy(key)) {
             throw invalid("The signature of the token is wrong");
         }
+        warnOfIssuer(token.claims());
         return Claims.check(token.claims(), expected, requirements, timer.now(TimeUnit.MILLISECONDS));
+    }
+
+    /**
+     * Only the settings can mend an issuer that differs, and only the caller hears of the refusal. The token is proven, so
+     * that the STS of the zone says so itself.
+     */
+    private void warnOfIssuer(Map<?, ?> claims) {
+        Object issuer = claims.get("iss");
+        if (issuer instanceof String
+                && !issuer.equals(expected.issuer())
+                && warnedOfIssuer.compareAndSet(false, true)) {
+            log.warn(
+                    "Mandates of zone {} are refused: the STS that signs them calls itself {}, and the verifier expects {}. "
+                            + "Set issuer(...) of the verifier to the name that the STS uses",
+                    expected.zoneId(),
+                    issuer,
+                    expected.issuer());
+        }
     }
 
     private Mono<VerifiedMandate> unlessRevoked(VerifiedMandate mandate) {
@@ -169,7 +194,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         private @Nullable String jwksUrl;
         private @Nullable HttpTransport transport;
         private @Nullable RevocationStore revocations;
-        private boolean allowInsecureUrls = "true".equals(System.getenv(Rules.ALLOW_INSECURE));
+        private @Nullable Boolean allowInsecureUrls;
         private Scheduler timer = Schedulers.parallel();
 
         private Builder() {}
@@ -267,13 +292,18 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          */
         public JwksMandateVerifier build() {
             Problems problems = new Problems();
+            String variable = System.getenv(Rules.ALLOW_INSECURE);
+            boolean insecure = allowInsecureUrls != null ? allowInsecureUrls : Rules.isOn(variable);
+            if (allowInsecureUrls == null) {
+                problems.check(Rules.ALLOW_INSECURE, "environment variable", Rules.flag(variable));
+            }
             check(problems, "zoneId", zoneId, Rules::id);
             check(problems, "audience", audience, Rules::resourceId);
             if (jwksUrl == null) {
-                check(problems, "issuer", issuer, url -> Rules.serviceUrl(url, true, allowInsecureUrls));
+                check(problems, "issuer", issuer, url -> Rules.serviceUrl(url, true, insecure));
             } else {
                 check(problems, "issuer", issuer, Rules::resourceId);
-                check(problems, "jwksUrl", jwksUrl, url -> Rules.url(url, true, allowInsecureUrls));
+                check(problems, "jwksUrl", jwksUrl, url -> Rules.url(url, true, insecure));
             }
             if (transport == null) {
                 problems.add("transport", SOURCE, MISSING);

@@ -11,6 +11,8 @@ import static run.caracal.verify.VerifierFixture.claims;
 import static run.caracal.verify.VerifierFixture.with;
 import static run.caracal.verify.VerifierFixture.without;
 
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -562,6 +564,24 @@ class MandateRulesTest {
         // The acting application alone is no chain.
         InboundException unused =
                 refused(Reason.CHAIN_MISMATCH, without("delegation_chain"), NOTHING_MORE.withApplications("app-1"));
+    }
+
+    @Test
+    void anIssuerOfAnotherNameIsReportedToTheOperatorOnce() {
+        PrintStream before = System.err;
+        ByteArrayOutputStream logged = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
+        try {
+            for (int i = 0; i < 2; i++) {
+                InboundException unused = refused(Reason.INVALID_TOKEN, with("iss", "http://127.0.0.1:8080"));
+            }
+        } finally {
+            System.setErr(before);
+        }
+        assertThat(logged.toString(StandardCharsets.UTF_8).lines().filter(line -> line.contains("WARN")))
+                .singleElement()
+                .asString()
+                .contains("http://127.0.0.1:8080", VerifierFixture.ISSUER, "issuer(...)");
     }
 
     @Test
