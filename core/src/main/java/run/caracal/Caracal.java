@@ -862,6 +862,7 @@ public final class Caracal implements Disposable {
      *
      * @param options how requests get their identity
      * @return the policy, good for as long as this client
+     * @throws ConfigurationException in production, when it was not chosen where identity goes
      */
     public OutboundPolicy outbound(TransportOptions options) {
         return outbound.policy(Objects.requireNonNull(options, "options"), () -> disposed);

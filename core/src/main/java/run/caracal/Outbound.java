@@ -101,6 +101,9 @@ final class Outbound {
      */
     OutboundPolicy policy(TransportOptions options, @Nullable String approvalId, BooleanSupplier closed) {
         Propagation propagation = options.propagation().or(config::propagation).orElse(null);
+        if (propagation == null && config.production()) {
+            throw propagationNotChosen();
+        }
         MandateOptions plain = MandateOptions.defaults().withLabels(options.labels());
         MandateOptions minting = approvalId == null ? plain : plain.withApprovalId(approvalId);
         return guarded(
@@ -160,13 +163,7 @@ final class Outbound {
             @Nullable String resource,
             ContextView context) {
         Route route = router.route(url, resource);
-        Propagation propagation = chosen;
-        if (propagation == null) {
-            if (config.production()) {
-                throw propagationNotChosen();
-            }
-            propagation = Propagation.everywhere();
-        }
+        Propagation propagation = chosen == null ? Propagation.everywhere() : chosen;
         CaracalContext bound = CaracalContext.find(context);
         Authority.Received received = bound == null ? null : bound.received();
         String inbound = received == null ? null : received.bearer();
