@@ -6,5 +6,9 @@ public enum Acceptance {
     UNCHECKED,
 
     /** Only when the Coordinator says that it is active and addressed to the session. */
-    VALIDATED
+    VALIDATED;
+
+    boolean isValidated() {
+        return this == VALIDATED;
+    }
 }

@@ -3,29 +3,24 @@ package run.caracal;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import run.caracal.internal.Ids;
+import run.caracal.internal.mandate.ApplicationSpec;
+import run.caracal.internal.options.Arguments;
 
 /** How calls are made as the application itself; see {@link Caracal#applicationTransport}. Immutable. */
 public final class ApplicationOptions {
-    private static final ApplicationOptions DEFAULTS = new ApplicationOptions(List.of(), null, null);
+    private static final ApplicationOptions DEFAULTS = new ApplicationOptions(ApplicationSpec.DEFAULTS);
 
-    private final List<String> labels;
-    private final @Nullable Duration ttl;
-    private final @Nullable String subjectAuthorityRecordId;
+    private final ApplicationSpec spec;
 
-    private ApplicationOptions(List<String> labels, @Nullable Duration ttl, @Nullable String subjectAuthorityRecordId) {
-        this.labels = labels;
-        this.ttl = ttl;
-        this.subjectAuthorityRecordId = subjectAuthorityRecordId;
+    private ApplicationOptions(ApplicationSpec spec) {
+        this.spec = spec;
     }
 
     /**
-     * The application id as the label, the platform's own time to live of a mandate (900 seconds), and no user.
-     *
-     * @return options with every default
+     * {@return the application id as the label, the platform's own time to live of a mandate (900 seconds), and no
+     * user; options with every default}
      */
     public static ApplicationOptions defaults() {
         return DEFAULTS;
@@ -40,7 +35,8 @@ public final class ApplicationOptions {
      * @throws IllegalArgumentException if one is no label
      */
     public ApplicationOptions withLabels(String... labels) {
-        return new ApplicationOptions(SpawnOptions.requireLabels(Arrays.asList(labels)), ttl, subjectAuthorityRecordId);
+        return new ApplicationOptions(new ApplicationSpec(
+                Arguments.labels(Arrays.asList(labels)), spec.ttl(), spec.subjectAuthorityRecordId()));
     }
 
     /**
@@ -52,7 +48,8 @@ public final class ApplicationOptions {
      * @throws IllegalArgumentException if it is outside
      */
     public ApplicationOptions withTtl(Duration ttl) {
-        return new ApplicationOptions(labels, MandateOptions.requireTtl(ttl), subjectAuthorityRecordId);
+        return new ApplicationOptions(
+                new ApplicationSpec(spec.labels(), Arguments.mandateTtl(ttl), spec.subjectAuthorityRecordId()));
     }
 
     /**
@@ -63,52 +60,45 @@ public final class ApplicationOptions {
      * @throws IllegalArgumentException if it is no id
      */
     public ApplicationOptions withSubjectAuthorityRecordId(String id) {
-        return new ApplicationOptions(labels, ttl, Ids.require(id, "subjectAuthorityRecordId"));
+        return new ApplicationOptions(
+                new ApplicationSpec(spec.labels(), spec.ttl(), Arguments.id(id, "subjectAuthorityRecordId")));
     }
 
-    /**
-     * The labels of the sessions that hold the authority.
-     *
-     * @return an immutable list, empty for the application id
-     */
+    /** {@return the labels of the sessions that hold the authority; an immutable list, empty for the application id} */
     public List<String> labels() {
-        return labels;
+        return spec.labels();
     }
 
-    /**
-     * How long each mandate lives.
-     *
-     * @return the time to live; empty for the platform's own
-     */
+    /** {@return how long each mandate lives; empty for the platform's own} */
     public Optional<Duration> ttl() {
-        return Optional.ofNullable(ttl);
+        return Optional.ofNullable(spec.ttl());
     }
 
     /**
-     * The authority record of the user for whom the calls are made.
-     *
-     * @return its id; empty when they are made for the application
+     * {@return the id of the authority record of the user for whom the calls are made; empty when they are made for the
+     * application}
      */
     public Optional<String> subjectAuthorityRecordId() {
-        return Optional.ofNullable(subjectAuthorityRecordId);
+        return Optional.ofNullable(spec.subjectAuthorityRecordId());
+    }
+
+    ApplicationSpec spec() {
+        return spec;
     }
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof ApplicationOptions that
-                && labels.equals(that.labels)
-                && Objects.equals(ttl, that.ttl)
-                && Objects.equals(subjectAuthorityRecordId, that.subjectAuthorityRecordId);
+        return other instanceof ApplicationOptions that && spec.equals(that.spec);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(labels, ttl, subjectAuthorityRecordId);
+        return spec.hashCode();
     }
 
     @Override
     public String toString() {
-        return "ApplicationOptions[labels=" + labels + ", ttl=" + ttl + ", subjectAuthorityRecordId="
-                + subjectAuthorityRecordId + "]";
+        return "ApplicationOptions[labels=" + spec.labels() + ", ttl=" + spec.ttl() + ", subjectAuthorityRecordId="
+                + spec.subjectAuthorityRecordId() + "]";
     }
 }

@@ -2,6 +2,8 @@ package run.caracal;
 
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.inbound.BoundarySpec;
+import run.caracal.internal.inbound.BoundarySpec.Missing;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
@@ -14,24 +16,11 @@ import run.caracal.verify.MandateVerifier;
  * #optional()} or {@link #asApplication()} says otherwise.
  */
 public final class Boundary {
-    /** What becomes of a request without a bearer. */
-    enum Missing {
-        REFUSED,
-        PASSES,
-        RUNS_AS_APPLICATION
-    }
-
-    private final @Nullable MandateVerifier verifier;
-    private final MandateRequirements requirements;
-    private final Missing missing;
-    private final boolean trusted;
+    private final BoundarySpec spec;
 
     private Boundary(
             @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {
-        this.verifier = verifier;
-        this.requirements = requirements;
-        this.missing = missing;
-        this.trusted = trusted;
+        this.spec = new BoundarySpec(verifier, requirements, missing, trusted);
     }
 
     /**
@@ -65,11 +54,11 @@ public final class Boundary {
      * @throws IllegalStateException if there is a verifier that judges every request, which needs no trust
      */
     public Boundary trusted() {
-        if (verifier != null && missing != Missing.RUNS_AS_APPLICATION) {
+        if (spec.provesAll()) {
             throw new IllegalStateException(
                     "trusted() is for Boundary.propagationOnly() and for asApplication(); a verifier trusts nobody");
         }
-        return new Boundary(verifier, requirements, missing, true);
+        return new Boundary(spec.verifier(), spec.requirements(), spec.missing(), true);
     }
 
     /**
@@ -80,11 +69,12 @@ public final class Boundary {
      * @throws IllegalStateException if there is no verifier to ask for them
      */
     public Boundary requiring(MandateRequirements requirements) {
-        if (verifier == null) {
+        if (spec.verifier() == null) {
             throw new IllegalStateException(
                     "requirements need a verifier; begin with Boundary.verified(...), nothing else reads a mandate");
         }
-        return new Boundary(verifier, Objects.requireNonNull(requirements, "requirements"), missing, trusted);
+        return new Boundary(
+                spec.verifier(), Objects.requireNonNull(requirements, "requirements"), spec.missing(), spec.trusted());
     }
 
     /**
@@ -94,7 +84,7 @@ public final class Boundary {
      * @return a boundary that lets such requests pass
      */
     public Boundary optional() {
-        return new Boundary(verifier, requirements, Missing.PASSES, trusted);
+        return new Boundary(spec.verifier(), spec.requirements(), Missing.PASSES, spec.trusted());
     }
 
     /**
@@ -105,29 +95,25 @@ public final class Boundary {
      * @return a boundary that lets such requests run as the application
      */
     public Boundary asApplication() {
-        return new Boundary(verifier, requirements, Missing.RUNS_AS_APPLICATION, trusted);
+        return new Boundary(spec.verifier(), spec.requirements(), Missing.RUNS_AS_APPLICATION, spec.trusted());
     }
 
-    @Nullable
-    MandateVerifier verifier() {
-        return verifier;
+    BoundarySpec spec() {
+        return spec;
     }
 
-    MandateRequirements requirements() {
-        return requirements;
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof Boundary that && spec.equals(that.spec);
     }
 
-    Missing missing() {
-        return missing;
-    }
-
-    boolean isTrusted() {
-        return trusted || (verifier != null && missing != Missing.RUNS_AS_APPLICATION);
+    @Override
+    public int hashCode() {
+        return spec.hashCode();
     }
 
     @Override
     public String toString() {
-        return "Boundary[" + (verifier == null ? "propagationOnly" : "verified, " + requirements) + ", withoutBearer="
-                + missing + ", trusted=" + isTrusted() + "]";
+        return spec.toString();
     }
 }

@@ -1,49 +1,38 @@
 package run.caracal;
 
 import java.nio.file.Path;
-import java.time.Clock;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
-import java.util.ServiceLoader;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
-import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.OperationListener;
 import run.caracal.http.HttpResponse;
-import run.caracal.http.HttpTransport;
-import run.caracal.http.HttpTransportProvider;
+import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
-import run.caracal.internal.Ids;
-import run.caracal.internal.config.Rules;
-import run.caracal.internal.control.Coordinator;
-import run.caracal.internal.control.StsClient;
-import run.caracal.internal.event.EventBus;
-import run.caracal.internal.propagation.Envelope;
-import run.caracal.internal.propagation.TraceParent;
-import run.caracal.internal.routing.Router;
-import run.caracal.internal.token.TokenCache;
-import run.caracal.internal.wire.StsRequests;
+import run.caracal.internal.client.ClientParts;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.context.Provenance;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.propagation.IncomingHeaders;
+import run.caracal.internal.session.Service;
 import run.caracal.verify.JwksMandateVerifier;
 
 /**
@@ -65,61 +54,11 @@ public final class Caracal implements Disposable {
     private static final Logger log = LoggerFactory.getLogger(Caracal.class);
 
     private final CaracalConfig config;
-    private final HttpTransport transport;
-    private final boolean ownsTransport;
-    private final EventBus events = new EventBus();
-    private final TokenCache tokens;
-    private final Router router;
-    private final Mandates mandates;
-    private final Approvals approvals;
-    private final Outbound outbound;
-    private final Inbound inbound;
-    private final TrafficTransport traffic;
-    private final Fetches fetches;
-    private final Sessions sessions;
-    private final Delegations delegations;
-    private final Services services;
-    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it. */
-    private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
-
-    private final Mono<Void> end;
-    private volatile boolean disposed;
+    private final ClientParts parts;
 
     private Caracal(CaracalConfig config) {
         this.config = config;
-        // What may throw comes before what would have to be released.
-        List<Router.Binding> bindings = config.resources().stream()
-                .map(binding -> new Router.Binding(binding.resource(), binding.upstreamPrefix()))
-                .toList();
-        this.router = new Router(config.gatewayUrl().toString(), bindings, config.resourceIds());
-        this.ownsTransport = config.transport().isEmpty();
-        HttpTransportProvider provider = config.transport()
-                .<HttpTransportProvider>map(given -> () -> given)
-                .orElseGet(Caracal::findTransport);
-        this.transport = provider.create();
-        this.traffic = new TrafficTransport(provider, ownsTransport, () -> disposed);
-        Scheduler timer = Schedulers.parallel();
-        HttpTransport observed = events.observe(transport);
-        StsClient sts = new StsClient(config, observed, events);
-        this.tokens = new TokenCache(sts, timer);
-        Coordinator coordinator = new Coordinator(config, observed, tokens, events, timer, () -> disposed);
-        this.sessions = new Sessions(config, coordinator, events, timer);
-        AuthorityOnDemand onDemand =
-                new AuthorityOnDemand(config, coordinator, sessions.grants(), events, timer, sessions::report);
-        this.mandates =
-                new Mandates(config, sts, onDemand, new ApplicationAuthority(config, sessions, onDemand), timer);
-        this.approvals = new Approvals(sts, events, timer, () -> disposed);
-        this.outbound = new Outbound(config, router, tokens, mandates, sessions.scope(), events);
-        this.inbound = new Inbound(config, events, sessions.scope());
-        this.fetches = new Fetches(outbound, traffic, () -> disposed);
-        this.services = new Services(this, config, coordinator, sessions, events, leaseTimer);
-        this.delegations =
-                new Delegations(config, coordinator, events, sessions.grants(), sessions.scope(), () -> disposed);
-        // cache(): one shared end for all callers; it cannot fail.
-        this.end = sessions.scope()
-                .close(config.disposeTimeout(), timer)
-                .then(Mono.defer(this::release))
-                .cache();
+        this.parts = new ClientParts(config);
     }
 
     /**
@@ -208,9 +147,7 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.TransportException} or {@link ClosedException}
      */
     public <T> Mono<T> spawn(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
-        Objects.requireNonNull(options, "options");
-        Objects.requireNonNull(work, "work");
-        return sessions.one(options, work);
+        return parts.sessions().one(options.spec(), viewing(work));
     }
 
     /**
@@ -235,9 +172,7 @@ public final class Caracal implements Disposable {
      * @return the results of the work, and its errors or those of opening the session
      */
     public <T> Flux<T> spawnMany(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
-        Objects.requireNonNull(options, "options");
-        Objects.requireNonNull(work, "work");
-        return sessions.many(options, work);
+        return parts.sessions().many(options.spec(), viewing(work));
     }
 
     /**
@@ -284,7 +219,7 @@ public final class Caracal implements Disposable {
      * @return the agent; or the error of opening it
      */
     public Mono<ServiceAgent> spawnService(ServiceOptions options) {
-        return services.spawn(Objects.requireNonNull(options, "options"));
+        return parts.services().open(options.spec(), this::agent);
     }
 
     /**
@@ -300,9 +235,12 @@ public final class Caracal implements Disposable {
      * @return the results of the work
      */
     public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
-        Objects.requireNonNull(options, "options");
         Objects.requireNonNull(work, "work");
-        return services.run(options, work);
+        return parts.services().run(options.spec(), this::agent, work);
+    }
+
+    private ServiceAgent agent(Service service, Mono<Void> end) {
+        return new ServiceAgent(this, service, end);
     }
 
     /**
@@ -328,8 +266,8 @@ public final class Caracal implements Disposable {
      *     application
      */
     public Mono<ServiceAgent> attachService(String agentSessionId, ServiceOptions options) {
-        return services.attach(
-                Ids.require(agentSessionId, "agentSessionId"), Objects.requireNonNull(options, "options"));
+        String id = Arguments.id(agentSessionId, "agentSessionId");
+        return parts.services().attach(id, options.spec(), this::agent);
     }
 
     /**
@@ -348,9 +286,7 @@ public final class Caracal implements Disposable {
      *     a {@link run.caracal.error.CoordinatorException}
      */
     public <T> Mono<T> delegate(DelegationSpec spec, Function<? super CaracalContext, ? extends Mono<T>> work) {
-        Objects.requireNonNull(spec, "spec");
-        Objects.requireNonNull(work, "work");
-        return delegations.one(spec, work);
+        return parts.delegations().one(spec.terms(), viewing(work));
     }
 
     /**
@@ -363,9 +299,7 @@ public final class Caracal implements Disposable {
      */
     public <T> Flux<T> delegateMany(
             DelegationSpec spec, Function<? super CaracalContext, ? extends Publisher<T>> work) {
-        Objects.requireNonNull(spec, "spec");
-        Objects.requireNonNull(work, "work");
-        return delegations.many(spec, work);
+        return parts.delegations().many(spec.terms(), viewing(work));
     }
 
     /**
@@ -378,7 +312,7 @@ public final class Caracal implements Disposable {
      * @return the delegation; or the errors of {@link #delegate(DelegationSpec, Function)}
      */
     public Mono<Delegation> createDelegation(DelegationSpec spec) {
-        return delegations.create(Objects.requireNonNull(spec, "spec"));
+        return parts.delegations().create(spec.terms()).map(Delegation::of);
     }
 
     /**
@@ -410,9 +344,8 @@ public final class Caracal implements Disposable {
      */
     public <T> Mono<T> acceptDelegation(
             String delegationEdgeId, Acceptance acceptance, Function<? super CaracalContext, ? extends Mono<T>> work) {
-        Objects.requireNonNull(acceptance, "acceptance");
-        Objects.requireNonNull(work, "work");
-        return delegations.accept(Ids.require(delegationEdgeId, "delegationEdgeId"), acceptance, work);
+        String id = Arguments.id(delegationEdgeId, "delegationEdgeId");
+        return parts.delegations().accept(id, acceptance.isValidated(), viewing(work));
     }
 
     /**
@@ -429,9 +362,8 @@ public final class Caracal implements Disposable {
             String delegationEdgeId,
             Acceptance acceptance,
             Function<? super CaracalContext, ? extends Publisher<T>> work) {
-        Objects.requireNonNull(acceptance, "acceptance");
-        Objects.requireNonNull(work, "work");
-        return delegations.acceptMany(Ids.require(delegationEdgeId, "delegationEdgeId"), acceptance, work);
+        String id = Arguments.id(delegationEdgeId, "delegationEdgeId");
+        return parts.delegations().acceptMany(id, acceptance.isValidated(), viewing(work));
     }
 
     /**
@@ -443,7 +375,7 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if the id is none
      */
     public Mono<Void> revokeDelegation(String delegationEdgeId) {
-        return delegations.revoke(Ids.require(delegationEdgeId, "delegationEdgeId"));
+        return parts.delegations().revoke(Arguments.id(delegationEdgeId, "delegationEdgeId"));
     }
 
     /**
@@ -453,7 +385,7 @@ public final class Caracal implements Disposable {
      * @return the chain, the root first; empty outside a session
      */
     public Mono<String> describeAuthority() {
-        return current().map(Authority::describe);
+        return current().map(context -> Provenance.describe(context.bound()));
     }
 
     /**
@@ -475,8 +407,7 @@ public final class Caracal implements Disposable {
      * @return the same work, with the context bound
      */
     public <T> Mono<T> bind(CaracalContext context, Mono<T> work) {
-        Objects.requireNonNull(context, "context");
-        return work.contextWrite(view -> view.put(CaracalContext.class, context));
+        return work.contextWrite(context.bound()::bind);
     }
 
     /**
@@ -488,8 +419,7 @@ public final class Caracal implements Disposable {
      * @return the same work, with the context bound
      */
     public <T> Flux<T> bind(CaracalContext context, Flux<T> work) {
-        Objects.requireNonNull(context, "context");
-        return work.contextWrite(view -> view.put(CaracalContext.class, context));
+        return work.contextWrite(context.bound()::bind);
     }
 
     /**
@@ -517,7 +447,7 @@ public final class Caracal implements Disposable {
      *     application, unless it is trusted
      */
     public <T> Mono<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Mono<T> work) {
-        return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
+        return bindFromHeaders(IncomingHeaders.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
     }
 
     /**
@@ -540,10 +470,8 @@ public final class Caracal implements Disposable {
      */
     public <T> Mono<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Mono<T> work) {
         Objects.requireNonNull(work, "work");
-        return inbound(boundary)
-                .judge(Objects.requireNonNull(headers, "headers"))
-                .flatMap(call -> work.contextWrite(call::bind))
-                .onErrorStop();
+        Mono<InboundDecision> judged = inbound(boundary).judge(headers);
+        return judged.flatMap(call -> work.contextWrite(call::bind)).onErrorStop();
     }
 
     /**
@@ -572,7 +500,7 @@ public final class Caracal implements Disposable {
      *     application, unless it is trusted
      */
     public <T> Flux<T> bindFromHeaders(Map<String, String> headers, Boundary boundary, Flux<T> work) {
-        return bindFromHeaders(Inbound.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
+        return bindFromHeaders(IncomingHeaders.lookup(Objects.requireNonNull(headers, "headers")), boundary, work);
     }
 
     /**
@@ -589,10 +517,8 @@ public final class Caracal implements Disposable {
      */
     public <T> Flux<T> bindFromHeaders(Function<String, List<String>> headers, Boundary boundary, Flux<T> work) {
         Objects.requireNonNull(work, "work");
-        return inbound(boundary)
-                .judge(Objects.requireNonNull(headers, "headers"))
-                .flatMapMany(call -> work.contextWrite(call::bind))
-                .onErrorStop();
+        Mono<InboundDecision> judged = inbound(boundary).judge(headers);
+        return judged.flatMapMany(call -> work.contextWrite(call::bind)).onErrorStop();
     }
 
     /**
@@ -605,7 +531,7 @@ public final class Caracal implements Disposable {
      *     application, unless it is trusted
      */
     public InboundPolicy inbound(Boundary boundary) {
-        return inbound.policy(Objects.requireNonNull(boundary, "boundary"), () -> disposed);
+        return parts.inbound().policy(boundary.spec());
     }
 
     /**
@@ -620,7 +546,7 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.ForeignContextException} under the context of an incoming request's caller
      */
     public Mono<Map<String, String>> headers() {
-        return headers(false);
+        return parts.outbound().headers(false);
     }
 
     /**
@@ -630,25 +556,7 @@ public final class Caracal implements Disposable {
      * @return a new map
      */
     public Mono<Map<String, String>> headersAsApplication() {
-        return headers(true);
-    }
-
-    private Mono<Map<String, String>> headers(boolean asApplication) {
-        return Mono.<Map<String, String>>deferContextual(view -> {
-                    if (disposed) {
-                        return Mono.error(closed());
-                    }
-                    CaracalContext context = CaracalContext.find(view);
-                    Envelope envelope = outbound.envelope(context, asApplication);
-                    Outbound.requireNoCaller(context, "headers() does not know where its bearer would go");
-                    return tokens.get().map(token -> {
-                        Map<String, String> headers = new LinkedHashMap<>();
-                        headers.put("Authorization", token.authorization());
-                        envelope.encode(new MapHeaders(headers));
-                        return headers;
-                    });
-                })
-                .onErrorStop();
+        return parts.outbound().headers(true);
     }
 
     /**
@@ -684,27 +592,9 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if the resource or a scope is none
      */
     public Mono<Mandate> mintMandate(String resource, List<String> scopes, MandateOptions options) {
-        String id = DelegationSpec.requireResource(resource, "resource");
-        Objects.requireNonNull(options, "options");
-        List<String> given = requireScopesIfAny(scopes);
-        return Mono.<Mandate>deferContextual(view -> {
-                    if (disposed) {
-                        return Mono.error(closed());
-                    }
-                    CaracalContext context = outbound.acting(CaracalContext.find(view));
-                    Outbound.requireNoCaller(context, "mandates are minted for sessions of this application");
-                    if (context == null || !context.hasAgentSession()) {
-                        return Mono.error(new NoContextException(
-                                "No agent session is bound in the Reactor Context, so no mandate was minted. Bind one with "
-                                        + "spawn(...) or bind(context, publisher)"));
-                    }
-                    List<String> wanted = given.isEmpty() ? mandates.scopes(context, id) : given;
-                    return wanted.isEmpty()
-                            ? Mono.error(Mandates.noScopes(id))
-                            : mandates.mint(context, id, wanted, options, TraceParent.newTraceId())
-                                    .map(Mandates.Minted::mandate);
-                })
-                .onErrorStop();
+        String id = Arguments.resource(resource, "resource");
+        List<String> given = Arguments.callScopes(scopes);
+        return parts.mandates().mintForBound(id, given, options.spec()).map(Mandate::new);
     }
 
     /**
@@ -719,7 +609,7 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if the id is none
      */
     public Mono<Void> waitForApproval(String approvalId) {
-        return approvals.await(Ids.require(approvalId, "approvalId")).onErrorStop();
+        return parts.approvals().await(Arguments.id(approvalId, "approvalId")).onErrorStop();
     }
 
     /**
@@ -740,17 +630,8 @@ public final class Caracal implements Disposable {
      * @return the result of the operation; its error, or that of the wait
      */
     public <T> Mono<T> withApproval(Function<? super Optional<String>, ? extends Mono<T>> operation) {
-        return approvals
-                .<T>around(Objects.requireNonNull(operation, "operation"))
-                .onErrorStop();
-    }
-
-    private static List<String> requireScopesIfAny(List<String> scopes) {
-        String fault = scopes.isEmpty() ? null : Rules.callScopes(scopes);
-        if (fault != null) {
-            throw new IllegalArgumentException("scopes " + fault);
-        }
-        return List.copyOf(scopes);
+        Objects.requireNonNull(operation, "operation");
+        return parts.approvals().<T>around(operation).onErrorStop();
     }
 
     /**
@@ -762,7 +643,7 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if it is no identity token, or has expired
      */
     public Mono<FederatedSubject> federateSubject(String idToken) {
-        return federate(requireIdToken(idToken), null);
+        return parts.mandates().federate(Arguments.idToken(idToken), null).map(FederatedSubject::new);
     }
 
     /**
@@ -787,21 +668,8 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if it is no identity token, has expired, or the time is outside
      */
     public Mono<FederatedSubject> federateSubject(String idToken, Duration ttl) {
-        return federate(requireIdToken(idToken), MandateOptions.requireTtl(ttl, Rules.MIN_TTL, ""));
-    }
-
-    private Mono<FederatedSubject> federate(String idToken, @Nullable Duration ttl) {
-        return Mono.<FederatedSubject>defer(
-                        () -> disposed ? Mono.error(closed()) : mandates.federate(requireIdToken(idToken), ttl))
-                .onErrorStop();
-    }
-
-    private static String requireIdToken(String idToken) {
-        String fault = Rules.idToken(idToken, Clock.systemUTC());
-        if (fault != null) {
-            throw new IllegalArgumentException("idToken " + fault);
-        }
-        return idToken;
+        Duration checked = Arguments.subjectTtl(ttl);
+        return parts.mandates().federate(Arguments.idToken(idToken), checked).map(FederatedSubject::new);
     }
 
     /**
@@ -814,9 +682,7 @@ public final class Caracal implements Disposable {
      * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */
     public GatewayRequest gatewayRequest(String resource, String path) {
-        String url = router.gatewayUrl(resource, path);
-        outbound.vouch(resource);
-        return new GatewayRequest(resource, url);
+        return new GatewayRequest(resource, parts.outbound().gatewayUrl(resource, path));
     }
 
     /**
@@ -843,14 +709,12 @@ public final class Caracal implements Disposable {
      * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */
     public Mono<HttpResponse> fetch(FetchRequest request) {
-        return fetches.fetch(request, gatewayRequest(request.resource(), request.path()))
-                .onErrorStop();
+        return parts.fetches().fetch(request.spec());
     }
 
     /**
-     * How a decorated client decides about outgoing requests, with every default.
-     *
-     * @return the policy, good for as long as this client
+     * {@return how a decorated client decides about outgoing requests, with every default; the policy, good for as long
+     * as this client}
      */
     public OutboundPolicy outbound() {
         return outbound(TransportOptions.defaults());
@@ -865,7 +729,7 @@ public final class Caracal implements Disposable {
      * @throws ConfigurationException in production, when it was not chosen where identity goes
      */
     public OutboundPolicy outbound(TransportOptions options) {
-        return outbound.policy(Objects.requireNonNull(options, "options"), () -> disposed);
+        return parts.outbound().policy(Objects.requireNonNull(options, "options"), null);
     }
 
     /**
@@ -876,13 +740,7 @@ public final class Caracal implements Disposable {
      * @return a new builder
      */
     public JwksMandateVerifier.Builder mandateVerifier() {
-        String issuer = config.stsUrl().toString();
-        return JwksMandateVerifier.builder()
-                .zoneId(config.zoneId())
-                .issuer(issuer)
-                .jwksUrl(new StsRequests(config.stsUrl()).jwks(config.zoneId()).toString())
-                .allowInsecureUrls(config.allowInsecureUrls() || !config.production())
-                .transport(transport);
+        return parts.mandateVerifier();
     }
 
     /**
@@ -924,24 +782,8 @@ public final class Caracal implements Disposable {
      * @throws ConfigurationException without a client secret, or when no scopes are known
      */
     public OutboundPolicy applicationTransport(String resource, List<String> scopes, ApplicationOptions options) {
-        String id = DelegationSpec.requireResource(resource, "resource");
-        List<String> given = requireScopesIfAny(scopes);
-        List<String> wanted = given.isEmpty() ? config.scopesOf(id) : given;
-        if (wanted.isEmpty()) {
-            throw Mandates.noScopes(id);
-        }
-        mandates.requireCredentials();
-        outbound.vouch(id);
-        MandateOptions minting = MandateOptions.defaults();
-        return outbound.application(
-                new ApplicationAuthority.Need(
-                        id,
-                        wanted,
-                        options.labels(),
-                        options.ttl().orElse(ApplicationAuthority.MANDATE_TTL),
-                        options.subjectAuthorityRecordId().orElse(null)),
-                options.ttl().map(minting::withTtl).orElse(minting),
-                () -> disposed);
+        String id = Arguments.resource(resource, "resource");
+        return parts.outbound().application(id, Arguments.callScopes(scopes), options.spec());
     }
 
     /**
@@ -952,7 +794,7 @@ public final class Caracal implements Disposable {
      * @return removes the hook
      */
     public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
-        return sessions.onStart(Objects.requireNonNull(hook, "hook"));
+        return parts.sessions().onStart(viewing(hook));
     }
 
     /**
@@ -964,7 +806,7 @@ public final class Caracal implements Disposable {
      * @return removes the hook
      */
     public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {
-        return sessions.onEnd(Objects.requireNonNull(hook, "hook"));
+        return parts.sessions().onEnd(viewing(hook));
     }
 
     /**
@@ -974,7 +816,7 @@ public final class Caracal implements Disposable {
      *     client is closed
      */
     public Flux<CaracalEvent> events() {
-        return events.events();
+        return parts.events().events();
     }
 
     /**
@@ -985,7 +827,7 @@ public final class Caracal implements Disposable {
      * @return removes the listener
      */
     public Disposable onEvent(Consumer<? super CaracalEvent> listener) {
-        return events.listen(Objects.requireNonNull(listener, "listener"));
+        return parts.events().listen(Objects.requireNonNull(listener, "listener"));
     }
 
     /**
@@ -996,7 +838,7 @@ public final class Caracal implements Disposable {
      * @return removes the listener
      */
     public Disposable onOperation(OperationListener listener) {
-        return events.listen(Objects.requireNonNull(listener, "listener"));
+        return parts.events().listen(Objects.requireNonNull(listener, "listener"));
     }
 
     /**
@@ -1009,19 +851,19 @@ public final class Caracal implements Disposable {
      * @return completes when everything is released; never an error
      */
     public Mono<Void> disposeLater() {
-        return end;
+        return parts.end();
     }
 
     /** Closes the client as {@link #disposeLater()} does, without waiting. */
     @Override
     public void dispose() {
         // The end is shared and cannot be cancelled: nobody has to hold this subscription.
-        var unused = end.subscribe(null, e -> log.error("The Caracal client did not close in good order", e));
+        var unused = parts.end().subscribe(null, e -> log.error("The Caracal client did not close in good order", e));
     }
 
     @Override
     public boolean isDisposed() {
-        return disposed;
+        return parts.state().isClosed();
     }
 
     /** Names the zone and the application; no secret. */
@@ -1030,43 +872,9 @@ public final class Caracal implements Disposable {
         return "Caracal[zoneId=" + config.zoneId() + ", applicationId=" + config.applicationId() + "]";
     }
 
-    private Mono<Void> release() {
-        disposed = true;
-        tokens.dispose();
-        Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
-        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.release())
-                .then()
-                .onErrorResume(e -> {
-                    log.warn("An HTTP transport could not be released in good order: {}", e.getMessage());
-                    return Mono.empty();
-                });
-        return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
-    }
-
-    static ClosedException closed() {
-        return new ClosedException("The Caracal client is closed, so nothing was sent; create a new one");
-    }
-
-    /** The SDK's own class loader first: the thread's may belong to something else entirely. */
-    private static HttpTransportProvider findTransport() {
-        if (Schedulers.isInNonBlockingThread()) {
-            throw new IllegalStateException(
-                    "Looking for an HTTP transport may block, and this thread must not; use Caracal.load(), or "
-                            + "give the configuration a transport");
-        }
-        for (ClassLoader loader : new @Nullable ClassLoader[] {
-            Caracal.class.getClassLoader(), Thread.currentThread().getContextClassLoader()
-        }) {
-            var provider =
-                    ServiceLoader.load(HttpTransportProvider.class, loader).findFirst();
-            if (provider.isPresent()) {
-                return provider.get();
-            }
-        }
-        throw new ConfigurationException(List.of(new ConfigurationException.Problem(
-                "transport",
-                "class path",
-                "no HTTP transport was found; add the artifact run.caracal:caracal-netty-transport, or give the configuration "
-                        + "one")));
+    /** What users write sees the public view of a context. */
+    private static <R> Function<BoundContext, R> viewing(Function<? super CaracalContext, ? extends R> work) {
+        Objects.requireNonNull(work, "work");
+        return bound -> work.apply(new CaracalContext(bound));
     }
 }

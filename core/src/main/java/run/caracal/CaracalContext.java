@@ -5,50 +5,24 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import reactor.util.context.ContextView;
-import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.context.Provenance;
 import run.caracal.verify.VerifiedMandate;
 
 /**
  * Who acts: the agent session that is bound to a pipeline, and its trace. Immutable; it travels in the Reactor
  * Context, so it survives every change of thread; a thread is shown it only with {@link
- * run.caracal.context.CaracalContextAccessor}. It shows ids only, never a token or a secret.
+ * run.caracal.micrometer.CaracalContextAccessor}. It shows ids only, never a token or a secret.
  *
  * <p>A context that was {@linkplain Caracal#bindFromHeaders bound from headers} is that of the request's caller: its bearer
  * goes with the calls that are made under it and is shown nowhere. It may be without a session; see {@link
  * #hasAgentSession()}.
  */
 public final class CaracalContext {
-    private final String zoneId;
-    private final String applicationId;
-    private final Envelope envelope;
-    private final @Nullable Session session;
-    private final @Nullable Authority authority;
+    private final BoundContext bound;
 
-    /** Whether it was put into another trace than its session's. */
-    private final boolean elsewhere;
-
-    CaracalContext(
-            String zoneId,
-            String applicationId,
-            Envelope envelope,
-            @Nullable Session session,
-            @Nullable Authority authority) {
-        this(zoneId, applicationId, envelope, session, authority, false);
-    }
-
-    private CaracalContext(
-            String zoneId,
-            String applicationId,
-            Envelope envelope,
-            @Nullable Session session,
-            @Nullable Authority authority,
-            boolean elsewhere) {
-        this.elsewhere = elsewhere;
-        this.zoneId = zoneId;
-        this.applicationId = applicationId;
-        this.envelope = envelope;
-        this.session = session;
-        this.authority = authority;
+    CaracalContext(BoundContext bound) {
+        this.bound = bound;
     }
 
     /**
@@ -58,21 +32,16 @@ public final class CaracalContext {
      * @return the context, or empty outside a session
      */
     public static Optional<CaracalContext> from(ContextView view) {
-        return Optional.ofNullable(find(view));
-    }
-
-    static @Nullable CaracalContext find(ContextView view) {
-        return view.getOrDefault(CaracalContext.class, null);
+        return Optional.ofNullable(BoundContext.find(view)).map(CaracalContext::new);
     }
 
     /**
-     * Whether there is an agent session. There is, but for an inbound request that names none, and for one whose work runs
-     * as the application ({@link Boundary#asApplication()}).
-     *
-     * @return {@code false} when {@link #agentSessionId()} would fail
+     * {@return whether there is an agent session; {@code false} when {@link #agentSessionId()} would fail} There is,
+     * but for an inbound request that names none, and for one whose work runs as the application ({@link
+     * Boundary#asApplication()}).
      */
     public boolean hasAgentSession() {
-        return envelope.agentSessionId() != null;
+        return bound.hasAgentSession();
     }
 
     /**
@@ -83,97 +52,71 @@ public final class CaracalContext {
      *     #hasAgentSession()}
      */
     public String agentSessionId() {
-        String id = envelope.agentSessionId();
-        if (id == null) {
-            throw new IllegalStateException(
-                    "The request names no agent session; ask hasAgentSession() first, or spawn one");
-        }
-        return id;
+        return bound.agentSessionId();
     }
 
     /**
-     * The zone in which the application acts. For a request that a boundary without a verifier has let in, the client's own,
-     * whoever called.
-     *
-     * @return its id
+     * {@return the id of the zone in which the application acts} For a request that a boundary without a verifier has
+     * let in, the client's own, whoever called.
      */
     public String zoneId() {
-        return zoneId;
+        return bound.zoneId();
     }
 
     /**
-     * The application whose credential backs the session: for a proven request the caller's. For a request that a boundary
-     * without a verifier has let in it is the client's own and says nothing of the caller.
-     *
-     * @return its id
+     * {@return the id of the application whose credential backs the session: for a proven request the caller's} For a
+     * request that a boundary without a verifier has let in it is the client's own and says nothing of the caller.
      */
     public String applicationId() {
-        return applicationId;
+        return bound.applicationId();
     }
 
     /**
-     * The delegation that bounds the session's authority.
-     *
-     * @return its id; empty when the session acts with the application's own authority
+     * {@return the id of the delegation that bounds the session's authority; empty when the session acts with the
+     * application's own authority}
      */
     public Optional<String> delegationEdgeId() {
-        return Optional.ofNullable(envelope.delegationEdgeId());
+        return Optional.ofNullable(bound.envelope().delegationEdgeId());
     }
 
-    /**
-     * The delegation from which the session's own was derived.
-     *
-     * @return its id; empty when there is none
-     */
+    /** {@return the id of the delegation from which the session's own was derived; empty when there is none} */
     public Optional<String> parentEdgeId() {
-        return Optional.ofNullable(envelope.parentEdgeId());
+        return Optional.ofNullable(bound.envelope().parentEdgeId());
     }
 
     /**
-     * The authority record of the user for whom the session acts.
-     *
-     * @return its id; empty when the session acts for the application
+     * {@return the id of the authority record of the user for whom the session acts; empty when the session acts for
+     * the application}
      */
     public Optional<String> authorityRecordId() {
-        return Optional.ofNullable(envelope.authorityRecordId());
+        return Optional.ofNullable(bound.envelope().authorityRecordId());
     }
 
-    /**
-     * The W3C trace id that runs through the session and its children.
-     *
-     * @return 32 lower-case hexadecimal digits
-     */
+    /** {@return the W3C trace id that runs through the session and its children; 32 lower-case hexadecimal digits} */
     public String traceId() {
-        return Objects.requireNonNull(envelope.traceId());
+        return Objects.requireNonNull(bound.envelope().traceId());
     }
 
-    /**
-     * How many delegations lie between the session and the root of its authority.
-     *
-     * @return 0 to 10
-     */
+    /** {@return how many delegations lie between the session and the root of its authority; 0 to 10} */
     public int hop() {
-        return envelope.hop();
+        return bound.envelope().hop();
     }
 
     /**
-     * The W3C baggage that others put on the way, without Caracal's own members. Unsigned: never an authority.
-     *
-     * @return an immutable map, empty by default
+     * {@return the W3C baggage that others put on the way, without Caracal's own members; an immutable map, empty by
+     * default} Unsigned: never an authority.
      */
     public Map<String, String> baggage() {
-        return envelope.extraBaggage();
+        return bound.envelope().extraBaggage();
     }
 
     /**
-     * What the mandate of the request proves, for a context that a boundary with a verifier has bound, and for what is
-     * derived from it in the same session.
-     *
-     * @return the claims; empty for a session that was opened here, and where nothing was proven
+     * {@return what the mandate of the request proves, for a context that a boundary with a verifier has bound, and for
+     * what is derived from it in the same session; empty for a session that was opened here, and where nothing was
+     * proven}
      */
     public Optional<VerifiedMandate> verifiedMandate() {
-        Authority.Received received = received();
-        return Optional.ofNullable(received == null ? null : received.mandate());
+        return Optional.ofNullable(bound.received()).map(Provenance.Received::mandate);
     }
 
     /**
@@ -188,7 +131,7 @@ public final class CaracalContext {
      * @return a new context
      */
     public CaracalContext inTraceOf(CaracalContext other) {
-        return inTrace(other.envelope);
+        return new CaracalContext(bound.inTraceOf(other.bound.envelope()));
     }
 
     /**
@@ -198,106 +141,42 @@ public final class CaracalContext {
      * @return a new context
      */
     public CaracalContext inTraceOf(CarriedContext message) {
-        return inTrace(message.envelope());
-    }
-
-    private CaracalContext inTrace(Envelope other) {
-        return new CaracalContext(zoneId, applicationId, envelope.inTraceOf(other), session, authority, true);
+        return new CaracalContext(bound.inTraceOf(message.envelope()));
     }
 
     /**
-     * What others may be told of this context, for carriers that are no HTTP requests: messages of a queue, gRPC metadata,
-     * {@code _meta} of MCP. Without any token.
-     *
-     * @return the ids, trace and baggage as they are now
+     * {@return what others may be told of this context, for carriers that are no HTTP requests: messages of a queue,
+     * gRPC metadata, {@code _meta} of MCP; the ids, trace and baggage as they are now} Without any token.
      */
     public CarriedContext carried() {
-        return new CarriedContext(present().envelope);
+        return new CarriedContext(bound.present().envelope());
     }
 
     /**
-     * The entries that carry this context, without any token; short for {@code carried().toMap()}.
-     *
-     * @return an immutable map of {@code traceparent}, and of {@code tracestate} and {@code baggage} where there is any
+     * {@return the entries that carry this context, without any token; short for {@code carried().toMap()}; an
+     * immutable map of {@code traceparent}, and of {@code tracestate} and {@code baggage} where there is any}
      */
     public Map<String, String> toMap() {
         return carried().toMap();
     }
 
-    Envelope envelope() {
-        return envelope;
+    BoundContext bound() {
+        return bound;
     }
 
-    /** Whether it was put into another trace than its session's. */
-    boolean isElsewhere() {
-        return elsewhere;
+    /** Whether the other is a view of the same context, as it was bound. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof CaracalContext that && bound.equals(that.bound);
     }
 
-    /** How it came with a request, itself or the one it was derived from; {@code null} for one that began here. */
-    Authority.@Nullable Received received() {
-        CaracalContext context = this;
-        while (context.authority instanceof Authority.Issued || context.authority instanceof Authority.Accepted) {
-            context = Objects.requireNonNull(context.authority.above());
-        }
-        return context.authority instanceof Authority.Received received ? received : null;
-    }
-
-    /** Whether its session is our application's: opened here, or that of a request, proven. */
-    boolean isOurs() {
-        Authority.Received received = received();
-        return hasAgentSession() && (received == null || received.ours());
-    }
-
-    /** The session that this client opened, or {@code null} for a context that came from elsewhere. */
-    @Nullable
-    Session session() {
-        return session;
-    }
-
-    /** How it came by its authority, {@code null} for a context that came from elsewhere. */
-    @Nullable
-    Authority authority() {
-        return authority;
-    }
-
-    /** The context that holds the session's own authority: what it issued to others is not its to pass on. */
-    CaracalContext own() {
-        if (authority instanceof Authority.Issued issued) {
-            CaracalContext own = issued.above().own();
-            return elsewhere ? own.inTrace(envelope) : own;
-        }
-        return present();
-    }
-
-    /** What the session shows now: the delegation of a service is renewed while contexts given out before live on. */
-    CaracalContext present() {
-        if (session == null || !(authority instanceof Authority.Spawned)) {
-            return this;
-        }
-        return elsewhere ? session.context().inTrace(envelope) : session.context();
-    }
-
-    /** The same session under another delegation, which it issued or received. */
-    CaracalContext presenting(String edge, @Nullable String parentEdge, Authority presented) {
-        Envelope shown = envelope.toBuilder()
-                .delegationEdgeId(edge)
-                .parentEdgeId(parentEdge)
-                .hop(own().hop() + 1)
-                .build();
-        return new CaracalContext(zoneId, applicationId, shown, session, presented, elsewhere);
-    }
-
-    /** When the delegation that bounds it ends at the earliest, on the monotonic clock; {@code null} when unknown. */
-    @Nullable
-    Long edgeEnds() {
-        return authority instanceof Authority.Spawned spawned ? spawned.edgeEnds() : null;
+    @Override
+    public int hashCode() {
+        return bound.hashCode();
     }
 
     @Override
     public String toString() {
-        return "CaracalContext[agentSessionId=" + envelope.agentSessionId() + ", zoneId=" + zoneId + ", applicationId="
-                + applicationId + ", delegationEdgeId=" + envelope.delegationEdgeId() + ", traceId="
-                + envelope.traceId()
-                + ", hop=" + envelope.hop() + "]";
+        return bound.toString();
     }
 }

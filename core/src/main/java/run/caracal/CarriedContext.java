@@ -7,6 +7,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.HeaderMap;
+import run.caracal.internal.propagation.IncomingHeaders;
 
 /**
  * What travels beside a call or a message: the ids of its session and delegation, its trace, and the baggage of others; no
@@ -36,7 +38,7 @@ public final class CarriedContext {
      * @return what is carried; never fails because of the entries
      */
     public static CarriedContext fromMap(Map<String, ?> map) {
-        return new CarriedContext(Inbound.read(Inbound.lookup(Objects.requireNonNull(map, "map"))));
+        return new CarriedContext(IncomingHeaders.read(IncomingHeaders.lookup(Objects.requireNonNull(map, "map"))));
     }
 
     /**
@@ -46,69 +48,41 @@ public final class CarriedContext {
      */
     public Map<String, String> toMap() {
         Map<String, String> map = new LinkedHashMap<>();
-        envelope.encode(new MapHeaders(map));
+        envelope.encode(new HeaderMap(map));
         return Collections.unmodifiableMap(map);
     }
 
-    /**
-     * The agent session that is named.
-     *
-     * @return its id, if one is named
-     */
+    /** {@return the id of the agent session that is named, if one is named} */
     public Optional<String> agentSessionId() {
         return Optional.ofNullable(envelope.agentSessionId());
     }
 
-    /**
-     * The delegation that is named.
-     *
-     * @return its id, if one is named
-     */
+    /** {@return the id of the delegation that is named, if one is named} */
     public Optional<String> delegationEdgeId() {
         return Optional.ofNullable(envelope.delegationEdgeId());
     }
 
-    /**
-     * The delegation from which that one was derived.
-     *
-     * @return its id, if one is named
-     */
+    /** {@return the id of the delegation from which that one was derived, if one is named} */
     public Optional<String> parentEdgeId() {
         return Optional.ofNullable(envelope.parentEdgeId());
     }
 
-    /**
-     * The authority record that is named.
-     *
-     * @return its id, if one is named
-     */
+    /** {@return the id of the authority record that is named, if one is named} */
     public Optional<String> authorityRecordId() {
         return Optional.ofNullable(envelope.authorityRecordId());
     }
 
-    /**
-     * The W3C trace id.
-     *
-     * @return 32 lower-case hexadecimal digits
-     */
+    /** {@return the W3C trace id; 32 lower-case hexadecimal digits} */
     public String traceId() {
         return Objects.requireNonNull(envelope.traceId());
     }
 
-    /**
-     * How many delegations are said to lie between the session and the root of its authority.
-     *
-     * @return 0 to 10
-     */
+    /** {@return how many delegations are said to lie between the session and the root of its authority; 0 to 10} */
     public int hop() {
         return envelope.hop();
     }
 
-    /**
-     * The W3C baggage of others, without Caracal's own members.
-     *
-     * @return an immutable map
-     */
+    /** {@return the W3C baggage of others, without Caracal's own members; an immutable map} */
     public Map<String, String> baggage() {
         return envelope.extraBaggage();
     }

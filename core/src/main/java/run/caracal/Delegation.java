@@ -2,7 +2,8 @@ package run.caracal;
 
 import java.time.Instant;
 import java.util.List;
-import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import run.caracal.internal.context.IssuedDelegation;
 
 /**
  * A delegation that was created: an id for its receiver to present, and what it stands for. Holds no secret; it is of use
@@ -13,7 +14,7 @@ import java.util.Optional;
  * @param targetSessionId the session that receives
  * @param targetApplicationId the application of the session that receives
  * @param scopes what was delegated
- * @param expiresAt when it ends; empty when the platform did not say
+ * @param expiresAt when it ends; {@code null} when the platform did not say
  */
 public record Delegation(
         String delegationEdgeId,
@@ -21,7 +22,7 @@ public record Delegation(
         String targetSessionId,
         String targetApplicationId,
         List<String> scopes,
-        Optional<Instant> expiresAt) {
+        @Nullable Instant expiresAt) {
     /**
      * Copies the scopes.
      *
@@ -30,9 +31,19 @@ public record Delegation(
      * @param targetSessionId the session that receives
      * @param targetApplicationId the application of the session that receives
      * @param scopes what was delegated
-     * @param expiresAt when it ends
+     * @param expiresAt when it ends, or {@code null}
      */
     public Delegation {
         scopes = List.copyOf(scopes);
+    }
+
+    static Delegation of(IssuedDelegation issued) {
+        return new Delegation(
+                issued.id(),
+                issued.sourceSessionId(),
+                issued.targetSessionId(),
+                issued.targetApplicationId(),
+                issued.scopes(),
+                issued.expiresAt());
     }
 }

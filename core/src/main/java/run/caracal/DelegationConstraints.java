@@ -5,13 +5,14 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import run.caracal.internal.LogNames;
+import run.caracal.internal.options.Arguments;
 import run.caracal.internal.text.Chars;
 import run.caracal.internal.wire.ConstraintFields;
 
@@ -32,185 +33,95 @@ public final class DelegationConstraints {
     /** How long the reason for a broad delegation may be, in characters. */
     public static final int MAX_BROAD_REASON_LENGTH = 256;
 
-    private static final Logger log = LoggerFactory.getLogger(Caracal.class);
+    private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
     private static final AtomicBoolean warnedOfBudget = new AtomicBoolean();
-    private static final DelegationConstraints NONE = builder().build();
+    private static final DelegationConstraints NONE = new DelegationConstraints(ConstraintFields.NONE);
 
-    private final @Nullable List<String> resources;
-    private final @Nullable Integer maxDepth;
-    private final @Nullable Integer maxHops;
-    private final @Nullable Duration ttl;
-    private final @Nullable Integer budget;
-    private final @Nullable Boolean policyApproved;
-    private final @Nullable Instant expiresAt;
-    private final @Nullable String broadReason;
+    private final ConstraintFields fields;
 
-    private DelegationConstraints(Builder b) {
-        this.resources = b.resources;
-        this.maxDepth = b.maxDepth;
-        this.maxHops = b.maxHops;
-        this.ttl = b.ttl;
-        this.budget = b.budget;
-        this.policyApproved = b.policyApproved;
-        this.expiresAt = b.expiresAt;
-        this.broadReason = b.broadReason;
+    DelegationConstraints(ConstraintFields fields) {
+        this.fields = fields;
     }
 
-    /**
-     * No constraints.
-     *
-     * @return constraints that bound nothing
-     */
+    /** {@return constraints that bound nothing} */
     public static DelegationConstraints none() {
         return NONE;
     }
 
-    /**
-     * Starts building.
-     *
-     * @return a builder without constraints
-     */
+    /** {@return a builder without constraints} */
     public static Builder builder() {
-        return new Builder();
+        return new Builder(ConstraintFields.NONE);
     }
 
-    /**
-     * Starts from these constraints.
-     *
-     * @return a builder with the same values
-     */
+    /** {@return a builder with the same values} */
     public Builder mutate() {
-        Builder builder = new Builder();
-        builder.resources = resources;
-        builder.maxDepth = maxDepth;
-        builder.maxHops = maxHops;
-        builder.ttl = ttl;
-        builder.budget = budget;
-        builder.policyApproved = policyApproved;
-        builder.expiresAt = expiresAt;
-        builder.broadReason = broadReason;
-        return builder;
+        return new Builder(fields);
     }
 
-    /**
-     * The resources that the delegation covers.
-     *
-     * @return an immutable list, empty when this constrains nothing
-     */
+    /** {@return the resources that the delegation covers; an immutable list, empty when this constrains nothing} */
     public List<String> resources() {
-        return resources == null ? List.of() : resources;
+        return fields.namedResources();
     }
 
-    /**
-     * The older name of {@link #maxHops()}.
-     *
-     * @return the number, empty when it is not set
-     */
+    /** {@return the older name of {@link #maxHops()}; the number, empty when it is not set} */
     public OptionalInt maxDepth() {
-        return maxDepth == null ? OptionalInt.empty() : OptionalInt.of(maxDepth);
+        return optional(fields.maxDepth());
     }
 
     /**
-     * How many delegations may follow one another, this one included.
-     *
-     * @return the number; empty for the platform's default of 1
+     * {@return how many delegations may follow one another, this one included; empty for the platform's default of 1}
      */
     public OptionalInt maxHops() {
-        return maxHops == null ? OptionalInt.empty() : OptionalInt.of(maxHops);
+        return optional(fields.maxHops());
     }
 
-    /**
-     * How long the delegation, and what is minted under it, lives at most.
-     *
-     * @return the time to live; empty when it is not set
-     */
+    /** {@return how long the delegation, and what is minted under it, lives at most; empty when it is not set} */
     public Optional<Duration> ttl() {
-        return Optional.ofNullable(ttl);
+        return Optional.ofNullable(fields.ttlSeconds()).map(Duration::ofSeconds);
     }
 
-    /**
-     * The budget.
-     *
-     * @return the number; empty when it is not set
-     */
+    /** {@return the budget; empty when it is not set} */
     public OptionalInt budget() {
-        return budget == null ? OptionalInt.empty() : OptionalInt.of(budget);
+        return optional(fields.budget());
     }
 
-    /**
-     * Whether a policy approved a broad delegation.
-     *
-     * @return the statement; empty when it is not made
-     */
+    /** {@return whether a policy approved a broad delegation; empty when it is not made} */
     public Optional<Boolean> policyApproved() {
-        return Optional.ofNullable(policyApproved);
+        return Optional.ofNullable(fields.policyApproved());
     }
 
-    /**
-     * When the delegation ends.
-     *
-     * @return the instant, in milliseconds; empty when only its time to live ends it
-     */
+    /** {@return when the delegation ends; the instant, in milliseconds; empty when only its time to live ends it} */
     public Optional<Instant> expiresAt() {
-        return Optional.ofNullable(expiresAt);
+        return Optional.ofNullable(fields.expiresAt()).map(Instant::parse);
     }
 
-    /**
-     * Why the delegation covers every resource.
-     *
-     * @return the reason; empty when it is not given
-     */
+    /** {@return why the delegation covers every resource; empty when it is not given} */
     public Optional<String> broadReason() {
-        return Optional.ofNullable(broadReason);
+        return Optional.ofNullable(fields.broadReason());
     }
 
-    /** The wire form, {@code null} when nothing is constrained. */
-    @Nullable
-    Map<String, @Nullable Object> wire() {
-        Map<String, @Nullable Object> map = fields().toMap();
-        return map.isEmpty() ? null : map;
+    private static OptionalInt optional(@Nullable Integer value) {
+        return value == null ? OptionalInt.empty() : OptionalInt.of(value);
     }
 
-    /** The time to live that the platform will find: the constraint's own wins over that of the delegation. */
-    Duration effectiveTtl(Duration asked) {
-        Duration effective = ttl == null ? asked : ttl;
-        if (expiresAt == null) {
-            return effective;
-        }
-        Instant now = Instant.now();
-        if (!expiresAt.isAfter(now)) {
-            return Duration.ZERO;
-        }
-        Duration left = Duration.between(now, expiresAt);
-        return left.compareTo(effective) < 0 ? left : effective;
-    }
-
-    private ConstraintFields fields() {
-        return new ConstraintFields(
-                resources,
-                maxDepth,
-                maxHops,
-                ttl == null ? null : ttl.toSeconds(),
-                budget,
-                policyApproved,
-                expiresAt == null ? null : expiresAt.toString(),
-                broadReason);
+    ConstraintFields fields() {
+        return fields;
     }
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof DelegationConstraints that && fields().equals(that.fields());
+        return other instanceof DelegationConstraints that && fields.equals(that.fields);
     }
 
     @Override
     public int hashCode() {
-        return fields().hashCode();
+        return fields.hashCode();
     }
 
     /** The constraints that are set, under their names on the wire. */
     @Override
     public String toString() {
-        return "DelegationConstraints" + fields().toMap();
+        return "DelegationConstraints" + fields.toMap();
     }
 
     /** Builds {@link DelegationConstraints}. Not for use by several threads at once. */
@@ -218,13 +129,22 @@ public final class DelegationConstraints {
         private @Nullable List<String> resources;
         private @Nullable Integer maxDepth;
         private @Nullable Integer maxHops;
-        private @Nullable Duration ttl;
+        private @Nullable Long ttlSeconds;
         private @Nullable Integer budget;
         private @Nullable Boolean policyApproved;
-        private @Nullable Instant expiresAt;
+        private @Nullable String expiresAt;
         private @Nullable String broadReason;
 
-        private Builder() {}
+        private Builder(ConstraintFields fields) {
+            this.resources = fields.resources();
+            this.maxDepth = fields.maxDepth();
+            this.maxHops = fields.maxHops();
+            this.ttlSeconds = fields.ttlSeconds();
+            this.budget = fields.budget();
+            this.policyApproved = fields.policyApproved();
+            this.expiresAt = fields.expiresAt();
+            this.broadReason = fields.broadReason();
+        }
 
         /**
          * Limits the delegation to resources.
@@ -244,12 +164,13 @@ public final class DelegationConstraints {
          */
         public Builder resources(List<String> resources) {
             if (resources.isEmpty() || resources.size() > MAX_RESOURCES) {
-                throw new IllegalArgumentException("constraints.resources: 1 to " + MAX_RESOURCES
-                        + " identifiers are needed, not " + resources.size()
-                        + "; leave the constraint out to limit nothing");
+                throw Arguments.fault(
+                        "constraints.resources",
+                        "1 to " + MAX_RESOURCES + " identifiers are needed, not " + resources.size()
+                                + "; leave the constraint out to limit nothing");
             }
             this.resources = resources.stream()
-                    .map(resource -> DelegationSpec.requireResource(resource, "constraints.resources"))
+                    .map(resource -> Arguments.resource(resource, "constraints.resources"))
                     .toList();
             return this;
         }
@@ -261,7 +182,7 @@ public final class DelegationConstraints {
          * @return this builder
          */
         public Builder maxDepth(int maxDepth) {
-            this.maxDepth = requireRange(maxDepth, MAX_HOPS, "constraints.maxDepth");
+            this.maxDepth = Arguments.range(maxDepth, 1, MAX_HOPS, "constraints.maxDepth");
             return this;
         }
 
@@ -273,7 +194,7 @@ public final class DelegationConstraints {
          * @return this builder
          */
         public Builder maxHops(int maxHops) {
-            this.maxHops = requireRange(maxHops, MAX_HOPS, "constraints.maxHops");
+            this.maxHops = Arguments.range(maxHops, 1, MAX_HOPS, "constraints.maxHops");
             return this;
         }
 
@@ -285,7 +206,7 @@ public final class DelegationConstraints {
          * @return this builder
          */
         public Builder ttl(Duration ttl) {
-            this.ttl = SpawnOptions.requireTtl(ttl, "constraints.ttl");
+            this.ttlSeconds = Arguments.ttl(ttl, "constraints.ttl").toSeconds();
             return this;
         }
 
@@ -297,7 +218,7 @@ public final class DelegationConstraints {
          * @return this builder
          */
         public Builder budget(int budget) {
-            this.budget = requireRange(budget, MAX_BUDGET, "constraints.budget");
+            this.budget = Arguments.range(budget, 1, MAX_BUDGET, "constraints.budget");
             if (warnedOfBudget.compareAndSet(false, true)) {
                 log.warn(
                         "A delegation has a budget constraint: release 1.0 of the platform refuses every mandate under such a "
@@ -324,7 +245,7 @@ public final class DelegationConstraints {
          * @return this builder
          */
         public Builder expiresAt(Instant expiresAt) {
-            this.expiresAt = expiresAt.truncatedTo(ChronoUnit.MILLIS);
+            this.expiresAt = expiresAt.truncatedTo(ChronoUnit.MILLIS).toString();
             return this;
         }
 
@@ -338,8 +259,10 @@ public final class DelegationConstraints {
             if (broadReason.isBlank()
                     || broadReason.length() > MAX_BROAD_REASON_LENGTH
                     || Chars.hasControl(broadReason)) {
-                throw new IllegalArgumentException("constraints.broadReason: 1 to " + MAX_BROAD_REASON_LENGTH
-                        + " characters are needed, not all blank, and no control character");
+                throw Arguments.fault(
+                        "constraints.broadReason",
+                        "1 to " + MAX_BROAD_REASON_LENGTH
+                                + " characters are needed, not all blank, and no control character");
             }
             this.broadReason = broadReason;
             return this;
@@ -353,18 +276,13 @@ public final class DelegationConstraints {
          */
         public DelegationConstraints build() {
             if (maxDepth != null && maxHops != null && !maxDepth.equals(maxHops)) {
-                throw new IllegalArgumentException(
-                        "constraints.maxDepth and constraints.maxHops: both are set and differ (" + maxDepth + " and "
-                                + maxHops + "); they mean the same, so set maxHops only");
+                throw Arguments.fault(
+                        "constraints.maxDepth and constraints.maxHops",
+                        "both are set and differ (" + maxDepth + " and " + maxHops
+                                + "); they mean the same, so set maxHops only");
             }
-            return new DelegationConstraints(this);
+            return new DelegationConstraints(new ConstraintFields(
+                    resources, maxDepth, maxHops, ttlSeconds, budget, policyApproved, expiresAt, broadReason));
         }
-    }
-
-    private static int requireRange(int value, int max, String field) {
-        if (value < 1 || value > max) {
-            throw new IllegalArgumentException(field + ": 1 to " + max + " is needed, not " + value);
-        }
-        return value;
     }
 }

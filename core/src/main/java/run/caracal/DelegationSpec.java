@@ -7,9 +7,8 @@ import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
-import run.caracal.internal.Ids;
-import run.caracal.internal.config.Rules;
-import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.delegation.DelegationTerms;
+import run.caracal.internal.options.Arguments;
 
 /**
  * What the bound session delegates, and to whom. Immutable; the platform's limits are checked when an option is
@@ -22,115 +21,96 @@ import run.caracal.internal.wire.IdempotencyKeys;
  */
 public final class DelegationSpec {
     /** How long a delegation lives unless the specification says otherwise. */
-    public static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
+    public static final Duration DEFAULT_TTL = DelegationTerms.DEFAULT_TTL;
 
-    private final String agentSessionId;
-    private final String applicationId;
-    private final List<String> scopes;
-    private final @Nullable String resource;
-    private final DelegationConstraints constraints;
-    private final @Nullable Duration ttl;
-    private final boolean revokeOnEnd;
-    private final @Nullable String idempotencyKey;
+    private final DelegationTerms terms;
 
-    private DelegationSpec(Builder b, String agentSessionId, String applicationId) {
-        this.agentSessionId = agentSessionId;
-        this.applicationId = applicationId;
-        this.scopes = b.scopes;
-        this.resource = b.resource;
-        this.constraints = b.constraints;
-        this.ttl = b.ttl;
-        this.revokeOnEnd = b.revokeOnEnd;
-        this.idempotencyKey = b.idempotencyKey;
+    private DelegationSpec(DelegationTerms terms) {
+        this.terms = terms;
     }
 
-    /**
-     * Starts building.
-     *
-     * @return a builder that needs a receiver and scopes
-     */
+    /** {@return a builder that needs a receiver and scopes} */
     public static Builder builder() {
         return new Builder();
     }
 
-    /**
-     * Who receives: the session.
-     *
-     * @return its id
-     */
+    /** {@return a builder with the same values} */
+    public Builder mutate() {
+        Builder builder = new Builder();
+        builder.agentSessionId = terms.targetSessionId();
+        builder.applicationId = terms.targetApplicationId();
+        builder.scopes = terms.scopes();
+        builder.resource = terms.resource();
+        builder.constraints = constraints();
+        builder.ttl = terms.ttl();
+        builder.revokeOnEnd = terms.revokeOnEnd();
+        builder.idempotencyKey = terms.idempotencyKey();
+        return builder;
+    }
+
+    /** {@return who receives: the session} */
     public String agentSessionId() {
-        return agentSessionId;
+        return terms.targetSessionId();
     }
 
-    /**
-     * Who receives: the application of the session.
-     *
-     * @return its id
-     */
+    /** {@return who receives: the application of the session} */
     public String applicationId() {
-        return applicationId;
+        return terms.targetApplicationId();
     }
 
-    /**
-     * What is delegated.
-     *
-     * @return an immutable list of scopes, never empty
-     */
+    /** {@return what is delegated; an immutable list of scopes, never empty} */
     public List<String> scopes() {
-        return scopes;
+        return terms.scopes();
     }
 
-    /**
-     * The resource.
-     *
-     * @return its identifier; empty when none is named
-     */
+    /** {@return the identifier of the resource; empty when none is named} */
     public Optional<String> resource() {
-        return Optional.ofNullable(resource);
+        return Optional.ofNullable(terms.resource());
     }
 
-    /**
-     * The constraints.
-     *
-     * @return the constraints, none by default
-     */
+    /** {@return the constraints, none by default} */
     public DelegationConstraints constraints() {
-        return constraints;
+        return new DelegationConstraints(terms.constraints());
     }
 
     /**
-     * How long the delegation lives.
-     *
-     * @return the time to live; empty for {@link #DEFAULT_TTL}, and no longer than what the issuer has left
+     * {@return how long the delegation lives; empty for {@link #DEFAULT_TTL}, and no longer than what the issuer has
+     * left}
      */
     public Optional<Duration> ttl() {
-        return Optional.ofNullable(ttl);
+        return Optional.ofNullable(terms.ttl());
     }
 
-    /**
-     * Whether the delegation is revoked when the work ends.
-     *
-     * @return {@code false} by default
-     */
+    /** {@return whether the delegation is revoked when the work ends; {@code false} by default} */
     public boolean revokeOnEnd() {
-        return revokeOnEnd;
+        return terms.revokeOnEnd();
     }
 
-    /**
-     * The caller's own idempotency key.
-     *
-     * @return the key; empty for one that is generated for each subscription
-     */
+    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
     public Optional<String> idempotencyKey() {
-        return Optional.ofNullable(idempotencyKey);
+        return Optional.ofNullable(terms.idempotencyKey());
+    }
+
+    DelegationTerms terms() {
+        return terms;
     }
 
     @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof DelegationSpec that && terms.equals(that.terms);
+    }
+
+    @Override
+    public int hashCode() {
+        return terms.hashCode();
+    }
+
+    /** Leaves out the key. */
+    @Override
     public String toString() {
-        return "DelegationSpec[agentSessionId=" + agentSessionId + ", applicationId=" + applicationId + ", scopes="
-                + scopes
-                + ", resource=" + resource + ", constraints=" + constraints + ", ttl=" + ttl + ", revokeOnEnd="
-                + revokeOnEnd + "]";
+        return "DelegationSpec[agentSessionId=" + agentSessionId() + ", applicationId=" + applicationId() + ", scopes="
+                + scopes() + ", resource=" + terms.resource() + ", constraints=" + constraints() + ", ttl="
+                + terms.ttl() + ", revokeOnEnd=" + revokeOnEnd() + "]";
     }
 
     /** Builds a {@link DelegationSpec}. Not for use by several threads at once. */
@@ -154,8 +134,8 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder to(String agentSessionId, String applicationId) {
-            this.agentSessionId = Ids.require(agentSessionId, "to.agentSessionId");
-            this.applicationId = Ids.require(applicationId, "to.applicationId");
+            this.agentSessionId = Arguments.id(agentSessionId, "to.agentSessionId");
+            this.applicationId = Arguments.id(applicationId, "to.applicationId");
             return this;
         }
 
@@ -176,7 +156,7 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder scopes(List<String> scopes) {
-            this.scopes = requireScopes(scopes, "scopes");
+            this.scopes = Arguments.scopes(scopes, "scopes");
             return this;
         }
 
@@ -188,7 +168,7 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder resource(String id) {
-            this.resource = requireResource(id, "resource");
+            this.resource = Arguments.resource(id, "resource");
             return this;
         }
 
@@ -220,7 +200,7 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder ttl(Duration ttl) {
-            this.ttl = SpawnOptions.requireTtl(ttl, "ttl");
+            this.ttl = Arguments.ttl(ttl, "ttl");
             return this;
         }
 
@@ -243,7 +223,7 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder idempotencyKey(String key) {
-            this.idempotencyKey = IdempotencyKeys.require("idempotencyKey", key);
+            this.idempotencyKey = Arguments.idempotencyKey(key);
             return this;
         }
 
@@ -255,32 +235,20 @@ public final class DelegationSpec {
          */
         public DelegationSpec build() {
             if (agentSessionId == null || applicationId == null) {
-                throw new IllegalArgumentException(
-                        "to: a delegation needs a receiver; name its session and its application");
+                throw Arguments.fault("to", "a delegation needs a receiver; name its session and its application");
             }
             if (scopes.isEmpty()) {
-                throw new IllegalArgumentException("scopes: a delegation needs at least one scope");
+                throw Arguments.fault("scopes", "a delegation needs at least one scope");
             }
-            return new DelegationSpec(this, agentSessionId, applicationId);
+            return new DelegationSpec(new DelegationTerms(
+                    agentSessionId,
+                    applicationId,
+                    scopes,
+                    resource,
+                    constraints.fields(),
+                    ttl,
+                    revokeOnEnd,
+                    idempotencyKey));
         }
-    }
-
-    static List<String> requireScopes(List<String> scopes, String field) {
-        if (scopes.isEmpty()) {
-            throw new IllegalArgumentException(field + ": at least one scope is needed");
-        }
-        String problem = Rules.scopes(scopes);
-        if (problem != null) {
-            throw new IllegalArgumentException(field + ": " + problem);
-        }
-        return List.copyOf(scopes);
-    }
-
-    static String requireResource(String id, String field) {
-        String problem = Rules.resourceId(id);
-        if (problem != null) {
-            throw new IllegalArgumentException(field + ": a resource identifier " + problem);
-        }
-        return id;
     }
 }

@@ -14,7 +14,8 @@ import java.util.function.Consumer;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.TransportOptions;
-import run.caracal.internal.Ids;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.outbound.FetchSpec;
 import run.caracal.internal.text.Chars;
 
 /**
@@ -39,7 +40,6 @@ public final class FetchRequest {
     public static final int MAX_RESPONSE_BYTES = 1 << 26;
 
     private static final Pattern TOKEN = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}");
-    private static final Pattern REQUEST_ID = Pattern.compile("[\\x21-\\x7e]{1,128}");
 
     /** Methods that address a proxy, or have it repeat the bearer. */
     private static final Set<String> REFUSED_METHODS = Set.of("CONNECT", "TRACE");
@@ -113,9 +113,7 @@ public final class FetchRequest {
      */
     public static FetchRequest of(String resource, String path) {
         return new FetchRequest(
-                DelegationSpec.requireResource(resource, "resource"),
-                Objects.requireNonNull(path, "path"),
-                new Parts());
+                Arguments.resource(resource, "resource"), Objects.requireNonNull(path, "path"), new Parts());
     }
 
     /**
@@ -240,7 +238,7 @@ public final class FetchRequest {
      * @throws IllegalArgumentException if it is no id
      */
     public FetchRequest withApprovalId(String approvalId) {
-        String id = Ids.require(approvalId, "approvalId");
+        String id = Arguments.id(approvalId, "approvalId");
         return with(copy -> copy.approvalId = id);
     }
 
@@ -252,11 +250,8 @@ public final class FetchRequest {
      * @throws IllegalArgumentException if it is none
      */
     public FetchRequest withRequestId(String requestId) {
-        if (!REQUEST_ID.matcher(requestId).matches()) {
-            throw new IllegalArgumentException(
-                    "requestId must have 1 to 128 printable ASCII characters and no blank; leave it out for a fresh one");
-        }
-        return with(copy -> copy.requestId = requestId);
+        String id = Arguments.requestId(requestId);
+        return with(copy -> copy.requestId = id);
     }
 
     /**
@@ -290,111 +285,82 @@ public final class FetchRequest {
         return with(copy -> copy.maxResponseBytes = maxResponseBytes);
     }
 
-    /**
-     * The resource.
-     *
-     * @return its identifier
-     */
+    /** {@return the identifier of the resource} */
     public String resource() {
         return resource;
     }
 
-    /**
-     * The path at the resource.
-     *
-     * @return the path, with the query
-     */
+    /** {@return the path at the resource, with the query} */
     public String path() {
         return path;
     }
 
-    /**
-     * The method.
-     *
-     * @return the HTTP method in upper case; where none was set, {@code GET} without a body and {@code POST} with one
-     */
+    /** {@return the method; where none was set, {@code GET} without a body and {@code POST} with one} */
     public String method() {
         return parts.method != null ? parts.method : parts.body == null ? "GET" : "POST";
     }
 
-    /**
-     * The headers that the caller has set.
-     *
-     * @return an immutable map, whose names match in any case
-     */
+    /** {@return the headers that the caller has set; an immutable map, whose names match in any case} */
     public Map<String, String> headers() {
         return parts.headers;
     }
 
     /**
-     * The scopes that the call needs.
-     *
-     * @return an immutable list; empty for those of the session's grant, else those of the configuration
+     * {@return the scopes that the call needs; an immutable list; empty for those of the session's grant, else those of
+     * the configuration}
      */
     public List<String> scopes() {
         return parts.transport.scopes();
     }
 
     /**
-     * The labels of a session that is opened to hold the authority.
-     *
-     * @return an immutable list, empty for the application id
+     * {@return the labels of a session that is opened to hold the authority; an immutable list, empty for the
+     * application id}
      */
     public List<String> labels() {
         return parts.transport.labels();
     }
 
     /**
-     * Whether the call acts as the application outside every session.
-     *
-     * @return {@code false} by default: then it fails and is not sent
+     * {@return whether the call acts as the application outside every session; {@code false} by default: then it fails
+     * and is not sent}
      */
     public boolean asApplication() {
         return parts.transport.asApplication();
     }
 
-    /**
-     * The approval that is presented.
-     *
-     * @return its id; empty when there is none
-     */
+    /** {@return the id of the approval that is presented; empty when there is none} */
     public Optional<String> approvalId() {
         return Optional.ofNullable(parts.approvalId);
     }
 
-    /**
-     * The id by which the audit log finds the call.
-     *
-     * @return the id; empty for one that is made for each subscription
-     */
+    /** {@return the id by which the audit log finds the call; empty for one that is made for each subscription} */
     public Optional<String> requestId() {
         return Optional.ofNullable(parts.requestId);
     }
 
-    /**
-     * How long the exchange may take.
-     *
-     * @return the limit
-     */
+    /** {@return how long the exchange may take} */
     public Duration timeout() {
         return parts.timeout;
     }
 
-    /**
-     * How large the answer may be.
-     *
-     * @return the limit in bytes
-     */
+    /** {@return how large the answer may be} */
     public int maxResponseBytes() {
         return parts.maxResponseBytes;
     }
 
-    TransportOptions transport() {
-        return parts.transport;
-    }
-
-    byte @Nullable [] body() {
-        return parts.body;
+    FetchSpec spec() {
+        return new FetchSpec(
+                resource,
+                path,
+                method(),
+                parts.headers,
+                parts.body,
+                parts.transport,
+                parts.approvalId,
+                parts.requestId,
+                parts.timeout,
+                parts.maxResponseBytes);
     }
 
     /** Names the resource, the method and the path without its query; headers and body may hold secrets. */

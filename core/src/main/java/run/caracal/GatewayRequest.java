@@ -2,6 +2,7 @@ package run.caracal;
 
 import java.util.Map;
 import java.util.Objects;
+import run.caracal.internal.Headers;
 
 /**
  * Where to send a request so that it reaches a protected resource through the Gateway, whatever HTTP client sends it.
@@ -14,36 +15,24 @@ import java.util.Objects;
  *
  * @param resource the resource identifier, for instance {@code resource://billing-api}
  * @param url the absolute address at the Gateway
- * @param headers the headers to send: exactly {@code X-Caracal-Resource}
  */
-public record GatewayRequest(String resource, String url, Map<String, String> headers) {
+public record GatewayRequest(String resource, String url) {
     /** The header that names the resource to the Gateway. */
-    public static final String RESOURCE_HEADER = "X-Caracal-Resource";
+    public static final String RESOURCE_HEADER = Headers.RESOURCE;
 
     /**
-     * Checks the components and copies the headers.
+     * Checks the components.
      *
      * @param resource the resource identifier
      * @param url the absolute address at the Gateway
-     * @param headers exactly {@code X-Caracal-Resource} with the resource
-     * @throws IllegalArgumentException if the headers are others
      */
     public GatewayRequest {
         Objects.requireNonNull(resource, "resource");
         Objects.requireNonNull(url, "url");
-        headers = Map.copyOf(headers);
-        if (headers.size() != 1 || !resource.equals(headers.get(RESOURCE_HEADER))) {
-            throw new IllegalArgumentException("headers must be exactly " + RESOURCE_HEADER + " with the resource");
-        }
     }
 
-    /**
-     * Creates a request target with its header.
-     *
-     * @param resource the resource identifier
-     * @param url the absolute address at the Gateway
-     */
-    public GatewayRequest(String resource, String url) {
-        this(resource, url, Map.of(RESOURCE_HEADER, resource));
+    /** {@return the headers to send; an immutable map of exactly {@code X-Caracal-Resource}} */
+    public Map<String, String> headers() {
+        return Map.of(RESOURCE_HEADER, resource);
     }
 }

@@ -3,10 +3,12 @@ package run.caracal;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.options.GrantSpec;
+import run.caracal.internal.wire.ConstraintFields;
 
 /**
  * What a session is given of its parent's authority: all that the parent holds ({@link #inherit()}, the
@@ -17,15 +19,26 @@ import org.jspecify.annotations.Nullable;
  * }</pre>
  */
 public abstract sealed class Grant {
-    private static final Grant INHERIT = new Fixed("Grant.inherit");
-    private static final Grant NONE = new Fixed("Grant.none");
+    private static final Grant INHERIT = new Fixed(GrantSpec.Whole.INHERIT, "Grant.inherit");
+    private static final Grant NONE = new Fixed(GrantSpec.Whole.NONE, "Grant.none");
 
-    private Grant() {}
+    private final GrantSpec spec;
+
+    private Grant(GrantSpec spec) {
+        this.spec = spec;
+    }
+
+    static Grant of(GrantSpec spec) {
+        return spec instanceof GrantSpec.Narrow narrow ? new Narrow(narrow) : spec == INHERIT.spec ? INHERIT : NONE;
+    }
+
+    GrantSpec spec() {
+        return spec;
+    }
 
     /**
-     * What the parent holds: the application's authority under a root, the parent's slice when it was narrowed itself.
-     *
-     * @return the grant
+     * {@return what the parent holds: the application's authority under a root, the parent's slice when it was narrowed
+     * itself}
      */
     public static Grant inherit() {
         return INHERIT;
@@ -61,18 +74,28 @@ public abstract sealed class Grant {
      */
     public static Narrow narrow(List<String> scopes) {
         if (scopes.isEmpty()) {
-            throw new IllegalArgumentException(
-                    "Grant.narrow: at least one scope is needed; to give nothing, use Grant.none()");
+            throw Arguments.fault("Grant.narrow", "at least one scope is needed; to give nothing, use Grant.none()");
         }
         return new Narrow(
-                DelegationSpec.requireScopes(scopes, "Grant.narrow"), null, DelegationConstraints.none(), null);
+                new GrantSpec.Narrow(Arguments.scopes(scopes, "Grant.narrow"), null, ConstraintFields.NONE, null));
+    }
+
+    @Override
+    public final boolean equals(@Nullable Object other) {
+        return other instanceof Grant that && spec.equals(that.spec);
+    }
+
+    @Override
+    public final int hashCode() {
+        return spec.hashCode();
     }
 
     /** A grant without parts. */
     private static final class Fixed extends Grant {
         private final String name;
 
-        Fixed(String name) {
+        Fixed(GrantSpec spec, String name) {
+            super(spec);
             this.name = name;
         }
 
@@ -84,20 +107,11 @@ public abstract sealed class Grant {
 
     /** A part of what the parent holds. */
     public static final class Narrow extends Grant {
-        private final List<String> scopes;
-        private final @Nullable String resource;
-        private final DelegationConstraints constraints;
-        private final @Nullable Duration ttl;
+        private final GrantSpec.Narrow spec;
 
-        private Narrow(
-                List<String> scopes,
-                @Nullable String resource,
-                DelegationConstraints constraints,
-                @Nullable Duration ttl) {
-            this.scopes = scopes;
-            this.resource = resource;
-            this.constraints = constraints;
-            this.ttl = ttl;
+        private Narrow(GrantSpec.Narrow spec) {
+            super(spec);
+            this.spec = spec;
         }
 
         /**
@@ -107,7 +121,8 @@ public abstract sealed class Grant {
          * @return this grant for that resource
          */
         public Narrow resource(String id) {
-            return new Narrow(scopes, DelegationSpec.requireResource(id, "resource"), constraints, ttl);
+            return new Narrow(new GrantSpec.Narrow(
+                    spec.scopes(), Arguments.resource(id, "resource"), spec.constraints(), spec.ttl()));
         }
 
         /**
@@ -117,7 +132,7 @@ public abstract sealed class Grant {
          * @return this grant with the constraints
          */
         public Narrow constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
-            return constraints(edit.apply(constraints.mutate()).build());
+            return constraints(edit.apply(constraints().mutate()).build());
         }
 
         /**
@@ -127,7 +142,7 @@ public abstract sealed class Grant {
          * @return this grant with the constraints
          */
         public Narrow constraints(DelegationConstraints constraints) {
-            return new Narrow(scopes, resource, Objects.requireNonNull(constraints, "constraints"), ttl);
+            return new Narrow(new GrantSpec.Narrow(spec.scopes(), spec.resource(), constraints.fields(), spec.ttl()));
         }
 
         /**
@@ -137,7 +152,8 @@ public abstract sealed class Grant {
          * @return this grant for that time
          */
         public Narrow ttl(Duration ttl) {
-            return new Narrow(scopes, resource, constraints, SpawnOptions.requireTtl(ttl, "ttl"));
+            return new Narrow(new GrantSpec.Narrow(
+                    spec.scopes(), spec.resource(), spec.constraints(), Arguments.ttl(ttl, "ttl")));
         }
 
         /**
@@ -146,7 +162,7 @@ public abstract sealed class Grant {
          * @return an immutable list, never empty
          */
         public List<String> scopes() {
-            return scopes;
+            return spec.scopes();
         }
 
         /**
@@ -155,7 +171,7 @@ public abstract sealed class Grant {
          * @return its identifier; empty for the only configured one
          */
         public Optional<String> resource() {
-            return Optional.ofNullable(resource);
+            return Optional.ofNullable(spec.resource());
         }
 
         /**
@@ -164,7 +180,7 @@ public abstract sealed class Grant {
          * @return the constraints, none by default
          */
         public DelegationConstraints constraints() {
-            return constraints;
+            return new DelegationConstraints(spec.constraints());
         }
 
         /**
@@ -173,27 +189,13 @@ public abstract sealed class Grant {
          * @return the time to live; empty for the session's own, and no longer than what the parent has left
          */
         public Optional<Duration> ttl() {
-            return Optional.ofNullable(ttl);
-        }
-
-        @Override
-        public boolean equals(@Nullable Object other) {
-            return other instanceof Narrow that
-                    && scopes.equals(that.scopes)
-                    && Objects.equals(resource, that.resource)
-                    && constraints.equals(that.constraints)
-                    && Objects.equals(ttl, that.ttl);
-        }
-
-        @Override
-        public int hashCode() {
-            return Objects.hash(scopes, resource, constraints, ttl);
+            return Optional.ofNullable(spec.ttl());
         }
 
         @Override
         public String toString() {
-            return "Grant.narrow[scopes=" + scopes + ", resource=" + resource + ", constraints=" + constraints
-                    + ", ttl=" + ttl + "]";
+            return "Grant.narrow[scopes=" + spec.scopes() + ", resource=" + spec.resource() + ", constraints="
+                    + constraints() + ", ttl=" + spec.ttl() + "]";
         }
     }
 }

@@ -3,6 +3,7 @@ package run.caracal;
 import java.time.Duration;
 import java.time.Instant;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.wire.LeaseTerms;
 
 /**
  * A lease as the Coordinator granted or renewed it.
@@ -17,4 +18,8 @@ public record Lease(
         String agentSessionId,
         @Nullable Long generation,
         @Nullable Instant deadline,
-        @Nullable Duration length) {}
+        @Nullable Duration length) {
+    static Lease of(String agentSessionId, LeaseTerms terms) {
+        return new Lease(agentSessionId, terms.generation(), terms.deadline(), terms.length());
+    }
+}

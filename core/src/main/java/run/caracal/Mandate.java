@@ -2,8 +2,7 @@ package run.caracal;
 
 import java.time.Duration;
 import java.util.List;
-import java.util.concurrent.TimeUnit;
-import reactor.core.scheduler.Scheduler;
+import run.caracal.internal.mandate.MintedMandate;
 
 /**
  * A one-shot mandate: the bearer of exactly one call through the Gateway, for one resource, some scopes, one session and
@@ -11,112 +10,67 @@ import reactor.core.scheduler.Scheduler;
  * for a new one for each call and for each retry. The SDK keeps none.
  */
 public final class Mandate {
-    private final String value;
-    private final String resource;
-    private final List<String> scopes;
-    private final String agentSessionId;
-    private final String delegationEdgeId;
-    private final String requestId;
-    private final long ends;
-    private final Scheduler clock;
+    private final MintedMandate minted;
 
-    Mandate(
-            String value,
-            String resource,
-            List<String> scopes,
-            String agentSessionId,
-            String delegationEdgeId,
-            String requestId,
-            long ends,
-            Scheduler clock) {
-        this.value = value;
-        this.resource = resource;
-        this.scopes = List.copyOf(scopes);
-        this.agentSessionId = agentSessionId;
-        this.delegationEdgeId = delegationEdgeId;
-        this.requestId = requestId;
-        this.ends = ends;
-        this.clock = clock;
+    Mandate(MintedMandate minted) {
+        this.minted = minted;
     }
 
-    /**
-     * The bearer. A secret: never log it, and send it to the Gateway only.
-     *
-     * @return the token itself
-     */
+    /** {@return the bearer} A secret: never log it, and send it to the Gateway only. */
     public String value() {
-        return value;
+        return minted.value();
     }
 
     /**
-     * What is left of its life, counted on a monotonic clock from the instant it was asked for: the wall clock of this
-     * machine plays no part.
-     *
-     * @return the time left, zero when it is over
+     * {@return what is left of its life, counted on a monotonic clock from the instant it was asked for: the wall clock
+     * of this machine plays no part; the time left, zero when it is over}
      */
     public Duration remaining() {
-        return Duration.ofNanos(Math.max(0, ends - clock.now(TimeUnit.NANOSECONDS)));
+        return minted.deadline().remaining();
     }
 
     /**
-     * Whether the Gateway would still take it, were it used now for the first time.
-     *
-     * @return {@code false} when less than {@link MandateOptions#MIN_TTL} is left
+     * {@return whether the Gateway would still take it, were it used now for the first time; {@code false} when less
+     * than {@link MandateOptions#MIN_TTL} is left}
      */
     public boolean isUsable() {
         return remaining().compareTo(MandateOptions.MIN_TTL) >= 0;
     }
 
-    /**
-     * The resource it is for.
-     *
-     * @return its identifier
-     */
+    /** {@return the identifier of the resource it is for} */
     public String resource() {
-        return resource;
+        return minted.resource();
     }
 
-    /**
-     * What it allows.
-     *
-     * @return an immutable list, never empty
-     */
+    /** {@return what it allows; an immutable list, never empty} */
     public List<String> scopes() {
-        return scopes;
+        return minted.scopes();
     }
 
     /**
-     * The session that acts: the bound one, or the child of it that was opened to hold the authority.
-     *
-     * @return its id
+     * {@return the id of the session that acts: the bound one, or the child of it that was opened to hold the
+     * authority}
      */
     public String agentSessionId() {
-        return agentSessionId;
+        return minted.agentSessionId();
     }
 
-    /**
-     * The delegation under which the session acts.
-     *
-     * @return its id
-     */
+    /** {@return the id of the delegation under which the session acts} */
     public String delegationEdgeId() {
-        return delegationEdgeId;
+        return minted.delegationEdgeId();
     }
 
     /**
-     * The id under which it was asked for, a new one for each mandate. Send it as {@code X-Request-Id} with the call, so that
-     * one id joins mint, use and call in the audit log.
-     *
-     * @return the id
+     * {@return the id under which it was asked for, a new one for each mandate} Send it as {@code X-Request-Id} with
+     * the call, so that one id joins mint, use and call in the audit log.
      */
     public String requestId() {
-        return requestId;
+        return minted.requestId();
     }
 
     /** Never shows the bearer. */
     @Override
     public String toString() {
-        return "Mandate[***, resource=" + resource + ", scopes=" + scopes + ", agentSessionId=" + agentSessionId
-                + ", delegationEdgeId=" + delegationEdgeId + ", requestId=" + requestId + "]";
+        return minted.toString();
     }
 }

@@ -1,38 +1,32 @@
 package run.caracal;
 
 import java.time.Duration;
-import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
-import run.caracal.internal.Ids;
+import run.caracal.internal.mandate.MandateSpec;
+import run.caracal.internal.options.Arguments;
 
 /** How a one-shot mandate is minted; see {@link Caracal#mintMandate(String, List, MandateOptions)}. Immutable. */
 public final class MandateOptions {
     /** The shortest life that is of use: the Gateway refuses a mandate of which less than 35 seconds are left. */
-    public static final Duration MIN_TTL = Duration.ofSeconds(36);
+    public static final Duration MIN_TTL = Arguments.MIN_MANDATE_TTL;
 
     /** The longest life that the platform gives. */
-    public static final Duration MAX_TTL = Duration.ofSeconds(3600);
+    public static final Duration MAX_TTL = Arguments.MAX_MANDATE_TTL;
 
-    private static final MandateOptions DEFAULTS = new MandateOptions(null, null, List.of());
+    private static final MandateOptions DEFAULTS = new MandateOptions(MandateSpec.DEFAULTS);
 
-    private final @Nullable Duration ttl;
-    private final @Nullable String approvalId;
-    private final List<String> labels;
+    private final MandateSpec spec;
 
-    private MandateOptions(@Nullable Duration ttl, @Nullable String approvalId, List<String> labels) {
-        this.ttl = ttl;
-        this.approvalId = approvalId;
-        this.labels = labels;
+    private MandateOptions(MandateSpec spec) {
+        this.spec = spec;
     }
 
     /**
-     * The platform's own time to live (900 seconds), no approval, and the application id as the label.
-     *
-     * @return options with every default
+     * {@return the platform's own time to live (900 seconds), no approval, and the application id as the label; options
+     * with every default}
      */
     public static MandateOptions defaults() {
         return DEFAULTS;
@@ -46,19 +40,7 @@ public final class MandateOptions {
      * @throws IllegalArgumentException if it is outside
      */
     public MandateOptions withTtl(Duration ttl) {
-        return new MandateOptions(requireTtl(ttl), approvalId, labels);
-    }
-
-    static Duration requireTtl(Duration ttl) {
-        return requireTtl(ttl, MIN_TTL, " (the Gateway refuses a mandate that is about to end)");
-    }
-
-    static Duration requireTtl(Duration ttl, Duration min, String why) {
-        if (!ttl.equals(ttl.truncatedTo(ChronoUnit.SECONDS)) || ttl.compareTo(min) < 0 || ttl.compareTo(MAX_TTL) > 0) {
-            throw new IllegalArgumentException("ttl must be whole seconds, from " + min.toSeconds() + why + " to "
-                    + MAX_TTL.toSeconds() + ", not " + ttl);
-        }
-        return ttl;
+        return new MandateOptions(new MandateSpec(Arguments.mandateTtl(ttl), spec.approvalId(), spec.labels()));
     }
 
     /**
@@ -70,7 +52,7 @@ public final class MandateOptions {
      * @throws IllegalArgumentException if it is no id
      */
     public MandateOptions withApprovalId(String approvalId) {
-        return new MandateOptions(ttl, Ids.require(approvalId, "approvalId"), labels);
+        return new MandateOptions(new MandateSpec(spec.ttl(), Arguments.id(approvalId, "approvalId"), spec.labels()));
     }
 
     /**
@@ -83,55 +65,45 @@ public final class MandateOptions {
      * @throws IllegalArgumentException if one is no label
      */
     public MandateOptions withLabels(String... labels) {
-        return withLabels(Arrays.asList(labels));
+        return new MandateOptions(
+                new MandateSpec(spec.ttl(), spec.approvalId(), Arguments.labels(Arrays.asList(labels))));
     }
 
-    MandateOptions withLabels(List<String> labels) {
-        return new MandateOptions(ttl, approvalId, SpawnOptions.requireLabels(labels));
-    }
-
-    /**
-     * How long the mandate lives.
-     *
-     * @return the time to live; empty for the platform's own
-     */
+    /** {@return how long the mandate lives; empty for the platform's own} */
     public Optional<Duration> ttl() {
-        return Optional.ofNullable(ttl);
+        return Optional.ofNullable(spec.ttl());
     }
 
-    /**
-     * The approval that is presented.
-     *
-     * @return its id; empty when there is none
-     */
+    /** {@return the id of the approval that is presented; empty when there is none} */
     public Optional<String> approvalId() {
-        return Optional.ofNullable(approvalId);
+        return Optional.ofNullable(spec.approvalId());
     }
 
     /**
-     * The labels of a child session that is opened to hold the authority.
-     *
-     * @return an immutable list, empty for the application id
+     * {@return the labels of a child session that is opened to hold the authority; an immutable list, empty for the
+     * application id}
      */
     public List<String> labels() {
-        return labels;
+        return spec.labels();
+    }
+
+    MandateSpec spec() {
+        return spec;
     }
 
     @Override
     public boolean equals(@Nullable Object other) {
-        return other instanceof MandateOptions that
-                && Objects.equals(ttl, that.ttl)
-                && Objects.equals(approvalId, that.approvalId)
-                && labels.equals(that.labels);
+        return other instanceof MandateOptions that && spec.equals(that.spec);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(ttl, approvalId, labels);
+        return spec.hashCode();
     }
 
     @Override
     public String toString() {
-        return "MandateOptions[ttl=" + ttl + ", approvalId=" + approvalId + ", labels=" + labels + "]";
+        return "MandateOptions[ttl=" + spec.ttl() + ", approvalId=" + spec.approvalId() + ", labels=" + spec.labels()
+                + "]";
     }
 }

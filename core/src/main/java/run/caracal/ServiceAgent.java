@@ -7,7 +7,9 @@ import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import run.caracal.internal.lease.LeaseKeeper;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.session.Service;
+import run.caracal.internal.wire.LeaseTerms;
 
 /**
  * A service session and its lease: a daemon or worker that outlives a single request. It lives as long as its lease is
@@ -27,33 +29,23 @@ public final class ServiceAgent implements Disposable {
     }
 
     private final Caracal caracal;
-    private final Session session;
-    private final LeaseKeeper<Lease> lease;
+    private final Service service;
     private final Mono<Void> end;
 
-    ServiceAgent(Caracal caracal, Session session, LeaseKeeper<Lease> lease, Mono<Void> end) {
+    ServiceAgent(Caracal caracal, Service service, Mono<Void> end) {
         this.caracal = caracal;
-        this.session = session;
-        this.lease = lease;
+        this.service = service;
         this.end = end;
     }
 
-    /**
-     * The service session.
-     *
-     * @return its id
-     */
+    /** {@return the id of the service session} */
     public String agentSessionId() {
-        return session.context().agentSessionId();
+        return service.session().context().agentSessionId();
     }
 
-    /**
-     * The context of the service.
-     *
-     * @return the present context
-     */
+    /** {@return the context of the service} */
     public CaracalContext context() {
-        return session.context();
+        return new CaracalContext(service.session().context());
     }
 
     /**
@@ -73,7 +65,7 @@ public final class ServiceAgent implements Disposable {
      * @return the same work, with the present context bound at each subscription
      */
     public <T> Mono<T> bind(Mono<T> work) {
-        return work.contextWrite(view -> view.put(CaracalContext.class, context()));
+        return work.contextWrite(service.session()::bind);
     }
 
     /**
@@ -84,7 +76,7 @@ public final class ServiceAgent implements Disposable {
      * @return the same work, with the present context bound at each subscription
      */
     public <T> Flux<T> bind(Flux<T> work) {
-        return work.contextWrite(view -> view.put(CaracalContext.class, context()));
+        return work.contextWrite(service.session()::bind);
     }
 
     /**
@@ -95,7 +87,7 @@ public final class ServiceAgent implements Disposable {
      *     deadline, and the call may be repeated
      */
     public Mono<Lease> heartbeat() {
-        return lease.beat();
+        return service.lease().beat().map(this::lease);
     }
 
     /**
@@ -107,7 +99,7 @@ public final class ServiceAgent implements Disposable {
      *     {@link run.caracal.error.LeaseLostException} when the lease is lost, completes when the agent is closed
      */
     public Flux<Lease> heartbeats() {
-        return lease.renewals(null);
+        return service.lease().renewals(null).map(this::lease);
     }
 
     /**
@@ -118,7 +110,11 @@ public final class ServiceAgent implements Disposable {
      * @return the renewals
      */
     public Flux<Lease> heartbeats(Duration interval) {
-        return lease.renewals(ServiceOptions.requireInterval(interval));
+        return service.lease().renewals(Arguments.interval(interval)).map(this::lease);
+    }
+
+    private Lease lease(LeaseTerms terms) {
+        return Lease.of(agentSessionId(), terms);
     }
 
     /**
@@ -128,19 +124,15 @@ public final class ServiceAgent implements Disposable {
      *     subscribe later; completes when the agent is closed
      */
     public Mono<Void> lost() {
-        return lease.end();
+        return service.lease().end();
     }
 
-    /**
-     * What has become of the agent.
-     *
-     * @return its present state
-     */
+    /** {@return what has become of the agent} */
     public State state() {
-        if (lease.isKept()) {
+        if (service.lease().isKept()) {
             return State.ACTIVE;
         }
-        return lease.loss() == null ? State.CLOSED : State.LOST;
+        return service.lease().loss() == null ? State.CLOSED : State.LOST;
     }
 
     /**
@@ -172,6 +164,6 @@ public final class ServiceAgent implements Disposable {
 
     @Override
     public String toString() {
-        return "ServiceAgent[" + session.context() + ", state=" + state() + "]";
+        return "ServiceAgent[" + context() + ", state=" + state() + "]";
     }
 }

@@ -9,13 +9,15 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
+import run.caracal.internal.context.Session;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.session.ServiceSpec;
 
 /**
  * How a service agent is opened. Immutable; every limit of the platform is checked when an option is set, before any call.
  * A service has no TTL: it lives as long as its lease is renewed.
  */
 public final class ServiceOptions {
-    private static final Duration MAX_INTERVAL = Duration.ofDays(1);
     private static final ServiceOptions DEFAULTS = builder().build();
 
     /** What a service shares with a task; its TTL stays unset. */
@@ -30,29 +32,17 @@ public final class ServiceOptions {
         this.health = b.health;
     }
 
-    /**
-     * The options of a plain {@code spawnService}.
-     *
-     * @return options with every default
-     */
+    /** {@return the options of a plain {@code spawnService}, with every default} */
     public static ServiceOptions defaults() {
         return DEFAULTS;
     }
 
-    /**
-     * Starts building.
-     *
-     * @return a builder with every default
-     */
+    /** {@return a builder with every default} */
     public static Builder builder() {
         return new Builder(SpawnOptions.builder());
     }
 
-    /**
-     * Starts from these options.
-     *
-     * @return a builder with the same values
-     */
+    /** {@return a builder with the same values} */
     public Builder mutate() {
         Builder builder = new Builder(session.mutate());
         builder.heartbeatInterval = heartbeatInterval;
@@ -60,65 +50,39 @@ public final class ServiceOptions {
         return builder;
     }
 
-    /**
-     * The labels.
-     *
-     * @return an immutable list, empty by default
-     */
+    /** {@return the labels; an immutable list, empty by default} */
     public List<String> labels() {
         return session.labels();
     }
 
-    /**
-     * What the session's record says besides.
-     *
-     * @return an immutable JSON object, empty by default
-     */
+    /** {@return what the session's record says besides; an immutable JSON object, empty by default} */
     public Map<String, @Nullable Object> metadata() {
         return session.metadata();
     }
 
-    /**
-     * The kind of the session, for platforms that know kinds.
-     *
-     * @return the kind; empty for the configuration's default
-     */
+    /** {@return the kind of the session, for platforms that know kinds; empty for the configuration's default} */
     public Optional<String> kind() {
         return session.kind();
     }
 
-    /**
-     * The parent, a service itself.
-     *
-     * @return the parent given explicitly; empty for the service bound in the Reactor Context, if any
-     */
+    /** {@return the parent, a service itself; empty for the service bound in the Reactor Context, if any} */
     public Optional<CaracalContext> parent() {
         return session.parent();
     }
 
-    /**
-     * What the service gets of authority.
-     *
-     * @return the grant; {@link Grant#inherit()} by default
-     */
+    /** {@return what the service gets of authority; {@link Grant#inherit()} by default} */
     public Grant grant() {
         return session.grant();
     }
 
-    /**
-     * The caller's own idempotency key.
-     *
-     * @return the key; empty for one that is generated for each subscription
-     */
+    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
     public Optional<String> idempotencyKey() {
         return session.idempotencyKey();
     }
 
     /**
-     * The interval of renewals in the background.
-     *
-     * @return the interval; empty when the lease is renewed by whoever calls {@code heartbeat} or listens to {@code
-     *     heartbeats}
+     * {@return the interval of renewals in the background; empty when the lease is renewed by whoever calls {@code
+     * heartbeat} or listens to {@code heartbeats}}
      */
     public Optional<Duration> heartbeatInterval() {
         return Optional.ofNullable(heartbeatInterval);
@@ -131,6 +95,27 @@ public final class ServiceOptions {
      */
     public Optional<Supplier<Mono<Health>>> health() {
         return Optional.ofNullable(health);
+    }
+
+    ServiceSpec spec() {
+        Supplier<Mono<Health>> signal = health;
+        return new ServiceSpec(
+                session.spec(),
+                heartbeatInterval,
+                signal == null ? null : () -> signal.get().map(Health::wire));
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof ServiceOptions that
+                && session.equals(that.session)
+                && Objects.equals(heartbeatInterval, that.heartbeatInterval)
+                && Objects.equals(health, that.health);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(session, heartbeatInterval, health);
     }
 
     @Override
@@ -200,11 +185,13 @@ public final class ServiceOptions {
          * @throws IllegalArgumentException if the context is that of a task
          */
         public Builder parent(CaracalContext parent) {
-            Session own = parent.session();
+            Session own = parent.bound().session();
             if (own != null && !own.isService()) {
-                throw new IllegalArgumentException("parent: the session " + parent.agentSessionId()
-                        + " is a task, and the platform lets no task open a service; open the service outside of it, or with a "
-                        + "service as its parent");
+                throw Arguments.fault(
+                        "parent",
+                        "the session " + parent.agentSessionId()
+                                + " is a task, and the platform lets no task open a service; open the service outside of it, or "
+                                + "with a service as its parent");
             }
             session = session.parent(parent);
             return this;
@@ -242,7 +229,7 @@ public final class ServiceOptions {
          * @return this builder
          */
         public Builder heartbeatInterval(Duration interval) {
-            this.heartbeatInterval = requireInterval(interval);
+            this.heartbeatInterval = Arguments.interval(interval);
             return this;
         }
 
@@ -267,13 +254,5 @@ public final class ServiceOptions {
         public ServiceOptions build() {
             return new ServiceOptions(this);
         }
-    }
-
-    static Duration requireInterval(Duration interval) {
-        if (interval.isNegative() || interval.isZero()) {
-            throw new IllegalArgumentException("interval: a positive time is needed, not " + interval);
-        }
-        // More is shortened to a third of the lease in any case, and would not fit into a timer.
-        return interval.compareTo(MAX_INTERVAL) > 0 ? MAX_INTERVAL : interval;
     }
 }

@@ -2,20 +2,16 @@ package run.caracal;
 
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.Collections;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import run.caracal.config.CaracalConfig;
-import run.caracal.internal.Ids;
 import run.caracal.internal.config.Rules;
-import run.caracal.internal.json.Json;
-import run.caracal.internal.json.JsonException;
-import run.caracal.internal.propagation.TraceParent;
-import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.options.Arguments;
+import run.caracal.internal.options.GrantSpec;
+import run.caracal.internal.session.SessionSpec;
 
 /**
  * How an agent session is opened. Immutable; every limit of the platform is checked when an option is set, before any
@@ -23,203 +19,144 @@ import run.caracal.internal.wire.IdempotencyKeys;
  */
 public final class SpawnOptions {
     /** How many labels a session may have. */
-    public static final int MAX_LABELS = 32;
+    public static final int MAX_LABELS = Rules.MAX_LABELS;
 
     /** How long a label may be, in characters. */
-    public static final int MAX_LABEL_LENGTH = 64;
+    public static final int MAX_LABEL_LENGTH = Rules.MAX_LABEL_LENGTH;
 
     /** How large the metadata of a session may be, as JSON in UTF-8. */
-    public static final int MAX_METADATA_BYTES = 64 * 1024;
+    public static final int MAX_METADATA_BYTES = Arguments.MAX_METADATA_BYTES;
 
-    private static final SpawnOptions DEFAULTS = builder().build();
+    private static final SpawnOptions DEFAULTS = new SpawnOptions(SessionSpec.DEFAULTS);
 
-    private final List<String> labels;
-    private final @Nullable Duration ttl;
-    private final Map<String, @Nullable Object> metadata;
-    private final @Nullable String kind;
-    private final @Nullable CaracalContext parent;
-    private final Grant grant;
-    private final @Nullable String idempotencyKey;
-    private final boolean adopt;
-    private final @Nullable String subjectAuthorityRecordId;
-    private final @Nullable String traceId;
-    private final @Nullable Duration closeTimeout;
+    private final SessionSpec spec;
 
-    private SpawnOptions(Builder b) {
-        this.labels = b.labels;
-        this.ttl = b.ttl;
-        this.metadata = b.metadata;
-        this.kind = b.kind;
-        this.parent = b.parent;
-        this.grant = b.grant;
-        this.idempotencyKey = b.idempotencyKey;
-        this.adopt = b.adopt;
-        this.subjectAuthorityRecordId = b.subjectAuthorityRecordId;
-        this.traceId = b.traceId;
-        this.closeTimeout = b.closeTimeout;
+    private SpawnOptions(SessionSpec spec) {
+        this.spec = spec;
     }
 
-    /**
-     * The options of a plain {@code spawn}.
-     *
-     * @return options with every default
-     */
+    /** {@return the options of a plain {@code spawn}, with every default} */
     public static SpawnOptions defaults() {
         return DEFAULTS;
     }
 
-    /**
-     * Starts building.
-     *
-     * @return a builder with every default
-     */
+    /** {@return a builder with every default} */
     public static Builder builder() {
-        return new Builder();
+        return new Builder(SessionSpec.DEFAULTS);
     }
 
-    /**
-     * Starts from these options.
-     *
-     * @return a builder with the same values
-     */
+    /** {@return a builder with the same values} */
     public Builder mutate() {
-        return new Builder(this);
+        return new Builder(spec);
     }
 
     /**
-     * The labels, which make sessions of one application distinguishable in policy and audit.
-     *
-     * @return an immutable list, empty by default
+     * {@return the labels, which make sessions of one application distinguishable in policy and audit; an immutable
+     * list, empty by default}
      */
     public List<String> labels() {
-        return labels;
+        return spec.labels();
     }
 
-    /**
-     * How long the platform lets the session live.
-     *
-     * @return the time to live; empty for the configuration's default
-     */
+    /** {@return how long the platform lets the session live; empty for the configuration's default} */
     public Optional<Duration> ttl() {
-        return Optional.ofNullable(ttl);
+        return Optional.ofNullable(spec.ttl());
     }
 
-    /**
-     * What the session's record says besides.
-     *
-     * @return an immutable JSON object, empty by default
-     */
+    /** {@return what the session's record says besides; an immutable JSON object, empty by default} */
     public Map<String, @Nullable Object> metadata() {
-        return metadata;
+        return spec.metadata();
     }
 
-    /**
-     * The kind of the session, for platforms that know kinds.
-     *
-     * @return the kind; empty for the configuration's default
-     */
+    /** {@return the kind of the session, for platforms that know kinds; empty for the configuration's default} */
     public Optional<String> kind() {
-        return Optional.ofNullable(kind);
+        return Optional.ofNullable(spec.kind());
     }
 
-    /**
-     * The parent of the session.
-     *
-     * @return the parent given explicitly; empty for the session bound in the Reactor Context, if any
-     */
+    /** {@return the parent of the session; empty for the session bound in the Reactor Context, if any} */
     public Optional<CaracalContext> parent() {
-        return Optional.ofNullable(parent);
+        return Optional.ofNullable(spec.parent()).map(CaracalContext::new);
     }
 
-    /**
-     * What the session is given of its parent's authority.
-     *
-     * @return the grant, {@link Grant#inherit()} by default
-     */
+    /** {@return what the session is given of its parent's authority; the grant, {@link Grant#inherit()} by default} */
     public Grant grant() {
-        return grant;
+        return Grant.of(spec.grant());
     }
 
-    /**
-     * The caller's own idempotency key.
-     *
-     * @return the key; empty for one that is generated for each subscription
-     */
+    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
     public Optional<String> idempotencyKey() {
-        return Optional.ofNullable(idempotencyKey);
+        return Optional.ofNullable(spec.idempotencyKey());
     }
 
     /**
-     * Whether a session that the {@linkplain #idempotencyKey() key} opened earlier is taken over.
-     *
-     * @return {@code false} by default: then it is an error
+     * {@return whether a session that the {@linkplain #idempotencyKey() key} opened earlier is taken over; {@code
+     * false} by default: then it is an error}
      */
     public boolean adopt() {
-        return adopt;
+        return spec.adopt();
     }
 
-    /**
-     * The authority record of the user for whom the session acts.
-     *
-     * @return the record's id; empty by default
-     */
+    /** {@return the authority record of the user for whom the session acts; the record's id; empty by default} */
     public Optional<String> subjectAuthorityRecordId() {
-        return Optional.ofNullable(subjectAuthorityRecordId);
+        return Optional.ofNullable(spec.subjectAuthorityRecordId());
     }
 
-    /**
-     * The W3C trace id of the session.
-     *
-     * @return the trace id; empty for the parent's, or a fresh one
-     */
+    /** {@return the W3C trace id of the session; empty for the parent's, or a fresh one} */
     public Optional<String> traceId() {
-        return Optional.ofNullable(traceId);
+        return Optional.ofNullable(spec.traceId());
     }
 
-    /**
-     * How long a pipeline waits for the session's termination.
-     *
-     * @return the budget; empty for the configuration's
-     */
+    /** {@return how long a pipeline waits for the session's termination; empty for the configuration's} */
     public Optional<Duration> closeTimeout() {
-        return Optional.ofNullable(closeTimeout);
+        return Optional.ofNullable(spec.closeTimeout());
+    }
+
+    SessionSpec spec() {
+        return spec;
     }
 
     @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof SpawnOptions that && spec.equals(that.spec);
+    }
+
+    @Override
+    public int hashCode() {
+        return spec.hashCode();
+    }
+
+    /** Leaves out the metadata and the key. */
+    @Override
     public String toString() {
-        return "SpawnOptions[labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="
-                + (parent == null ? null : parent.envelope().agentSessionId()) + ", grant=" + grant + ", traceId="
-                + traceId + "]";
+        return "SpawnOptions[" + spec + "]";
     }
 
     /** Builds {@link SpawnOptions}. Not for use by several threads at once. */
     public static final class Builder {
-        private List<String> labels = List.of();
+        private List<String> labels;
         private @Nullable Duration ttl;
-        private Map<String, @Nullable Object> metadata = Map.of();
+        private Map<String, @Nullable Object> metadata;
         private @Nullable String kind;
-        private @Nullable CaracalContext parent;
-        private Grant grant = Grant.inherit();
+        private @Nullable BoundContext parent;
+        private GrantSpec grant;
         private @Nullable String idempotencyKey;
         private boolean adopt;
         private @Nullable String subjectAuthorityRecordId;
         private @Nullable String traceId;
         private @Nullable Duration closeTimeout;
 
-        private Builder() {}
-
-        private Builder(SpawnOptions o) {
-            this.labels = o.labels;
-            this.ttl = o.ttl;
-            this.metadata = o.metadata;
-            this.kind = o.kind;
-            this.parent = o.parent;
-            this.grant = o.grant;
-            this.idempotencyKey = o.idempotencyKey;
-            this.adopt = o.adopt;
-            this.subjectAuthorityRecordId = o.subjectAuthorityRecordId;
-            this.traceId = o.traceId;
-            this.closeTimeout = o.closeTimeout;
+        private Builder(SessionSpec spec) {
+            this.labels = spec.labels();
+            this.ttl = spec.ttl();
+            this.metadata = spec.metadata();
+            this.kind = spec.kind();
+            this.parent = spec.parent();
+            this.grant = spec.grant();
+            this.idempotencyKey = spec.idempotencyKey();
+            this.adopt = spec.adopt();
+            this.subjectAuthorityRecordId = spec.subjectAuthorityRecordId();
+            this.traceId = spec.traceId();
+            this.closeTimeout = spec.closeTimeout();
         }
 
         /**
@@ -239,7 +176,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder labels(List<String> labels) {
-            this.labels = requireLabels(labels);
+            this.labels = Arguments.labels(labels);
             return this;
         }
 
@@ -250,7 +187,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder ttl(Duration ttl) {
-            this.ttl = requireTtl(ttl, "ttl");
+            this.ttl = Arguments.ttl(ttl, "ttl");
             return this;
         }
 
@@ -261,7 +198,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder metadata(Map<String, ?> metadata) {
-            this.metadata = copyOf(metadata);
+            this.metadata = Arguments.metadata(metadata);
             return this;
         }
 
@@ -272,7 +209,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder kind(String kind) {
-            this.kind = Ids.require(kind, "kind");
+            this.kind = Arguments.id(kind, "kind");
             return this;
         }
 
@@ -283,7 +220,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder parent(CaracalContext parent) {
-            this.parent = Objects.requireNonNull(parent, "parent");
+            this.parent = parent.bound();
             return this;
         }
 
@@ -295,7 +232,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder grant(Grant grant) {
-            this.grant = Objects.requireNonNull(grant, "grant");
+            this.grant = grant.spec();
             return this;
         }
 
@@ -307,7 +244,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder idempotencyKey(String key) {
-            this.idempotencyKey = IdempotencyKeys.require("idempotencyKey", key);
+            this.idempotencyKey = Arguments.idempotencyKey(key);
             return this;
         }
 
@@ -329,7 +266,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder subjectAuthorityRecordId(String id) {
-            this.subjectAuthorityRecordId = Ids.require(id, "subjectAuthorityRecordId");
+            this.subjectAuthorityRecordId = Arguments.id(id, "subjectAuthorityRecordId");
             return this;
         }
 
@@ -340,11 +277,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder traceId(String traceId) {
-            if (!TraceParent.isTraceId(traceId)) {
-                throw new IllegalArgumentException(
-                        "traceId: 32 lower-case hexadecimal digits, not all zero, are needed");
-            }
-            this.traceId = traceId;
+            this.traceId = Arguments.traceId(traceId);
             return this;
         }
 
@@ -356,10 +289,7 @@ public final class SpawnOptions {
          * @return this builder
          */
         public Builder closeTimeout(Duration closeTimeout) {
-            if (closeTimeout.isNegative() || closeTimeout.isZero()) {
-                throw new IllegalArgumentException("closeTimeout: a positive time is needed, not " + closeTimeout);
-            }
-            this.closeTimeout = closeTimeout;
+            this.closeTimeout = Arguments.positive(closeTimeout, "closeTimeout");
             return this;
         }
 
@@ -371,43 +301,20 @@ public final class SpawnOptions {
          */
         public SpawnOptions build() {
             if (adopt && idempotencyKey == null) {
-                throw new IllegalArgumentException("adopt: needs an idempotencyKey, by which the session is found");
+                throw Arguments.fault("adopt", "needs an idempotencyKey, by which the session is found");
             }
-            return new SpawnOptions(this);
+            return new SpawnOptions(new SessionSpec(
+                    labels,
+                    ttl,
+                    metadata,
+                    kind,
+                    parent,
+                    grant,
+                    idempotencyKey,
+                    adopt,
+                    subjectAuthorityRecordId,
+                    traceId,
+                    closeTimeout));
         }
-    }
-
-    /** Through JSON and back: a deep copy of what can be sent, and a refusal of what cannot. */
-    private static Map<String, @Nullable Object> copyOf(Map<String, ?> metadata) {
-        byte[] json = Json.write("metadata", metadata);
-        if (json.length > MAX_METADATA_BYTES) {
-            throw new IllegalArgumentException(
-                    "metadata: " + json.length + " bytes as JSON, at most " + MAX_METADATA_BYTES + " allowed");
-        }
-        try {
-            Map<String, @Nullable Object> copy = new LinkedHashMap<>();
-            if (Json.read(json) instanceof Map<?, ?> object) {
-                object.forEach((name, value) -> copy.put((String) name, value));
-            }
-            return Collections.unmodifiableMap(copy);
-        } catch (JsonException e) {
-            throw new IllegalArgumentException("metadata: " + e.getMessage(), e);
-        }
-    }
-
-    static List<String> requireLabels(List<String> labels) {
-        String fault = Rules.labels(labels);
-        if (fault != null) {
-            throw new IllegalArgumentException("labels: " + fault);
-        }
-        return List.copyOf(labels);
-    }
-
-    static Duration requireTtl(Duration ttl, String field) {
-        String fault = Rules.ttl(ttl);
-        if (fault != null) {
-            throw new IllegalArgumentException(field + " " + fault + ", not " + ttl);
-        }
-        return ttl;
     }
 }

@@ -40,6 +40,8 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.mandate.ApplicationSessions;
 import run.caracal.test.FakePlatform;
 
 /** Calls as the application itself: what is provided for them, how long it is kept, and where the mandates may go. */
@@ -348,7 +350,7 @@ class ApplicationTransportTest {
         platform.next(
                 FakePlatform::isOpen,
                 real -> Mono.deferContextual(view -> {
-                    seen.add(view.hasKey("user") || view.hasKey(CaracalContext.class));
+                    seen.add(view.hasKey("user") || view.hasKey(BoundContext.class));
                     return real;
                 }));
         StepVerifier.create(caracal.spawn(session -> Mono.just(1)).thenReturn(1))
@@ -393,15 +395,15 @@ class ApplicationTransportTest {
         assertThat(delegations()).hasSize(different.size());
         // The same need in other words is one.
         OutboundPolicy same = caracal.applicationTransport(
-                RESOURCE, List.of("b", "a", "b"), plain.withTtl(ApplicationAuthority.MANDATE_TTL));
+                RESOURCE, List.of("b", "a", "b"), plain.withTtl(ApplicationSessions.MANDATE_TTL));
         StepVerifier.create(resolve(same, GATEWAY + "/x", null))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
         assertThat(delegations()).hasSize(different.size());
-        Set<ApplicationAuthority.Need> needs = new HashSet<>();
+        Set<ApplicationSessions.Need> needs = new HashSet<>();
         for (String[] parts : new String[][] {{"a", "b"}, {"ab", ""}, {"a b"}, {"b", "a"}, {"a", "b", "b"}}) {
-            needs.add(new ApplicationAuthority.Need(
+            needs.add(new ApplicationSessions.Need(
                     RESOURCE, List.of(parts), List.of(parts), Duration.ofSeconds(60), null));
         }
         assertThat(needs).hasSize(5);
@@ -497,7 +499,7 @@ class ApplicationTransportTest {
     void theLeastRecentlyUsedGoesWhenThereAreTooMany() {
         StepVerifier.withVirtualTime(() -> {
                     Caracal later = platform.client();
-                    List<OutboundPolicy> all = IntStream.rangeClosed(0, ApplicationAuthority.MAX_HELD)
+                    List<OutboundPolicy> all = IntStream.rangeClosed(0, ApplicationSessions.MAX_HELD)
                             .mapToObj(i -> later.applicationTransport(RESOURCE, "scope:" + i))
                             .toList();
                     return Flux.fromIterable(all.subList(0, all.size() - 1))
@@ -511,7 +513,7 @@ class ApplicationTransportTest {
                             .then(Mono.delay(Duration.ofSeconds(61)))
                             .then(Mono.fromRunnable(() -> {
                                 assertThat(platform.ended()).containsExactly("session-4", "session-3");
-                                assertThat(platform.live()).hasSize(2 * ApplicationAuthority.MAX_HELD);
+                                assertThat(platform.live()).hasSize(2 * ApplicationSessions.MAX_HELD);
                             }))
                             .then(bearer(all.get(1)))
                             .then(Mono.fromRunnable(

@@ -16,11 +16,12 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.error.NoContextException;
 import run.caracal.http.HttpRequest;
+import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.text.Chars;
-import run.caracal.internal.wire.Call;
+import run.caracal.internal.wire.CallHeaders;
 import run.caracal.internal.wire.ConstraintFields;
 import run.caracal.internal.wire.CoordinatorRequests;
 import run.caracal.internal.wire.CreateDelegation;
@@ -71,7 +72,7 @@ class AuthorityVectorTest {
         assertThat(grant.scopes()).isEqualTo(expected.strings("scopes"));
         assertThat(grant.resource().orElse(null)).isEqualTo(expected.stringOrNull("resource_id"));
         assertThat(grant.ttl()).contains(Duration.ofSeconds((long) expected.number("ttl_seconds")));
-        assertSameJson(grant.constraints().wire(), expected.value("constraints_wire"));
+        assertSameJson(grant.constraints().fields().wire(), expected.value("constraints_wire"));
     }
 
     private static Grant.Narrow grant(VectorObject input, List<String> scopes, Duration ttl) {
@@ -199,8 +200,13 @@ class AuthorityVectorTest {
         Mono<Delegation> created = caracal.createDelegation(spec(input, ttl));
         if (given != null) {
             created = caracal.bind(
-                    new CaracalContext(
-                            given.string("zone_id"), given.string("application_id"), envelope(given), null, null),
+                    new CaracalContext(new BoundContext(
+                            given.string("zone_id"),
+                            given.string("application_id"),
+                            envelope(given),
+                            null,
+                            null,
+                            false)),
                     created);
         }
         if (vector.error() != null) {
@@ -243,7 +249,7 @@ class AuthorityVectorTest {
         return new CoordinatorRequests(URI.create("https://coordinator.example.com"))
                 .delegate(
                         delegation,
-                        new Call(
+                        new CallHeaders(
                                 "ctx-token",
                                 TraceParent.write(envelope.traceId(), envelope.traceFlags()),
                                 envelope.traceState(),

@@ -16,6 +16,7 @@ import run.caracal.error.CaracalException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
+import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.test.FakePlatform;
 
 /** Requests of a decorated client, as far as they can be seen without one. */
@@ -37,7 +38,7 @@ final class Calls {
         for (int i = 0; i < set.length; i += 2) {
             headers.put(set[i], set[i + 1]);
         }
-        call.edit(new MapHeaders(headers));
+        call.edit(new HeaderMap(headers));
         return headers;
     }
 

@@ -12,7 +12,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
-import java.util.Optional;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -87,7 +86,7 @@ class DelegationTest {
                 own -> caracal.delegate(
                         SPEC,
                         derived -> caracal.current().map(bound -> {
-                            assertThat(bound).isSameAs(derived);
+                            assertThat(bound).isEqualTo(derived);
                             return List.of(own, derived);
                         }))));
         List<CaracalContext> both = get(work);
@@ -212,7 +211,7 @@ class DelegationTest {
                         "target-1",
                         "app-2",
                         List.of("payment:submit", "payment:read"),
-                        Optional.of(Instant.parse("2030-01-01T00:00:00Z"))));
+                        Instant.parse("2030-01-01T00:00:00Z")));
         assertThat(platform.requests(FakePlatform::isRevoke)).isEmpty();
     }
 

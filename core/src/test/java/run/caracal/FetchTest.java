@@ -448,7 +448,7 @@ class FetchTest {
         assertThat(other.method()).isEqualTo("PUT");
         assertThat(posted.headers()).containsEntry("Accept", "a").hasSize(2);
         assertThat(other.headers()).containsEntry("accept", "secret").hasSize(2);
-        assertThat(posted.body()).containsExactly(1, 2, 3);
+        assertThat(posted.spec().body()).containsExactly(1, 2, 3);
         assertThat(other.toString()).contains("PUT", RESOURCE, "/x").doesNotContain("secret");
         assertThatThrownBy(() -> other.headers().put("a", "b")).isInstanceOf(UnsupportedOperationException.class);
     }

@@ -427,7 +427,7 @@ class GrantTest {
                 .expiresAt(Instant.parse("2030-01-01T00:00:00.123456Z"))
                 .broadReason("migration")
                 .build();
-        assertThat(constraints.wire())
+        assertThat(constraints.fields().wire())
                 .isEqualTo(Map.of(
                         "resources",
                         List.of("resource://x"),
@@ -446,7 +446,7 @@ class GrantTest {
                         "broad_reason",
                         "migration"));
         assertThat(constraints.mutate().build()).isEqualTo(constraints).hasSameHashCodeAs(constraints);
-        assertThat(DelegationConstraints.none().wire()).isNull();
+        assertThat(DelegationConstraints.none().fields().wire()).isNull();
         Grant.Narrow grant =
                 Grant.narrow("a").constraints(c -> c.maxHops(3)).constraints(c -> c.ttl(Duration.ofMinutes(1)));
         assertThat(grant.constraints().maxHops()).hasValue(3);

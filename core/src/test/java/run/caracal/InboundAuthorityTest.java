@@ -381,7 +381,7 @@ class InboundAuthorityTest {
                     root, caracal.delegate(spec, derived -> caracal.bind(derived.inTraceOf(message), child)));
             return Flux.concat(minted, child, narrowed, shown, shownAndMinted, lateTrace)
                     .collectList()
-                    .contextWrite(view -> view.put(CaracalContext.class, handling));
+                    .contextWrite(handling.bound()::bind);
         });
         assertThat(get(calls)).hasSize(6).allSatisfy(headers -> {
             assertThat(headers.get("traceparent")).startsWith("00-" + TRACE);

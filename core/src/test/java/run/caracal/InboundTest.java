@@ -38,6 +38,8 @@ import run.caracal.event.CaracalEvent.InboundRequest;
 import run.caracal.event.CaracalEvent.InboundRequest.ActsAs;
 import run.caracal.event.Completion;
 import run.caracal.http.Propagation;
+import run.caracal.internal.context.Provenance;
+import run.caracal.internal.propagation.IncomingHeaders;
 import run.caracal.test.FakePlatform;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
@@ -78,7 +80,7 @@ class InboundTest {
     }
 
     private InboundException refused(Map<String, String> headers, Boundary boundary) {
-        return refused(Inbound.lookup(headers), boundary);
+        return refused(IncomingHeaders.lookup(headers), boundary);
     }
 
     private static Map<String, String> with(String name, String value) {
@@ -110,10 +112,10 @@ class InboundTest {
                         context.toString(),
                         context.toMap().toString(),
                         context.carried().toString(),
-                        String.valueOf(context.authority()),
-                        Authority.describe(context)))
+                        String.valueOf(context.bound().provenance()),
+                        Provenance.describe(context.bound())))
                 .noneMatch(text -> text.contains("caller-token"));
-        assertThat(Authority.describe(context)).contains("session s-9", "not proven");
+        assertThat(Provenance.describe(context.bound())).contains("session s-9", "not proven");
     }
 
     @Test
@@ -241,7 +243,7 @@ class InboundTest {
         assertThat(context.baggage()).isEqualTo(Map.of("tenant", "acme"));
         assertThat(context.toMap().get("baggage")).isEqualTo("tenant=acme");
         assertThat(context.applicationId()).isEqualTo("app-1");
-        assertThat(Authority.describe(context)).contains("no session", "without a caller");
+        assertThat(Provenance.describe(context.bound())).contains("no session", "without a caller");
     }
 
     /** Whatever is over the limits counts as absent, and no more of it is looked at than shows that. */
@@ -375,7 +377,7 @@ class InboundTest {
         assertThat(full.hop()).isEqualTo(3);
         assertThat(full.verifiedMandate())
                 .hasValueSatisfying(m -> assertThat(m.jti()).isEqualTo("jti-1"));
-        assertThat(Authority.describe(full)).contains("session s-1", "and proven", "application app-9");
+        assertThat(Provenance.describe(full.bound())).contains("session s-1", "and proven", "application app-9");
     }
 
     @Test

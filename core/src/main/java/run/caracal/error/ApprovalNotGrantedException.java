@@ -41,19 +41,14 @@ public final class ApprovalNotGrantedException extends CaracalException {
         };
     }
 
-    /**
-     * The id of the hold.
-     *
-     * @return the id
-     */
+    /** {@return the id of the hold} */
     public String approvalId() {
         return approvalId;
     }
 
     /**
-     * How the hold ended, as the STS calls it.
-     *
-     * @return for instance {@code rejected}, {@code expired} or {@code consumed}; others may come
+     * {@return how the hold ended, as the STS calls it; for instance {@code rejected}, {@code expired} or {@code
+     * consumed}; others may come}
      */
     public String state() {
         return state;

@@ -70,56 +70,35 @@ public final class ApprovalRequiredException extends StsException {
         return copy;
     }
 
-    /**
-     * The id of the hold. Whoever knows it can ask for its state.
-     *
-     * @return the id, empty when the STS named none
-     */
+    /** {@return the id of the hold; empty when the STS named none} Whoever knows it can ask for its state. */
     public String approvalId() {
         return approvalId;
     }
 
     /**
-     * The state of the hold when the STS answered.
-     *
-     * @return for instance {@code pending}; other values may come; {@code null} when unknown
+     * {@return the state of the hold when the STS answered; for instance {@code pending}; other values may come; {@code
+     * null} when unknown}
      */
     public @Nullable String state() {
         return state;
     }
 
-    /**
-     * Who has to approve, as the policy calls it.
-     *
-     * @return one or several tiers, comma separated, or {@code null}
-     */
+    /** {@return who has to approve, as the policy calls it; one or several tiers, comma separated, or {@code null}} */
     public @Nullable String tier() {
         return tier;
     }
 
-    /**
-     * What the approver echoes to show what is approved.
-     *
-     * @return the binding, or {@code null}
-     */
+    /** {@return what the approver echoes to show what is approved; the binding, or {@code null}} */
     public @Nullable String binding() {
         return binding;
     }
 
-    /**
-     * When the hold ends.
-     *
-     * @return the instant, or {@code null} when unknown
-     */
+    /** {@return when the hold ends; the instant, or {@code null} when unknown} */
     public @Nullable Instant expiresAt() {
         return expiresAt;
     }
 
-    /**
-     * The resource the token was for.
-     *
-     * @return its id, or {@code null} when unknown
-     */
+    /** {@return the id of the resource the token was for, or {@code null} when unknown} */
     public @Nullable String resource() {
         return resource;
     }

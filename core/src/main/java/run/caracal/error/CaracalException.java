@@ -24,18 +24,16 @@ public abstract class CaracalException extends RuntimeException {
     }
 
     /**
-     * The stable, machine-readable code: the service's own where a service answered, else one of the SDK's.
-     *
-     * @return the code, never blank
+     * {@return the stable, machine-readable code: the service's own where a service answered, else one of the SDK's;
+     * the code, never blank}
      */
     public final String code() {
         return code;
     }
 
     /**
-     * Whether the same call may succeed later without any change by the caller.
-     *
-     * @return {@code true} for outages, overload and timeouts; {@code false} for denials and mistakes
+     * {@return whether the same call may succeed later without any change by the caller; {@code true} for outages,
+     * overload and timeouts; {@code false} for denials and mistakes}
      */
     public boolean isRetryable() {
         return false;

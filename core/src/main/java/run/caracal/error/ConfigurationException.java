@@ -40,11 +40,7 @@ public final class ConfigurationException extends CaracalException {
                 + ":\n  - " + lines;
     }
 
-    /**
-     * The faults, in the order in which they were found.
-     *
-     * @return an immutable list, never empty
-     */
+    /** {@return the faults, in the order in which they were found; an immutable list, never empty} */
     public List<Problem> problems() {
         return problems;
     }

@@ -47,38 +47,30 @@ public final class CoordinatorException extends ServiceException {
         this.outcomeUnknown = outcomeUnknown;
     }
 
-    /**
-     * The call, for instance {@code POST /zones/prod/agents}.
-     *
-     * @return method and path
-     */
+    /** {@return the call, for instance {@code POST /zones/prod/agents}; method and path} */
     public String operation() {
         return method + " " + path;
     }
 
     /**
-     * Whether the session (or what else the path names) has ended or never was, so that there is nothing left to close.
-     *
-     * @return {@code true} for 404, and for 409 with a code that is terminal
+     * {@return whether the session (or what else the path names) has ended or never was, so that there is nothing left
+     * to close; {@code true} for 404, and for 409 with a code that is terminal}
      */
     public boolean isSessionGone() {
         return httpStatus() == 404 || (httpStatus() == 409 && TERMINAL.contains(code()));
     }
 
     /**
-     * Whether the call may have been carried out although this is an error: an attempt got no answer, and the next one met
-     * the trace of the first.
-     *
-     * @return {@code true} when nobody can tell
+     * {@return whether the call may have been carried out although this is an error: an attempt got no answer, and the
+     * next one met the trace of the first; {@code true} when nobody can tell}
      */
     public boolean isOutcomeUnknown() {
         return outcomeUnknown;
     }
 
     /**
-     * The same refusal, met after an attempt that got no answer.
-     *
-     * @return a copy that says so, with this exception as its cause
+     * {@return the same refusal, met after an attempt that got no answer; a copy that says so, with this exception as
+     * its cause}
      */
     public CoordinatorException withOutcomeUnknown() {
         return new CoordinatorException(method, path, refusal(), OUTCOME_UNKNOWN, true, this);

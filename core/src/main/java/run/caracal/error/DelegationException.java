@@ -38,11 +38,7 @@ public final class DelegationException extends CaracalException {
         this.reason = reason;
     }
 
-    /**
-     * Why not.
-     *
-     * @return the reason
-     */
+    /** {@return why not} */
     public Reason reason() {
         return reason;
     }

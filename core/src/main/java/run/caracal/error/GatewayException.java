@@ -30,19 +30,14 @@ public final class GatewayException extends ServiceException {
         this.body = body;
     }
 
-    /**
-     * Who answered.
-     *
-     * @return the Gateway, or the upstream behind it
-     */
+    /** {@return who answered; the Gateway, or the upstream behind it} */
     public Origin origin() {
         return origin;
     }
 
     /**
-     * The body of the answer as it came, which may hold anything: it is in no message and in no log.
-     *
-     * @return a copy of the bytes, cut at the limit of the request; empty when there was none
+     * {@return the body of the answer as it came, which may hold anything: it is in no message and in no log; a copy of
+     * the bytes, cut at the limit of the request; empty when there was none}
      */
     public byte[] body() {
         return body.clone();

@@ -103,38 +103,22 @@ public final class InboundException extends CaracalException {
         return advice.isEmpty() ? text : text + ". " + advice;
     }
 
-    /**
-     * Why the request is not let in.
-     *
-     * @return the reason; {@link #code()} is its form on the wire
-     */
+    /** {@return why the request is not let in; {@link #code()} is its form on the wire} */
     public Reason reason() {
         return reason;
     }
 
-    /**
-     * The HTTP status of the answer.
-     *
-     * @return 401, 403 or 503
-     */
+    /** {@return the HTTP status of the answer; 401, 403 or 503} */
     public int httpStatus() {
         return reason.httpStatus();
     }
 
-    /**
-     * What is wrong, for the caller to read.
-     *
-     * @return one line of text, free of tokens
-     */
+    /** {@return what is wrong, for the caller to read; one line of text, free of tokens} */
     public String description() {
         return description;
     }
 
-    /**
-     * What the caller can do.
-     *
-     * @return one line of text, or {@code null}
-     */
+    /** {@return what the caller can do; one line of text, or {@code null}} */
     public @Nullable String hint() {
         return hint;
     }

@@ -49,20 +49,12 @@ public final class LeaseLostException extends CaracalException {
         this.agentSessionId = agentSessionId;
     }
 
-    /**
-     * Why the lease is lost.
-     *
-     * @return the reason
-     */
+    /** {@return why the lease is lost} */
     public Reason reason() {
         return reason;
     }
 
-    /**
-     * The service session.
-     *
-     * @return its id
-     */
+    /** {@return the id of the service session} */
     public String agentSessionId() {
         return agentSessionId;
     }

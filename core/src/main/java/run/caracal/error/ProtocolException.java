@@ -41,38 +41,22 @@ public final class ProtocolException extends CaracalException {
                 + (id.isEmpty() ? "" : " Request id: " + id + ".");
     }
 
-    /**
-     * Who answered.
-     *
-     * @return for instance {@code STS}
-     */
+    /** {@return who answered; for instance {@code STS}} */
     public String service() {
         return service;
     }
 
-    /**
-     * The call.
-     *
-     * @return method and path
-     */
+    /** {@return the call; method and path} */
     public String operation() {
         return operation;
     }
 
-    /**
-     * The HTTP status of the answer.
-     *
-     * @return the status
-     */
+    /** {@return the HTTP status of the answer} */
     public int httpStatus() {
         return httpStatus;
     }
 
-    /**
-     * The id of the request.
-     *
-     * @return the id, or {@code null} when the answer names none
-     */
+    /** {@return the id of the request, or {@code null} when the answer names none} */
     public @Nullable String requestId() {
         return requestId;
     }

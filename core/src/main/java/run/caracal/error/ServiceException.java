@@ -39,37 +39,26 @@ public abstract sealed class ServiceException extends CaracalException
         return text.toString();
     }
 
-    /**
-     * The HTTP status of the answer.
-     *
-     * @return the status
-     */
+    /** {@return the HTTP status of the answer} */
     public final int httpStatus() {
         return refusal.httpStatus();
     }
 
-    /**
-     * The service's own explanation.
-     *
-     * @return the text, shortened and cleaned; empty when the service gave none
-     */
+    /** {@return the service's own explanation; the text, shortened and cleaned; empty when the service gave none} */
     public final String description() {
         return refusal.description();
     }
 
     /**
-     * The id of the request, by which the platform's logs and audit can be searched.
-     *
-     * @return the id, or {@code null} when the answer names none
+     * {@return the id of the request, by which the platform's logs and audit can be searched, or {@code null} when the
+     * answer names none}
      */
     public final @Nullable String requestId() {
         return refusal.requestId();
     }
 
     /**
-     * How long the service, or a proxy before it, asked to wait.
-     *
-     * @return the time as it was given, or {@code null}
+     * {@return how long the service, or a proxy before it, asked to wait; the time as it was given, or {@code null}}
      */
     public final @Nullable Duration retryAfter() {
         return refusal.retryAfter();

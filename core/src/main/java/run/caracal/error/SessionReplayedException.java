@@ -23,11 +23,7 @@ public final class SessionReplayedException extends CaracalException {
         this.agentSessionId = agentSessionId;
     }
 
-    /**
-     * The session that the key opened earlier.
-     *
-     * @return its id; it was left as it is
-     */
+    /** {@return the id of the session that the key opened earlier; it was left as it is} */
     public String agentSessionId() {
         return agentSessionId;
     }

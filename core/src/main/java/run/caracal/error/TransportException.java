@@ -37,19 +37,14 @@ public final class TransportException extends CaracalException {
         this.kind = kind;
     }
 
-    /**
-     * What kept the answer away.
-     *
-     * @return the kind
-     */
+    /** {@return what kept the answer away} */
     public Kind kind() {
         return kind;
     }
 
     /**
-     * Whether the service may have acted on the request although no answer arrived.
-     *
-     * @return {@code true} when the outcome is unknown
+     * {@return whether the service may have acted on the request although no answer arrived; {@code true} when the
+     * outcome is unknown}
      */
     public boolean isAmbiguous() {
         return kind != Kind.CONNECT && kind != Kind.OVERLOADED;

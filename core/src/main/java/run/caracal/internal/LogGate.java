@@ -3,6 +3,8 @@ package run.caracal.internal;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
 
 /**
  * Lets a warning through once in a while: what may repeat with every operation while a service is away must not fill a
@@ -34,5 +36,20 @@ public final class LogGate {
         long now = nanos.getAsLong();
         long until = closedUntil.get();
         return now - until >= 0 && closedUntil.compareAndSet(until, now + PAUSE.toNanos());
+    }
+
+    /**
+     * Logs a warning when it may pass, else the same at the level DEBUG.
+     *
+     * @param log where to
+     * @param message the message, with SLF4J's placeholders
+     * @param arguments what stands in their place; a throwable at the end is logged with its stack
+     */
+    public void warn(Logger log, String message, @Nullable Object... arguments) {
+        if (passes()) {
+            log.warn(message, arguments);
+        } else {
+            log.debug(message, arguments);
+        }
     }
 }

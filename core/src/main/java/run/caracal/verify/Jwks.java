@@ -18,6 +18,7 @@ import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.Headers;
 import run.caracal.internal.LogGate;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
@@ -142,12 +143,7 @@ final class Jwks implements Disposable {
     }
 
     private void failed(Sinks.One<Keys> waiters, Throwable error) {
-        String message = "The keys of the zone cannot be fetched from {}: {}";
-        if (failures.passes()) {
-            log.warn(message, uri, error.getMessage());
-        } else {
-            log.debug(message, uri, error.getMessage());
-        }
+        failures.warn(log, "The keys of the zone cannot be fetched from {}: {}", uri, error.getMessage());
         last = new Attempt(now(), error);
         flight.set(null);
         var unused = waiters.tryEmitError(error);
@@ -210,7 +206,11 @@ final class Jwks implements Disposable {
 
     private static ProtocolException unusable(HttpRequest request, HttpResponse answer, String problem) {
         return new ProtocolException(
-                "STS", "GET " + request.uri().getRawPath(), answer.status(), answer.header("X-Request-Id"), problem);
+                "STS",
+                "GET " + request.uri().getRawPath(),
+                answer.status(),
+                answer.header(Headers.REQUEST_ID),
+                problem);
     }
 
     /** What a key of the platform says of itself; others in the set are somebody else's business. */

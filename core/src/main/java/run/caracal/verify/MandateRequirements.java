@@ -199,20 +199,12 @@ public final class MandateRequirements {
         return applications;
     }
 
-    /**
-     * Whether the mandate has to be bound to an agent session.
-     *
-     * @return {@code false} by default
-     */
+    /** {@return whether the mandate has to be bound to an agent session; {@code false} by default} */
     public boolean session() {
         return session;
     }
 
-    /**
-     * Whether the mandate has to be bound to a delegation.
-     *
-     * @return {@code false} by default
-     */
+    /** {@return whether the mandate has to be bound to a delegation; {@code false} by default} */
     public boolean delegation() {
         return delegation;
     }

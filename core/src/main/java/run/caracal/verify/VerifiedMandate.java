@@ -120,20 +120,12 @@ public final class VerifiedMandate {
         return new Builder();
     }
 
-    /**
-     * The zone.
-     *
-     * @return its id
-     */
+    /** {@return the id of the zone} */
     public String zoneId() {
         return zoneId;
     }
 
-    /**
-     * The application that acts ({@code client_id}).
-     *
-     * @return its id
-     */
+    /** {@return the id of the application that acts ({@code client_id})} */
     public String applicationId() {
         return applicationId;
     }
@@ -147,65 +139,39 @@ public final class VerifiedMandate {
         return subject;
     }
 
-    /**
-     * What the subject is.
-     *
-     * @return its type
-     */
+    /** {@return what the subject is} */
     public SubjectType subjectType() {
         return subjectType;
     }
 
     /**
-     * The authority record under which the mandate was minted ({@code sid}); not the agent session.
-     *
-     * @return its id
+     * {@return the id of the authority record under which the mandate was minted ({@code sid}); not the agent session}
      */
     public String authorityRecordId() {
         return authorityRecordId;
     }
 
-    /**
-     * The authority record from which that one comes ({@code root_sid}).
-     *
-     * @return its id, often the same one's
-     */
+    /** {@return the id of the authority record from which that one comes ({@code root_sid}); often the same one's} */
     public String rootAuthorityRecordId() {
         return rootAuthorityRecordId;
     }
 
-    /**
-     * What the mandate is good for.
-     *
-     * @return its use
-     */
+    /** {@return what the mandate is good for} */
     public Use use() {
         return use;
     }
 
-    /**
-     * The id of this one token ({@code jti}).
-     *
-     * @return the id
-     */
+    /** {@return the id of this one token ({@code jti})} */
     public String jti() {
         return jti;
     }
 
-    /**
-     * What the mandate allows.
-     *
-     * @return an immutable set in the mandate's order, possibly empty
-     */
+    /** {@return what the mandate allows; an immutable set in the mandate's order, possibly empty} */
     public Set<String> scopes() {
         return scopes;
     }
 
-    /**
-     * The resources that were granted.
-     *
-     * @return an immutable list of their identifiers, possibly empty
-     */
+    /** {@return the resources that were granted; an immutable list of their identifiers, possibly empty} */
     public List<String> targets() {
         return targets;
     }
@@ -219,56 +185,35 @@ public final class VerifiedMandate {
         return audience;
     }
 
-    /**
-     * The agent session that acts.
-     *
-     * @return its id; empty when the application acts outside every session
-     */
+    /** {@return the id of the agent session that acts; empty when the application acts outside every session} */
     public Optional<String> agentSessionId() {
         return Optional.ofNullable(agentSessionId);
     }
 
-    /**
-     * The delegation under which it acts.
-     *
-     * @return its id, if there is one
-     */
+    /** {@return the id of the delegation under which it acts, if there is one} */
     public Optional<String> delegationEdgeId() {
         return Optional.ofNullable(delegationEdgeId);
     }
 
-    /**
-     * The session from which that delegation comes.
-     *
-     * @return its id, if there is a delegation
-     */
+    /** {@return the id of the session from which that delegation comes, if there is a delegation} */
     public Optional<String> sourceSessionId() {
         return Optional.ofNullable(sourceSessionId);
     }
 
-    /**
-     * The session to which that delegation goes.
-     *
-     * @return its id, if there is a delegation
-     */
+    /** {@return the id of the session to which that delegation goes, if there is a delegation} */
     public Optional<String> targetSessionId() {
         return Optional.ofNullable(targetSessionId);
     }
 
     /**
-     * The delegations over which the authority came, the root's first.
-     *
-     * @return an immutable list of their ids, possibly empty
+     * {@return the delegations over which the authority came, the root's first; an immutable list of their ids,
+     * possibly empty}
      */
     public List<String> delegationPath() {
         return delegationPath;
     }
 
-    /**
-     * Who passed the authority on, the root first, and who acts, last.
-     *
-     * @return an immutable list, possibly empty
-     */
+    /** {@return who passed the authority on, the root first, and who acts, last; an immutable list, possibly empty} */
     public List<Hop> delegationChain() {
         return delegationChain;
     }
@@ -283,28 +228,19 @@ public final class VerifiedMandate {
     }
 
     /**
-     * The epoch of the zone's delegations at which the mandate was minted.
-     *
-     * @return the epoch, if the mandate names one
+     * {@return the epoch of the zone's delegations at which the mandate was minted, if the mandate names
+     * one}
      */
     public OptionalLong delegationGraphEpoch() {
         return delegationGraphEpoch == null ? OptionalLong.empty() : OptionalLong.of(delegationGraphEpoch);
     }
 
-    /**
-     * When the mandate was minted, on the platform's clock.
-     *
-     * @return the point in time, to the second
-     */
+    /** {@return when the mandate was minted, on the platform's clock; the point in time, to the second} */
     public Instant issuedAt() {
         return issuedAt;
     }
 
-    /**
-     * When the mandate ends, on the platform's clock.
-     *
-     * @return the point in time, to the second
-     */
+    /** {@return when the mandate ends, on the platform's clock; the point in time, to the second} */
     public Instant expiresAt() {
         return expiresAt;
     }

@@ -27,6 +27,7 @@ import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.resources.ConnectionProvider;
 import reactor.test.StepVerifier;
+import reactor.util.context.ContextView;
 import run.caracal.Boundary;
 import run.caracal.Caracal;
 import run.caracal.CaracalContext;
@@ -365,8 +366,10 @@ public abstract class BoundaryContract {
         CaracalContext outside = Objects.requireNonNull(
                 caracal.bindFromHeaders(HEADERS, caracal.current()).block(Await.BOUND));
         InboundPolicy optional = caracal.inbound(PROPAGATION.optional());
-        InboundPolicy insideAnother = headers ->
-                optional.judge(headers).map(call -> context -> call.bind(context.put(CaracalContext.class, outside)));
+        ContextView another = Objects.requireNonNull(
+                caracal.bind(outside, Mono.deferContextual(Mono::just)).block(Await.BOUND));
+        InboundPolicy insideAnother =
+                headers -> optional.judge(headers).map(call -> context -> call.bind(context.putAll(another)));
         try (BoundaryServer server = server(insideAnother, onward)) {
             assertThat(call(HttpClient.newConnection(), HttpMethod.GET, server, headers -> {})
                             .body())

@@ -1,8 +1,5 @@
 package run.caracal.internal.control;
 
-import java.time.Duration;
-import java.util.List;
-import java.util.Map;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
@@ -16,14 +13,14 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.control.Attempts.Operation;
 import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lifecycle.ClientState;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.token.TokenCache;
-import run.caracal.internal.wire.Call;
+import run.caracal.internal.wire.CallHeaders;
 import run.caracal.internal.wire.CoordinatorRequests;
 import run.caracal.internal.wire.CreateDelegation;
 import run.caracal.internal.wire.DelegationAnswer;
-import run.caracal.internal.wire.IdempotencyKeys;
 import run.caracal.internal.wire.InboundAnswer;
 import run.caracal.internal.wire.LeaseAnswer;
 import run.caracal.internal.wire.OpenSession;
@@ -39,34 +36,6 @@ public final class Coordinator {
     private static final Operation CHECK = new Operation("check", 1, false);
     private static final Operation REVOKE = new Operation("revoke", 1, false);
 
-    /**
-     * What a session is opened with.
-     *
-     * @param parentId the parent session
-     * @param inheritsAuthority whether it is given what the parent holds
-     * @param parentEdgeId the delegation that bounds the parent, to be inherited
-     * @param ttl how long the platform lets it live; {@code null} for a service, which lives as long as its lease
-     * @param labels its labels
-     * @param metadata what its record says besides
-     * @param kind its kind
-     * @param subjectAuthorityRecordId the user for whom it acts
-     * @param idempotencyKey the caller's own key; {@code null} for a generated one
-     * @param adopt whether a session that the caller's key opened before is taken over
-     * @param trace the trace it belongs to
-     */
-    public record Opening(
-            @Nullable String parentId,
-            boolean inheritsAuthority,
-            @Nullable String parentEdgeId,
-            @Nullable Duration ttl,
-            List<String> labels,
-            Map<String, @Nullable Object> metadata,
-            @Nullable String kind,
-            @Nullable String subjectAuthorityRecordId,
-            @Nullable String idempotencyKey,
-            boolean adopt,
-            Envelope trace) {}
-
     private final CaracalConfig config;
     private final CoordinatorRequests requests;
     private final Attempts attempts;
@@ -79,7 +48,7 @@ public final class Coordinator {
      * @param tokens the application token
      * @param events observes every operation
      * @param timer where pauses are measured
-     * @param closed whether the client is closed: nothing is sent then
+     * @param state whether the client is closed: nothing is sent then
      */
     public Coordinator(
             CaracalConfig config,
@@ -87,60 +56,40 @@ public final class Coordinator {
             TokenCache tokens,
             EventBus events,
             Scheduler timer,
-            BooleanSupplier closed) {
+            ClientState state) {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
-        this.attempts = new Attempts(transport, tokens, events, timer, closed);
+        this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed);
     }
 
     /**
-     * Opens a session, a task if it has a TTL, else a service, under one idempotency key through all attempts, so that a lost answer never leaves a second
-     * session.
+     * Opens a session, under one idempotency key through all attempts, so that a lost answer never leaves a second session.
      *
-     * @param opening what it is opened with
+     * @param session what it is opened with
+     * @param adopt whether a session that the caller's own key opened before is taken over
+     * @param trace the trace it belongs to
      * @param abandoned whether the caller has gone
      * @return the session; an error when the caller's own key opened it before and it is not to be adopted
      */
-    public Mono<SessionAnswer> open(Opening opening, BooleanSupplier abandoned) {
-        return Mono.defer(() -> {
-            Duration ttl = opening.ttl();
-            OpenSession.Builder session = OpenSession.builder(config.zoneId(), config.applicationId())
-                    .lifecycle(ttl == null ? "service" : "task")
-                    .ttlSeconds(ttl == null ? 0 : ttl.toSeconds())
-                    .labels(opening.labels())
-                    .metadata(opening.metadata())
-                    .kind(opening.kind())
-                    .subjectAuthorityRecordId(opening.subjectAuthorityRecordId());
-            if (opening.parentId() != null) {
-                session = session.parentId(opening.parentId())
-                        .parentAuthority(opening.inheritsAuthority() ? "inherit" : "none")
-                        .inheritParentEdgeId(opening.inheritsAuthority() ? opening.parentEdgeId() : null);
-            }
-            String key = opening.idempotencyKey();
-            OpenSession request = (key == null
-                            ? session.generatedIdempotencyKey(IdempotencyKeys.generate())
-                            : session.idempotencyKey(key))
-                    .build();
-            return attempts.run(
-                            OPEN,
-                            bearer -> requests.open(request, call(bearer, opening.trace())),
-                            (sent, answer, repeated) -> {
-                                SessionAnswer opened = read(sent, answer);
-                                // A replay may be that of our own lost attempt, with a generated key it can be no
-                                // other.
-                                if (opened.isReplay() && key != null && !opening.adopt() && !repeated) {
-                                    throw new SessionReplayedException(opened.agentSessionId());
-                                }
-                                return opened;
-                            },
-                            abandoned)
-                    // The answer cannot be used, but it names a session that is open.
-                    .onErrorResume(
-                            UnreadableSession.class,
-                            e -> terminate(e.agentSessionId, null, opening.trace())
-                                    .onErrorComplete()
-                                    .then(Mono.error(e.problem)));
-        });
+    public Mono<SessionAnswer> open(OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned) {
+        return attempts.run(
+                        OPEN,
+                        bearer -> requests.open(session, call(bearer, trace)),
+                        (sent, answer, repeated) -> {
+                            SessionAnswer opened = read(sent, answer);
+                            // A replay may be that of our own lost attempt, with a generated key it can be no other.
+                            if (opened.isReplay() && !session.isKeyGenerated() && !adopt && !repeated) {
+                                throw new SessionReplayedException(opened.agentSessionId());
+                            }
+                            return opened;
+                        },
+                        abandoned)
+                // The answer cannot be used, but it names a session that is open.
+                .onErrorResume(
+                        UnreadableSession.class,
+                        e -> terminate(e.agentSessionId, null, trace)
+                                .onErrorComplete()
+                                .then(Mono.error(e.problem)));
     }
 
     /** Not a {@link ProtocolException}, which is tried again: the same answer would come again. */
@@ -275,8 +224,8 @@ public final class Coordinator {
         return e.httpStatus() == 404 && e.code().equals("delegation_not_found") ? Mono.empty() : Mono.error(e);
     }
 
-    private Call call(String bearer, Envelope trace) {
-        return new Call(
+    private CallHeaders call(String bearer, Envelope trace) {
+        return new CallHeaders(
                 bearer,
                 TraceParent.write(trace.traceId(), trace.traceFlags()),
                 trace.traceState(),

@@ -280,11 +280,7 @@ public final class StsClient implements TokenCache.Source {
                 });
     }
 
-    /**
-     * The error for a mandate without credentials to ask for it.
-     *
-     * @return the error, which names what to configure
-     */
+    /** {@return the error for a mandate without credentials to ask for it, which names what to configure} */
     public static ConfigurationException noCredentials() {
         return noCredentials(
                 "a call with scopes needs a one-shot mandate, which is minted with", ", or configure no scopes");

@@ -35,6 +35,7 @@ import run.caracal.event.OperationListener;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.Headers;
 import run.caracal.internal.LogGate;
 
 /**
@@ -100,12 +101,8 @@ public final class EventBus {
     }
 
     private void failed(Class<?> kind, Throwable error) {
-        String message = "An event listener failed on {}; the next event reaches it again";
-        if (failures.passes()) {
-            log.warn(message, kind.getSimpleName(), error);
-        } else {
-            log.debug(message, kind.getSimpleName(), error);
-        }
+        failures.warn(
+                log, "An event listener failed on {}; the next event reaches it again", kind.getSimpleName(), error);
     }
 
     private void dropped(CaracalEvent event) {
@@ -291,7 +288,7 @@ public final class EventBus {
 
         /** What is answered to a part is the last answer of the whole, too. */
         private void answered(HttpResponse response) {
-            Answer last = new Answer(response.status(), response.header("X-Request-Id"));
+            Answer last = new Answer(response.status(), response.header(Headers.REQUEST_ID));
             for (Running running = this; running != null; running = running.outer) {
                 running.answer = last;
             }

@@ -109,20 +109,12 @@ public final class Scope {
             Function<Throwable, @Nullable RuntimeException> failOnEnd,
             Consumer<Throwable> report) {}
 
-    /**
-     * Whether the scope refuses new resources.
-     *
-     * @return {@code true} once {@link #close} was subscribed
-     */
+    /** {@return whether the scope refuses new resources; {@code true} once {@link #close} was subscribed} */
     public boolean isClosed() {
         return (state.get() & CLOSED) != 0 || (enclosing != null && enclosing.isClosed());
     }
 
-    /**
-     * How many resources are opening, open or ending.
-     *
-     * @return the number
-     */
+    /** {@return how many resources are opening, open or ending} */
     public long count() {
         return state.get() & ~CLOSED;
     }

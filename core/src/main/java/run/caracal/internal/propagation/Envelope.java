@@ -9,6 +9,7 @@ import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.OutboundHeaders;
+import run.caracal.internal.Headers;
 import run.caracal.internal.text.Chars;
 
 /**
@@ -25,8 +26,6 @@ public final class Envelope {
     public static final Envelope EMPTY = builder().build();
 
     private static final String AUTHORIZATION = "authorization";
-    private static final String TRACEPARENT = "traceparent";
-    private static final String TRACESTATE = "tracestate";
     private static final String BAGGAGE = "baggage";
     private static final String BEARER = "bearer";
     private static final int MAX_TRACE_STATE = 8192;
@@ -128,7 +127,7 @@ public final class Envelope {
         if (!authorization.isEmpty()) {
             builder.bearer = bearer(authorization.get(0));
         }
-        List<String> traceparent = headers.apply(TRACEPARENT);
+        List<String> traceparent = headers.apply(Headers.TRACEPARENT);
         if (!traceparent.isEmpty()) {
             TraceParent trace = TraceParent.parse(traceparent.get(0));
             if (trace != null) {
@@ -136,7 +135,7 @@ public final class Envelope {
                 builder.traceFlags = trace.flags();
             }
         }
-        builder.traceState = traceState(headers.apply(TRACESTATE));
+        builder.traceState = traceState(headers.apply(Headers.TRACESTATE));
         List<String> baggage = headers.apply(BAGGAGE);
         if (!baggage.isEmpty()) {
             // Over the limits the parser tells before the first member is heard.
@@ -200,19 +199,19 @@ public final class Envelope {
      */
     public void encode(OutboundHeaders headers) {
         encodeTraceParent(headers);
-        if (traceState != null && isAbsent(headers.getAll(TRACESTATE))) {
-            headers.set(TRACESTATE, traceState);
+        if (traceState != null && isAbsent(headers.getAll(Headers.TRACESTATE))) {
+            headers.set(Headers.TRACESTATE, traceState);
         }
         encodeBaggage(headers);
     }
 
     private void encodeTraceParent(OutboundHeaders headers) {
-        List<String> existing = headers.getAll(TRACEPARENT);
+        List<String> existing = headers.getAll(Headers.TRACEPARENT);
         if (existing.isEmpty() || !TraceParent.isValid(existing.get(0))) {
-            headers.set(TRACEPARENT, TraceParent.write(traceId, traceFlags));
+            headers.set(Headers.TRACEPARENT, TraceParent.write(traceId, traceFlags));
         } else if (existing.size() > 1) {
             // Receivers reject two, so the one that a reader takes stays.
-            headers.set(TRACEPARENT, existing.get(0));
+            headers.set(Headers.TRACEPARENT, existing.get(0));
         }
     }
 

@@ -2,6 +2,7 @@ package run.caracal.internal.token;
 
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.Headers;
 
 /**
  * A bearer token and what is known about it. Compared by identity: a refused token is dropped only while it is still the
@@ -24,25 +25,20 @@ public final class AccessToken {
      */
     AccessToken(String value, @Nullable Set<String> targets, long refreshAtNanos, long expiresAtNanos) {
         this.value = value;
-        this.authorization = "Bearer " + value;
+        this.authorization = Headers.BEARER + value;
         this.targets = targets;
         this.refreshAtNanos = refreshAtNanos;
         this.expiresAtNanos = expiresAtNanos;
     }
 
-    /**
-     * The bearer. A secret: never log it.
-     *
-     * @return the token itself
-     */
+    /** {@return the bearer} A secret: never log it. */
     public String value() {
         return value;
     }
 
     /**
-     * The bearer as it stands in an Authorization header; written once, because it is long. A secret: never log it.
-     *
-     * @return the value of the header
+     * {@return the bearer as it stands in an Authorization header; written once, because it is long; the value of the
+     * header} A secret: never log it.
      */
     public String authorization() {
         return authorization;

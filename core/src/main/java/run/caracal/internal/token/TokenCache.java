@@ -109,9 +109,8 @@ public final class TokenCache implements Disposable {
     }
 
     /**
-     * The current token, if it is valid; starts an early refresh when it is due.
-     *
-     * @return the token, or {@code null} when {@link #get()} has to fetch one
+     * {@return the current token, if it is valid; starts an early refresh when it is due; the token, or {@code null}
+     * when {@link #get()} has to fetch one}
      */
     public @Nullable AccessToken peek() {
         AccessToken token = current.get();

@@ -4,6 +4,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonException;
 import run.caracal.internal.json.JsonObject;
 
@@ -52,7 +53,7 @@ final class Answers {
         if (id == null) {
             id = body.string("request_id");
         }
-        return id == null ? response.header("X-Request-Id") : id;
+        return id == null ? response.header(Headers.REQUEST_ID) : id;
     }
 
     private static ProtocolException failure(

@@ -1,5 +1,7 @@
 package run.caracal.internal.wire;
 
+import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -28,6 +30,23 @@ public record ConstraintFields(
         @Nullable Boolean policyApproved,
         @Nullable String expiresAt,
         @Nullable String broadReason) {
+    /** No constraints. */
+    public static final ConstraintFields NONE = new ConstraintFields(null, null, null, null, null, null, null, null);
+
+    /** The resources it covers; none when it constrains no resource. */
+    public List<String> namedResources() {
+        return resources == null ? List.of() : resources;
+    }
+
+    /** The time to live that the platform will find: the constraint's own wins over that of the delegation. */
+    public Duration effectiveTtl(Duration asked) {
+        Duration effective = ttlSeconds == null ? asked : Duration.ofSeconds(ttlSeconds);
+        if (expiresAt == null) {
+            return effective;
+        }
+        Duration left = Duration.between(Instant.now(), Instant.parse(expiresAt));
+        return left.isNegative() ? Duration.ZERO : left.compareTo(effective) < 0 ? left : effective;
+    }
 
     /** The JSON object. */
     public Map<String, @Nullable Object> toMap() {
@@ -41,6 +60,12 @@ public record ConstraintFields(
         put(map, "expires_at", expiresAt);
         put(map, "broad_reason", broadReason);
         return map;
+    }
+
+    /** The JSON object; {@code null} when nothing is constrained. */
+    public @Nullable Map<String, @Nullable Object> wire() {
+        Map<String, @Nullable Object> map = toMap();
+        return map.isEmpty() ? null : map;
     }
 
     private static void put(Map<String, @Nullable Object> map, String name, @Nullable Object value) {

@@ -5,6 +5,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpRequest;
+import run.caracal.internal.Headers;
 import run.caracal.internal.json.Json;
 
 /**
@@ -27,24 +28,24 @@ public final class CoordinatorRequests {
     }
 
     /** Opens a session. */
-    public HttpRequest open(OpenSession session, Call call) {
+    public HttpRequest open(OpenSession session, CallHeaders call) {
         Map<String, String> headers = headers(call);
         putKey(headers, session.idempotencyKey);
-        if (session.keyGenerated && headers.containsKey("Idempotency-Key")) {
+        if (session.isKeyGenerated() && headers.containsKey("Idempotency-Key")) {
             headers.put("Idempotency-Key-Kind", "generated");
         }
         return request("POST", agents(session.zoneId), headers, session.body(), call);
     }
 
     /** Ends a session; a service names the generation of its lease. */
-    public HttpRequest terminate(String zoneId, String sessionId, @Nullable Long leaseGeneration, Call call) {
+    public HttpRequest terminate(String zoneId, String sessionId, @Nullable Long leaseGeneration, CallHeaders call) {
         Map<String, Object> body = leaseGeneration == null ? null : Map.of("lease_generation", leaseGeneration);
         return request("DELETE", agent(zoneId, sessionId), headers(call), body, call);
     }
 
     /** Renews a lease. */
     public HttpRequest heartbeat(
-            String zoneId, String sessionId, String status, @Nullable Long leaseGeneration, Call call) {
+            String zoneId, String sessionId, String status, @Nullable Long leaseGeneration, CallHeaders call) {
         Map<String, Object> body = new LinkedHashMap<>();
         body.put("status", status);
         if (leaseGeneration != null) {
@@ -54,32 +55,28 @@ public final class CoordinatorRequests {
     }
 
     /** Takes over a lease, which fences the older holder. */
-    public HttpRequest attach(String zoneId, String sessionId, Call call) {
+    public HttpRequest attach(String zoneId, String sessionId, CallHeaders call) {
         return request("POST", agent(zoneId, sessionId) + "/lease", headers(call), null, call);
     }
 
     /** Creates a delegation. */
-    public HttpRequest delegate(CreateDelegation delegation, Call call) {
+    public HttpRequest delegate(CreateDelegation delegation, CallHeaders call) {
         Map<String, String> headers = headers(call);
         putKey(headers, delegation.idempotencyKey);
         return request("POST", delegations(delegation.zoneId), headers, delegation.body(), call);
     }
 
     /** Revokes a delegation and what was derived from it. */
-    public HttpRequest revoke(String zoneId, String edgeId, Call call) {
+    public HttpRequest revoke(String zoneId, String edgeId, CallHeaders call) {
         String path = delegations(zoneId) + "/" + Urls.segment("delegationEdgeId", edgeId) + "/revoke";
         return request("PATCH", path, headers(call), null, call);
     }
 
     /** Checks that a delegation is active and addressed to a session of the caller. */
-    public HttpRequest inbound(String zoneId, String sessionId, String edgeId, Call call) {
-        String path = inboundPath(zoneId, sessionId) + "/" + Urls.segment("delegationEdgeId", edgeId);
+    public HttpRequest inbound(String zoneId, String sessionId, String edgeId, CallHeaders call) {
+        String path = delegations(zoneId) + "/inbound/" + Urls.segment("agentSessionId", sessionId) + "/"
+                + Urls.segment("delegationEdgeId", edgeId);
         return request("GET", path, headers(call), null, call);
-    }
-
-    /** Lists the delegations addressed to a session of the caller, whatever their status. */
-    public HttpRequest inboundList(String zoneId, String sessionId, Call call) {
-        return request("GET", inboundPath(zoneId, sessionId), headers(call), null, call);
     }
 
     private static String agents(String zoneId) {
@@ -94,19 +91,15 @@ public final class CoordinatorRequests {
         return "/zones/" + Urls.segment("zoneId", zoneId) + "/delegations";
     }
 
-    private static String inboundPath(String zoneId, String sessionId) {
-        return delegations(zoneId) + "/inbound/" + Urls.segment("agentSessionId", sessionId);
-    }
-
-    private static Map<String, String> headers(Call call) {
+    private static Map<String, String> headers(CallHeaders call) {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
-        headers.put("Authorization", "Bearer " + call.bearer());
+        headers.put(Headers.AUTHORIZATION, Headers.BEARER + call.bearer());
         if (call.traceparent() != null) {
-            headers.put("traceparent", call.traceparent());
+            headers.put(Headers.TRACEPARENT, call.traceparent());
         }
         if (call.tracestate() != null) {
-            headers.put("tracestate", call.tracestate());
+            headers.put(Headers.TRACESTATE, call.tracestate());
         }
         return headers;
     }
@@ -122,7 +115,7 @@ public final class CoordinatorRequests {
             String path,
             Map<String, String> headers,
             @Nullable Map<String, ? extends @Nullable Object> body,
-            Call call) {
+            CallHeaders call) {
         byte[] bytes = null;
         if (body != null) {
             headers.put("Content-Type", "application/json");

@@ -16,6 +16,7 @@ import run.caracal.error.Refusal;
 import run.caracal.error.StsException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonObject;
 
 /**
@@ -175,7 +176,7 @@ public final class ErrorAnswers {
     private static List<String> bearers(HttpRequest request) {
         List<String> bearers = new ArrayList<>();
         request.headers().forEach((name, value) -> {
-            if (name.equalsIgnoreCase("Authorization")) {
+            if (name.equalsIgnoreCase(Headers.AUTHORIZATION)) {
                 bearers.add(value.substring(value.indexOf(' ') + 1));
             }
         });

@@ -12,7 +12,7 @@ import run.caracal.internal.json.JsonObject;
  * @param status the state of the session, for instance {@code active} or {@code suspended}; {@code null} when unknown
  * @param lease the lease
  */
-public record LeaseAnswer(@Nullable String status, Lease lease) {
+public record LeaseAnswer(@Nullable String status, LeaseTerms lease) {
 
     /**
      * Reads a successful answer: of a renewal, which has the session in {@code agent}, or of a takeover.
@@ -22,7 +22,7 @@ public record LeaseAnswer(@Nullable String status, Lease lease) {
     public static LeaseAnswer parse(HttpRequest request, HttpResponse response) {
         return Answers.read(Answers.COORDINATOR, request, response, body -> {
             JsonObject fields = body.has("agent") ? body.object("agent") : body;
-            return new LeaseAnswer(fields.string("status"), Lease.read(fields, response));
+            return new LeaseAnswer(fields.string("status"), LeaseTerms.read(fields, response));
         });
     }
 }

@@ -1,5 +1,6 @@
 package run.caracal.internal.wire;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -16,7 +17,7 @@ public final class OpenSession {
 
     final String zoneId;
     final @Nullable String idempotencyKey;
-    final boolean keyGenerated;
+    private final boolean keyGenerated;
     private final Map<String, @Nullable Object> body;
 
     private OpenSession(Builder b) {
@@ -29,6 +30,11 @@ public final class OpenSession {
     /** Begins a request with what is always needed. */
     public static Builder builder(String zoneId, String applicationId) {
         return new Builder(zoneId, applicationId);
+    }
+
+    /** Whether the SDK made the key. */
+    public boolean isKeyGenerated() {
+        return keyGenerated;
     }
 
     Map<String, @Nullable Object> body() {
@@ -75,10 +81,35 @@ public final class OpenSession {
             return this;
         }
 
+        /**
+         * The session that this one is a child of, if any.
+         *
+         * @param id the parent
+         * @param inherits whether it is given all that the parent holds
+         * @param edgeId the delegation that bounds the parent, to be inherited
+         */
+        public Builder childOf(@Nullable String id, boolean inherits, @Nullable String edgeId) {
+            return id == null
+                    ? this
+                    : parentId(id)
+                            .parentAuthority(inherits ? "inherit" : "none")
+                            .inheritParentEdgeId(inherits ? edgeId : null);
+        }
+
         /** The session that this one is a child of. */
         public Builder parentId(@Nullable String id) {
             this.parentId = id;
             return this;
+        }
+
+        /** A task, which lives this long. */
+        public Builder task(Duration ttl) {
+            return lifecycle("task").ttlSeconds(ttl.toSeconds());
+        }
+
+        /** A service, which lives as long as its lease is renewed. */
+        public Builder service() {
+            return lifecycle(SERVICE);
         }
 
         /** {@code task} or {@code service}. */
@@ -135,6 +166,11 @@ public final class OpenSession {
             this.idempotencyKey = key;
             this.keyGenerated = true;
             return this;
+        }
+
+        /** The caller's key, or one that is generated when there is none. */
+        public Builder ownOrGeneratedKey(@Nullable String key) {
+            return key == null ? generatedIdempotencyKey(IdempotencyKeys.generate()) : idempotencyKey(key);
         }
 
         /** The finished request. */

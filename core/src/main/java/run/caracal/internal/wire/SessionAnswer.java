@@ -14,7 +14,8 @@ import run.caracal.internal.json.JsonObject;
  * @param lease its lease, all of it unknown for a task of an older platform
  * @param isReplay whether it had been opened by an earlier request with the same key
  */
-public record SessionAnswer(String agentSessionId, @Nullable String delegationEdgeId, Lease lease, boolean isReplay) {
+public record SessionAnswer(
+        String agentSessionId, @Nullable String delegationEdgeId, LeaseTerms lease, boolean isReplay) {
 
     /**
      * Reads a successful answer.
@@ -30,7 +31,7 @@ public record SessionAnswer(String agentSessionId, @Nullable String delegationEd
                 body -> new SessionAnswer(
                         Answers.needed(body, "agent_session_id"),
                         body.string("delegation_edge_id"),
-                        Lease.read(body, response),
+                        LeaseTerms.read(body, response),
                         isReplay(response)));
     }
 

@@ -6,6 +6,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpRequest;
+import run.caracal.internal.Headers;
 
 /** The calls of the STS as HTTP requests. */
 public final class StsRequests {
@@ -31,8 +32,8 @@ public final class StsRequests {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
         headers.put("Content-Type", "application/x-www-form-urlencoded");
-        if (requestId != null && Call.isToken(requestId)) {
-            headers.put("X-Request-Id", requestId);
+        if (requestId != null && CallHeaders.isToken(requestId)) {
+            headers.put(Headers.REQUEST_ID, requestId);
         }
         return new HttpRequest(
                 "POST",

@@ -42,7 +42,7 @@ public record TokenResponse(
     public static TokenResponse parse(HttpRequest request, HttpResponse response) {
         return Answers.read(Answers.STS, request, response, body -> {
             String token = Answers.needed(body, "access_token");
-            if (!Call.isToken(token)) {
+            if (!CallHeaders.isToken(token)) {
                 throw new JsonException("its access_token holds characters that no token has");
             }
             String type = body.string("token_type");

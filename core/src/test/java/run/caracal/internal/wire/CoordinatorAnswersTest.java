@@ -34,7 +34,7 @@ class CoordinatorAnswersTest {
                 .isEqualTo(new SessionAnswer(
                         "s",
                         "d",
-                        new Lease(1L, Instant.parse("2026-01-01T00:02:00.500Z"), Duration.ofMinutes(2)),
+                        new LeaseTerms(1L, Instant.parse("2026-01-01T00:02:00.500Z"), Duration.ofMinutes(2)),
                         false));
     }
 
@@ -67,10 +67,10 @@ class CoordinatorAnswersTest {
         assertThat(lease(date, "\"heartbeat_deadline_at\":\"2025-12-31T00:00:00Z\"")
                         .length())
                 .isZero();
-        assertThat(lease(date, "\"lease_generation\":3")).isEqualTo(new Lease(3L, null, null));
+        assertThat(lease(date, "\"lease_generation\":3")).isEqualTo(new LeaseTerms(3L, null, null));
     }
 
-    private static Lease lease(Map<String, String> headers, String fields) {
+    private static LeaseTerms lease(Map<String, String> headers, String fields) {
         return LeaseAnswer.parse(BEAT, WireCases.response(200, headers, "{" + fields + "}"))
                 .lease();
     }
@@ -79,13 +79,13 @@ class CoordinatorAnswersTest {
     @Test
     void readsRenewalsAndTakeovers() {
         String fields = "{\"status\":\"a-state-of-tomorrow\",\"lease_generation\":2}";
-        LeaseAnswer expected = new LeaseAnswer("a-state-of-tomorrow", new Lease(2L, null, null));
+        LeaseAnswer expected = new LeaseAnswer("a-state-of-tomorrow", new LeaseTerms(2L, null, null));
 
         assertThat(LeaseAnswer.parse(BEAT, WireCases.response(200, "{\"agent\":" + fields + ",\"service\":null}")))
                 .isEqualTo(expected);
         assertThat(LeaseAnswer.parse(BEAT, WireCases.response(200, fields))).isEqualTo(expected);
         assertThat(LeaseAnswer.parse(BEAT, WireCases.response(200, "{}")))
-                .isEqualTo(new LeaseAnswer(null, new Lease(null, null, null)));
+                .isEqualTo(new LeaseAnswer(null, new LeaseTerms(null, null, null)));
     }
 
     @Test
@@ -122,7 +122,7 @@ class CoordinatorAnswersTest {
     @ValueSource(strings = {"", ".", ".."})
     void refusesIdsThatLeadElsewhere(String id) {
         CoordinatorRequests requests = new CoordinatorRequests(URI.create("http://coordinator.test"));
-        Call call = Call.of("t", Duration.ofSeconds(1));
+        CallHeaders call = new CallHeaders("t", null, null, Duration.ofSeconds(1));
 
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> requests.terminate("z", id, null, call))
@@ -137,14 +137,14 @@ class CoordinatorAnswersTest {
     @ValueSource(strings = {"s3cret\n", "s3cret x", "s3cret\u0000", "s3cret\u00e9", "s3cret\u007f", ""})
     void refusesTokensThatAreNone(String token) {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> Call.of(token, Duration.ofSeconds(1)))
+                .isThrownBy(() -> new CallHeaders(token, null, null, Duration.ofSeconds(1)))
                 .withMessageContaining("bearer")
                 .satisfies(e -> assertThat(e.getMessage()).doesNotContain("s3cret"));
     }
 
     @Test
     void showsNoToken() {
-        Call call = Call.of("s3cret", Duration.ofSeconds(1));
+        CallHeaders call = new CallHeaders("s3cret", null, null, Duration.ofSeconds(1));
         OpenSession session = OpenSession.builder("z", "a")
                 .subjectAuthorityRecordToken("t0ken")
                 .build();

@@ -64,11 +64,11 @@ class DelegationBodyVectorTest {
 
     private static HttpRequest delegationCall(VectorCase vector, CoordinatorRequests requests, VectorObject args) {
         String zone = args.string("zone_id");
-        Call call = WireCases.call(args);
+        CallHeaders call = WireCases.call(args);
         return switch (vector.input().string("op")) {
             case "revoke" -> requests.revoke(zone, args.string("delegation_id"), call);
             case "get_inbound" -> requests.inbound(zone, args.string("session_id"), args.string("delegation_id"), call);
-            case "list_inbound" -> requests.inboundList(zone, args.string("session_id"), call);
+            case "list_inbound" -> throw vector.leaveOut("the SDK asks for one delegation, never for all of a session");
             default -> throw new AssertionError("unknown op in " + vector);
         };
     }

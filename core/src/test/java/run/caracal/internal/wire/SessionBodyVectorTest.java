@@ -93,7 +93,7 @@ class SessionBodyVectorTest {
         Long generation = args.hasValue("lease_generation")
                 ? (Long) WireCases.wholeNumber(vector, args, "lease_generation")
                 : null;
-        Call call = WireCases.call(args);
+        CallHeaders call = WireCases.call(args);
         return switch (vector.input().string("op")) {
             case "terminate" -> requests.terminate(zone, session, generation, call);
             case "heartbeat" ->

@@ -76,14 +76,14 @@ final class WireCases {
     }
 
     /** The call of a request case: the traceparent is made from its parts as the code above this layer does it. */
-    static Call call(VectorObject fields) {
+    static CallHeaders call(VectorObject fields) {
         String traceId = fields.stringOrNull("trace_id");
         String flags = fields.stringOrNull("trace_flags");
         String traceparent = traceId == null || !TRACE_ID.matcher(traceId).matches()
                 ? null
                 : "00-" + traceId + "-00f067aa0ba902b7-"
                         + (flags != null && FLAGS.matcher(flags).matches() ? flags : "01");
-        return new Call("tok-1", traceparent, fields.stringOrNull("trace_state"), TIMEOUT);
+        return new CallHeaders("tok-1", traceparent, fields.stringOrNull("trace_state"), TIMEOUT);
     }
 
     static URI base(VectorObject input) {

@@ -34,7 +34,7 @@ final class ClientBench {
         try (BenchServer server = BenchServer.start()) {
             Caracal caracal = server.client();
             CaracalContext session = openSession(caracal);
-            Context context = Context.of(CaracalContext.class, session);
+            Context context = InMemory.context(caracal, session);
             PlainHeaders headers = PlainHeaders.of(session);
             String target = server.address() + PATH;
             String bound = Canned.UPSTREAM + PATH;

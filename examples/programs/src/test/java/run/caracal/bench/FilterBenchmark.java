@@ -53,7 +53,7 @@ public class FilterBenchmark {
 
     private final Caracal caracal = new InMemory(90, Duration.ZERO).client();
     private final CaracalContext session = InMemory.openSession(caracal);
-    private final Context context = Context.of(CaracalContext.class, session);
+    private final Context context = InMemory.context(caracal, session);
     private final PlainHeaders plain = PlainHeaders.of(session);
     private final ExchangeFilterFunction caracalFilter = CaracalExchangeFilter.create(caracal);
     private final ExchangeFilterFunction springFilter = springFilter();

@@ -91,7 +91,7 @@ final class GrowthBench {
 
     private static Supplier<?> request(Caracal caracal, CaracalContext session) {
         OutboundPolicy policy = caracal.outbound();
-        Context context = Context.of(CaracalContext.class, session);
+        Context context = InMemory.context(caracal, session);
         return () -> {
             Carrier sent = new Carrier();
             Objects.requireNonNull(

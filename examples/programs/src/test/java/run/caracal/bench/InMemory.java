@@ -8,6 +8,7 @@ import java.util.Objects;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
+import reactor.util.context.Context;
 import run.caracal.Caracal;
 import run.caracal.CaracalContext;
 import run.caracal.config.CaracalConfig;
@@ -56,6 +57,12 @@ final class InMemory implements HttpTransport {
                 })
                 .subscribe(null, Failures::report);
         return Objects.requireNonNull(opened.get(), "the session was not opened at once");
+    }
+
+    /** A Reactor Context in which a context is bound. */
+    static Context context(Caracal caracal, CaracalContext bound) {
+        return Context.of(Objects.requireNonNull(
+                caracal.bind(bound, Mono.deferContextual(Mono::just)).block()));
     }
 
     @Override

@@ -33,7 +33,7 @@ public class PathBenchmark {
     private final Caracal caracal = new InMemory(90, Duration.ZERO).client();
     private final CaracalContext session = InMemory.openSession(caracal);
     private final PlainHeaders plain = PlainHeaders.of(session);
-    private final Context context = Context.of(CaracalContext.class, session);
+    private final Context context = InMemory.context(caracal, session);
     private final OutboundPolicy policy = caracal.outbound();
     private final Router router;
     private final TokenCache tokens;
@@ -71,7 +71,7 @@ public class PathBenchmark {
     /** The same through Reactor alone. */
     @Benchmark
     public @Nullable CaracalContext contextFloor() {
-        return Mono.deferContextual(view -> Mono.<CaracalContext>justOrEmpty(view.getOrEmpty(CaracalContext.class)))
+        return Mono.deferContextual(view -> Mono.justOrEmpty(CaracalContext.from(view)))
                 .contextWrite(context)
                 .block();
     }

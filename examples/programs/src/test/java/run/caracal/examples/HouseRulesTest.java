@@ -62,7 +62,7 @@ class HouseRulesTest {
 
     /** What shows the context to code that knows nothing but its thread has to keep it there. */
     private static boolean isTheOneThreadLocal(Path source, String found) {
-        return source.endsWith(Path.of("run", "caracal", "context", "CaracalContextAccessor.java"))
+        return source.endsWith(Path.of("run", "caracal", "micrometer", "CaracalContextAccessor.java"))
                 && found.equals("new ThreadLocal");
     }
 

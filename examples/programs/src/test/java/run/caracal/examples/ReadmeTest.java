@@ -44,7 +44,7 @@ class ReadmeTest {
             import reactor.util.retry.Retry;
             import run.caracal.*;
             import run.caracal.config.*;
-            import run.caracal.context.*;
+            import run.caracal.micrometer.*;
             import run.caracal.error.*;
             import run.caracal.http.*;
             import run.caracal.micrometer.*;

@@ -1,0 +1,35 @@
+package run.caracal.internal;
+
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/** The headers of the platform and of its calls. */
+public final class Headers {
+    /** Carries the bearer. */
+    public static final String AUTHORIZATION = "Authorization";
+
+    /** Stands before the token in {@link #AUTHORIZATION}. */
+    public static final String BEARER = "Bearer ";
+
+    /** Names the resource to the Gateway. */
+    public static final String RESOURCE = "X-Caracal-Resource";
+
+    /** Joins a call and its traces in the audit log. */
+    public static final String REQUEST_ID = "X-Request-Id";
+
+    /** The trace, of W3C Trace Context. */
+    public static final String TRACEPARENT = "traceparent";
+
+    /** What vendors keep with the trace, of W3C Trace Context. */
+    public static final String TRACESTATE = "tracestate";
+
+    /** What the Gateway takes as a request id; it replaces what is none. */
+    private static final Pattern REQUEST_IDS = Pattern.compile("[\\x21-\\x7e]{1,128}");
+
+    private Headers() {}
+
+    /** Whether the platform takes the value as a request id. */
+    public static boolean isRequestId(@Nullable String value) {
+        return value != null && REQUEST_IDS.matcher(value).matches();
+    }
+}

@@ -1,0 +1,205 @@
+package run.caracal.internal.client;
+
+import java.util.List;
+import java.util.ServiceLoader;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ConfigurationException;
+import run.caracal.http.HttpTransport;
+import run.caracal.http.HttpTransportProvider;
+import run.caracal.internal.LogNames;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.control.StsClient;
+import run.caracal.internal.delegation.DelegationRunner;
+import run.caracal.internal.delegation.GrantIssuer;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.inbound.InboundJudge;
+import run.caracal.internal.lifecycle.ClientState;
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.mandate.ApplicationSessions;
+import run.caracal.internal.mandate.ApprovalWaiter;
+import run.caracal.internal.mandate.HelperSessions;
+import run.caracal.internal.mandate.MandateMinter;
+import run.caracal.internal.outbound.FetchSender;
+import run.caracal.internal.outbound.OutboundDecider;
+import run.caracal.internal.outbound.TrafficTransport;
+import run.caracal.internal.routing.Router;
+import run.caracal.internal.session.ServiceRunner;
+import run.caracal.internal.session.SessionRunner;
+import run.caracal.internal.token.TokenCache;
+import run.caracal.internal.wire.StsRequests;
+import run.caracal.verify.JwksMandateVerifier;
+
+/** The parts of one client: made together, and released together. */
+public final class ClientParts {
+    private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
+
+    private final CaracalConfig config;
+    private final ClientState state = new ClientState();
+    private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
+    private final EventBus events = new EventBus();
+    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it. */
+    private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
+
+    private final HttpTransport transport;
+    private final boolean ownsTransport;
+    private final TrafficTransport traffic;
+    private final TokenCache tokens;
+    private final SessionRunner sessions;
+    private final ServiceRunner services;
+    private final DelegationRunner delegations;
+    private final MandateMinter mandates;
+    private final ApprovalWaiter approvals;
+    private final OutboundDecider outbound;
+    private final InboundJudge inbound;
+    private final FetchSender fetches;
+    private final Mono<Void> end;
+
+    /**
+     * Makes the parts. Sends nothing.
+     *
+     * @throws ConfigurationException if no HTTP transport is configured and none is found
+     * @throws IllegalStateException when one has to be looked for on a thread that must not block
+     */
+    public ClientParts(CaracalConfig config) {
+        this.config = config;
+        // What may throw comes before what would have to be released.
+        List<Router.Binding> bindings = config.resources().stream()
+                .map(binding -> new Router.Binding(binding.resource(), binding.upstreamPrefix()))
+                .toList();
+        Router router = new Router(config.gatewayUrl().toString(), bindings, config.resourceIds());
+        this.ownsTransport = config.transport().isEmpty();
+        HttpTransportProvider provider = config.transport()
+                .<HttpTransportProvider>map(given -> () -> given)
+                .orElseGet(ClientParts::findTransport);
+        this.transport = provider.create();
+        this.traffic = new TrafficTransport(provider, ownsTransport, state);
+        Scheduler timer = Schedulers.parallel();
+        HttpTransport observed = events.observe(transport);
+        StsClient sts = new StsClient(config, observed, events);
+        this.tokens = new TokenCache(sts, timer);
+        Coordinator coordinator = new Coordinator(config, observed, tokens, events, timer, state);
+        GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
+        this.sessions = new SessionRunner(config, coordinator, events, grants, scope, timer);
+        this.services = new ServiceRunner(config, coordinator, sessions, grants, scope, events, leaseTimer);
+        this.delegations = new DelegationRunner(config, coordinator, events, grants, scope, state);
+        HelperSessions helpers = new HelperSessions(config, coordinator, grants, events, timer, sessions::report);
+        ApplicationSessions ofApplication = new ApplicationSessions(config, sessions, helpers, scope, timer);
+        this.mandates = new MandateMinter(config, sts, helpers, ofApplication, scope, state, timer);
+        this.approvals = new ApprovalWaiter(sts, events, timer, state);
+        this.outbound = new OutboundDecider(config, router, tokens, mandates, scope, state, events);
+        this.inbound = new InboundJudge(config, events, scope, state);
+        this.fetches = new FetchSender(outbound, traffic);
+        // cache(): one shared end for all callers; it cannot fail.
+        this.end = scope.close(config.disposeTimeout(), timer)
+                .then(Mono.defer(this::release))
+                .cache();
+    }
+
+    private Mono<Void> release() {
+        state.close();
+        tokens.dispose();
+        Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
+        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.release())
+                .then()
+                .onErrorResume(e -> {
+                    log.warn("An HTTP transport could not be released in good order: {}", e.getMessage());
+                    return Mono.empty();
+                });
+        return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
+    }
+
+    /** The SDK's own class loader first: the thread's may belong to something else entirely. */
+    private static HttpTransportProvider findTransport() {
+        if (Schedulers.isInNonBlockingThread()) {
+            throw new IllegalStateException(
+                    "Looking for an HTTP transport may block, and this thread must not; use Caracal.load(), or "
+                            + "give the configuration a transport");
+        }
+        for (ClassLoader loader : new @Nullable ClassLoader[] {
+            ClientParts.class.getClassLoader(), Thread.currentThread().getContextClassLoader()
+        }) {
+            var provider =
+                    ServiceLoader.load(HttpTransportProvider.class, loader).findFirst();
+            if (provider.isPresent()) {
+                return provider.get();
+            }
+        }
+        throw new ConfigurationException(List.of(new ConfigurationException.Problem(
+                "transport",
+                "class path",
+                "no HTTP transport was found; add the artifact run.caracal:caracal-netty-transport, or give the configuration "
+                        + "one")));
+    }
+
+    /** Whether the client is closed. */
+    public ClientState state() {
+        return state;
+    }
+
+    /** Closes the client: the one end that all callers share. */
+    public Mono<Void> end() {
+        return end;
+    }
+
+    /** A verifier of the zone's mandates, to be completed with an audience. */
+    public JwksMandateVerifier.Builder mandateVerifier() {
+        return JwksMandateVerifier.builder()
+                .zoneId(config.zoneId())
+                .issuer(config.stsUrl().toString())
+                .jwksUrl(new StsRequests(config.stsUrl()).jwks(config.zoneId()).toString())
+                .allowInsecureUrls(config.allowInsecureUrls() || !config.production())
+                .transport(transport);
+    }
+
+    /** Who hears of what happens. */
+    public EventBus events() {
+        return events;
+    }
+
+    /** Tasks. */
+    public SessionRunner sessions() {
+        return sessions;
+    }
+
+    /** Service agents. */
+    public ServiceRunner services() {
+        return services;
+    }
+
+    /** Delegations. */
+    public DelegationRunner delegations() {
+        return delegations;
+    }
+
+    /** Mandates. */
+    public MandateMinter mandates() {
+        return mandates;
+    }
+
+    /** Approvals. */
+    public ApprovalWaiter approvals() {
+        return approvals;
+    }
+
+    /** Outgoing requests. */
+    public OutboundDecider outbound() {
+        return outbound;
+    }
+
+    /** Incoming requests. */
+    public InboundJudge inbound() {
+        return inbound;
+    }
+
+    /** Calls that the SDK sends. */
+    public FetchSender fetches() {
+        return fetches;
+    }
+}

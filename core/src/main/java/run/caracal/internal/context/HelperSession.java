@@ -1,0 +1,148 @@
+package run.caracal.internal.context;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.TreeSet;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.internal.propagation.Envelope;
+
+/** A child session that holds authority for its parent: one delegation for each resource and set of scopes. */
+public final class HelperSession {
+    /** Calls under way may still use what was replaced. */
+    private static final Duration RETIREMENT = Duration.ofSeconds(60);
+
+    private final Envelope envelope;
+    private final long ends;
+    private final Duration margin;
+    private final Mono<Void> end;
+    private final Scheduler timer;
+    private final Map<Need, Mono<Held>> held = new ConcurrentHashMap<>();
+    private final AtomicBoolean retired = new AtomicBoolean();
+
+    /**
+     * Creates a helper.
+     *
+     * @param envelope who it is, in the trace of its parent
+     * @param ends when the platform ends it, on the timer's clock
+     * @param margin how long before that it is replaced
+     * @param end ends it
+     * @param timer where time is measured
+     */
+    public HelperSession(Envelope envelope, long ends, Duration margin, Mono<Void> end, Scheduler timer) {
+        this.envelope = envelope;
+        this.ends = ends;
+        this.margin = margin;
+        this.end = end;
+        this.timer = timer;
+    }
+
+    /**
+     * What a delegation is for.
+     *
+     * @param resource the resource
+     * @param scopes the scopes, in any order
+     */
+    public record Need(String resource, List<String> scopes) {
+        /** Sorts the scopes. */
+        public Need {
+            scopes = List.copyOf(new TreeSet<>(scopes));
+        }
+    }
+
+    /** The same helper with the end that its owner was given. */
+    public HelperSession endedBy(Mono<Void> theEnd) {
+        return new HelperSession(envelope, ends, margin, theEnd, timer);
+    }
+
+    /** The session. */
+    public String id() {
+        return Objects.requireNonNull(envelope.agentSessionId());
+    }
+
+    /** Who it is, in the trace of its parent. */
+    public Envelope envelope() {
+        return envelope;
+    }
+
+    /** What is left of its life. */
+    public Duration left() {
+        return Duration.ofNanos(ends - timer.now(TimeUnit.NANOSECONDS));
+    }
+
+    /** The delegation for a need, obtained once as long as it is good. */
+    public Mono<Held> held(Need need, Function<Need, Mono<Held>> obtain) {
+        return held.computeIfAbsent(need, obtain);
+    }
+
+    /** Whether it has to be replaced; it is retired then. */
+    public boolean isOver() {
+        boolean over = retired.get() || isSoon(ends);
+        if (over) {
+            retire();
+        }
+        return over;
+    }
+
+    /** Takes no calls any more, and ends when those under way have had their time. */
+    public void retire() {
+        if (retired.compareAndSet(false, true)) {
+            retireLater(end, timer);
+        }
+    }
+
+    /** Ends what was replaced, when calls under way have had their time. */
+    public static void retireLater(Mono<Void> end, Scheduler timer) {
+        var unused = Mono.delay(RETIREMENT, timer).then(end).subscribe(null, reported -> {});
+    }
+
+    private boolean isSoon(long nanos) {
+        return nanos - timer.now(TimeUnit.NANOSECONDS) < margin.toNanos();
+    }
+
+    /** A delegation to a helper: what a mandate is minted for. */
+    public static final class Held {
+        private final HelperSession helper;
+        private final Envelope envelope;
+        private final long ends;
+        private volatile boolean refused;
+
+        /**
+         * Creates it.
+         *
+         * @param helper who received it
+         * @param edge the delegation
+         * @param hop how many delegations lie between the helper and the root of its authority
+         */
+        public Held(HelperSession helper, IssuedDelegation edge, int hop) {
+            this.helper = helper;
+            this.envelope = helper.envelope.toBuilder()
+                    .delegationEdgeId(edge.id())
+                    .hop(hop)
+                    .build();
+            this.ends = edge.ends();
+        }
+
+        /** Who acts: the helper under its delegation, in the trace of its session. */
+        public Envelope envelope() {
+            return envelope;
+        }
+
+        /** Whether it has to be replaced. */
+        public boolean isOver() {
+            return refused || helper.isSoon(ends);
+        }
+
+        /** The platform knows the delegation or the helper no more: the next call obtains both anew. */
+        public void refused() {
+            refused = true;
+            helper.retire();
+        }
+    }
+}

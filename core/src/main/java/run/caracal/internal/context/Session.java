@@ -1,0 +1,156 @@
+package run.caracal.internal.context;
+
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.util.context.Context;
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.propagation.Envelope;
+
+/** An agent session that this client opened and has to end. */
+public final class Session {
+    private final Object owner;
+    private final Scope enclosing;
+    private final boolean service;
+    // Made on first use: a hundred thousand idle service agents have neither children nor helpers.
+    private volatile @Nullable Scope children;
+    private volatile @Nullable Scope helpers;
+    private volatile @Nullable Map<List<String>, Mono<HelperSession>> obtained;
+    private volatile BoundContext context;
+    private volatile boolean ended;
+    private volatile @Nullable Long ends;
+
+    private Session(
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            @Nullable Provenance provenance,
+            boolean service) {
+        this.owner = owner;
+        this.enclosing = enclosing;
+        this.service = service;
+        this.context = new BoundContext(zoneId, applicationId, envelope, this, provenance, false);
+    }
+
+    public static Session task(
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            Provenance provenance) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, false);
+    }
+
+    public static Session service(
+            Object owner,
+            String zoneId,
+            String applicationId,
+            Envelope envelope,
+            Scope enclosing,
+            @Nullable Provenance provenance) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, true);
+    }
+
+    /** Whether it is a service, which lives as long as its lease. */
+    public boolean isService() {
+        return service;
+    }
+
+    public BoundContext context() {
+        return context;
+    }
+
+    /** The Reactor Context with the present context of the session bound, for {@code contextWrite}. */
+    public Context bind(Context view) {
+        return context.bind(view);
+    }
+
+    /** The session goes on with a delegation of its own, which contexts given out before present from now on. */
+    public void hold(Envelope envelope, Provenance provenance) {
+        BoundContext before = context;
+        context = new BoundContext(before.zoneId(), before.applicationId(), envelope, this, provenance, false);
+    }
+
+    /** The sessions opened with this one as their parent: ended before it. */
+    public Scope children() {
+        Scope known = children;
+        return known == null ? makeChildren() : known;
+    }
+
+    private synchronized Scope makeChildren() {
+        Scope known = children;
+        if (known == null) {
+            known = new Scope(
+                    enclosing,
+                    "The agent session " + context.agentSessionId()
+                            + " is closing and takes no children; open them while its work runs");
+            children = known;
+        }
+        return known;
+    }
+
+    /** The sessions that the SDK opened to hold authority for this one: ended with it, at the very last. */
+    public Scope helpers() {
+        Scope known = helpers;
+        return known == null ? makeHelpers() : known;
+    }
+
+    private synchronized Scope makeHelpers() {
+        Scope known = helpers;
+        if (known == null) {
+            known = new Scope(
+                    enclosing,
+                    "The agent session " + context.agentSessionId()
+                            + " is closing and obtains no authority any more; make the call while its work runs");
+            helpers = known;
+        }
+        return known;
+    }
+
+    /** The session that holds authority for this one, by its labels. */
+    public Map<List<String>, Mono<HelperSession>> obtained() {
+        Map<List<String>, Mono<HelperSession>> known = obtained;
+        return known == null ? makeObtained() : known;
+    }
+
+    private synchronized Map<List<String>, Mono<HelperSession>> makeObtained() {
+        Map<List<String>, Mono<HelperSession>> known = obtained;
+        if (known == null) {
+            known = new ConcurrentHashMap<>();
+            obtained = known;
+        }
+        return known;
+    }
+
+    /** When the platform ends it by itself, on the monotonic clock; {@code null} for a service, and when unknown. */
+    public @Nullable Long ends() {
+        return ends;
+    }
+
+    public void endsAt(long nanos) {
+        ends = nanos;
+    }
+
+    /**
+     * Whether a client opened it: one client never acts under the session of another, whose zone, application and lifetime
+     * are not its own.
+     *
+     * @param client the scope of the client's sessions, by which clients are told apart
+     */
+    public boolean isOwnedBy(Object client) {
+        return owner == client;
+    }
+
+    public boolean hasEnded() {
+        return ended;
+    }
+
+    public void markEnded() {
+        ended = true;
+    }
+}

@@ -1,0 +1,31 @@
+package run.caracal.internal.delegation;
+
+import java.time.Duration;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import run.caracal.internal.wire.ConstraintFields;
+
+/**
+ * What is delegated, and to whom.
+ *
+ * @param targetSessionId the session that receives
+ * @param targetApplicationId its application
+ * @param scopes the scopes
+ * @param resource the resource, if one is named
+ * @param constraints the constraints
+ * @param ttl how long it lives; {@code null} for {@link #DEFAULT_TTL}, and no longer than what the issuer has left
+ * @param revokeOnEnd whether it is revoked when the work under it ends
+ * @param idempotencyKey the caller's own key; {@code null} for a generated one
+ */
+public record DelegationTerms(
+        String targetSessionId,
+        String targetApplicationId,
+        List<String> scopes,
+        @Nullable String resource,
+        ConstraintFields constraints,
+        @Nullable Duration ttl,
+        boolean revokeOnEnd,
+        @Nullable String idempotencyKey) {
+    /** How long a delegation lives when nothing else is said. */
+    public static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
+}

@@ -1,0 +1,42 @@
+package run.caracal.internal.inbound;
+
+import org.jspecify.annotations.Nullable;
+import run.caracal.verify.MandateRequirements;
+import run.caracal.verify.MandateVerifier;
+
+/**
+ * How incoming requests are judged.
+ *
+ * @param verifier proves the bearers; {@code null} when nothing is proven here
+ * @param requirements what a mandate has to allow
+ * @param missing what becomes of a request without a bearer
+ * @param trusted whether something in front of the service is said to have proven each request
+ */
+public record BoundarySpec(
+        @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {
+    /** What becomes of a request without a bearer. */
+    public enum Missing {
+        /** It is refused. */
+        REFUSED,
+        /** It passes as nobody. */
+        PASSES,
+        /** It runs as the application. */
+        RUNS_AS_APPLICATION
+    }
+
+    /** Whether a verifier judges every request. */
+    public boolean provesAll() {
+        return verifier != null && missing != Missing.RUNS_AS_APPLICATION;
+    }
+
+    /** Whether it may be used in production. */
+    public boolean isTrusted() {
+        return trusted || provesAll();
+    }
+
+    @Override
+    public String toString() {
+        return "Boundary[" + (verifier == null ? "propagationOnly" : "verified, " + requirements) + ", withoutBearer="
+                + missing + ", trusted=" + isTrusted() + "]";
+    }
+}

@@ -1,0 +1,34 @@
+package run.caracal.internal.lifecycle;
+
+import run.caracal.error.ClosedException;
+
+/** Whether a client is closed, and the error of what is asked of it then. */
+public final class ClientState {
+    private volatile boolean closed;
+
+    /** Whether the client is closed. */
+    public boolean isClosed() {
+        return closed;
+    }
+
+    /** Closes the client for good. */
+    public void close() {
+        closed = true;
+    }
+
+    /**
+     * Refuses what is asked of a closed client.
+     *
+     * @throws ClosedException once it is closed
+     */
+    public void requireOpen() {
+        if (closed) {
+            throw closedError();
+        }
+    }
+
+    /** The error of a closed client. */
+    public static ClosedException closedError() {
+        return new ClosedException("The Caracal client is closed, so nothing was sent; create a new one");
+    }
+}

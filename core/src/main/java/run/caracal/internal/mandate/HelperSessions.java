@@ -1,0 +1,211 @@
+package run.caracal.internal.mandate;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.util.context.Context;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.StsException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.internal.config.Rules;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.context.HelperSession;
+import run.caracal.internal.context.HelperSession.Held;
+import run.caracal.internal.context.HelperSession.Need;
+import run.caracal.internal.context.Session;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.delegation.DelegationTerms;
+import run.caracal.internal.delegation.GrantIssuer;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lifecycle.Scope.Lifecycle;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.wire.ConstraintFields;
+import run.caracal.internal.wire.OpenSession;
+
+/**
+ * Obtains authority for sessions that hold no delegation: the platform mints for a delegated session only. A child of the
+ * session, its helper, receives a delegation of exactly what a call needs. There is one helper for each session and set of
+ * labels, and one delegation for each resource and set of scopes; who comes while one is being made shares it, and what
+ * failed is not kept. Helpers end with their session, before it.
+ */
+public final class HelperSessions {
+    /** What ends sooner than this is replaced: the Gateway wants 35 seconds of a mandate, and calls take their time. */
+    private static final Duration MARGIN = Duration.ofSeconds(90);
+
+    /** How long a helper of a service lives before it is replaced. */
+    private static final Duration MAX_TTL = CaracalConfig.MAX_TTL;
+
+    /** How the STS says that a session or a delegation is no more. */
+    private static final List<String> GONE = List.of(
+            "delegation edge inactive",
+            "delegation path edge inactive",
+            "delegation source inactive",
+            "delegation target inactive",
+            "session inactive");
+
+    private final CaracalConfig config;
+    private final Coordinator coordinator;
+    private final GrantIssuer grants;
+    private final EventBus events;
+    private final Scheduler timer;
+    private final Consumer<Throwable> report;
+
+    /**
+     * Creates the helpers of a client.
+     *
+     * @param report hears of helpers that could not be opened or ended
+     */
+    public HelperSessions(
+            CaracalConfig config,
+            Coordinator coordinator,
+            GrantIssuer grants,
+            EventBus events,
+            Scheduler timer,
+            Consumer<Throwable> report) {
+        this.config = config;
+        this.coordinator = coordinator;
+        this.grants = grants;
+        this.events = events;
+        this.timer = timer;
+        this.report = report;
+    }
+
+    /**
+     * Obtains authority.
+     *
+     * @param session the session, which holds no delegation
+     * @param labels the labels of its helper; none for the application id
+     * @param ttl how long its helper lives; {@code null} for a little longer than the session
+     */
+    Mono<Held> obtain(
+            Session session, String resource, List<String> scopes, List<String> labels, @Nullable Duration ttl) {
+        Need need = new Need(resource, scopes);
+        return Mono.defer(() -> session.obtained()
+                .computeIfAbsent(named(labels), l -> shared(open(session, l, ttl), HelperSession::isOver))
+                .flatMap(helper -> helper.held(need, n -> shared(delegate(session, helper, n), Held::isOver))));
+    }
+
+    /** The labels of a session that holds authority: without any, the application id. */
+    List<String> named(List<String> labels) {
+        return labels.isEmpty() && config.applicationId().length() <= Rules.MAX_LABEL_LENGTH
+                ? List.of(config.applicationId())
+                : labels;
+    }
+
+    /** One flight at a time, whose result is kept until it is over; it is nobody's own, so no caller's Context reaches it. */
+    private static <T> Mono<T> shared(Mono<T> source, Predicate<T> over) {
+        // An error is a value here: one that comes when its last waiter has just gone would be dropped, and logged as
+        // such.
+        return source.materialize()
+                .contextWrite(anyCaller -> Context.empty())
+                .cacheInvalidateIf(signal -> {
+                    T value = signal.get();
+                    return value == null || over.test(value);
+                })
+                .<T>dematerialize();
+    }
+
+    private Mono<HelperSession> open(Session session, List<String> labels, @Nullable Duration ttl) {
+        Lifecycle<HelperSession> lifecycle = new Lifecycle<>(
+                abandoned -> start(session, labels, ttl == null ? ttl(session) : ttl, abandoned),
+                this::terminate,
+                error -> config.closeTimeout(),
+                failure -> null,
+                report);
+        return session.helpers().handOver(lifecycle, HelperSession::endedBy);
+    }
+
+    private Mono<HelperSession> start(Session session, List<String> labels, Duration ttl, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            BoundContext parent = session.context();
+            Envelope above = parent.envelope();
+            long ends = now() + ttl.toNanos();
+            OpenSession request = OpenSession.builder(config.zoneId(), config.applicationId())
+                    .childOf(parent.agentSessionId(), false, null)
+                    .task(ttl)
+                    .labels(labels)
+                    .metadata(Map.of("holds_authority_for", "session"))
+                    .kind(config.defaultKind().orElse(null))
+                    .subjectAuthorityRecordId(above.authorityRecordId())
+                    .ownOrGeneratedKey(null)
+                    .build();
+            Mono<HelperSession> opened = coordinator
+                    .open(request, false, above, abandoned)
+                    .map(answer -> new HelperSession(
+                            above.toBuilder()
+                                    .agentSessionId(answer.agentSessionId())
+                                    .delegationEdgeId(null)
+                                    .parentEdgeId(null)
+                                    .build(),
+                            ends,
+                            margin(ttl),
+                            Mono.empty(),
+                            timer));
+            return events.observe(
+                    CaracalEvent.SessionOpened.class,
+                    opened,
+                    (helper, completion) ->
+                            new CaracalEvent.SessionOpened(helper == null ? null : helper.id(), completion));
+        });
+    }
+
+    private Mono<Void> terminate(HelperSession helper) {
+        return events.observe(
+                CaracalEvent.SessionClosed.class,
+                coordinator.terminate(helper.id(), null, helper.envelope()),
+                (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
+    }
+
+    private Mono<Held> delegate(Session session, HelperSession helper, Need need) {
+        return Mono.defer(() -> {
+            BoundContext issuer = session.context();
+            DelegationTerms terms = new DelegationTerms(
+                    helper.id(),
+                    config.applicationId(),
+                    need.scopes(),
+                    need.resource(),
+                    ConstraintFields.NONE,
+                    Duration.ofSeconds(Math.max(1, helper.left().toSeconds())),
+                    false,
+                    null);
+            return grants.issue(issuer, terms, () -> false)
+                    .map(edge -> new Held(helper, edge, issuer.envelope().hop() + 1))
+                    // The helper was ended by somebody else: the next call opens another.
+                    .doOnError(HelperSessions::isNotFound, gone -> helper.retire());
+        });
+    }
+
+    /** A little longer than the session, so that nothing has to be replaced while it lives. */
+    private Duration ttl(Session session) {
+        Long ends = session.ends();
+        Duration left = ends == null ? MAX_TTL : Duration.ofNanos(ends - now()).plus(MARGIN);
+        Duration ttl = Duration.ofSeconds(Math.max(1, left.toSeconds() + 1));
+        return ttl.compareTo(MAX_TTL) < 0 ? ttl : MAX_TTL;
+    }
+
+    private static Duration margin(Duration ttl) {
+        Duration half = ttl.dividedBy(2);
+        return half.compareTo(MARGIN) < 0 ? half : MARGIN;
+    }
+
+    private long now() {
+        return timer.now(TimeUnit.NANOSECONDS);
+    }
+
+    private static boolean isNotFound(Throwable error) {
+        return error instanceof CoordinatorException refused && refused.httpStatus() == 404;
+    }
+
+    /** Whether a refusal says that the session or the delegation of a mandate is no more. */
+    static boolean isGone(Throwable error) {
+        return error instanceof StsException refused && GONE.stream().anyMatch(refused.description()::startsWith);
+    }
+}

@@ -1,0 +1,174 @@
+package run.caracal.internal.options;
+
+import java.time.Clock;
+import java.time.Duration;
+import java.time.temporal.ChronoUnit;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import run.caracal.internal.Headers;
+import run.caracal.internal.Ids;
+import run.caracal.internal.config.Rules;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.wire.IdempotencyKeys;
+import run.caracal.internal.json.Json;
+import run.caracal.internal.json.JsonException;
+
+/**
+ * Checks the arguments of public methods. Each check gives the argument back, a list as a copy, or throws an {@link
+ * IllegalArgumentException} that reads {@code <argument>: <what is wrong, and what is needed>}. No message holds a secret.
+ */
+public final class Arguments {
+    /** How large the metadata of a session may be, as JSON in UTF-8. */
+    public static final int MAX_METADATA_BYTES = 64 * 1024;
+
+    /** The shortest life of a mandate that is of use: the Gateway refuses one of which less than 35 seconds are left. */
+    public static final Duration MIN_MANDATE_TTL = Duration.ofSeconds(36);
+
+    /** The longest life that the platform gives a mandate. */
+    public static final Duration MAX_MANDATE_TTL = Duration.ofSeconds(3600);
+
+    private static final Duration MAX_INTERVAL = Duration.ofDays(1);
+
+    private Arguments() {}
+
+    /** The error of an argument. */
+    public static IllegalArgumentException fault(String argument, String fault) {
+        return new IllegalArgumentException(argument + ": " + fault);
+    }
+
+    private static void require(String argument, @Nullable String fault) {
+        if (fault != null) {
+            throw fault(argument, fault);
+        }
+    }
+
+    /** An identifier of the platform; the message never holds it. */
+    public static String id(@Nullable String id, String argument) {
+        if (id == null || !Ids.isValid(id)) {
+            throw fault(argument, Ids.expectation());
+        }
+        return id;
+    }
+
+    /** The labels of a session. */
+    public static List<String> labels(List<String> labels) {
+        require("labels", Rules.labels(labels));
+        return List.copyOf(labels);
+    }
+
+    /** The identifier of a resource. */
+    public static String resource(String id, String argument) {
+        String fault = Rules.resourceId(id);
+        require(argument, fault == null ? null : "a resource identifier " + fault);
+        return id;
+    }
+
+    /** The scopes of a delegation, at least one. */
+    public static List<String> scopes(List<String> scopes, String argument) {
+        require(argument, scopes.isEmpty() ? "at least one scope is needed" : Rules.scopes(scopes));
+        return List.copyOf(scopes);
+    }
+
+    /** The scopes of a call; none for those that are configured. */
+    public static List<String> callScopes(List<String> scopes) {
+        require("scopes", scopes.isEmpty() ? null : Rules.callScopes(scopes));
+        return List.copyOf(scopes);
+    }
+
+    /** The time to live of a session or a delegation. */
+    public static Duration ttl(Duration ttl, String argument) {
+        String fault = Rules.ttl(ttl);
+        require(argument, fault == null ? null : fault + ", not " + ttl);
+        return ttl;
+    }
+
+    /** The time to live of a mandate for a call. */
+    public static Duration mandateTtl(Duration ttl) {
+        return mandateTtl(ttl, MIN_MANDATE_TTL, " (the Gateway refuses a mandate that is about to end)");
+    }
+
+    /** The time to live of a user's mandate, which makes no calls through the Gateway. */
+    public static Duration subjectTtl(Duration ttl) {
+        return mandateTtl(ttl, Rules.MIN_TTL, "");
+    }
+
+    private static Duration mandateTtl(Duration ttl, Duration min, String why) {
+        if (!ttl.equals(ttl.truncatedTo(ChronoUnit.SECONDS))
+                || ttl.compareTo(min) < 0
+                || ttl.compareTo(MAX_MANDATE_TTL) > 0) {
+            throw fault(
+                    "ttl",
+                    "must be whole seconds, from " + min.toSeconds() + why + " to " + MAX_MANDATE_TTL.toSeconds()
+                            + ", not " + ttl);
+        }
+        return ttl;
+    }
+
+    /** A time of more than zero. */
+    public static Duration positive(Duration time, String argument) {
+        require(argument, time.isNegative() || time.isZero() ? "a positive time is needed, not " + time : null);
+        return time;
+    }
+
+    /** The interval of renewals. One beyond a day is cut to that: it becomes a third of the lease in any case. */
+    public static Duration interval(Duration interval) {
+        return positive(interval, "interval").compareTo(MAX_INTERVAL) > 0 ? MAX_INTERVAL : interval;
+    }
+
+    /** A whole number within limits. */
+    public static int range(int value, int min, int max, String argument) {
+        require(argument, value < min || value > max ? min + " to " + max + " is needed, not " + value : null);
+        return value;
+    }
+
+    /** The caller's own idempotency key. */
+    public static String idempotencyKey(String key) {
+        return IdempotencyKeys.require("idempotencyKey", key);
+    }
+
+    /** A W3C trace id. */
+    public static String traceId(String traceId) {
+        require(
+                "traceId",
+                TraceParent.isTraceId(traceId) ? null : "32 lower-case hexadecimal digits, not all zero, are needed");
+        return traceId;
+    }
+
+    /** The id by which the audit log finds a call. */
+    public static String requestId(String requestId) {
+        require(
+                "requestId",
+                Headers.isRequestId(requestId)
+                        ? null
+                        : "must have 1 to 128 printable ASCII characters and no blank; leave it out for a fresh one");
+        return requestId;
+    }
+
+    /** A user's identity token; the message never holds it. */
+    public static String idToken(String idToken) {
+        require("idToken", Rules.idToken(idToken, Clock.systemUTC()));
+        return idToken;
+    }
+
+    /** The metadata of a session, through JSON and back: a deep copy of what can be sent, and a refusal of what cannot. */
+    public static Map<String, @Nullable Object> metadata(Map<String, ?> metadata) {
+        byte[] json = Json.write("metadata", metadata);
+        require(
+                "metadata",
+                json.length > MAX_METADATA_BYTES
+                        ? json.length + " bytes as JSON, at most " + MAX_METADATA_BYTES + " allowed"
+                        : null);
+        try {
+            Map<String, @Nullable Object> copy = new LinkedHashMap<>();
+            if (Json.read(json) instanceof Map<?, ?> object) {
+                object.forEach((name, value) -> copy.put((String) name, value));
+            }
+            return Collections.unmodifiableMap(copy);
+        } catch (JsonException e) {
+            throw new IllegalArgumentException("metadata: " + e.getMessage(), e);
+        }
+    }
+}

@@ -1,0 +1,5 @@
+/** What users choose: the checks of their arguments, and the values that the engines take. */
+@NullMarked
+package run.caracal.internal.options;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,92 @@
+package run.caracal.internal.outbound;
+
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.time.Instant;
+import java.util.Map;
+import java.util.TreeMap;
+import reactor.core.publisher.Mono;
+import reactor.util.context.Context;
+import reactor.util.context.ContextView;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
+import run.caracal.http.OutboundDecision;
+import run.caracal.http.OutboundPolicy;
+import run.caracal.http.Propagation;
+import run.caracal.internal.Headers;
+import run.caracal.internal.propagation.HeaderMap;
+import run.caracal.internal.wire.ErrorAnswers;
+
+/** Calls of protected resources that the SDK sends itself. */
+public final class FetchSender {
+    private static final int FIRST_ERROR = 400;
+
+    private final OutboundDecider outbound;
+    private final TrafficTransport transport;
+
+    /**
+     * Creates the sender of a client.
+     *
+     * @param transport what carries the requests
+     */
+    public FetchSender(OutboundDecider outbound, TrafficTransport transport) {
+        this.outbound = outbound;
+        this.transport = transport;
+    }
+
+    /** Sends a request: at most once for each subscription. */
+    public Mono<HttpResponse> fetch(FetchSpec request) {
+        String url = outbound.gatewayUrl(request.resource(), request.path());
+        requireSendable(url);
+        OutboundPolicy policy =
+                outbound.policy(request.transport().withPropagation(Propagation.gatewayOnly()), request.approvalId());
+        return Mono.deferContextual(context -> policy.resolve(url, request.resource(), identified(request, context)))
+                .flatMap(decision -> Mono.defer(() -> {
+                            HttpRequest sent = request(request, decision);
+                            return transport
+                                    .get()
+                                    .flatMap(http -> http.exchange(sent))
+                                    .map(answer -> {
+                                        decision.ended(answer.status(), null);
+                                        if (answer.status() >= FIRST_ERROR) {
+                                            throw ErrorAnswers.gateway(sent, answer, Instant.now());
+                                        }
+                                        return answer;
+                                    });
+                        })
+                        // The first end counts, so an error answer stays one with its status.
+                        .doOnError(error -> decision.ended(0, error))
+                        .doOnCancel(() -> decision.ended(0, null)))
+                .onErrorStop();
+    }
+
+    private static void requireSendable(String url) {
+        try {
+            var unused = new URI(url);
+        } catch (URISyntaxException e) {
+            // Without the exception: it repeats the address with its query.
+            throw new IllegalArgumentException(
+                    "path holds a character that cannot be sent as it is; percent-encode it");
+        }
+    }
+
+    private static ContextView identified(FetchSpec request, ContextView context) {
+        return request.requestId() == null
+                ? context
+                : Context.of(context).put(OutboundPolicy.REQUEST_ID, request.requestId());
+    }
+
+    private static HttpRequest request(FetchSpec request, OutboundDecision decision) {
+        Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
+        headers.putAll(request.headers());
+        headers.put(Headers.RESOURCE, request.resource());
+        decision.edit(new HeaderMap(headers));
+        return new HttpRequest(
+                request.method(),
+                URI.create(decision.url()),
+                headers,
+                request.body(),
+                request.timeout(),
+                request.maxResponseBytes());
+    }
+}

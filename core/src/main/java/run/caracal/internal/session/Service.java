@@ -1,0 +1,60 @@
+package run.caracal.internal.session;
+
+import org.jspecify.annotations.Nullable;
+import reactor.core.Disposable;
+import reactor.core.Disposables;
+import reactor.core.publisher.Mono;
+import run.caracal.internal.context.Session;
+import run.caracal.internal.lease.LeaseKeeper;
+import run.caracal.internal.wire.LeaseTerms;
+
+/** A service session that this client keeps alive, and its lease. */
+public final class Service {
+    private final Session session;
+    private final LeaseKeeper<LeaseTerms> lease;
+
+    /** The service whose authority it narrows, when the SDK opened that for it. */
+    final @Nullable Service holder;
+
+    /** Whether it is such a holder itself: no hook hears of it. */
+    final boolean isHolder;
+
+    /** Renews its delegation and watches its holder. */
+    final Disposable.Composite upkeep = Disposables.composite();
+
+    private final ServiceRunner runner;
+    private @Nullable Mono<Void> ending;
+
+    Service(
+            ServiceRunner runner,
+            Session session,
+            LeaseKeeper<LeaseTerms> lease,
+            @Nullable Service holder,
+            boolean isHolder) {
+        this.runner = runner;
+        this.session = session;
+        this.lease = lease;
+        this.holder = holder;
+        this.isHolder = isHolder;
+    }
+
+    /** The session. */
+    public Session session() {
+        return session;
+    }
+
+    /** Its lease. */
+    public LeaseKeeper<LeaseTerms> lease() {
+        return lease;
+    }
+
+    /** Its one end, whoever asks for it: made by the first who does. */
+    synchronized Mono<Void> end() {
+        Mono<Void> known = ending;
+        if (known == null) {
+            known = Mono.defer(() -> runner.end(this)).cache();
+            ending = known;
+        }
+        return known;
+    }
+}

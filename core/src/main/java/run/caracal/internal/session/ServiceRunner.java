@@ -1,0 +1,464 @@
+package run.caracal.internal.session;
+
+import java.time.Duration;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.CoordinatorException;
+import run.caracal.error.LeaseLostException;
+import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.error.Refusal;
+import run.caracal.error.SessionCloseException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.event.Completion;
+import run.caracal.internal.LogNames;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.context.Provenance;
+import run.caracal.internal.context.Session;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.delegation.GrantIssuer;
+import run.caracal.internal.delegation.GrantIssuer.Plan;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lease.LeaseKeeper;
+import run.caracal.internal.lease.LeaseKeeper.Granted;
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.lifecycle.Scope.Lifecycle;
+import run.caracal.internal.options.GrantSpec;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.wire.LeaseTerms;
+import run.caracal.internal.wire.OpenSession;
+
+/** Opens service agents and keeps their leases. */
+public final class ServiceRunner {
+    private static final Logger log = LoggerFactory.getLogger(LogNames.SERVICE_AGENT);
+
+    /** The losses after which the session is not this client's to end. */
+    private static final Set<Reason> LEFT_ALONE = EnumSet.of(Reason.FENCED, Reason.GONE, Reason.SUSPENDED);
+
+    /** What is opened to hold the authority of a narrowed service without a parent. */
+    private static final SessionSpec HOLDER = SessionSpec.holdingAuthority("service", List.of(), null, null);
+
+    /** The status of a renewal when nothing tells another. */
+    private static final String HEALTHY = "healthy";
+
+    private static final Duration MIN_TIMER = Duration.ofMillis(50);
+
+    /** How long the delegation of a narrowed service lives until it is renewed, unless its grant says otherwise. */
+    private static final Duration EDGE_TTL = CaracalConfig.MAX_TTL;
+
+    /** A delegation is renewed when half of its time is over, but not in a hurry. */
+    private static final Duration MIN_EDGE_WAIT = Duration.ofSeconds(1);
+
+    private final CaracalConfig config;
+    private final Coordinator coordinator;
+    private final SessionRunner sessions;
+    private final GrantIssuer grants;
+    private final Scope client;
+    private final EventBus events;
+    private final Scheduler timer;
+
+    /**
+     * Creates the services of a client.
+     *
+     * @param client the scope of its sessions
+     * @param timer where renewals and deadlines are timed: one daemon thread of the SDK's own, so that no blocked worker
+     *     starves it
+     */
+    public ServiceRunner(
+            CaracalConfig config,
+            Coordinator coordinator,
+            SessionRunner sessions,
+            GrantIssuer grants,
+            Scope client,
+            EventBus events,
+            Scheduler timer) {
+        this.config = config;
+        this.coordinator = coordinator;
+        this.sessions = sessions;
+        this.grants = grants;
+        this.client = client;
+        this.events = events;
+        this.timer = timer;
+    }
+
+    /**
+     * Opens a service for an owner who ends it.
+     *
+     * @param handle makes what the owner gets of the service and its end
+     */
+    public <A> Mono<A> open(ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
+        return Mono.deferContextual(view -> {
+                    BoundContext bound = BoundContext.find(view);
+                    return BoundContext.scope(parent(spec, bound), client)
+                            .handOver(lifecycle(abandoned -> open(spec, bound, abandoned)), renewing(spec, handle));
+                })
+                .onErrorStop();
+    }
+
+    /**
+     * Takes over a service for an owner who ends it.
+     *
+     * @param handle makes what the owner gets of the service and its end
+     */
+    public <A> Mono<A> attach(String agentSessionId, ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
+        return Mono.deferContextual(view -> client.handOver(
+                        lifecycle(abandoned -> take(agentSessionId, spec, BoundContext.find(view), abandoned)),
+                        renewing(spec, handle)))
+                .onErrorStop();
+    }
+
+    private static <A> BiFunction<Service, Mono<Void>, A> renewing(
+            ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
+        return (service, end) -> {
+            if (spec.heartbeatInterval() != null) {
+                service.lease().renewInBackground(spec.heartbeatInterval());
+            }
+            return handle.apply(service, end);
+        };
+    }
+
+    /**
+     * Runs work as a service of its own.
+     *
+     * @param handle makes what the work gets of the service and its end
+     */
+    public <A, T> Flux<T> run(
+            ServiceSpec spec,
+            BiFunction<Service, Mono<Void>, A> handle,
+            Function<? super A, ? extends Publisher<T>> work) {
+        return Flux.deferContextual(view -> {
+                    BoundContext bound = BoundContext.find(view);
+                    return BoundContext.scope(parent(spec, bound), client)
+                            .<Service, T>many(
+                                    lifecycle(abandoned -> open(spec, bound, abandoned)),
+                                    service -> atWork(service, spec, handle, work));
+                })
+                .onErrorStop();
+    }
+
+    private <A, T> Flux<T> atWork(
+            Service service,
+            ServiceSpec spec,
+            BiFunction<Service, Mono<Void>, A> handle,
+            Function<? super A, ? extends Publisher<T>> work) {
+        A agent = handle.apply(service, Mono.defer(service::end));
+        return Flux.defer(() -> {
+            service.lease().renewInBackground(spec.heartbeatInterval());
+            // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion,
+            // and is signalled behind it.
+            return Flux.<T>defer(() -> work.apply(agent))
+                    .contextWrite(service.session()::bind)
+                    .takeUntilOther(service.lease().end().onErrorComplete())
+                    .concatWith(Mono.defer(() -> {
+                        LeaseLostException loss = service.lease().loss();
+                        return loss == null ? Mono.empty() : Mono.error(loss);
+                    }));
+        });
+    }
+
+    /** A task is never the parent of a service: the platform refuses that. Its trace goes on all the same. */
+    private @Nullable BoundContext parent(ServiceSpec spec, @Nullable BoundContext bound) {
+        BoundContext given = spec.session().parent();
+        if (given != null) {
+            given.requireOurs();
+            return BoundContext.requireOwn(given, client);
+        }
+        Session session = bound == null ? null : bound.session();
+        return session != null && session.isService() ? BoundContext.requireOwn(bound, client) : null;
+    }
+
+    private Lifecycle<Service> lifecycle(Function<BooleanSupplier, Mono<Service>> open) {
+        return new Lifecycle<>(
+                open,
+                Service::end,
+                // Who lost a lease must hear of it at once; what is left to end goes on by itself.
+                error -> error instanceof LeaseLostException ? Duration.ZERO : config.closeTimeout(),
+                failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
+                sessions::report);
+    }
+
+    private Mono<Service> open(ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            BoundContext parent = parent(spec, bound);
+            String traceId =
+                    bound == null ? TraceParent.newTraceId() : bound.envelope().traceId();
+            if (parent != null || !(spec.session().grant() instanceof GrantSpec.Narrow narrow)) {
+                return open(spec, parent, traceId, null, abandoned);
+            }
+            // A delegation needs a session that issues it. Its resource is checked before that is opened.
+            GrantSpec resolved =
+                    new GrantSpec.Narrow(narrow.scopes(), grants.resource(narrow), narrow.constraints(), narrow.ttl());
+            ServiceSpec own = spec.withSession(spec.session().withGrant(resolved));
+            return open(new ServiceSpec(HOLDER, null, null), null, traceId, null, abandoned)
+                    .flatMap(holder -> {
+                        holder.lease().renewInBackground(null);
+                        return open(own, holder.session().context(), traceId, holder, abandoned)
+                                .onErrorResume(
+                                        e -> end(holder).onErrorComplete().then(Mono.error(e)));
+                    });
+        });
+    }
+
+    private Mono<Service> open(
+            ServiceSpec spec,
+            @Nullable BoundContext under,
+            @Nullable String traceId,
+            @Nullable Service holder,
+            BooleanSupplier abandoned) {
+        Plan plan = grants.plan(spec.session().grant(), spec.session().labels(), under);
+        BoundContext parent = plan.parent();
+        Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
+        Envelope inherited = above.toBuilder().traceId(traceId).build();
+        OpenSession request = sessions.request(spec.session(), plan).service().build();
+        long sent = nanos();
+        Mono<Service> opened = coordinator
+                .open(request, false, inherited, abandoned)
+                .map(answer -> {
+                    Envelope envelope = sessions.envelope(inherited, above, plan, answer, null);
+                    Provenance provenance = plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null);
+                    Scope enclosing = BoundContext.scope(holder == null ? under : null, client);
+                    return keep(envelope, provenance, answer.lease(), sent, spec, holder, enclosing);
+                });
+        return sessions.observeOpening(opened, s -> s.session().context()).flatMap(service -> {
+            Mono<Void> hooks = service.isHolder ? Mono.empty() : Mono.defer(() -> sessions.started(service.session()));
+            return grants.settle(service.session(), plan, EDGE_TTL)
+                    .then(hooks)
+                    .onErrorResume(e -> endAlone(service).onErrorComplete().then(Mono.error(e)))
+                    .then(Mono.fromSupplier(() -> {
+                        maintain(service, plan);
+                        return service;
+                    }));
+        });
+    }
+
+    /** Renews the delegation of a narrowed service before it expires, and shares the fate of the service that holds its
+     * authority. */
+    private void maintain(Service service, Plan plan) {
+        LeaseKeeper<LeaseTerms> lease = service.lease();
+        Service holder = service.holder;
+        boolean inherited = service.session().context().edgeEnds() != null;
+        if (holder == null && !(plan.grant() instanceof GrantSpec.Narrow) && !inherited) {
+            return;
+        }
+        if (holder != null) {
+            // Its own lease was not taken by anybody, whatever became of the holder's.
+            service.upkeep.add(holder.lease().end().subscribe(null, e -> lease.declareLost(Reason.UNAUTHORIZED, e)));
+        }
+        if (plan.grant() instanceof GrantSpec.Narrow) {
+            service.upkeep.add(Mono.defer(() -> renewDelegation(service, plan))
+                    .repeat(lease::isKept)
+                    .subscribe(null, e -> lease.declareLost(Reason.EXPIRED, e)));
+        } else if (inherited) {
+            // What it inherited is not renewed under it.
+            service.upkeep.add(Mono.defer(() -> Mono.delay(left(service), timer))
+                    .subscribe(
+                            due -> lease.declareLost(Reason.EXPIRED, null), e -> lease.declareLost(Reason.EXPIRED, e)));
+        }
+        // A lost service needs neither, and its owner may never close it.
+        service.upkeep.add(lease.end().subscribe(null, lost -> {
+            service.upkeep.dispose();
+            if (holder != null) {
+                var unused = holder.end().subscribe(null, e -> log.debug("A holder did not end in good order", e));
+            }
+        }));
+    }
+
+    private Duration left(Service service) {
+        Long ends = service.session().context().edgeEnds();
+        return Duration.ofNanos(ends == null ? 0 : Math.max(0, ends - nanos()));
+    }
+
+    private Mono<Void> renewDelegation(Service service, Plan plan) {
+        Duration left = left(service);
+        if (left.isZero()) {
+            service.lease().declareLost(Reason.EXPIRED, null);
+            return Mono.empty();
+        }
+        Duration half = left.dividedBy(2);
+        Duration wait = half.compareTo(MIN_EDGE_WAIT) > 0 || left.compareTo(MIN_EDGE_WAIT) < 0 ? half : MIN_EDGE_WAIT;
+        return Mono.delay(wait.compareTo(MIN_TIMER) > 0 ? wait : MIN_TIMER, timer)
+                .then(Mono.defer(() -> grants.settle(service.session(), plan, EDGE_TTL))
+                        .onErrorResume(e -> {
+                            if (e instanceof CoordinatorException refused && endsAuthority(refused)) {
+                                service.lease().declareLost(Reason.UNAUTHORIZED, e);
+                            } else {
+                                log.warn(
+                                        "The delegation of the service {} was not renewed, and that is tried again: {}",
+                                        service.session().context().agentSessionId(),
+                                        e.toString());
+                            }
+                            return Mono.empty();
+                        }));
+    }
+
+    /** Whether no later attempt can renew a delegation. */
+    private static boolean endsAuthority(CoordinatorException refused) {
+        return refused.httpStatus() == 401
+                || refused.code().equals("parent_delegation_not_active")
+                || refused.code().equals("delegation_endpoint_not_found");
+    }
+
+    private Mono<Service> take(
+            String agentSessionId, ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            Envelope envelope = Envelope.builder()
+                    .agentSessionId(agentSessionId)
+                    .traceId(
+                            bound == null
+                                    ? TraceParent.newTraceId()
+                                    : bound.envelope().traceId())
+                    .build();
+            long sent = nanos();
+            Mono<Service> opened = coordinator
+                    .attach(agentSessionId, envelope, abandoned)
+                    .onErrorMap(CoordinatorException.class, refused -> {
+                        Reason reason = reason(refused);
+                        return reason == Reason.EXPIRED || reason == Reason.SUSPENDED
+                                ? new LeaseLostException(reason, agentSessionId, refused)
+                                : refused;
+                    })
+                    .map(answer -> keep(envelope, null, answer.lease(), sent, spec, null, client));
+            return sessions.observeOpening(opened, s -> s.session().context());
+        });
+    }
+
+    private Service keep(
+            Envelope envelope,
+            @Nullable Provenance provenance,
+            LeaseTerms granted,
+            long sent,
+            ServiceSpec spec,
+            @Nullable Service holder,
+            Scope enclosing) {
+        Session session =
+                Session.service(client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance);
+        String id = session.context().agentSessionId();
+        Supplier<Mono<String>> health = spec.status();
+        LeaseKeeper.Holder<LeaseTerms> keeper = new LeaseKeeper.Holder<>() {
+            @Override
+            public String agentSessionId() {
+                return id;
+            }
+
+            @Override
+            public Mono<Granted<LeaseTerms>> renew(@Nullable Long generation, Duration lag) {
+                // Away from the one timer of all leases, where a signal that hangs would stop every other lease too.
+                Mono<String> status = health == null
+                        ? Mono.just(HEALTHY)
+                        : Mono.defer(health)
+                                .switchIfEmpty(Mono.error(() -> new IllegalStateException(
+                                        "the health signal gave nothing, so the renewal was skipped")))
+                                .subscribeOn(Schedulers.boundedElastic())
+                                .contextWrite(session::bind);
+                return status.flatMap(s -> events.observe(
+                        CaracalEvent.LeaseRenewed.class,
+                        renewed(id, s, generation, envelope),
+                        (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
+            }
+
+            @Override
+            public void lost(LeaseLostException loss) {
+                session.markEnded();
+                log.warn("{}", loss.getMessage());
+                events.emit(() -> new CaracalEvent.LeaseLost(
+                        id,
+                        loss.reason(),
+                        new Completion(Completion.Outcome.FAILURE, Duration.ZERO, 0, loss.code(), null)));
+            }
+        };
+        return new Service(
+                this,
+                session,
+                new LeaseKeeper<>(keeper, granted(granted), sent, timer),
+                holder,
+                spec.session() == HOLDER);
+    }
+
+    private Mono<Granted<LeaseTerms>> renewed(String id, String status, @Nullable Long generation, Envelope envelope) {
+        return coordinator
+                .renew(id, status, generation, envelope)
+                .map(answer -> {
+                    if ("suspended".equals(answer.status())) {
+                        throw new LeaseLostException(Reason.SUSPENDED, id, null);
+                    }
+                    return granted(answer.lease());
+                })
+                .onErrorMap(CoordinatorException.class, refused -> {
+                    Reason reason = reason(refused);
+                    return reason == null ? refused : new LeaseLostException(reason, id, refused);
+                });
+    }
+
+    private static Granted<LeaseTerms> granted(LeaseTerms lease) {
+        return new Granted<>(lease, lease.generation(), lease.length());
+    }
+
+    /** Why a refusal of the Coordinator means that the lease is lost; {@code null} when it is transient. */
+    private static @Nullable Reason reason(CoordinatorException refused) {
+        if (refused.code().equals(Refusal.NO_CODE)) {
+            // Not the Coordinator's words: something in front of it, which may be gone at the next tick.
+            return null;
+        }
+        return switch (refused.httpStatus()) {
+            case 401, 403 -> Reason.UNAUTHORIZED;
+            case 404 ->
+                refused.code().equals("session_not_found") || refused.code().equals("agent_not_found")
+                        ? Reason.GONE
+                        : null;
+            case 409 ->
+                switch (refused.code()) {
+                    case "session_lease_fenced" -> Reason.FENCED;
+                    case "session_subject_inactive" -> Reason.SUBJECT_INACTIVE;
+                    case "session_lease_expired", "agent_lease_expired" -> Reason.EXPIRED;
+                    case "session_suspended" -> Reason.SUSPENDED;
+                    default -> refused.isSessionGone() ? Reason.GONE : null;
+                };
+            default -> null;
+        };
+    }
+
+    /** Ends a service, and then the one that the SDK opened to hold its authority. */
+    Mono<Void> end(Service service) {
+        Service holder = service.holder;
+        return holder == null
+                ? endAlone(service)
+                : Flux.concatDelayError(endAlone(service), holder.end()).then();
+    }
+
+    /** Stops the renewals, then ends the session; one that is somebody else's now, or to be resumed, is left to them. */
+    private Mono<Void> endAlone(Service service) {
+        return Mono.defer(() -> {
+            service.upkeep.dispose();
+            service.lease().close();
+            LeaseLostException loss = service.lease().loss();
+            boolean left = loss != null && LEFT_ALONE.contains(loss.reason());
+            return sessions.end(
+                    service.session(),
+                    config.closeTimeout(),
+                    !service.isHolder,
+                    left
+                            ? Mono.empty()
+                            : sessions.terminate(
+                                    service.session(), service.lease().generation()));
+        });
+    }
+
+    private long nanos() {
+        return timer.now(TimeUnit.NANOSECONDS);
+    }
+}

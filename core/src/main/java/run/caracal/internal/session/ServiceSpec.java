@@ -1,0 +1,22 @@
+package run.caracal.internal.session;
+
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+
+/**
+ * How a service agent is opened.
+ *
+ * @param session what it shares with a task; its time to live is not used
+ * @param heartbeatInterval the interval of renewals in the background; {@code null} for none
+ * @param status what the renewals say of the service; {@code null} for {@code healthy}
+ */
+public record ServiceSpec(
+        SessionSpec session,
+        @Nullable Duration heartbeatInterval,
+        @Nullable Supplier<Mono<String>> status) {
+    ServiceSpec withSession(SessionSpec other) {
+        return new ServiceSpec(other, heartbeatInterval, status);
+    }
+}

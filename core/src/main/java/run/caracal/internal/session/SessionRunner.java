@@ -1,0 +1,292 @@
+package run.caracal.internal.session;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
+import java.util.function.BooleanSupplier;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.ClosedException;
+import run.caracal.error.SessionCloseException;
+import run.caracal.event.CaracalEvent;
+import run.caracal.internal.LogGate;
+import run.caracal.internal.LogNames;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.context.Session;
+import run.caracal.internal.control.Coordinator;
+import run.caracal.internal.delegation.GrantIssuer;
+import run.caracal.internal.delegation.GrantIssuer.Plan;
+import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lifecycle.Scope;
+import run.caracal.internal.lifecycle.Scope.Lifecycle;
+import run.caracal.internal.propagation.Envelope;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.wire.OpenSession;
+import run.caracal.internal.wire.SessionAnswer;
+
+/** Opens agent sessions around work, and ends them. */
+public final class SessionRunner {
+    private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
+
+    /** What the platform gives a task without a TTL; sent explicitly, because it is the last defence. */
+    private static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
+
+    private final CaracalConfig config;
+    private final Coordinator coordinator;
+    private final EventBus events;
+    private final LogGate failures = new LogGate();
+    private final Scheduler timer;
+    private final GrantIssuer grants;
+    private final Scope client;
+    private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
+    private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
+
+    /**
+     * Creates the sessions of a client.
+     *
+     * @param client the scope that holds them all
+     */
+    public SessionRunner(
+            CaracalConfig config,
+            Coordinator coordinator,
+            EventBus events,
+            GrantIssuer grants,
+            Scope client,
+            Scheduler timer) {
+        this.config = config;
+        this.coordinator = coordinator;
+        this.events = events;
+        this.grants = grants;
+        this.client = client;
+        this.timer = timer;
+    }
+
+    /** Adds a hook that is run when a session begins; disposing removes it. */
+    public Disposable onStart(Function<BoundContext, Mono<Void>> hook) {
+        return add(startHooks, hook);
+    }
+
+    /** Adds a hook that is run before a session ends; disposing removes it. */
+    public Disposable onEnd(Function<BoundContext, Mono<Void>> hook) {
+        return add(endHooks, hook);
+    }
+
+    private static Disposable add(
+            List<Function<BoundContext, Mono<Void>>> hooks, Function<BoundContext, Mono<Void>> hook) {
+        // A wrapper of its own, so that a hook registered twice is removed once.
+        Function<BoundContext, Mono<Void>> entry = context -> hook.apply(context);
+        hooks.add(entry);
+        return () -> hooks.remove(entry);
+    }
+
+    /** Runs work inside a session of its own. */
+    public <T> Mono<T> one(SessionSpec spec, Function<BoundContext, ? extends Mono<T>> work) {
+        return Mono.deferContextual(view -> {
+                    BoundContext bound = bound(spec, BoundContext.find(view));
+                    BoundContext parent = parent(bound);
+                    Plan plan = grants.plan(spec.grant(), spec.labels(), parent);
+                    return BoundContext.scope(parent, client)
+                            .one(
+                                    lifecycle(spec, plan, bound, true),
+                                    session -> settled(session, spec, plan)
+                                            .then(Mono.defer(() -> started(session)
+                                                    .then(Mono.<T>defer(() -> work.apply(session.context())))
+                                                    .contextWrite(session::bind))));
+                })
+                // A caller's onErrorContinue must not reach into these operators.
+                .onErrorStop();
+    }
+
+    /** Runs work with many results inside a session of its own. */
+    public <T> Flux<T> many(SessionSpec spec, Function<BoundContext, ? extends Publisher<T>> work) {
+        return Flux.deferContextual(view -> {
+                    BoundContext bound = bound(spec, BoundContext.find(view));
+                    BoundContext parent = parent(bound);
+                    Plan plan = grants.plan(spec.grant(), spec.labels(), parent);
+                    return BoundContext.scope(parent, client)
+                            .<Session, T>many(
+                                    lifecycle(spec, plan, bound, true),
+                                    session -> settled(session, spec, plan)
+                                            .thenMany(Flux.defer(() -> started(session)
+                                                    .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
+                                                    .contextWrite(session::bind))));
+                })
+                .onErrorStop();
+    }
+
+    /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */
+    public <A> Mono<A> handOver(SessionSpec spec, BiFunction<Session, Mono<Void>, A> handle) {
+        return Mono.defer(() ->
+                client.handOver(lifecycle(spec, grants.plan(spec.grant(), spec.labels(), null), null, false), handle));
+    }
+
+    private @Nullable BoundContext bound(SessionSpec spec, @Nullable BoundContext bound) {
+        if (spec.parent() == null) {
+            return BoundContext.requireOwn(bound, client);
+        }
+        spec.parent().requireOurs();
+        return BoundContext.requireOwn(spec.parent(), client);
+    }
+
+    /** A session of others, or one that nobody has proven, has no children of ours: only its trace goes on. */
+    private static @Nullable BoundContext parent(@Nullable BoundContext bound) {
+        return bound == null || bound.isOurs() ? bound : null;
+    }
+
+    private Lifecycle<Session> lifecycle(SessionSpec spec, Plan plan, @Nullable BoundContext bound, boolean hooked) {
+        Duration budget = spec.closeTimeout() == null ? config.closeTimeout() : spec.closeTimeout();
+        return new Lifecycle<>(
+                abandoned -> open(spec, plan, bound, abandoned),
+                session -> end(session, budget, hooked, terminate(session, null)),
+                error -> budget,
+                failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
+                this::report);
+    }
+
+    private Duration ttl(SessionSpec spec) {
+        return spec.ttl() == null ? config.defaultTtl().orElse(DEFAULT_TTL) : spec.ttl();
+    }
+
+    private Mono<Void> settled(Session session, SessionSpec spec, Plan plan) {
+        return Mono.defer(() -> grants.settle(session, plan, ttl(spec)));
+    }
+
+    private Mono<Session> open(SessionSpec spec, Plan plan, @Nullable BoundContext bound, BooleanSupplier abandoned) {
+        return Mono.defer(() -> {
+            BoundContext parent = plan.parent();
+            Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
+            Envelope around =
+                    parent != null || bound == null ? above : bound.envelope().traceOnly();
+            Envelope inherited = inherited(spec, around);
+            String subject = spec.subjectAuthorityRecordId();
+            OpenSession request = request(spec, plan)
+                    .task(ttl(spec))
+                    .subjectAuthorityRecordId(subject)
+                    .build();
+            long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(spec).toNanos();
+            Mono<Session> opened = coordinator
+                    .open(request, spec.adopt(), inherited, abandoned)
+                    .map(answer -> {
+                        Session session = Session.task(
+                                client,
+                                config.zoneId(),
+                                config.applicationId(),
+                                envelope(inherited, above, plan, answer, subject),
+                                BoundContext.scope(parent, client),
+                                plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null));
+                        session.endsAt(ends);
+                        return session;
+                    });
+            return observeOpening(opened, Session::context);
+        });
+    }
+
+    private static Envelope inherited(SessionSpec spec, Envelope around) {
+        Envelope.Builder inherited = around.toBuilder();
+        if (spec.traceId() != null) {
+            // A trace of the caller's own goes without the state of the parent's.
+            inherited = inherited.traceId(spec.traceId()).traceFlags(null).traceState(null);
+        } else if (around.traceId() == null) {
+            inherited = inherited.traceId(TraceParent.newTraceId());
+        }
+        return inherited.build();
+    }
+
+    /** What tasks and services are opened with alike. */
+    OpenSession.Builder request(SessionSpec spec, Plan plan) {
+        BoundContext parent = plan.parent();
+        return OpenSession.builder(config.zoneId(), config.applicationId())
+                .childOf(parent == null ? null : parent.agentSessionId(), plan.inherits(), plan.inheritedEdge())
+                .labels(plan.labels())
+                .metadata(spec.metadata())
+                .kind(spec.kind() == null ? config.defaultKind().orElse(null) : spec.kind())
+                .ownOrGeneratedKey(spec.idempotencyKey());
+    }
+
+    /** What a new session shows. A narrowed one gets an edge of its own later, one that is given nothing presents none. */
+    Envelope envelope(Envelope inherited, Envelope above, Plan plan, SessionAnswer answer, @Nullable String subject) {
+        String edge = plan.inherits() ? answer.delegationEdgeId() : null;
+        boolean delegated = edge != null && plan.parent() != null;
+        return inherited.toBuilder()
+                .agentSessionId(answer.agentSessionId())
+                .delegationEdgeId(edge)
+                .parentEdgeId(plan.inherits() ? above.delegationEdgeId() : null)
+                .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
+                .hop(!plan.inherits() ? 0 : delegated ? above.hop() + 1 : above.hop())
+                .build();
+    }
+
+    <S> Mono<S> observeOpening(Mono<S> opened, Function<S, BoundContext> context) {
+        return events.observe(
+                CaracalEvent.SessionOpened.class,
+                opened,
+                (session, completion) -> new CaracalEvent.SessionOpened(
+                        session == null ? null : context.apply(session).agentSessionId(), completion));
+    }
+
+    Mono<Void> started(Session session) {
+        return Flux.fromIterable(startHooks)
+                .concatMap(hook -> hook.apply(session.context()))
+                .then()
+                .contextWrite(session::bind);
+    }
+
+    /**
+     * Ends a session: its children first, then its end hooks, then what holds authority for it, then itself. One
+     * that fails does not keep the others.
+     *
+     * @param hooked whether the end hooks are run
+     * @param terminate ends the session at the platform; empty for one that is not ours any more
+     */
+    Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
+        BoundContext context = session.context();
+        Mono<Void> hooks = Flux.fromIterable(hooked ? endHooks : List.<Function<BoundContext, Mono<Void>>>of())
+                .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
+                .then()
+                .timeout(budget, timer);
+        // After the hooks, which may still make calls.
+        Mono<Void> helpers = session.helpers().endAll(budget, timer);
+        Mono<Void> end = session.children()
+                .close(budget, timer)
+                .then(Flux.concatDelayError(
+                                hooks,
+                                helpers,
+                                Mono.<Void>fromRunnable(session::markEnded).then(terminate))
+                        .then())
+                .contextWrite(session::bind);
+        return events.observe(
+                CaracalEvent.SessionClosed.class,
+                end,
+                (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
+    }
+
+    Mono<Void> terminate(Session session, @Nullable Long generation) {
+        return Mono.defer(() -> {
+            BoundContext context = session.context();
+            return coordinator.terminate(context.agentSessionId(), generation, context.envelope());
+        });
+    }
+
+    /** Hears of sessions that could not be opened or ended. */
+    public void report(Throwable failure) {
+        if (failure instanceof ClosedException) {
+            log.debug("An agent session was not opened: its caller had gone");
+        } else {
+            failures.warn(
+                    log,
+                    "An agent session could not be opened or closed in good order; if it is still open, the platform "
+                            + "ends it when its TTL or its lease is over: {}",
+                    failure.getMessage());
+        }
+    }
+}

@@ -1,0 +1,81 @@
+package run.caracal.internal.session;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.options.GrantSpec;
+
+/**
+ * How an agent session is opened.
+ *
+ * @param labels its labels
+ * @param ttl how long a task lives; {@code null} for the configuration's default
+ * @param metadata what its record says besides
+ * @param kind its kind; {@code null} for the configuration's default
+ * @param parent its parent; {@code null} for what is bound
+ * @param grant what it is given of its parent's authority
+ * @param idempotencyKey the caller's own key; {@code null} for a generated one
+ * @param adopt whether a session that the key opened earlier is taken over
+ * @param subjectAuthorityRecordId the user for whom it acts
+ * @param traceId its trace; {@code null} for the parent's, or a fresh one
+ * @param closeTimeout how long a pipeline waits for its termination; {@code null} for the configuration's
+ */
+public record SessionSpec(
+        List<String> labels,
+        @Nullable Duration ttl,
+        Map<String, @Nullable Object> metadata,
+        @Nullable String kind,
+        @Nullable BoundContext parent,
+        GrantSpec grant,
+        @Nullable String idempotencyKey,
+        boolean adopt,
+        @Nullable String subjectAuthorityRecordId,
+        @Nullable String traceId,
+        @Nullable Duration closeTimeout) {
+    /** Every default. */
+    public static final SessionSpec DEFAULTS = new SessionSpec(
+            List.of(), null, Map.of(), null, null, GrantSpec.Whole.INHERIT, null, false, null, null, null);
+
+    /** A session of the SDK's own, for a purpose that its record names. */
+    public static SessionSpec holdingAuthority(
+            String purpose, List<String> labels, @Nullable Duration ttl, @Nullable String subject) {
+        return new SessionSpec(
+                labels,
+                ttl,
+                Map.of("holds_authority_for", purpose),
+                null,
+                null,
+                GrantSpec.Whole.INHERIT,
+                null,
+                false,
+                subject,
+                null,
+                null);
+    }
+
+    /** The same with another grant. */
+    SessionSpec withGrant(GrantSpec other) {
+        return new SessionSpec(
+                labels,
+                ttl,
+                metadata,
+                kind,
+                parent,
+                other,
+                idempotencyKey,
+                adopt,
+                subjectAuthorityRecordId,
+                traceId,
+                closeTimeout);
+    }
+
+    /** Leaves out the metadata and the key, which are the caller's own. */
+    @Override
+    public String toString() {
+        return "labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="
+                + (parent == null ? null : parent.envelope().agentSessionId()) + ", grant=" + grant + ", traceId="
+                + traceId;
+    }
+}

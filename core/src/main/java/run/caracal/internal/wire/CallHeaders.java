@@ -1,0 +1,43 @@
+package run.caracal.internal.wire;
+
+import java.time.Duration;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What every call to the Coordinator carries.
+ *
+ * @param bearer the token
+ * @param traceparent the finished header, or {@code null}
+ * @param tracestate the finished header, sent beside a traceparent only, or {@code null}
+ * @param timeout how long the call may take
+ */
+public record CallHeaders(
+        String bearer,
+        @Nullable String traceparent,
+        @Nullable String tracestate,
+        Duration timeout) {
+    /** Checks the token, without ever repeating it. */
+    public CallHeaders {
+        if (!isToken(bearer)) {
+            throw new IllegalArgumentException(
+                    "bearer is empty or holds blanks, control characters or characters outside ASCII");
+        }
+        if (traceparent != null && !isToken(traceparent)) {
+            throw new IllegalArgumentException("traceparent is not a header value");
+        }
+        tracestate = traceparent == null || tracestate == null || !isHeader(tracestate) ? null : tracestate;
+    }
+
+    static boolean isToken(String text) {
+        return !text.isEmpty() && text.chars().allMatch(c -> c > 0x20 && c < 0x7f);
+    }
+
+    private static boolean isHeader(String text) {
+        return !text.isBlank() && text.chars().allMatch(c -> c == '\t' || (c >= 0x20 && c < 0x7f));
+    }
+
+    @Override
+    public String toString() {
+        return "CallHeaders[bearer=redacted, traceparent=" + traceparent + ", timeout=" + timeout + "]";
+    }
+}

@@ -1,4 +1,0 @@
-@NullMarked
-package run.caracal.context;
-
-import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.internal.outbound;
+
+import org.jspecify.annotations.NullMarked;
