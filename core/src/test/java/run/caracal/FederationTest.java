@@ -117,7 +117,7 @@ class FederationTest {
     void aTokenThatIsPlainlyOfNoUseIsRefusedBeforeAnyCallAndNotShown(String token) {
         assertThatThrownBy(() -> caracal.federateSubject(token))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessageStartingWith("idToken ")
+                .hasMessageStartingWith("idToken: ")
                 .satisfies(e -> assertThat(e.getMessage()).doesNotContain("eyJ", "secret", "c2ln"));
         assertThat(exchanges()).isEmpty();
     }
