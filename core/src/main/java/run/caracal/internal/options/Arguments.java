@@ -11,10 +11,10 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.Headers;
 import run.caracal.internal.Ids;
 import run.caracal.internal.config.Rules;
-import run.caracal.internal.propagation.TraceParent;
-import run.caracal.internal.wire.IdempotencyKeys;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
+import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.wire.IdempotencyKeys;
 
 /**
  * Checks the arguments of public methods. Each check gives the argument back, a list as a copy, or throws an {@link
