@@ -3,6 +3,7 @@ package run.caracal.internal.token;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.Headers;
+import run.caracal.internal.MachineSleep;
 
 /**
  * A bearer token and what is known about it. Compared by identity: a refused token is dropped only while it is still the
@@ -14,6 +15,7 @@ public final class AccessToken {
     private final @Nullable Set<String> targets;
     private final long refreshAtNanos;
     private final long expiresAtNanos;
+    private final long sleepMark;
 
     /**
      * Creates a token.
@@ -22,13 +24,15 @@ public final class AccessToken {
      * @param targets the resources it is good for; {@code null} when the STS did not say
      * @param refreshAtNanos when to fetch the next one, on the clock of {@link TokenCache}
      * @param expiresAtNanos when it stops being used, on the same clock
+     * @param sleepMark the mark of {@link MachineSleep} when it was asked for
      */
-    AccessToken(String value, @Nullable Set<String> targets, long refreshAtNanos, long expiresAtNanos) {
+    AccessToken(String value, @Nullable Set<String> targets, long refreshAtNanos, long expiresAtNanos, long sleepMark) {
         this.value = value;
         this.authorization = Headers.BEARER + value;
         this.targets = targets;
         this.refreshAtNanos = refreshAtNanos;
         this.expiresAtNanos = expiresAtNanos;
+        this.sleepMark = sleepMark;
     }
 
     /** {@return the bearer} A secret: never log it. */
@@ -52,6 +56,10 @@ public final class AccessToken {
      */
     public boolean covers(String resource) {
         return targets == null || targets.contains(resource);
+    }
+
+    long sleepMark() {
+        return sleepMark;
     }
 
     boolean isExpired(long nowNanos) {

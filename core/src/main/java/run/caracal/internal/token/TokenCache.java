@@ -10,6 +10,7 @@ import reactor.core.Disposables;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
+import run.caracal.internal.MachineSleep;
 
 /**
  * Holds one token and fetches the next: single flight, early refresh behind the callers' backs, failures never
@@ -71,7 +72,7 @@ public final class TokenCache implements Disposable {
      * Creates an empty cache.
      *
      * @param source where tokens come from
-     * @param timer gives the clock: its nanoseconds are monotonic
+     * @param timer gives the clocks: its nanoseconds are monotonic, its milliseconds tell of sleep
      */
     public TokenCache(Source source, Scheduler timer) {
         this.source = source;
@@ -80,11 +81,13 @@ public final class TokenCache implements Disposable {
         Mono<AccessToken> fetch = Mono.defer(() -> {
             // A flight that was joined a moment too late finds what the one before it brought.
             AccessToken token = current.get();
-            long sent = now();
-            if (token != null && !token.isStale(sent)) {
+            if (token != null && !token.isStale(now(token))) {
                 return Mono.just(token);
             }
-            return source.exchange(token != null && !token.isExpired(sent)).map(e -> keep(e, sent));
+            long sent = now();
+            long sleepMark = MachineSleep.mark(timer);
+            return source.exchange(token != null && !token.isExpired(now(token)))
+                    .map(e -> keep(e, sent, sleepMark));
         });
         // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it,
         // a waiter that leaves does not end it for the others, and the last one does. An error is a value meanwhile:
@@ -114,12 +117,15 @@ public final class TokenCache implements Disposable {
      */
     public @Nullable AccessToken peek() {
         AccessToken token = current.get();
-        long now = now();
-        if (token == null || token.isExpired(now)) {
+        if (token == null) {
             return null;
         }
-        if (token.isStale(now) && now - refreshNotBefore >= 0) {
-            refreshBehind(now);
+        long now = now(token);
+        if (token.isExpired(now)) {
+            return null;
+        }
+        if (token.isStale(now) && now() - refreshNotBefore >= 0) {
+            refreshBehind();
         }
         source.served();
         return token;
@@ -145,22 +151,27 @@ public final class TokenCache implements Disposable {
         return refresh.isDisposed();
     }
 
-    private void refreshBehind(long now) {
+    private void refreshBehind() {
         // Also keeps callers of the next moments from subscribing to the flight for nothing.
-        refreshNotBefore = now + REFRESH_GATE.toNanos();
+        refreshNotBefore = now() + REFRESH_GATE.toNanos();
         if (!refresh.isDisposed()) {
             refresh.update(flight.subscribe(fetched -> {}, source::refreshFailed));
         }
     }
 
-    private AccessToken keep(Exchanged exchanged, long sentNanos) {
+    private AccessToken keep(Exchanged exchanged, long sentNanos, long sleepMark) {
         long lifetime = exchanged.lifetime().toNanos();
         long ahead = Math.min(REFRESH_AHEAD.toNanos(), lifetime / 2);
         AccessToken token = new AccessToken(
-                exchanged.value(), exchanged.targets(), sentNanos + lifetime - ahead, sentNanos + lifetime);
+                exchanged.value(), exchanged.targets(), sentNanos + lifetime - ahead, sentNanos + lifetime, sleepMark);
         // Before the waiters hear of it: whoever asks after them finds it.
         current.set(token);
         return token;
+    }
+
+    /** The time by which a token is judged: the machine may have slept since it was asked for. */
+    private long now(AccessToken token) {
+        return now() + MachineSleep.since(token.sleepMark(), timer);
     }
 
     private long now() {

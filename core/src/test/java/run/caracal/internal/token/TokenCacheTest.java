@@ -25,11 +25,13 @@ import reactor.test.publisher.TestPublisher;
 import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.internal.token.TokenCache.Exchanged;
 import run.caracal.test.Hygiene;
+import run.caracal.test.MovableTime;
 
 class TokenCacheTest {
     private static final Duration LIMIT = Duration.ofSeconds(10);
 
     private final VirtualTimeScheduler time = VirtualTimeScheduler.create();
+    private final MovableTime clocks = new MovableTime(time);
     private final AtomicInteger exchanges = new AtomicInteger();
     private final Queue<Boolean> early = new ConcurrentLinkedQueue<>();
     private final AtomicInteger hits = new AtomicInteger();
@@ -57,7 +59,7 @@ class TokenCacheTest {
                         failedRefreshes.add(error);
                     }
                 },
-                time);
+                clocks);
     }
 
     private TokenCache numbered(Duration lifetime) {
@@ -264,15 +266,15 @@ class TokenCacheTest {
         assertThat(new Exchanged("secret-token", Duration.ZERO, Set.of("r1")).toString())
                 .contains("r1")
                 .doesNotContain("secret");
-        assertThat(new AccessToken("secret-token", null, 0, 0)).hasToString("AccessToken[***]");
+        assertThat(new AccessToken("secret-token", null, 0, 0, 0)).hasToString("AccessToken[***]");
     }
 
     @Test
     void aTokenCoversWhatItWasGrantedForAndAllWhenTheStsDidNotSay() {
-        AccessToken granted = new AccessToken("t", Set.of("r1"), 0, 0);
+        AccessToken granted = new AccessToken("t", Set.of("r1"), 0, 0, 0);
         assertThat(granted.covers("r1")).isTrue();
         assertThat(granted.covers("r2")).isFalse();
-        assertThat(new AccessToken("t", null, 0, 0).covers("r2")).isTrue();
+        assertThat(new AccessToken("t", null, 0, 0, 0).covers("r2")).isTrue();
         assertThat(granted.authorization()).isEqualTo("Bearer t");
     }
 
@@ -305,5 +307,42 @@ class TokenCacheTest {
         cache.dispose();
         assertThat(cancelled).hasValue(1);
         assertThat(cache.isDisposed()).isTrue();
+    }
+
+    /** The wall clock goes on while the monotonic one stands still. */
+    @Test
+    void aTokenThatExpiredWhileTheMachineSleptIsNotServed() {
+        TokenCache cache = numbered(Duration.ofSeconds(900));
+        assertThat(value(cache)).isEqualTo("t1");
+        clocks.moveWallClock(Duration.ofHours(1));
+        assertThat(cache.peek()).isNull();
+        assertThat(value(cache)).isEqualTo("t2");
+        assertThat(early).as("nothing was served meanwhile").containsExactly(false, false);
+        time.advanceTimeBy(Duration.ofSeconds(839));
+        assertThat(value(cache)).as("the next one lives as long as the first").isEqualTo("t2");
+        time.advanceTimeBy(Duration.ofSeconds(1));
+        assertThat(value(cache)).as("and is refreshed as early").isEqualTo("t2");
+        assertThat(value(cache)).isEqualTo("t3");
+    }
+
+    @Test
+    void aSleepBringsTheRefreshNearer() {
+        TokenCache cache = numbered(Duration.ofSeconds(900));
+        assertThat(value(cache)).isEqualTo("t1");
+        clocks.moveWallClock(Duration.ofSeconds(845));
+        assertThat(value(cache)).as("served while it is refreshed").isEqualTo("t1");
+        assertThat(value(cache)).isEqualTo("t2");
+        assertThat(early).containsExactly(false, true);
+    }
+
+    @ParameterizedTest
+    @ValueSource(longs = {-3600, -4, 4})
+    void aWallClockThatIsCorrectedOrSetBackChangesNothing(long seconds) {
+        TokenCache cache = numbered(Duration.ofSeconds(900));
+        assertThat(value(cache)).isEqualTo("t1");
+        time.advanceTimeBy(Duration.ofSeconds(839));
+        clocks.moveWallClock(Duration.ofSeconds(seconds));
+        assertThat(value(cache)).isEqualTo("t1");
+        assertThat(exchanges).hasValue(1);
     }
 }
