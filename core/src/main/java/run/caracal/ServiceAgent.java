@@ -106,7 +106,7 @@ public final class ServiceAgent implements Disposable {
      * Renews the lease while it is subscribed, at a fixed interval, the first time somewhere within it; a slow renewal skips
      * ticks. See {@link #heartbeats()}; when a loop runs already, its interval stays.
      *
-     * @param interval a positive time; more than a third of the lease is shortened to that, with a warning
+     * @param interval a positive time; less than a second, or more than a third of the lease, becomes that, with a warning
      * @return the renewals
      */
     public Flux<Lease> heartbeats(Duration interval) {

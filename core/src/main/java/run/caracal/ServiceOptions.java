@@ -222,8 +222,8 @@ public final class ServiceOptions {
         }
 
         /**
-         * Renews the lease in the background, from the opening of the service to its end. An interval of more than a third
-         * of the lease is shortened to that, with a warning.
+         * Renews the lease in the background, from the opening of the service to its end. An interval of less
+         * than a second, or of more than a third of the lease, becomes that, with a warning.
          *
          * @param interval a positive time
          * @return this builder

@@ -1,71 +1,59 @@
 package run.caracal.internal.lease;
 
 import java.time.Duration;
-import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
+import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Signal;
 import reactor.core.publisher.Sinks;
+import reactor.core.publisher.Sinks.EmitFailureHandler;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.error.ClosedException;
 import run.caracal.error.LeaseLostException;
 import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.internal.wire.LeaseTerms;
 
 /**
  * Keeps one lease: renews it on demand or in a loop that all listeners share, and knows when it is lost, also without the
  * Coordinator. Time is counted on the timer's monotonic clock from the instant a renewal was sent.
- *
- * @param <L> what a renewal brings to listeners
  */
-public final class LeaseKeeper<L> {
+public final class LeaseKeeper {
     private static final Logger log = LoggerFactory.getLogger(LeaseKeeper.class);
 
     /** The renewals of an unknown deadline. */
-    static final Duration UNKNOWN_CADENCE = Duration.ofSeconds(30);
+    private static final long UNKNOWN_CADENCE = Duration.ofSeconds(30).toNanos();
 
-    static final Duration MIN_CADENCE = Duration.ofSeconds(1);
-    static final Duration MAX_CADENCE = Duration.ofMinutes(5);
+    private static final long MIN_CADENCE = Duration.ofSeconds(1).toNanos();
+    private static final long MAX_CADENCE = Duration.ofMinutes(5).toNanos();
+
+    /** How often the last moments of a lease are used. */
+    private static final long LAST_CADENCE = Duration.ofMillis(250).toNanos();
+
+    /** The most that one renewal may take; it also may take no more than a third of what remains. */
+    private static final long MAX_RENEWAL = Duration.ofSeconds(10).toNanos();
 
     /** Nothing is timed beyond this; no lease of the platform is near it. */
     private static final Duration MAX_LENGTH = Duration.ofDays(7);
 
-    /** How often the last moments of a lease are used. */
-    private static final Duration LAST_CADENCE = Duration.ofMillis(250);
-
-    /** The most that one renewal may take; it also may take no more than a third of what remains. */
-    private static final Duration MAX_BEAT = Duration.ofSeconds(10);
-
     /** Of failed renewals, the first is logged, and then each one whose number is a multiple of this. */
     private static final int LOG_EVERY = 10;
 
+    /** How long a last signal waits for a renewal that is being told on another thread. */
+    private static final EmitFailureHandler IN_TURN = EmitFailureHandler.busyLooping(Duration.ofSeconds(1));
+
     private static final long UNKNOWN = Long.MAX_VALUE;
 
-    /**
-     * A lease that was granted or renewed.
-     *
-     * @param value what listeners get
-     * @param generation its generation, carried on the next renewal; {@code null} keeps the present one
-     * @param length how long it lasts from the instant its request was sent; {@code null} when unknown
-     * @param <L> what listeners get
-     */
-    public record Granted<L>(
-            L value, @Nullable Long generation, @Nullable Duration length) {}
-
-    /** Whose lease it is, and how it is renewed. */
-    public interface Holder<L> {
-        /**
-         * The service session.
-         *
-         * @return its id
-         */
-        String agentSessionId();
-
+    /** Sends a renewal. */
+    @FunctionalInterface
+    public interface Renewal {
         /**
          * Renews the lease.
          *
@@ -73,68 +61,231 @@ public final class LeaseKeeper<L> {
          * @param lag how late it begins, against the instant at which it was due; zero unless the loop asks for it
          * @return the renewed lease; {@link LeaseLostException} when it is lost; anything else is transient
          */
-        Mono<Granted<L>> renew(@Nullable Long generation, Duration lag);
-
-        /**
-         * The lease is lost; called once.
-         *
-         * @param loss why
-         */
-        void lost(LeaseLostException loss);
+        Mono<LeaseTerms> renew(@Nullable Long generation, Duration lag);
     }
 
-    /**
-     * How a renewal ended. A value in either case: a loss ends the loop in whose call it is found, and the error of a
-     * cancelled call would be dropped.
-     */
-    private record Outcome<L>(@Nullable L value, @Nullable Throwable error) {}
-
-    private enum State {
-        KEPT,
-        LOST,
-        CLOSED
-    }
-
-    private final Holder<L> holder;
+    private final String agentSessionId;
+    private final Renewal renewal;
+    private final Consumer<LeaseLostException> onLost;
     private final Scheduler timer;
-    private final Mono<Outcome<L>> flight;
-    // Both are emitted to in turn without a guard of their own: the one once, the other under the lock.
-    private final Sinks.Empty<Void> end = Sinks.unsafe().empty();
-    private final Sinks.Many<L> renewals = Sinks.unsafe().many().multicast().directBestEffort();
-    private volatile State state = State.KEPT; // changed under the lock
-    private volatile @Nullable LeaseLostException loss;
-    private volatile @Nullable Long generation;
-    private volatile long expiresAtNanos = UNKNOWN;
-    private volatile long lengthNanos = UNKNOWN;
-    private volatile long dueNanos = UNKNOWN; // of the renewal that the loop begins
-    private int failures;
-    // Under the lock from here on.
+    private final SleepWatch sleeps;
+    private final Mono<Signal<LeaseTerms>> flight;
+    private final Sinks.Empty<Void> end = Sinks.unsafe().empty(); // emitted to once
+    private final Sinks.Many<LeaseTerms> renewals = Sinks.many().multicast().directBestEffort();
+    private final Disposable.Swap deadline = Disposables.swap();
+    private final Disposable.Swap running = Disposables.swap();
+    private @Nullable Flux<Signal<LeaseTerms>> loop; // of the listeners there are
     private int listeners;
-    private boolean running; // the loop
-    private long periodNanos; // of its fixed interval, zero when it follows the deadline
-    private boolean beating;
-    private @Nullable Disposable renewing; // what the loop has begun
-    private long beatAtNanos;
-    private @Nullable Disposable slot;
-    private long slotAtNanos;
+    private int failures;
+    private volatile boolean kept = true;
+    private volatile @Nullable LeaseLostException loss; // before it is not kept any more
+    private volatile @Nullable Long generation;
+    private volatile long lengthNanos = UNKNOWN;
+    private volatile long expiresAtNanos = UNKNOWN;
+    private volatile long dueNanos = UNKNOWN; // of the renewal that the loop begins
+    private volatile long settledNanos; // when the loop's last renewal ended
 
     /**
      * Starts keeping a lease.
      *
-     * @param holder whose lease it is
+     * @param agentSessionId the service session
      * @param first the lease as it was granted
      * @param sentNanos when its request was sent, on the timer's clock
+     * @param renewal renews it; never twice at a time
+     * @param onLost hears once that it is lost
      * @param timer where renewals and the deadline are timed; not blocked by anybody's work
+     * @param sleeps tells when the machine has slept, while the lease is kept
      */
-    public LeaseKeeper(Holder<L> holder, Granted<L> first, long sentNanos, Scheduler timer) {
-        this.holder = holder;
+    public LeaseKeeper(
+            String agentSessionId,
+            LeaseTerms first,
+            long sentNanos,
+            Renewal renewal,
+            Consumer<LeaseLostException> onLost,
+            Scheduler timer,
+            SleepWatch sleeps) {
+        this.agentSessionId = agentSessionId;
+        this.renewal = renewal;
+        this.onLost = onLost;
         this.timer = timer;
-        // Who comes during a renewal joins it; nothing is kept; the last one that leaves cancels it.
-        this.flight = renewal()
-                .map(value -> new Outcome<L>(value, null))
-                .onErrorResume(e -> Mono.just(new Outcome<>(null, e)))
-                .cacheInvalidateIf(outcome -> true);
+        this.sleeps = sleeps;
+        // Who comes during a renewal joins it; nothing is kept; the last one that leaves cancels it. A failure is a
+        // value
+        // meanwhile: a loss ends the loop in whose renewal it is found, and the error of a cancelled one would be
+        // dropped.
+        this.flight = Mono.defer(this::renew).materialize().cacheInvalidateIf(signal -> true);
         accept(first, sentNanos);
+        sleeps.add(this);
+    }
+
+    /**
+     * Renews the lease now, or joins the renewal that is under way.
+     *
+     * @return the renewed lease; {@link LeaseLostException} when it is lost, {@link ClosedException} when it was given up,
+     *     else what the renewal met, after which the lease still stands until its deadline
+     */
+    public Mono<LeaseTerms> beat() {
+        // Not on the timer of all leases: what the caller does there would hold them up.
+        return flight.<LeaseTerms>dematerialize().publishOn(Schedulers.parallel());
+    }
+
+    private Mono<LeaseTerms> renew() {
+        if (!kept) {
+            return Mono.error(ended());
+        }
+        long sent = nanos();
+        long left = left();
+        if (left <= 0) {
+            return Mono.error(lose(expired()));
+        }
+        long due = dueNanos;
+        Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
+        return renewal.renew(generation, lag)
+                // What it meets behind its timeout would be dropped, and logged, as an error; a value is not.
+                .materialize()
+                // Nothing is sent any more for a lease that is lost or given up meanwhile.
+                .takeUntilOther(end.asMono().onErrorComplete())
+                .timeout(Duration.ofNanos(Math.min(left / 3, MAX_RENEWAL)), timer)
+                .<LeaseTerms>dematerialize()
+                .switchIfEmpty(Mono.error(this::ended))
+                .doOnNext(renewed -> {
+                    accept(renewed, sent);
+                    // Who listens hears it on another thread; behind the end nobody does.
+                    var unused = renewals.tryEmitNext(renewed);
+                })
+                .onErrorMap(LeaseLostException.class, this::lose);
+    }
+
+    private synchronized void accept(LeaseTerms granted, long sentNanos) {
+        if (granted.generation() != null) {
+            generation = granted.generation();
+        }
+        Duration length = granted.length();
+        // An answer without a deadline says nothing about the one that was known.
+        if (length != null) {
+            lengthNanos = shorter(length, MAX_LENGTH).toNanos();
+        }
+        if (lengthNanos != UNKNOWN) {
+            expireAt(sentNanos + lengthNanos);
+        }
+    }
+
+    private synchronized void expireAt(long nanos) {
+        expiresAtNanos = nanos;
+        deadline.update(Mono.delay(Duration.ofNanos(Math.max(0, left())), timer)
+                .subscribe(
+                        tick -> {
+                            // A renewal may have moved it in this moment.
+                            if (left() <= 0) {
+                                log.debug("{}", lose(expired()).getMessage());
+                            }
+                        },
+                        this::stopped));
+    }
+
+    /**
+     * The renewals, while somebody listens: one loop serves all listeners, at the cadence of the first.
+     *
+     * @param interval a fixed interval, or {@code null} to follow the deadline
+     * @return hot, never overflowing, heard on another thread than the renewals; ends with {@link LeaseLostException}, or
+     *     completes when the lease is given up
+     */
+    public Flux<LeaseTerms> renewals(@Nullable Duration interval) {
+        return Flux.using(() -> enter(interval), entered -> renewals.asFlux(), Disposable::dispose)
+                .onBackpressureLatest()
+                .publishOn(Schedulers.parallel(), 1);
+    }
+
+    /**
+     * Renews in the background until the lease is lost or given up.
+     *
+     * @param interval a fixed interval, or {@code null} to follow the deadline
+     */
+    public void renewInBackground(@Nullable Duration interval) {
+        var unused = enter(interval);
+    }
+
+    private synchronized Disposable enter(@Nullable Duration interval) {
+        if (listeners++ == 0 && kept) {
+            loop = (interval == null ? followingTheDeadline() : every(period(interval))).doOnNext(this::hear);
+            running.update(loop.subscribe(null, this::stopped));
+        }
+        return this::leave;
+    }
+
+    private synchronized void leave() {
+        if (--listeners == 0) {
+            loop = null;
+            running.update(null);
+        }
+    }
+
+    private void stopped(Throwable e) {
+        log.error("The renewals of {} stopped", agentSessionId, e);
+    }
+
+    /** Each failure leaves less time, and so the next renewal comes sooner. */
+    private Flux<Signal<LeaseTerms>> followingTheDeadline() {
+        return Mono.defer(() -> {
+                    long wait = nextBeat();
+                    long due = nanos() + wait;
+                    return Mono.delay(Duration.ofNanos(wait), timer).flatMap(tick -> renewDueAt(due));
+                })
+                .repeat(this::isKept);
+    }
+
+    /** The first tick is somewhere within the period, so that leases do not beat together. */
+    private Flux<Signal<LeaseTerms>> every(long period) {
+        return Flux.defer(() -> {
+            long within = Math.min(period, left() / 3);
+            long first =
+                    Math.max(1, (long) (within * ThreadLocalRandom.current().nextDouble()));
+            settledNanos = nanos();
+            long start = settledNanos + first;
+            return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
+                    .map(tick -> start + tick * period)
+                    // A timer that was held up catches up with all its ticks at once.
+                    .filter(due -> due - settledNanos > 0)
+                    .onBackpressureDrop()
+                    .concatMap(this::renewDueAt, 0);
+        });
+    }
+
+    private Mono<Signal<LeaseTerms>> renewDueAt(long due) {
+        return Mono.defer(() -> {
+                    dueNanos = due;
+                    return flight;
+                })
+                .doFinally(signal -> {
+                    dueNanos = UNKNOWN;
+                    settledNanos = nanos();
+                })
+                // Until the next tick the interval keeps what it subscribed to last.
+                .onTerminateDetach();
+    }
+
+    /** What is transient is tried again at the next tick. */
+    private synchronized void hear(Signal<LeaseTerms> outcome) {
+        if (outcome.isOnNext()) {
+            if (failures > 0) {
+                log.info("The lease of {} is renewed again, after {} failures in a row", agentSessionId, failures);
+                failures = 0;
+            }
+        } else if (kept && failures++ % LOG_EVERY == 0) {
+            // The error is not the last argument, so the logger writes it into the message, and takes one that throws.
+            log.warn(
+                    "The renewal met {}; the next tick tries again (failure {} in a row of the lease of {})",
+                    outcome.getThrowable(),
+                    failures,
+                    agentSessionId);
+        }
+    }
+
+    /** When the loop that follows the deadline renews next, from now. */
+    private long nextBeat() {
+        long left = left();
+        // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
+        return Math.min(cadence(left, ThreadLocalRandom.current().nextDouble()), Math.max(left / 2, LAST_CADENCE));
     }
 
     /**
@@ -145,287 +296,55 @@ public final class LeaseKeeper<L> {
      * @return the delay of the next renewal, in nanoseconds
      */
     static long cadence(long leftNanos, double random) {
-        long third = leftNanos == UNKNOWN
-                ? UNKNOWN_CADENCE.toNanos()
-                : Math.max(MIN_CADENCE.toNanos(), Math.min(leftNanos / 3, MAX_CADENCE.toNanos()));
+        long third =
+                leftNanos == UNKNOWN ? UNKNOWN_CADENCE : Math.max(MIN_CADENCE, Math.min(leftNanos / 3, MAX_CADENCE));
         return (long) (third * (0.9 + 0.2 * random));
     }
 
-    /**
-     * Renews the lease now, or joins the renewal that is under way.
-     *
-     * @return the renewed lease; {@link LeaseLostException} when it is lost, {@link ClosedException} when it was given up,
-     *     else what the renewal met, after which the lease still stands until its deadline
-     */
-    public Mono<L> beat() {
-        return flight.<L>handle((outcome, sink) -> {
-                    if (outcome.error() != null) {
-                        sink.error(outcome.error());
-                    } else if (outcome.value() != null) {
-                        sink.next(outcome.value());
-                    }
-                })
-                // Not on the timer of all leases: what the caller does there would hold them up.
-                .publishOn(Schedulers.parallel());
-    }
-
-    private Mono<L> renewal() {
-        return Mono.defer(() -> {
-            if (state == State.CLOSED) {
-                return Mono.error(closed());
-            }
-            LeaseLostException lost = loss;
-            if (lost != null) {
-                return Mono.error(lost);
-            }
-            long sent = nanos();
-            long left = left(sent);
-            if (left <= 0) {
-                return Mono.error(lose(Reason.EXPIRED, null));
-            }
-            long due = dueNanos;
-            Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
-            return holder.renew(generation, lag)
-                    // What it meets behind its timeout would be dropped, and logged, as an error; a value is not.
-                    .materialize()
-                    // Nothing is sent any more for a lease that is lost or given up meanwhile.
-                    .takeUntilOther(end.asMono().onErrorComplete())
-                    .timeout(Duration.ofNanos(Math.min(left / 3, MAX_BEAT.toNanos())), timer)
-                    .<Granted<L>>dematerialize()
-                    .switchIfEmpty(Mono.error(() -> lossOr(closed())))
-                    .map(granted -> {
-                        accept(granted, sent);
-                        return granted.value();
-                    })
-                    .onErrorMap(LeaseLostException.class, refused -> lose(refused.reason(), refused))
-                    .doOnNext(this::publish);
-        });
-    }
-
-    /**
-     * The renewals, while somebody listens: one loop serves all listeners, at the cadence of the first.
-     *
-     * @param interval a fixed interval, or {@code null} to follow the deadline
-     * @return hot, never overflowing, heard on another thread than the renewals; ends with {@link LeaseLostException}, or
-     *     completes when the lease is given up
-     */
-    public Flux<L> renewals(@Nullable Duration interval) {
-        return Flux.defer(() -> renewals.asFlux()
-                .doOnSubscribe(s -> enter(interval))
-                .doFinally(signal -> leave())
-                .onBackpressureLatest()
-                .publishOn(Schedulers.parallel(), 1));
-    }
-
-    /**
-     * Renews in the background until the lease is lost or given up.
-     *
-     * @param interval a fixed interval, or {@code null} to follow the deadline
-     */
-    public void renewInBackground(@Nullable Duration interval) {
-        enter(interval);
-    }
-
-    private synchronized void enter(@Nullable Duration interval) {
-        if (listeners++ == 0 && isKept()) {
-            running = true;
-            periodNanos = interval == null ? 0 : period(interval);
-            beatAtNanos = nanos() + (interval == null ? nextBeat() : firstTick());
-            arm();
-        }
-    }
-
-    private synchronized void leave() {
-        if (--listeners == 0) {
-            stopLoop();
-            // A renewal that was under way had no timer beside it, and comes to nothing now.
-            arm();
-        }
-    }
-
-    private void stopLoop() {
-        running = false;
-        beating = false;
-        Disposable beat = renewing;
-        renewing = null;
-        if (beat != null) {
-            beat.dispose();
-        }
-    }
-
-    private void stopped(Throwable e) {
-        log.error("The renewals of {} stopped", holder.agentSessionId(), e);
-    }
-
-    /** When the loop that follows the deadline renews next, from now. */
-    private long nextBeat() {
-        long left = left(nanos());
-        // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
-        return Math.min(
-                cadence(left, ThreadLocalRandom.current().nextDouble()), Math.max(left / 2, LAST_CADENCE.toNanos()));
-    }
-
-    /**
-     * One timer for whatever comes first, the next renewal or the deadline, at a fixed interval too: a lease costs its place
-     * in one queue. While a renewal of the loop is under way none is needed, for it takes no more than a third of what
-     * remains; its end, or that of the loop, arms the next.
-     */
-    private synchronized void arm() {
-        if (!isKept() || beating) {
-            return;
-        }
-        long now = nanos();
-        long wait = left(now);
-        if (running) {
-            wait = Math.min(wait, beatAtNanos - now);
-        }
-        if (wait == UNKNOWN || (slot != null && slotAtNanos - (now + wait) <= 0)) {
-            // What comes too early looks again: cheaper than moving the timer with each renewal.
-            return;
-        }
-        disarm();
-        slotAtNanos = now + wait;
-        try {
-            slot = timer.schedule(this::look, Math.max(0, wait), TimeUnit.NANOSECONDS);
-        } catch (RejectedExecutionException e) {
-            stopped(e);
-        }
-    }
-
-    private void disarm() {
-        Disposable armed = slot;
-        slot = null;
-        if (armed != null) {
-            armed.dispose();
-        }
-    }
-
-    /** Looks whether the deadline has passed, which a renewal may have moved meanwhile, or a renewal is due. */
-    private void look() {
-        long now = nanos();
-        if (left(now) <= 0) {
-            Throwable expired = lose(Reason.EXPIRED, null);
-            log.debug("{}", expired.getMessage());
-            return;
-        }
-        long due;
-        synchronized (this) {
-            slot = null;
-            if (!running || beating || beatAtNanos - now > 0) {
-                arm();
-                return;
-            }
-            beating = true;
-            due = beatAtNanos;
-        }
-        // No renewal overlaps the next: each is awaited.
-        Disposable beat = loopBeat(due)
-                .subscribe(
-                        outcome -> {},
-                        e -> {
-                            log.error("A renewal of {} failed; the next tick tries again", holder.agentSessionId(), e);
-                            beaten();
-                        },
-                        this::beaten);
-        synchronized (this) {
-            if (!running) {
-                beat.dispose();
-            } else if (beating) {
-                renewing = beat;
-            }
-        }
-    }
-
-    private synchronized void beaten() {
-        if (running) {
-            renewing = null;
-            beating = false;
-            long now = nanos();
-            // The ticks of a fixed interval that have passed meanwhile are skipped.
-            beatAtNanos = periodNanos == 0
-                    ? now + nextBeat()
-                    : beatAtNanos + periodNanos * (1 + Math.max(0, now - beatAtNanos) / periodNanos);
-            arm();
-        }
-    }
-
-    /** A fixed interval, no longer than a third of the lease, so that it survives a renewal that is lost. */
+    /** At least a second, and no longer than a third of the lease, so that it survives a renewal that is lost. */
     private long period(Duration interval) {
-        long period = (interval.compareTo(MAX_LENGTH) < 0 ? interval : MAX_LENGTH).toNanos();
-        long third = lengthNanos / 3;
-        if (period > third) {
-            period = Math.max(1, third);
+        long asked = shorter(interval, MAX_LENGTH).toNanos();
+        long period = Math.max(1, Math.min(Math.max(asked, MIN_CADENCE), lengthNanos / 3));
+        if (period != asked) {
             log.warn(
-                    "The heartbeat interval {} is more than a third of the lease of {}; renewing every {} ms instead",
+                    "The heartbeat interval {} is less than a second or more than a third of the lease of {}; renewing every"
+                            + " {} ms instead",
                     interval,
-                    holder.agentSessionId(),
+                    agentSessionId,
                     TimeUnit.NANOSECONDS.toMillis(period));
         }
         return period;
     }
 
-    /** When the first tick of a fixed interval is, from now: somewhere within it, so that leases do not beat together. */
-    private long firstTick() {
-        long soon = Math.min(periodNanos, left(nanos()) / 3);
-        return (long) (Math.max(0, soon) * ThreadLocalRandom.current().nextDouble());
+    /**
+     * Counts time that the timer has not counted. The Coordinator is asked before the lease is lost by it: the wall clock
+     * may have been set.
+     *
+     * @param nanos how long the machine slept
+     * @return renews the lease, which is lost when that fails and the deadline has passed; never fails
+     */
+    Mono<Void> slept(long nanos) {
+        boolean passed = shorten(nanos);
+        return flight.doOnNext(outcome -> {
+                    hear(outcome);
+                    if (passed && outcome.isOnError()) {
+                        log.debug("{}", lose(expired()).getMessage());
+                    }
+                })
+                .then();
     }
 
-    /** A renewal of the loop: what is transient is tried again at the next tick, what is lost or given up stops it. */
-    private Mono<Outcome<L>> loopBeat(long due) {
-        Mono<Outcome<L>> beat = Mono.defer(() -> {
-            dueNanos = due;
-            return flight.doFinally(signal -> dueNanos = UNKNOWN);
-        });
-        return beat.doOnNext(outcome -> {
-            Throwable error = outcome.error();
-            if (error == null) {
-                failures = 0;
-            } else if (isKept() && failures++ % LOG_EVERY == 0) {
-                log.warn(
-                        "The lease of {} was not renewed (failure {} in a row); the next tick tries again: {}",
-                        holder.agentSessionId(),
-                        failures,
-                        error.toString());
-            }
-        });
-    }
-
-    private void accept(Granted<L> granted, long sentNanos) {
-        if (granted.generation() != null) {
-            generation = granted.generation();
+    /** Brings the deadline nearer, but for the time of a renewal, and begins the loop anew. */
+    private synchronized boolean shorten(long nanos) {
+        long left = left();
+        if (left != UNKNOWN) {
+            expireAt(nanos() + Math.max(left - nanos, Math.min(left, MAX_RENEWAL)));
         }
-        Duration length = granted.length();
-        // An answer without a deadline says nothing about the one that was known.
-        if (length != null) {
-            lengthNanos = Math.min(length.compareTo(MAX_LENGTH) < 0 ? length.toNanos() : UNKNOWN, MAX_LENGTH.toNanos());
+        if (loop != null) {
+            // Also gives up a renewal that was under way: its connection has hardly survived.
+            running.update(loop.subscribe(null, this::stopped));
         }
-        expiresAtNanos = lengthNanos == UNKNOWN ? UNKNOWN : sentNanos + lengthNanos;
-        arm();
-    }
-
-    private synchronized void publish(L renewed) {
-        if (state == State.KEPT) {
-            // Heard by those who listen now, and on other threads than this one.
-            var unused = renewals.tryEmitNext(renewed);
-        }
-    }
-
-    private Throwable lose(Reason reason, @Nullable LeaseLostException cause) {
-        LeaseLostException lost = cause == null ? new LeaseLostException(reason, holder.agentSessionId(), null) : cause;
-        synchronized (this) {
-            if (state != State.KEPT) {
-                return state == State.CLOSED ? closed() : lossOr(lost);
-            }
-            loss = lost;
-            state = State.LOST;
-            stopTimers();
-        }
-        holder.lost(lost);
-        end.tryEmitError(lost).orThrow();
-        synchronized (this) {
-            renewals.tryEmitError(lost).orThrow();
-        }
-        return lost;
+        return left <= nanos;
     }
 
     /**
@@ -435,39 +354,41 @@ public final class LeaseKeeper<L> {
      * @param cause what shows it, or {@code null}
      */
     public void declareLost(Reason reason, @Nullable Throwable cause) {
-        var unused = lose(reason, new LeaseLostException(reason, holder.agentSessionId(), cause));
+        var unused = lose(new LeaseLostException(reason, agentSessionId, cause));
     }
 
-    private RuntimeException lossOr(RuntimeException other) {
-        LeaseLostException known = loss;
-        return known == null ? other : known;
-    }
-
-    private ClosedException closed() {
-        return new ClosedException(
-                "The service agent " + holder.agentSessionId() + " is closed; nothing was sent. Open a new service");
+    /** Loses the lease, unless it has ended already, and gives the error of its end. */
+    private RuntimeException lose(LeaseLostException lost) {
+        if (finish(lost)) {
+            onLost.accept(lost);
+            end.tryEmitError(lost).orThrow();
+            renewals.emitError(lost, IN_TURN);
+        }
+        return ended();
     }
 
     /**
      * Gives the lease up: no renewal is sent any more, listeners complete. Closing is not loss.
      */
     public void close() {
-        synchronized (this) {
-            if (state != State.KEPT) {
-                return;
-            }
-            state = State.CLOSED;
-            stopTimers();
-        }
-        end.tryEmitEmpty().orThrow();
-        synchronized (this) {
-            renewals.tryEmitComplete().orThrow();
+        if (finish(null)) {
+            end.tryEmitEmpty().orThrow();
+            renewals.emitComplete(IN_TURN);
         }
     }
 
-    private void stopTimers() {
-        stopLoop();
-        disarm();
+    private boolean finish(@Nullable LeaseLostException lost) {
+        synchronized (this) {
+            if (!kept) {
+                return false;
+            }
+            loss = lost;
+            kept = false;
+        }
+        sleeps.remove(this);
+        deadline.dispose();
+        running.dispose();
+        return true;
     }
 
     /**
@@ -496,7 +417,7 @@ public final class LeaseKeeper<L> {
      * @return {@code false} once it was lost or given up
      */
     public boolean isKept() {
-        return state == State.KEPT;
+        return kept;
     }
 
     /**
@@ -508,9 +429,25 @@ public final class LeaseKeeper<L> {
         return loss;
     }
 
-    private long left(long now) {
+    private LeaseLostException expired() {
+        return new LeaseLostException(Reason.EXPIRED, agentSessionId, null);
+    }
+
+    private RuntimeException ended() {
+        LeaseLostException lost = loss;
+        return lost != null
+                ? lost
+                : new ClosedException(
+                        "The service agent " + agentSessionId + " is closed; nothing was sent. Open a new service");
+    }
+
+    private static Duration shorter(Duration one, Duration other) {
+        return one.compareTo(other) < 0 ? one : other;
+    }
+
+    private long left() {
         long expires = expiresAtNanos;
-        return expires == UNKNOWN ? UNKNOWN : expires - now;
+        return expires == UNKNOWN ? UNKNOWN : expires - nanos();
     }
 
     private long nanos() {

@@ -6,12 +6,11 @@ import reactor.core.Disposables;
 import reactor.core.publisher.Mono;
 import run.caracal.internal.context.Session;
 import run.caracal.internal.lease.LeaseKeeper;
-import run.caracal.internal.wire.LeaseTerms;
 
 /** A service session that this client keeps alive, and its lease. */
 public final class Service {
     private final Session session;
-    private final LeaseKeeper<LeaseTerms> lease;
+    private final LeaseKeeper lease;
 
     /** The service whose authority it narrows, when the SDK opened that for it. */
     final @Nullable Service holder;
@@ -28,7 +27,7 @@ public final class Service {
     Service(
             ServiceRunner runner,
             Session session,
-            LeaseKeeper<LeaseTerms> lease,
+            LeaseKeeper lease,
             @Nullable Service holder,
             boolean isHolder) {
         this.runner = runner;
@@ -44,7 +43,7 @@ public final class Service {
     }
 
     /** Its lease. */
-    public LeaseKeeper<LeaseTerms> lease() {
+    public LeaseKeeper lease() {
         return lease;
     }
 

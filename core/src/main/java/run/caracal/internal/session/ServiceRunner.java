@@ -34,7 +34,7 @@ import run.caracal.internal.delegation.GrantIssuer;
 import run.caracal.internal.delegation.GrantIssuer.Plan;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lease.LeaseKeeper;
-import run.caracal.internal.lease.LeaseKeeper.Granted;
+import run.caracal.internal.lease.SleepWatch;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.options.GrantSpec;
@@ -71,6 +71,7 @@ public final class ServiceRunner {
     private final Scope client;
     private final EventBus events;
     private final Scheduler timer;
+    private final SleepWatch sleeps;
 
     /**
      * Creates the services of a client.
@@ -94,6 +95,7 @@ public final class ServiceRunner {
         this.client = client;
         this.events = events;
         this.timer = timer;
+        this.sleeps = new SleepWatch(timer);
     }
 
     /**
@@ -249,7 +251,7 @@ public final class ServiceRunner {
     /** Renews the delegation of a narrowed service before it expires, and shares the fate of the service that holds its
      * authority. */
     private void maintain(Service service, Plan plan) {
-        LeaseKeeper<LeaseTerms> lease = service.lease();
+        LeaseKeeper lease = service.lease();
         Service holder = service.holder;
         boolean inherited = service.session().context().edgeEnds() != null;
         if (holder == null && !(plan.grant() instanceof GrantSpec.Narrow) && !inherited) {
@@ -349,63 +351,44 @@ public final class ServiceRunner {
                 Session.service(client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance);
         String id = session.context().agentSessionId();
         Supplier<Mono<String>> health = spec.status();
-        LeaseKeeper.Holder<LeaseTerms> keeper = new LeaseKeeper.Holder<>() {
-            @Override
-            public String agentSessionId() {
-                return id;
-            }
-
-            @Override
-            public Mono<Granted<LeaseTerms>> renew(@Nullable Long generation, Duration lag) {
-                // Away from the one timer of all leases, where a signal that hangs would stop every other lease too.
-                Mono<String> status = health == null
-                        ? Mono.just(HEALTHY)
-                        : Mono.defer(health)
-                                .switchIfEmpty(Mono.error(() -> new IllegalStateException(
-                                        "the health signal gave nothing, so the renewal was skipped")))
-                                .subscribeOn(Schedulers.boundedElastic())
-                                .contextWrite(session::bind);
-                return status.flatMap(s -> events.observe(
-                        CaracalEvent.LeaseRenewed.class,
-                        renewed(id, s, generation, envelope),
-                        (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
-            }
-
-            @Override
-            public void lost(LeaseLostException loss) {
-                session.markEnded();
-                log.warn("{}", loss.getMessage());
-                events.emit(() -> new CaracalEvent.LeaseLost(
-                        id,
-                        loss.reason(),
-                        new Completion(Completion.Outcome.FAILURE, Duration.ZERO, 0, loss.code(), null)));
-            }
+        LeaseKeeper.Renewal renewal = (generation, lag) -> {
+            // Away from the one timer of all leases, where a signal that hangs would stop every other lease too.
+            Mono<String> status = health == null
+                    ? Mono.just(HEALTHY)
+                    : Mono.defer(health)
+                            .switchIfEmpty(Mono.error(() -> new IllegalStateException(
+                                    "the health signal gave nothing, so the renewal was skipped")))
+                            .subscribeOn(Schedulers.boundedElastic())
+                            .contextWrite(session::bind);
+            return status.flatMap(s -> events.observe(
+                    CaracalEvent.LeaseRenewed.class,
+                    renewed(id, s, generation, envelope),
+                    (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
         };
-        return new Service(
-                this,
-                session,
-                new LeaseKeeper<>(keeper, granted(granted), sent, timer),
-                holder,
-                spec.session() == HOLDER);
+        LeaseKeeper lease = new LeaseKeeper(id, granted, sent, renewal, loss -> lost(session, id, loss), timer, sleeps);
+        return new Service(this, session, lease, holder, spec.session() == HOLDER);
     }
 
-    private Mono<Granted<LeaseTerms>> renewed(String id, String status, @Nullable Long generation, Envelope envelope) {
+    private void lost(Session session, String id, LeaseLostException loss) {
+        session.markEnded();
+        log.warn("{}", loss.getMessage());
+        events.emit(() -> new CaracalEvent.LeaseLost(
+                id, loss.reason(), new Completion(Completion.Outcome.FAILURE, Duration.ZERO, 0, loss.code(), null)));
+    }
+
+    private Mono<LeaseTerms> renewed(String id, String status, @Nullable Long generation, Envelope envelope) {
         return coordinator
                 .renew(id, status, generation, envelope)
                 .map(answer -> {
                     if ("suspended".equals(answer.status())) {
                         throw new LeaseLostException(Reason.SUSPENDED, id, null);
                     }
-                    return granted(answer.lease());
+                    return answer.lease();
                 })
                 .onErrorMap(CoordinatorException.class, refused -> {
                     Reason reason = reason(refused);
                     return reason == null ? refused : new LeaseLostException(reason, id, refused);
                 });
-    }
-
-    private static Granted<LeaseTerms> granted(LeaseTerms lease) {
-        return new Granted<>(lease, lease.generation(), lease.length());
     }
 
     /** Why a refusal of the Coordinator means that the lease is lost; {@code null} when it is transient. */
