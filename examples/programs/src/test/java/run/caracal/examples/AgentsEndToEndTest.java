@@ -45,7 +45,7 @@ import run.caracal.platform.SessionSnapshot;
 /** Grants, delegations and leases on sockets and in real time, against the local platform. */
 class AgentsEndToEndTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
-    private static final Duration LEASE = Duration.ofSeconds(8);
+    private static final Duration LEASE = Duration.ofSeconds(12);
     private static final String CHARGE = "billing:charge";
     private static final String READ = "billing:read";
 
@@ -112,7 +112,7 @@ class AgentsEndToEndTest {
         AtomicInteger requests = new AtomicInteger();
         platform.faults(Service.COORDINATOR, request -> switch (requests.incrementAndGet() % 3) {
             case 0 -> Fault.respond(503, Map.of(), "{\"error\":\"unavailable\"}");
-            case 1 -> Fault.delayResponse(Duration.ofMillis(700));
+            case 1 -> Fault.delayResponse(Duration.ofMillis(1_300));
             default -> Fault.none();
         });
         List<Renewal> renewals = new CopyOnWriteArrayList<>();
@@ -127,7 +127,7 @@ class AgentsEndToEndTest {
             }
         });
         ServiceAgent agent = get(caracal.spawnService(ServiceOptions.builder()
-                .heartbeatInterval(Duration.ofMillis(500))
+                .heartbeatInterval(Duration.ofSeconds(1))
                 .build()));
         AtomicInteger told = new AtomicInteger();
         Mono<Instant> lost = agent.lost()
@@ -154,8 +154,8 @@ class AgentsEndToEndTest {
         assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
         assertThat(losses).isEmpty();
         assertThat(told).hasValue(0);
-        assertThat(renewals.stream().filter(Renewal::succeeded)).hasSizeGreaterThan(20);
-        assertThat(renewals.stream().filter(r -> !r.succeeded())).hasSizeGreaterThan(8);
+        assertThat(renewals.stream().filter(Renewal::succeeded)).hasSizeGreaterThan(8);
+        assertThat(renewals.stream().filter(r -> !r.succeeded())).hasSizeGreaterThan(5);
         for (int i = 1; i < renewals.size(); i++) {
             // Heard on another thread than they were made on: that may add a little to the time of each.
             assertThat(renewals.get(i).startNanos() - renewals.get(i - 1).endNanos())
@@ -287,7 +287,7 @@ class AgentsEndToEndTest {
     /** Calls fill the user's one connection for longer than the lease; renewals go by the SDK's own. */
     @Test
     void renewalsDoNotWaitBehindUserTraffic() {
-        int calls = 7;
+        int calls = 10;
         ConnectionProvider oneConnection = ConnectionProvider.builder("user-traffic")
                 .maxConnections(1)
                 .pendingAcquireMaxCount(calls)

@@ -74,7 +74,7 @@ class LiveLeaseTest {
                     .build());
             HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
             ServiceOptions renewed = ServiceOptions.builder()
-                    .heartbeatInterval(Duration.ofMillis(100))
+                    .heartbeatInterval(Duration.ofSeconds(1))
                     .build();
             ServiceAgent agent =
                     caracal.spawnService(renewed).blockOptional(LIMIT).orElseThrow();

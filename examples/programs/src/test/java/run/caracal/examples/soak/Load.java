@@ -299,7 +299,7 @@ final class Load {
             case 8 ->
                 serviced(agent ->
                         agent.heartbeats().mergeWith(agent.heartbeat()).next().then(agent.bind(get(http))));
-            case 9 -> serviced(agent -> agent.heartbeats(Duration.ofMillis(300)).next());
+            case 9 -> serviced(agent -> agent.heartbeats(Duration.ofSeconds(1)).next());
             case 10 ->
                 caracal.runService(
                                 ServiceOptions.builder()
