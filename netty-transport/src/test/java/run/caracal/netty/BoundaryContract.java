@@ -163,7 +163,7 @@ public abstract class BoundaryContract {
                 headers.set("Authorization", "bearer token-of-s-5");
             });
             assertThat(answer.status()).isEqualTo(200);
-            assertThat(answer.body()).as("not what the baggage says (F4)").isEqualTo("s-5");
+            assertThat(answer.body()).as("not what the baggage says").isEqualTo("s-5");
             isRefusal(get(server, bearer("forged")), 401, "invalid_token");
         }
     }

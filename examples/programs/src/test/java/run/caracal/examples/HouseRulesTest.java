@@ -6,17 +6,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.module.ModuleFinder;
 import java.net.URISyntaxException;
-import java.nio.file.FileSystem;
-import java.nio.file.FileSystems;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Set;
-import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import run.caracal.Caracal;
@@ -24,47 +19,10 @@ import run.caracal.netty.CaracalHttp;
 
 /** What no compiler checks: operators that have no place in the library, and what the jars promise. */
 class HouseRulesTest {
-    /** What must not stand in the library's code, and why. */
-    private static final List<String> BANNED = List.of(
-            // Cleanup that a cancellation skips.
-            "doOnTerminate",
-            // Reaches into the operators of others.
-            "onErrorContinue\\(",
-            // Global switches belong to the application.
-            "\\bHooks\\.",
-            "\\.block(First|Last|Optional)?\\(",
-            "Thread\\.sleep",
-            "new ThreadLocal|ThreadLocal\\.with",
-            "System\\.(out|err)",
-            "Schedulers\\.(newElastic|newParallel)");
-
-    @Test
-    void theLibraryUsesNoBannedOperator() throws IOException {
-        List<String> found = new ArrayList<>();
-        for (Path module : List.of(Path.of("..", "..", "core"), Path.of("..", "..", "netty-transport"))) {
-            try (Stream<Path> sources = Files.walk(module.resolve("src/main/java"))) {
-                for (Path source :
-                        sources.filter(p -> p.toString().endsWith(".java")).toList()) {
-                    String code = Files.readString(source)
-                            .replaceAll("(?s)/\\*.*?\\*/", "")
-                            .replaceAll("//[^\\n]*", "");
-                    for (String banned : BANNED) {
-                        Matcher matcher = Pattern.compile(banned).matcher(code);
-                        if (matcher.find() && !isTheOneThreadLocal(source, matcher.group())) {
-                            found.add(source.getFileName() + ": " + matcher.group());
-                        }
-                    }
-                }
-            }
-        }
-        assertThat(found).isEmpty();
-    }
-
-    /** What shows the context to code that knows nothing but its thread has to keep it there. */
-    private static boolean isTheOneThreadLocal(Path source, String found) {
-        return source.endsWith(Path.of("run", "caracal", "micrometer", "CaracalContextAccessor.java"))
-                && found.equals("new ThreadLocal");
-    }
+    /** The documents by name and place, their codes in parentheses, and tests that begin with one. */
+    private static final Pattern CITATION = Pattern.compile(
+            "\\b(DES" + "IGN|PIT" + "FALLS|PROTO" + "COL|FEASI" + "BILITY|ANCH" + "ORS|FAU" + "LTS)(\\.md)?[ ,:§]*"
+                    + "(section )?[A-Z]?[0-9]|\\([A-Z][0-9]{1,2}(, ?[A-Z][0-9]{1,2})*\\)|\\bvoid [A-Za-z][0-9]{1,2}[a-z]?_");
 
     private static Path home(Class<?> type) {
         try {
@@ -75,29 +33,39 @@ class HouseRulesTest {
         }
     }
 
-    /** No package is shared between the jars. */
+    /** Whoever reads the repository has nothing else: no comment, name or page cites a document outside it. */
     @Test
-    void noPackageIsSplit() throws IOException {
-        Set<String> core = packages(home(Caracal.class));
-        Set<String> transport = packages(home(CaracalHttp.class));
-        assertThat(core).contains("run/caracal").doesNotContainAnyElementsOf(transport);
-    }
-
-    private static Set<String> packages(Path home) throws IOException {
-        if (Files.isDirectory(home)) {
-            return packagesBelow(home);
-        }
-        try (FileSystem jar = FileSystems.newFileSystem(home)) {
-            return packagesBelow(jar.getPath("/"));
-        }
-    }
-
-    private static Set<String> packagesBelow(Path root) throws IOException {
+    void nothingCitesADocumentThatIsNotHere() throws IOException {
+        Path root = Path.of("..", "..").toAbsolutePath().normalize();
+        List<Path> texts;
         try (Stream<Path> files = Files.walk(root)) {
-            return files.filter(f -> f.toString().endsWith(".class"))
-                    .map(f -> root.relativize(f.getParent()).toString())
-                    .collect(Collectors.toCollection(TreeSet::new));
+            texts = files.filter(f -> f.toString().matches(".*\\.(java|md|xml)"))
+                    .filter(f -> !root.relativize(f).toString().matches("(.*/)?(target|\\.[^/]+)/.*"))
+                    .toList();
         }
+        assertThat(texts).contains(root.resolve("README.md"), root.resolve("core/pom.xml"));
+        List<String> found = new ArrayList<>();
+        for (Path text : texts) {
+            CITATION.matcher(Files.readString(text))
+                    .results()
+                    .forEach(match -> found.add(root.relativize(text) + ": " + match.group()));
+        }
+        assertThat(found).isEmpty();
+    }
+
+    @Test
+    void aCitationIsFound() {
+        String code = "S" + 4;
+        assertThat(List.of(
+                        "DES" + "IGN 8",
+                        "PIT" + "FALLS.md 3",
+                        "see PROTO" + "COL, section 8.2",
+                        "ANCH" + "ORS " + code,
+                        "opens (" + code + ")",
+                        "once (" + code + ", " + code + ")",
+                        "void " + code + "_cancels()"))
+                .allSatisfy(text -> assertThat(text).containsPattern(CITATION));
+        assertThat("HTTP (h2), an IPv4 (127.0.0.1), PROTO" + "COL_ERROR 1").doesNotContainPattern(CITATION);
     }
 
     /** The jars have the module names that the README states; before they are packaged, the poms name them. */
