@@ -11,6 +11,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.handler.ssl.SslContextBuilder;
 import io.netty.resolver.AddressResolverGroup;
 import io.netty.resolver.NoopAddressResolverGroup;
+import java.net.URI;
 import java.time.Duration;
 import java.util.Arrays;
 import java.util.Map;
@@ -243,9 +244,10 @@ public final class NettyHttpTransport implements HttpTransport {
         Objects.requireNonNull(request, "request");
         return Mono.defer(() -> {
             Attempt attempt = new Attempt(request);
-            Mono<HttpResponse> answer = client.request(HttpMethod.valueOf(request.method()))
-                    // As text: a URI knows no host with an underscore, which networks of containers have.
-                    .uri(request.uri().toString())
+            HttpClient.RequestSender sender = client.request(HttpMethod.valueOf(request.method()));
+            URI uri = request.uri();
+            // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in text.
+            Mono<HttpResponse> answer = (uri.getHost() == null ? sender.uri(uri.toString()) : sender.uri(uri))
                     .send(attempt::send)
                     .response(attempt::receive)
                     .singleOrEmpty()
