@@ -20,6 +20,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Headers;
 import run.caracal.internal.LogGate;
+import run.caracal.internal.UserAgent;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
 
@@ -158,7 +159,12 @@ final class Jwks implements Disposable {
         return Mono.defer(() -> {
                     long sent = now();
                     HttpRequest request = new HttpRequest(
-                            "GET", uri, Map.of("Accept", "application/json"), null, FETCH_TIMEOUT, MAX_BYTES);
+                            "GET",
+                            uri,
+                            Map.of("Accept", "application/json", UserAgent.HEADER, UserAgent.VALUE),
+                            null,
+                            FETCH_TIMEOUT,
+                            MAX_BYTES);
                     return transport.exchange(request).map(answer -> new Keys(read(request, answer), sent));
                 })
                 // An error that comes behind the timeout or the close would be dropped, and logged; a value is not.

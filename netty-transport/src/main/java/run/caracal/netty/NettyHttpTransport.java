@@ -246,7 +246,8 @@ public final class NettyHttpTransport implements HttpTransport {
             Attempt attempt = new Attempt(request);
             HttpClient.RequestSender sender = client.request(HttpMethod.valueOf(request.method()));
             URI uri = request.uri();
-            // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in text.
+            // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in
+            // text.
             Mono<HttpResponse> answer = (uri.getHost() == null ? sender.uri(uri.toString()) : sender.uri(uri))
                     .send(attempt::send)
                     .response(attempt::receive)

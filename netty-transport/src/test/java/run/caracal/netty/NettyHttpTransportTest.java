@@ -153,6 +153,15 @@ class NettyHttpTransportTest {
     }
 
     @Test
+    void sendsTheUserAgentOfTheRequestInPlaceOfItsOwn() throws InterruptedException {
+        server.enqueue(status(200));
+        HttpRequest request = new HttpRequest(
+                "GET", URI.create(url("/x")), Map.of("User-Agent", "caracal-sdk-java/1"), null, Await.BOUND, 100);
+        assertThat(send(request).status()).isEqualTo(200);
+        assertThat(server.takeRequest().getHeaders().values("User-Agent")).containsExactly("caracal-sdk-java/1");
+    }
+
+    @Test
     void boundsTheAcquireTimeout() {
         for (Duration bad : List.of(
                 Duration.ZERO,

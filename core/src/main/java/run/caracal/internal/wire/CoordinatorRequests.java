@@ -6,6 +6,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpRequest;
 import run.caracal.internal.Headers;
+import run.caracal.internal.UserAgent;
 import run.caracal.internal.json.Json;
 
 /**
@@ -95,6 +96,7 @@ public final class CoordinatorRequests {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
         headers.put(Headers.AUTHORIZATION, Headers.BEARER + call.bearer());
+        headers.put(UserAgent.HEADER, UserAgent.VALUE);
         if (call.traceparent() != null) {
             headers.put(Headers.TRACEPARENT, call.traceparent());
         }

@@ -7,6 +7,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.HttpRequest;
 import run.caracal.internal.Headers;
+import run.caracal.internal.UserAgent;
 
 /** The calls of the STS as HTTP requests. */
 public final class StsRequests {
@@ -31,6 +32,7 @@ public final class StsRequests {
     public HttpRequest token(TokenForm form, @Nullable String requestId, Duration timeout) {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
+        headers.put(UserAgent.HEADER, UserAgent.VALUE);
         headers.put("Content-Type", "application/x-www-form-urlencoded");
         if (requestId != null && CallHeaders.isToken(requestId)) {
             headers.put(Headers.REQUEST_ID, requestId);
@@ -56,7 +58,7 @@ public final class StsRequests {
         return new HttpRequest(
                 "GET",
                 URI.create(base + path),
-                Map.of("Accept", "application/json"),
+                Map.of("Accept", "application/json", UserAgent.HEADER, UserAgent.VALUE),
                 null,
                 timeout,
                 CoordinatorRequests.MAX_RESPONSE_BYTES);

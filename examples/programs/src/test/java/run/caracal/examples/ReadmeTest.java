@@ -138,6 +138,14 @@ class ReadmeTest {
                 .isSubsetOf(Examples.names());
     }
 
+    @Test
+    void theReactorReleaseIsThatOfTheBuild() throws IOException {
+        String pom = Files.readString(Path.of("..", "..", "pom.xml"));
+        List<String> version = matches(Pattern.compile("<reactor-bom.version>(.*?)<"), pom);
+        assertThat(matches(Pattern.compile("<artifactId>reactor-bom</artifactId>\\s*<version>(.*?)<"), readme()))
+                .isEqualTo(version);
+    }
+
     private static List<String> matches(Pattern pattern, String text) {
         return pattern.matcher(text).results().map(match -> match.group(1)).toList();
     }
