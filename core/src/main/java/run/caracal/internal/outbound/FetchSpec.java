@@ -19,6 +19,7 @@ import run.caracal.http.TransportOptions;
  * @param timeout how long the exchange may take
  * @param maxResponseBytes how large the answer may be
  */
+@SuppressWarnings("ArrayRecordComponent") // a copy of its own, which nobody changes
 public record FetchSpec(
         String resource,
         String path,
