@@ -156,7 +156,12 @@ class NettyHttpTransportTest {
     void sendsTheUserAgentOfTheRequestInPlaceOfItsOwn() throws InterruptedException {
         server.enqueue(status(200));
         HttpRequest request = new HttpRequest(
-                "GET", URI.create(url("/x")), Map.of("User-Agent", "caracal-sdk-java/1"), null, Await.BOUND, 100);
+                "POST",
+                URI.create(url("/x")),
+                Map.of("User-Agent", "caracal-sdk-java/1"),
+                new byte[0],
+                Await.BOUND,
+                100);
         assertThat(send(request).status()).isEqualTo(200);
         assertThat(server.takeRequest().getHeaders().values("User-Agent")).containsExactly("caracal-sdk-java/1");
     }

@@ -203,7 +203,7 @@ public final class MandateMinter {
     public Mono<FederatedUser> federate(String idToken, @Nullable Duration ttl) {
         return Mono.defer(() -> {
                     state.requireOpen();
-                    Arguments.idToken(idToken);
+                    var unused = Arguments.idToken(idToken);
                     long asked = timer.now(TimeUnit.NANOSECONDS);
                     return sts.federate(idToken, ttl)
                             .map(user -> new FederatedUser(

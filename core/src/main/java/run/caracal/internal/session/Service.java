@@ -24,12 +24,7 @@ public final class Service {
     private final ServiceRunner runner;
     private @Nullable Mono<Void> ending;
 
-    Service(
-            ServiceRunner runner,
-            Session session,
-            LeaseKeeper lease,
-            @Nullable Service holder,
-            boolean isHolder) {
+    Service(ServiceRunner runner, Session session, LeaseKeeper lease, @Nullable Service holder, boolean isHolder) {
         this.runner = runner;
         this.session = session;
         this.lease = lease;

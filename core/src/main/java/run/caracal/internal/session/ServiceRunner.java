@@ -366,7 +366,10 @@ public final class ServiceRunner {
                     (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
         };
         LeaseKeeper lease = new LeaseKeeper(id, granted, sent, renewal, loss -> lost(session, id, loss), timer, sleeps);
-        return new Service(this, session, lease, holder, spec.session() == HOLDER);
+        // Not equality: an application may describe a service of its own with the same words.
+        @SuppressWarnings("ReferenceEquality")
+        boolean isHolder = spec.session() == HOLDER;
+        return new Service(this, session, lease, holder, isHolder);
     }
 
     private void lost(Session session, String id, LeaseLostException loss) {
