@@ -1,6 +1,7 @@
 package run.caracal.platform;
 
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -34,9 +35,17 @@ final class Answer {
         return new Answer(status, Map.of("Content-Type", "application/json"), Json.write(body));
     }
 
+    /** A short text, as Go's standard library answers errors. */
     static Answer text(int status, String body) {
         return new Answer(
-                status, Map.of("Content-Type", "text/plain; charset=utf-8"), body.getBytes(StandardCharsets.UTF_8));
+                status,
+                Map.of("Content-Type", "text/plain; charset=utf-8", "X-Content-Type-Options", "nosniff"),
+                body.getBytes(StandardCharsets.UTF_8));
+    }
+
+    static Answer html(int status, String body) {
+        return new Answer(
+                status, Map.of("Content-Type", "text/html; charset=utf-8"), body.getBytes(StandardCharsets.UTF_8));
     }
 
     static Answer empty(int status) {
@@ -51,7 +60,14 @@ final class Answer {
         if (requestId != null) {
             body.put("requestId", requestId);
         }
-        return json(refusal.status, body);
+        return json(refusal.status, body).line();
+    }
+
+    /** The same with a newline at the end of its body, where Go's JSON encoder puts one. */
+    Answer line() {
+        byte[] longer = Arrays.copyOf(body, body.length + 1);
+        longer[body.length] = '\n';
+        return new Answer(status, headers, longer);
     }
 
     Answer with(String header, String value) {

@@ -32,13 +32,17 @@ final class Approvals {
     /** One request that was held back. */
     private static final class Hold {
         private final ApprovalSnapshot start;
+        /** The only user who may decide; null when any user of the zone may. */
+        private final @Nullable String anchor;
+
         private final Sinks.Empty<Void> decided = Sinks.empty();
         private String state = "pending";
         private @Nullable Instant consumedAt;
         private @Nullable String recordId;
 
-        Hold(ApprovalSnapshot start) {
+        Hold(ApprovalSnapshot start, @Nullable String anchor) {
             this.start = start;
+            this.anchor = anchor;
         }
 
         String state(Instant now) {
@@ -114,8 +118,10 @@ final class Approvals {
     /**
      * The id of the approval under which a gated request may go on: the one it presents, or one that was granted for the same
      * request. If there is none, the request is held.
+     *
+     * @param anchor the only user who may decide; null when any user of the zone may
      */
-    synchronized String approvedFor(TokenRequest request, String tier) {
+    synchronized String approvedFor(TokenRequest request, String tier, @Nullable String anchor) {
         if (request.approvalId() != null) {
             return request.approvalId();
         }
@@ -126,7 +132,7 @@ final class Approvals {
                 .filter(hold -> !List.of("expired", "consumed").contains(hold.state(now)))
                 .findFirst();
         if (open.isEmpty()) {
-            throw new InteractionRequired(hold(request, tier, binding, now));
+            throw new InteractionRequired(hold(request, tier, anchor, binding, now));
         }
         Hold hold = open.get();
         return switch (hold.state(now)) {
@@ -136,7 +142,8 @@ final class Approvals {
         };
     }
 
-    private ApprovalSnapshot hold(TokenRequest request, String tier, String binding, Instant now) {
+    private ApprovalSnapshot hold(
+            TokenRequest request, String tier, @Nullable String anchor, String binding, Instant now) {
         ApprovalSnapshot approval = new ApprovalSnapshot(
                 Ids.random(),
                 request.applicationId(),
@@ -147,8 +154,9 @@ final class Approvals {
                 binding,
                 "pending",
                 now.plus(zone.limits.approvalLife));
-        holds.put(approval.id(), new Hold(approval));
-        zone.audit("step_up_issued", request.requestId(), true, "approval_required", null, metadata(approval));
+        Hold hold = new Hold(approval, anchor);
+        holds.put(approval.id(), hold);
+        audit("step_up_issued", request.requestId(), hold, now);
         return approval;
     }
 
@@ -166,21 +174,30 @@ final class Approvals {
         hold.state = "consumed";
         hold.consumedAt = now;
         hold.recordId = recordId;
-        zone.audit("step_up_consumed", requestId, true, "complete", null, metadata(hold.snapshot(now)));
+        audit("step_up_consumed", requestId, hold, now);
         return Optional.empty();
     }
 
     /** Decides as a user of the application that asked, who shows with the binding what the decision is about. */
     synchronized ApprovalSnapshot decideAs(
             Mandate user, String approvalId, String binding, boolean approved, String requestId) {
-        ApprovalSnapshot asked = known(approvalId).start;
+        Hold hold = known(approvalId);
+        ApprovalSnapshot asked = hold.start;
         if (!asked.applicationId().equals(user.applicationId())) {
             throw new Refusal(403, "access_denied", "approval belongs to another application");
+        }
+        if (hold.anchor != null && !hold.anchor.equals(user.text("sub"))) {
+            throw new Refusal(403, "access_denied", "approval belongs to another subject");
         }
         if (!asked.binding().equals(binding)) {
             throw new Refusal(409, "access_denied", "approval binding does not match");
         }
-        return decide(approvalId, approved, user.text("sub"), requestId);
+        return decide(approvalId, approved, requestId);
+    }
+
+    /** A refusal unless there is such an approval. */
+    synchronized void checkKnown(String approvalId) {
+        Hold unused = known(approvalId);
     }
 
     private Hold known(String approvalId) {
@@ -192,7 +209,7 @@ final class Approvals {
     }
 
     /** Decides; only once, and only while it is pending. */
-    synchronized ApprovalSnapshot decide(String approvalId, boolean approved, String decidedBy, String requestId) {
+    synchronized ApprovalSnapshot decide(String approvalId, boolean approved, String requestId) {
         Instant now = zone.now();
         Hold hold = known(approvalId);
         if (!hold.state(now).equals("pending")) {
@@ -200,9 +217,7 @@ final class Approvals {
         }
         hold.state = approved ? "approved" : "rejected";
         ApprovalSnapshot decided = hold.snapshot(now);
-        Map<String, @Nullable Object> metadata = metadata(decided);
-        metadata.put("decided_by", decidedBy);
-        zone.audit("step_up_decided", requestId, approved, "complete", null, metadata);
+        audit("step_up_decided", requestId, hold, now);
         hold.decided.tryEmitEmpty().orThrow();
         return decided;
     }
@@ -248,17 +263,15 @@ final class Approvals {
         metadata.put("application_id", request.applicationId());
         metadata.put("requested_scopes", request.scopes());
         metadata.put("approval_id", request.approvalId());
-        zone.audit("token_exchange", request.requestId(), false, evaluationStatus, null, metadata);
+        zone.audit("token_exchange", request.requestId(), Policy.DENY, evaluationStatus, null, metadata);
     }
 
-    private static Map<String, @Nullable Object> metadata(ApprovalSnapshot approval) {
+    /** One event of a hold, whose decision is the state that the hold has come to. */
+    private void audit(String eventType, String requestId, Hold hold, Instant now) {
         Map<String, @Nullable Object> metadata = Json.object();
-        metadata.put("application_id", approval.applicationId());
-        metadata.put("resource", String.join(" ", approval.resources()));
-        metadata.put("requested_scopes", approval.scopes());
-        metadata.put("approval_id", approval.id());
-        metadata.put("tier", approval.tier());
-        metadata.put("state", approval.state());
-        return metadata;
+        metadata.put("challenge_id", hold.start.id());
+        metadata.put("approver_class", hold.anchor == null ? "any" : "subject");
+        metadata.put("binding", hold.start.binding());
+        zone.audit(eventType, requestId, hold.state(now), "complete", null, metadata);
     }
 }

@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param zoneId the zone
  * @param eventType for instance {@code token_exchange} or {@code gateway_resource_request}
  * @param requestId the request that caused it; a Gateway call and the token exchange behind it share one
- * @param decision {@code allow} or {@code deny}
+ * @param decision {@code allow} or {@code deny}; of an approval {@code pending}, {@code approved}, {@code rejected} or
+ *     {@code consumed}
  * @param evaluationStatus {@code complete}, {@code executed}, or the reason
  * @param policySetId the policy set that was in force, for decisions
  * @param policySetVersionId its version

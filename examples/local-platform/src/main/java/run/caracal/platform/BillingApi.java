@@ -109,7 +109,7 @@ final class BillingApi {
         Flux<ByteBuf> lines =
                 Flux.range(0, count).map(i -> Unpooled.copiedBuffer("data: " + i + "\n\n", StandardCharsets.UTF_8));
         HttpHeaders headers = new DefaultHttpHeaders().set("Content-Type", "text/event-stream");
-        return call.stream(200, headers, pause.isZero() ? lines : lines.delayElements(pause));
+        return call.stream(200, headers, pause.isZero() ? lines : lines.delayElements(pause), trailers -> {});
     }
 
     private static Duration millis(String text) {

@@ -2,11 +2,13 @@ package run.caracal.platform;
 
 import io.netty.buffer.ByteBuf;
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpHeaderValues;
 import io.netty.handler.codec.http.HttpHeaders;
 import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import reactor.core.publisher.Flux;
@@ -129,6 +131,9 @@ final class Call {
         return reply(() -> {
             response.status(answer.status());
             answer.headers().forEach(response.responseHeaders()::set);
+            if (answer.status() == 413) {
+                response.responseHeaders().set(HttpHeaderNames.CONNECTION, HttpHeaderValues.CLOSE);
+            }
             if (answer.status() == 204 || answer.status() == 304) {
                 return response.send();
             }
@@ -142,12 +147,19 @@ final class Call {
         return reply(() -> {
             response.status(status);
             response.responseHeaders().add(headers);
-            return response.send();
+            if (status == 304) {
+                response.responseHeaders().remove(HttpHeaderNames.CONTENT_TYPE);
+            }
+            return response.chunkedTransfer(false).send();
         });
     }
 
-    /** Answers with a body that flows, each piece sent as it comes. */
-    Mono<Void> stream(int status, HttpHeaders headers, Flux<ByteBuf> content) {
+    /**
+     * Answers with a body that flows, each piece sent as it comes.
+     *
+     * @param trailers adds what is to follow the body of a chunked answer; its {@code Trailer} header announces the names
+     */
+    Mono<Void> stream(int status, HttpHeaders headers, Flux<ByteBuf> content, Consumer<HttpHeaders> trailers) {
         if (fault.kind() == Fault.Kind.DROP_RESPONSE) {
             return content.doOnNext(ByteBuf::release).then(abort());
         }
@@ -157,7 +169,7 @@ final class Call {
         return reply(() -> {
                     response.status(status);
                     response.responseHeaders().add(headers);
-                    return response.send(begun, piece -> true);
+                    return response.trailerHeaders(trailers).send(begun, piece -> true);
                 })
                 .subscribeOn(loop(request));
     }

@@ -16,13 +16,17 @@ final class Coordinator {
 
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9_.\\-:]{1,128}");
     private static final String SCHEME = "Bearer ";
-    private static final Set<String> SERVICE_STATUSES = Set.of("starting", "healthy", "degraded", "unhealthy");
+    private static final List<String> SERVICE_STATUSES = List.of("starting", "healthy", "degraded", "unhealthy");
+
+    private static final Set<String> VERIFY_FIELDS =
+            Set.of("token", "authorization", "zone_id", "required_scope", "require_session", "require_delegation");
 
     private final Zone zone;
     private final Sessions sessions;
     private final DelegationRoutes delegations;
     private final String issuer;
     private final MinuteWindow requests = new MinuteWindow();
+    private final MinuteWindow verifications = new MinuteWindow();
 
     Coordinator(Zone zone, Sessions sessions, Delegations delegations, String issuer) {
         this.zone = zone;
@@ -34,7 +38,13 @@ final class Coordinator {
     Mono<Answer> answer(Call call) {
         return Mono.fromSupplier(() -> route(call))
                 .onErrorResume(Refusal.class, refusal -> Mono.just(refused(refusal)))
-                .onErrorResume(BadRequest.class, bad -> Mono.just(bad.answer(call)));
+                .onErrorResume(BadRequest.class, bad -> Mono.just(bad.answer(call)))
+                .map(Coordinator::inUtf8);
+    }
+
+    /** Node says of JSON what the standard implies. */
+    private static Answer inUtf8(Answer answer) {
+        return answer.body().length == 0 ? answer : answer.with("Content-Type", "application/json; charset=utf-8");
     }
 
     private Answer route(Call call) {
@@ -46,6 +56,9 @@ final class Coordinator {
         }
         if (call.path().equals("/ready")) {
             return Answer.json(200, Map.of("status", "ok"));
+        }
+        if (call.path().equals("/v1/verify") && call.method().equals("POST")) {
+            return verify(call);
         }
         Mandate caller = authenticated(call);
         List<String> path = segments(call.path());
@@ -61,7 +74,7 @@ final class Coordinator {
     }
 
     private Answer agents(Call call, Mandate caller, List<String> path) {
-        @Nullable Object body = call.method().equals("GET") ? null : CoordinatorInput.json(call);
+        @Nullable Object body = call.method().equals("GET") ? Fields.ABSENT : CoordinatorInput.json(call);
         String route = call.method() + ' ' + path.size() + (path.size() == 5 ? path.get(4) : "");
         return switch (route) {
             case "POST 3" -> start(call, caller, body);
@@ -72,6 +85,7 @@ final class Coordinator {
             case "POST 5lease" -> takeOver(caller, path.get(3));
             case "PATCH 5suspend" -> suspend(caller, path.get(3));
             case "PATCH 5resume" -> resume(caller, path.get(3));
+            case "GET 5children" -> children(call, path.get(3));
             case "GET 5effective-authority" -> delegations.effective(caller, path.get(3));
             default -> notFound(call);
         };
@@ -88,17 +102,21 @@ final class Coordinator {
             throw new Refusal(401, "invalid_token");
         }
         Mandate mandate = zone.keys.verify(token).orElseThrow(() -> new Refusal(401, "invalid_token"));
-        if (mandate.isExpired(zone.now())
-                || !mandate.text("iss").equals(issuer)
-                || !mandate.texts("aud").contains(issuer)
-                || !mandate.use().equals(Mandate.USE_SESSION)
-                || mandate.applicationId().isEmpty()) {
+        if (!isGood(mandate)) {
             throw new Refusal(401, "invalid_token");
         }
         if (!mandate.scopes().contains(TokenRequest.LIFECYCLE)) {
             throw new Refusal(403, "missing_scope");
         }
         return mandate;
+    }
+
+    private boolean isGood(Mandate mandate) {
+        return !mandate.isExpired(zone.now())
+                && mandate.text("iss").equals(issuer)
+                && mandate.texts("aud").contains(issuer)
+                && mandate.use().equals(Mandate.USE_SESSION)
+                && !mandate.applicationId().isEmpty();
     }
 
     private void checkZone(Mandate caller, List<String> path) {
@@ -115,27 +133,98 @@ final class Coordinator {
         }
     }
 
+    /** Whoever asks learns whether a token is good for the platform itself, which a mandate for a resource never is. */
+    private Answer verify(Call call) {
+        if (!verifications.admits(call.clientAddress(), zone.limits.verificationsPerMinute, zone.now())) {
+            throw new Refusal(429, "rate_limited");
+        }
+        Fields fields = new Fields(CoordinatorInput.json(call));
+        String token = fields.text("token", Integer.MAX_VALUE);
+        String authorization = fields.text("authorization", Integer.MAX_VALUE);
+        String zoneId = fields.requiredText("zone_id", 128);
+        String scope = fields.text("required_scope", 256);
+        boolean session = fields.flag("require_session");
+        boolean delegation = fields.flag("require_delegation");
+        if (!fields.issues().isEmpty() || !fields.hasOnly(VERIFY_FIELDS)) {
+            return invalid(400, "invalid_request");
+        }
+        String presented = token != null
+                ? token
+                : authorization == null ? null : Bearer.of(authorization).orElse(null);
+        if (presented == null) {
+            return invalid(400, "missing_token");
+        }
+        return zone.keys
+                .verify(presented)
+                .filter(mandate -> isGood(mandate)
+                        && mandate.zoneId().equals(zoneId)
+                        && zone.isActive(mandate.authorityRecordId())
+                        && (scope == null || mandate.scopes().contains(scope))
+                        && (!session || !mandate.text("agent_session_id").isEmpty())
+                        && (!delegation || !mandate.text("delegation_edge_id").isEmpty()))
+                .map(mandate -> Answer.json(200, verifiedJson(mandate)))
+                .orElseGet(() -> invalid(401, "token_invalid"));
+    }
+
+    private static Answer invalid(int status, String code) {
+        Map<String, @Nullable Object> json = Json.object();
+        json.put("valid", false);
+        json.put("error", code);
+        return Answer.json(status, json);
+    }
+
+    private static Map<String, @Nullable Object> verifiedJson(Mandate mandate) {
+        Map<String, @Nullable Object> claims = Json.object();
+        claims.put("sub", mandate.text("sub"));
+        claims.put("zoneId", mandate.zoneId());
+        claims.put("clientId", mandate.applicationId());
+        claims.put("authorityRecordId", mandate.authorityRecordId());
+        claims.put("rootAuthorityRecordId", mandate.text("root_sid"));
+        claims.put("use", mandate.use());
+        claims.put("subType", mandate.text("sub_type"));
+        claims.put("jti", mandate.text("jti"));
+        claims.put("issuedAt", mandate.claims().get("iat"));
+        claims.put("expiresAt", mandate.claims().get("exp"));
+        if (!mandate.text("scope").isEmpty()) {
+            claims.put("scope", mandate.text("scope"));
+        }
+        if (!mandate.texts("target").isEmpty()) {
+            claims.put("targetResources", mandate.texts("target"));
+        }
+        Map<String, @Nullable Object> json = Json.object();
+        json.put("valid", true);
+        json.put("claims", claims);
+        return json;
+    }
+
     private Answer start(Call call, Mandate caller, @Nullable Object body) {
         IdempotencyKey key = CoordinatorInput.idempotencyKey(call, caller, zone.limits);
         Fields fields = new Fields(body);
         String applicationId = fields.requiredText("application_id", 128);
         String subject = fields.text("subject_session_id", 128);
         String parentId = fields.nullableText("parent_id", 128);
-        String lifecycle = fields.choice("lifecycle", Set.of("task", "service"), "task");
+        String lifecycle = fields.choice("lifecycle", List.of("task", "service"), "task");
         List<String> labels = fields.texts("labels", 32, 64);
         Long ttl = fields.integer("ttl_seconds", 1, zone.limits.maxSessionTtl.toSeconds());
-        if (ttl != null && lifecycle.equals("service")) {
-            fields.issue("ttl_seconds", "not allowed for a service");
-        }
-        String parentAuthority = fields.choice("parent_authority", Set.of("inherit", "none"), "inherit");
+        String parentAuthority = fields.choice("parent_authority", List.of("inherit", "none"), "inherit");
         String inheritedEdge = fields.text("inherit_parent_edge_id", 128);
         Map<String, @Nullable Object> metadata = fields.object("metadata");
+        if (ttl != null && lifecycle.equals("service") && fields.issues().isEmpty()) {
+            fields.issue("ttl_seconds", "service sessions are lease-renewed and do not accept ttl_seconds");
+        }
         CoordinatorInput.check(fields);
         if (!caller.applicationId().equals(applicationId)) {
             throw new Refusal(403, "application_ownership_required");
         }
         if (subject != null && !zone.isActive(subject)) {
-            throw new BadRequest(404, "session_not_found", null, Map.of("detail", "subject session is not active"));
+            throw new BadRequest(
+                    404,
+                    "session_not_found",
+                    null,
+                    Map.of(
+                            "detail",
+                            "subject_session_id must reference an STS authority_records.id; for business correlation use"
+                                    + " metadata"));
         }
         Sessions.Started started = sessions.start(new StartRequest(
                 applicationId,
@@ -148,18 +237,28 @@ final class Coordinator {
                 parentAuthority,
                 inheritedEdge,
                 key));
-        Answer answer = Answer.json(201, startedJson(started.session()));
+        Map<String, @Nullable Object> json = sessionJson(started.session());
+        json.put("delegation_edge_id", started.session().delegationEdgeId());
+        Answer answer = Answer.json(201, json);
         return started.replayed() ? answer.with("Idempotency-Replayed", "true") : answer;
     }
 
     private Answer list(Call call) {
+        return page(call, sessions.all());
+    }
+
+    private Answer children(Call call, String sessionId) {
+        return page(call, sessions.children(sessionId));
+    }
+
+    private Answer page(Call call, List<SessionSnapshot> candidates) {
         Form query = call.queryFields();
         int limit = CoordinatorInput.limit(query.first("limit"));
         String cursor = query.first("cursor");
         List<Map<String, @Nullable Object>> items = new ArrayList<>();
         String next = null;
         boolean begun = cursor.isEmpty();
-        for (SessionSnapshot session : sessions.all()) {
+        for (SessionSnapshot session : candidates) {
             if (!begun) {
                 begun = session.id().equals(cursor);
             } else if (matches(session, query)) {
@@ -190,7 +289,7 @@ final class Coordinator {
 
     private Answer terminate(Call call, Mandate caller, String sessionId, @Nullable Object body) {
         Long generation = null;
-        if (body != null) {
+        if (body != Fields.ABSENT) {
             Fields fields = new Fields(body);
             generation = fields.integer("lease_generation", 1, Long.MAX_VALUE);
             CoordinatorInput.check(fields);
@@ -206,17 +305,13 @@ final class Coordinator {
 
     private Answer heartbeat(Mandate caller, String sessionId, @Nullable Object body) {
         Fields fields = new Fields(body);
-        Long generation = fields.integer("lease_generation", 1, Long.MAX_VALUE);
-        if (generation == null) {
-            fields.issue("lease_generation", "required");
-        }
+        long generation = fields.requiredInteger("lease_generation", 1, Long.MAX_VALUE);
         String status = fields.choice("status", SERVICE_STATUSES, "healthy");
         Long invocations = fields.integer("active_invocations", 0, Integer.MAX_VALUE);
         Map<String, @Nullable Object> metadata = fields.object("metadata");
         String serviceId = fields.text("service_id", 128);
         CoordinatorInput.check(fields);
-        SessionSnapshot session =
-                sessions.heartbeat(sessionId, caller.applicationId(), generation == null ? 0 : generation);
+        SessionSnapshot session = sessions.heartbeat(sessionId, caller.applicationId(), generation);
         Map<String, @Nullable Object> agent = Json.object();
         agent.put("id", session.id());
         agent.put("zone_id", zone.id);
@@ -226,15 +321,20 @@ final class Coordinator {
         agent.put("last_heartbeat_at", timestamp(session.lastHeartbeatAt()));
         agent.put("heartbeat_deadline_at", timestamp(session.heartbeatDeadlineAt()));
         agent.put("lease_generation", session.leaseGeneration());
-        Map<String, @Nullable Object> service = Json.object();
-        service.put("id", serviceId == null ? session.id() : serviceId);
-        service.put("status", status);
-        service.put("metadata", metadata);
         Map<String, @Nullable Object> answer = Json.object();
         answer.put("agent", agent);
-        answer.put("service", service);
+        answer.put("service", serviceId == null ? null : serviceJson(serviceId, status, metadata));
         answer.put("active_invocations", invocations == null ? 0L : invocations);
         return Answer.json(200, answer);
+    }
+
+    private static Map<String, @Nullable Object> serviceJson(
+            String id, String status, Map<String, @Nullable Object> metadata) {
+        Map<String, @Nullable Object> service = Json.object();
+        service.put("id", id);
+        service.put("status", status);
+        service.put("metadata", metadata);
+        return service;
     }
 
     private Answer takeOver(Mandate caller, String sessionId) {
@@ -271,7 +371,7 @@ final class Coordinator {
         return Answer.json(refusal.status, body);
     }
 
-    private Map<String, @Nullable Object> startedJson(SessionSnapshot session) {
+    private Map<String, @Nullable Object> sessionJson(SessionSnapshot session) {
         Map<String, @Nullable Object> json = Json.object();
         json.put("agent_session_id", session.id());
         json.put("zone_id", zone.id);
@@ -287,13 +387,12 @@ final class Coordinator {
         json.put("last_heartbeat_at", timestamp(session.lastHeartbeatAt()));
         json.put("heartbeat_deadline_at", timestamp(session.heartbeatDeadlineAt()));
         json.put("lease_generation", session.leaseGeneration());
-        json.put("delegation_edge_id", session.delegationEdgeId());
         return json;
     }
 
     /** Listed sessions show more, and the generation as text, as a database driver hands out its big integers. */
     private Map<String, @Nullable Object> itemJson(SessionSnapshot session) {
-        Map<String, @Nullable Object> json = startedJson(session);
+        Map<String, @Nullable Object> json = sessionJson(session);
         json.put("lease_generation", Long.toString(session.leaseGeneration()));
         json.put("metadata", session.metadata());
         json.put("terminated_at", timestamp(session.endedAt()));

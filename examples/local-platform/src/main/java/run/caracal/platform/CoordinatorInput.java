@@ -8,66 +8,62 @@ import org.jspecify.annotations.Nullable;
 /** Reads requests to the Coordinator, and refuses those that are malformed in the words of the framework it stands on. */
 final class CoordinatorInput {
 
+    private static final String FAILED = "The service failed to process the request";
+
     private CoordinatorInput() {}
 
-    /** The JSON body; null when there is none, which is fine as long as no content type promises one. */
+    /** The JSON body; {@link Fields#ABSENT} when there is none, which is fine as long as no content type promises one. */
     static @Nullable Object json(Call call) {
         String contentType = call.header("content-type").orElse("");
         Body body = call.body();
         if (body.tooLarge()) {
-            throw new BadRequest(413, "internal_error", "Request body is too large", Map.of());
+            throw failed(413);
         }
         if (contentType.isEmpty()) {
             if (!body.isEmpty() || call.header("transfer-encoding").isPresent()) {
-                throw unsupportedMediaType();
+                throw failed(415);
             }
-            return null;
+            return Fields.ABSENT;
         }
         String mediaType = contentType.split(";", 2)[0].strip();
         if (!mediaType.equalsIgnoreCase("application/json")) {
-            throw unsupportedMediaType();
+            throw failed(415);
         }
         if (body.isEmpty()) {
-            throw new BadRequest(
-                    400,
-                    "internal_error",
-                    "Body cannot be empty when content-type is set to 'application/json'",
-                    Map.of());
+            throw failed(400);
         }
         try {
             return Json.parse(body.bytes());
         } catch (Json.InvalidJson e) {
-            throw new BadRequest(
-                    400,
-                    "internal_error",
-                    "Body is not valid JSON but content-type is set to 'application/json'",
-                    Map.of());
+            throw failed(400);
         }
     }
 
-    private static BadRequest unsupportedMediaType() {
-        return new BadRequest(415, "internal_error", "Unsupported Media Type", Map.of());
+    private static BadRequest failed(int status) {
+        return new BadRequest(status, "internal_error", FAILED, Map.of());
     }
 
-    /** The key under which the request is to be done once; null when it has none. */
+    /** The key under which the request is to be done once; null when it has none. Several are joined to one. */
     static @Nullable IdempotencyKey idempotencyKey(Call call, Mandate caller, PlatformLimits limits) {
         List<String> keys = call.headers("idempotency-key");
         if (keys.isEmpty()) {
             return null;
         }
-        if (keys.size() > 1) {
-            throw badKey(call, "idempotency_key_multiple", "Idempotency-Key must be sent once");
-        }
-        String key = keys.get(0);
+        String key = String.join(", ", keys);
         boolean valid = !key.isEmpty()
                 && key.equals(key.strip())
                 && key.getBytes(StandardCharsets.UTF_8).length <= 255
                 && key.chars().noneMatch(Character::isISOControl);
         if (!valid) {
-            throw badKey(
-                    call,
+            throw new BadRequest(
+                    400,
                     "idempotency_key_invalid",
-                    "Idempotency-Key must be 1 to 255 bytes without control characters");
+                    null,
+                    Map.of(
+                            "message",
+                            "Idempotency-Key must be at most 255 UTF-8 bytes and contain no control characters",
+                            "request_id",
+                            requestId(call)));
         }
         boolean generated =
                 call.header("idempotency-key-kind").filter("generated"::equals).isPresent();
@@ -78,17 +74,13 @@ final class CoordinatorInput {
                 caller.text("sub"));
     }
 
-    private static BadRequest badKey(Call call, String code, String message) {
-        return new BadRequest(400, code, null, Map.of("message", message, "request_id", requestId(call)));
-    }
-
     /** Refuses a body with everything that is wrong with it. */
     static void check(Fields fields) {
         if (!fields.issues().isEmpty()) {
             throw new BadRequest(
                     400,
                     "invalid_body",
-                    "Request body is invalid",
+                    "Request body failed validation",
                     Map.of("details", Map.of("issues", fields.issues())));
         }
     }

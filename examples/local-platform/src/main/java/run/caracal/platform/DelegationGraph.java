@@ -7,6 +7,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Deque;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -22,6 +23,7 @@ final class DelegationGraph {
     private final Map<String, DelegationSnapshot> edges = new LinkedHashMap<>();
     private final Map<String, Set<String>> outbound = new HashMap<>();
     private final Map<String, Set<String>> inbound = new HashMap<>();
+    private final Set<String> withdrawn = new HashSet<>();
     private long epoch;
 
     /** Grows with every change; 0 before the first. */
@@ -41,6 +43,11 @@ final class DelegationGraph {
     @Nullable
     DelegationSnapshot find(String id) {
         return edges.get(id);
+    }
+
+    /** Whether it was revoked itself or with one above it, as opposed to having ended with a session. */
+    boolean isWithdrawn(String id) {
+        return withdrawn.contains(id);
     }
 
     Collection<DelegationSnapshot> all() {
@@ -71,11 +78,14 @@ final class DelegationGraph {
         return seen.contains(to);
     }
 
-    /** A delegation and those it narrows, the root first; empty when one of them is no longer live. */
-    List<DelegationSnapshot> lineage(DelegationSnapshot leaf, Instant now) {
+    /**
+     * A delegation and those it narrows, the root first; empty when one of them is no longer live for one who knows of no
+     * revocation after an instant.
+     */
+    List<DelegationSnapshot> lineage(DelegationSnapshot leaf, Instant now, Instant knownUntil) {
         Deque<DelegationSnapshot> path = new ArrayDeque<>();
         DelegationSnapshot edge = leaf;
-        while (edge != null && edge.isLive(now)) {
+        while (edge != null && edge.isLive(now, knownUntil)) {
             path.addFirst(edge);
             String parentId = edge.parentId();
             if (parentId == null) {
@@ -97,6 +107,7 @@ final class DelegationGraph {
             }
         }
         revoke(revoked.values(), now);
+        withdrawn.addAll(revoked.keySet());
         return List.copyOf(revoked.values());
     }
 
@@ -116,6 +127,7 @@ final class DelegationGraph {
             Instant end = edge.revokedAt() == null ? edge.expiresAt() : edge.revokedAt();
             boolean old = now.isAfter(end.plus(REMEMBERED));
             if (old) {
+                withdrawn.remove(edge.id());
                 unlink(outbound, edge.sourceSessionId(), edge.id());
                 unlink(inbound, edge.targetSessionId(), edge.id());
             }

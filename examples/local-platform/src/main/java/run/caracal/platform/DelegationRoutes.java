@@ -21,7 +21,7 @@ final class DelegationRoutes {
 
     /** The answer, unless the path leads nowhere. */
     Optional<Answer> route(Call call, Mandate caller, List<String> path) {
-        @Nullable Object body = call.method().equals("GET") ? null : CoordinatorInput.json(call);
+        @Nullable Object body = call.method().equals("GET") ? Fields.ABSENT : CoordinatorInput.json(call);
         boolean inbound = path.size() >= 5 && path.get(3).equals("inbound");
         boolean revoke = path.size() == 5 && path.get(4).equals("revoke");
         String route = call.method() + ' ' + path.size();

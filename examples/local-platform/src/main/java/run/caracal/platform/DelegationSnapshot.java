@@ -42,7 +42,16 @@ public record DelegationSnapshot(
     }
 
     boolean isLive(Instant now) {
-        return isActive() && now.isBefore(expiresAt);
+        return isLive(now, now);
+    }
+
+    /** Whether it is live for one who knows of no revocation after an instant. */
+    boolean isLive(Instant now, Instant knownUntil) {
+        return !isRevoked(knownUntil) && now.isBefore(expiresAt);
+    }
+
+    boolean isRevoked(Instant knownUntil) {
+        return revokedAt != null && !revokedAt.isAfter(knownUntil);
     }
 
     Constraints bounds() {

@@ -36,7 +36,7 @@ final class Delegations {
         this.zone = zone;
         this.sessions = sessions;
         this.graph = graph;
-        this.receipts = new Receipts<>(zone.limits.idempotencyReceipts);
+        this.receipts = new Receipts<>("Delegation", zone.limits.idempotencyReceipts);
     }
 
     Created create(DelegationRequest request) {
@@ -118,8 +118,8 @@ final class Delegations {
     }
 
     private void checkEndpoints(DelegationRequest request, Instant now) {
-        Optional<SessionSnapshot> source = sessions.usable(request.sourceSessionId(), now);
-        Optional<SessionSnapshot> target = sessions.usable(request.targetSessionId(), now);
+        Optional<SessionSnapshot> source = sessions.usable(request.sourceSessionId(), now, now);
+        Optional<SessionSnapshot> target = sessions.usable(request.targetSessionId(), now, now);
         if (source.isEmpty() || target.isEmpty()) {
             throw new Refusal(404, "delegation_endpoint_not_found");
         }
@@ -280,20 +280,30 @@ final class Delegations {
         }
     }
 
-    /** Checks that a session may use a delegation it presents, as the STS does at mint and again at use. */
-    Proof prove(String edgeId, String sessionId, String applicationId, List<String> scopes, long ttlSeconds) {
+    /**
+     * Checks that a session may use a delegation it presents, as the STS does at mint and again at use.
+     *
+     * @param knownUntil revocations after this instant do not count
+     */
+    Proof prove(
+            String edgeId,
+            String sessionId,
+            String applicationId,
+            List<String> scopes,
+            long ttlSeconds,
+            Instant knownUntil) {
         synchronized (sessions) {
             Instant now = zone.now();
             DelegationSnapshot edge = graph.find(edgeId);
-            if (edge == null || !edge.isLive(now)) {
+            if (edge == null || !edge.isLive(now, knownUntil)) {
                 throw denied("delegation edge inactive or expired");
             }
             if (!edge.targetSessionId().equals(sessionId)) {
                 throw denied("delegation edge target mismatch");
             }
-            SessionSnapshot source = sessions.usable(edge.sourceSessionId(), now)
+            SessionSnapshot source = sessions.usable(edge.sourceSessionId(), now, knownUntil)
                     .orElseThrow(() -> denied("delegation source inactive or expired"));
-            SessionSnapshot target = sessions.usable(sessionId, now)
+            SessionSnapshot target = sessions.usable(sessionId, now, knownUntil)
                     .filter(session -> session.applicationId().equals(applicationId))
                     .orElseThrow(() -> denied("delegation target inactive or unauthorized"));
             Constraints bounds = edge.bounds();
@@ -306,7 +316,7 @@ final class Delegations {
             if (bounds.ttlSeconds() > 0 && ttlSeconds > bounds.ttlSeconds()) {
                 throw denied("requested ttl exceeds delegation ttl");
             }
-            List<DelegationSnapshot> path = graph.lineage(edge, now);
+            List<DelegationSnapshot> path = graph.lineage(edge, now, knownUntil);
             if (path.isEmpty() || path.size() > bounds.maxHops()) {
                 throw denied("delegation path invalid");
             }
@@ -326,11 +336,18 @@ final class Delegations {
         }
     }
 
-    /** Whether a delegation was revoked, as opposed to run out. */
+    /** Whether a delegation is known to be revoked, as opposed to run out. */
     boolean isRevoked(String edgeId) {
         synchronized (sessions) {
             DelegationSnapshot edge = graph.find(edgeId);
-            return edge != null && !edge.isActive();
+            return edge != null && edge.isRevoked(zone.knownUntil());
+        }
+    }
+
+    /** Whether a delegation is known to be revoked for its own sake, as opposed to having ended with a session. */
+    boolean isWithdrawn(String edgeId) {
+        synchronized (sessions) {
+            return graph.isWithdrawn(edgeId) && isRevoked(edgeId);
         }
     }
 

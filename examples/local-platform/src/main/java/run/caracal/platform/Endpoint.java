@@ -16,6 +16,7 @@ import java.util.function.Function;
 import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
 import reactor.netty.FutureMono;
+import reactor.netty.NettyPipeline;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
@@ -94,6 +95,8 @@ final class Endpoint {
 
     static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, LoopResources loops) {
         Endpoint endpoint = new Endpoint(service, limits, clock);
+        // Go counts some bytes more than it is told to.
+        int headerBytes = service == Service.COORDINATOR ? limits.headerBytes : limits.headerBytes + 4096;
         ChannelGroup connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE);
         HttpServer template = HttpServer.create()
                 .host("127.0.0.1")
@@ -101,7 +104,9 @@ final class Endpoint {
                 .channelGroup(connections)
                 .idleTimeout(IDLE)
                 .httpRequestDecoder(
-                        decoder -> decoder.maxHeaderSize(limits.headerBytes).maxInitialLineLength(limits.headerBytes))
+                        decoder -> decoder.maxHeaderSize(headerBytes).maxInitialLineLength(headerBytes))
+                .doOnChannelInit((observer, channel, address) -> channel.pipeline()
+                        .addAfter(NettyPipeline.HttpCodec, "malformed", new MalformedRequests(service)))
                 .handle(endpoint::handle);
         return template.port(port).bind().map(server -> new Bound(endpoint, template, connections, server));
     }

@@ -1,148 +1,199 @@
 package run.caracal.platform;
 
+import java.math.BigInteger;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/** Reads the members of a JSON body and collects everything that is wrong with them. */
+/**
+ * Reads the members of a JSON body and collects everything that is wrong with them, in the words of the validator that the
+ * platform uses.
+ */
 final class Fields {
+
+    /** Stands for a body, or the value of a member, that is not there. */
+    static final Object ABSENT = new Object();
 
     private final Map<String, @Nullable Object> body;
     private final List<Map<String, @Nullable Object>> issues = new ArrayList<>();
+    private final boolean isObject;
 
-    /** Takes any JSON value; what is no object has no members and is an issue itself. */
+    /** Takes any JSON value; of one that is no object that is the only issue. */
     @SuppressWarnings("unchecked")
     Fields(@Nullable Object body) {
+        this.isObject = body instanceof Map<?, ?>;
         if (body instanceof Map<?, ?> map) {
             this.body = (Map<String, @Nullable Object>) map;
         } else {
             this.body = Map.of();
-            issues.add(issueAt(List.of(), "expected object"));
+            issues.add(issueAt(List.of(), expected("object", body)));
         }
     }
 
     String requiredText(String name, int maxLength) {
         String text = text(name, maxLength);
-        if (text == null && !body.containsKey(name)) {
-            issue(name, "required");
+        if (!has(name)) {
+            issue(name, expected("string", ABSENT));
         }
         return text == null ? "" : text;
     }
 
     @Nullable
     String text(String name, int maxLength) {
-        if (!body.containsKey(name)) {
-            return null;
-        }
-        if (body.get(name) instanceof String text && !text.isEmpty() && text.length() <= maxLength) {
+        return has(name) ? text(List.of(name), body.get(name), maxLength) : null;
+    }
+
+    private @Nullable String text(List<String> path, @Nullable Object value, int maxLength) {
+        if (!(value instanceof String text)) {
+            issue(path, expected("string", value));
+        } else if (text.isEmpty()) {
+            issue(path, "Too small: expected string to have >=1 characters");
+        } else if (text.length() > maxLength) {
+            issue(path, "Too big: expected string to have <=" + maxLength + " characters");
+        } else {
             return text;
         }
-        issue(name, "expected string of 1 to " + maxLength + " characters");
         return null;
     }
 
     /** Like {@link #text}, with null meaning absent. */
     @Nullable
     String nullableText(String name, int maxLength) {
-        return body.containsKey(name) && body.get(name) == null ? null : text(name, maxLength);
+        return has(name) && body.get(name) == null ? null : text(name, maxLength);
     }
 
-    String choice(String name, Set<String> values, String absent) {
-        if (!body.containsKey(name)) {
+    String choice(String name, List<String> values, String absent) {
+        if (!has(name)) {
             return absent;
         }
         if (body.get(name) instanceof String text && values.contains(text)) {
             return text;
         }
-        issue(name, "expected one of " + values.stream().sorted().toList());
+        issue(
+                name,
+                values.stream()
+                        .map(value -> '"' + value + '"')
+                        .collect(Collectors.joining("|", "Invalid option: expected one of ", "")));
         return absent;
+    }
+
+    boolean flag(String name) {
+        if (!has(name)) {
+            return false;
+        }
+        if (body.get(name) instanceof Boolean flag) {
+            return flag;
+        }
+        issue(name, expected("boolean", body.get(name)));
+        return false;
+    }
+
+    long requiredInteger(String name, long min, long max) {
+        Long number = integer(name, min, max);
+        if (!has(name)) {
+            issue(name, expected("number", ABSENT));
+        }
+        return number == null ? 0 : number;
     }
 
     @Nullable
     Long integer(String name, long min, long max) {
-        if (!body.containsKey(name)) {
+        if (!has(name)) {
             return null;
         }
-        if (body.get(name) instanceof Long number && number >= min && number <= max) {
-            return number;
+        Object value = body.get(name);
+        if (!(value instanceof Number number)) {
+            issue(name, expected("number", value));
+        } else if (number instanceof Double real && real != Math.rint(real)) {
+            issue(name, "Invalid input: expected int, received number");
+        } else if (number.longValue() < min || (number instanceof BigInteger big && big.signum() < 0)) {
+            issue(name, "Too small: expected number to be >=" + min);
+        } else if (number.longValue() > max || number instanceof BigInteger) {
+            issue(name, "Too big: expected number to be <=" + max);
+        } else {
+            return number.longValue();
         }
-        issue(name, "expected integer from " + min + " to " + max);
         return null;
     }
 
+    /** Texts without the space around them. */
     List<String> texts(String name, int maxCount, int maxLength) {
-        if (!body.containsKey(name)) {
-            return List.of();
-        }
-        if (!(body.get(name) instanceof List<?> list) || list.size() > maxCount) {
-            issue(name, "expected array of at most " + maxCount);
-            return List.of();
-        }
         List<String> texts = new ArrayList<>();
+        List<?> list = list(name);
+        if (list.size() > maxCount) {
+            issue(name, "Too big: expected array to have <=" + maxCount + " items");
+            return List.of();
+        }
         for (int i = 0; i < list.size(); i++) {
-            if (list.get(i) instanceof String text
-                    && !text.isBlank()
-                    && text.strip().length() <= maxLength) {
-                texts.add(text.strip());
-            } else {
-                issues.add(issueAt(
-                        List.of(name, Integer.toString(i)), "expected string of 1 to " + maxLength + " characters"));
+            Object value = list.get(i) instanceof String text ? text.strip() : list.get(i);
+            String text = text(List.of(name, Integer.toString(i)), value, maxLength);
+            if (text != null) {
+                texts.add(text);
             }
         }
         return texts;
     }
 
-    @SuppressWarnings("unchecked")
-    Map<String, @Nullable Object> object(String name) {
-        if (!body.containsKey(name)) {
-            return Map.of();
-        }
-        if (body.get(name) instanceof Map<?, ?> map) {
-            return (Map<String, @Nullable Object>) map;
-        }
-        issue(name, "expected object");
-        return Map.of();
-    }
-
     /** Strings as they are, none of them empty; an absent list is an empty one. */
     List<String> strings(String name) {
-        if (!body.containsKey(name)) {
-            return List.of();
-        }
-        if (!(body.get(name) instanceof List<?> list)) {
-            issue(name, "expected array");
-            return List.of();
-        }
         List<String> strings = new ArrayList<>();
+        List<?> list = list(name);
         for (int i = 0; i < list.size(); i++) {
-            if (list.get(i) instanceof String text && !text.isEmpty()) {
+            String text = text(List.of(name, Integer.toString(i)), list.get(i), Integer.MAX_VALUE);
+            if (text != null) {
                 strings.add(text);
-            } else {
-                issues.add(issueAt(List.of(name, Integer.toString(i)), "expected string"));
             }
         }
         return strings;
     }
 
+    private List<?> list(String name) {
+        if (!has(name)) {
+            return List.of();
+        }
+        if (body.get(name) instanceof List<?> list) {
+            return list;
+        }
+        issue(name, expected("array", body.get(name)));
+        return List.of();
+    }
+
+    Map<String, @Nullable Object> object(String name) {
+        if (!has(name)) {
+            return Map.of();
+        }
+        Optional<Map<String, @Nullable Object>> object = plainObject(name);
+        if (object.isEmpty()) {
+            issue(name, expected("record", body.get(name)));
+        }
+        return object.orElse(Map.of());
+    }
+
     /** A time that ends in Z. */
     @Nullable
     Instant time(String name) {
-        if (!body.containsKey(name)) {
+        if (!has(name)) {
             return null;
         }
         Instant time = Constraints.instant(body.get(name)).orElse(null);
         if (time == null) {
-            issue(name, "expected a time in UTC that ends in Z");
+            issue(name, body.get(name) instanceof String ? "Invalid ISO datetime" : expected("string", body.get(name)));
         }
         return time;
     }
 
     boolean has(String name) {
         return body.containsKey(name);
+    }
+
+    /** Whether it has no other members than these. */
+    boolean hasOnly(Set<String> names) {
+        return names.containsAll(body.keySet());
     }
 
     /** An object, without an issue if it is none. */
@@ -154,11 +205,40 @@ final class Fields {
     }
 
     void issue(String name, String message) {
-        issues.add(issueAt(List.of(name), message));
+        issue(List.of(name), message);
+    }
+
+    private void issue(List<String> path, String message) {
+        if (isObject) {
+            issues.add(issueAt(path, message));
+        }
     }
 
     List<Map<String, @Nullable Object>> issues() {
         return issues;
+    }
+
+    private static String expected(String type, @Nullable Object value) {
+        return "Invalid input: expected " + type + ", received " + typeOf(value);
+    }
+
+    private static String typeOf(@Nullable Object value) {
+        if (value == null) {
+            return "null";
+        }
+        if (value == ABSENT) {
+            return "undefined";
+        }
+        if (value instanceof String) {
+            return "string";
+        }
+        if (value instanceof Boolean) {
+            return "boolean";
+        }
+        if (value instanceof Number) {
+            return "number";
+        }
+        return value instanceof List<?> ? "array" : "object";
     }
 
     private static Map<String, @Nullable Object> issueAt(List<String> path, String message) {

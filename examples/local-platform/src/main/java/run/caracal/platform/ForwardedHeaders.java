@@ -26,11 +26,14 @@ final class ForwardedHeaders {
             "transfer-encoding",
             "upgrade");
     private static final Set<String> NOT_TO_UPSTREAM =
-            Set.of("forwarded", "x-real-ip", "authorization", "host", "content-length", "x-request-id", "expect");
+            Set.of("forwarded", "x-real-ip", "authorization", "host", "content-length", "x-request-id");
     private static final Set<String> NOT_TO_CLIENT = Set.of(
             "x-caracal-identity", "server", "x-powered-by", "x-aspnet-version", "x-aspnetmvc-version", "refresh");
     private static final Pattern TRACEPARENT =
             Pattern.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?");
+
+    /** The trailer with which a cut answer ends. */
+    static final String REVOKED = "X-Caracal-Revoked";
 
     private ForwardedHeaders() {}
 
@@ -79,21 +82,19 @@ final class ForwardedHeaders {
                 headers.add(header.getKey(), header.getValue());
             }
         }
-        headers.add("Trailer", "X-Caracal-Revoked");
+        headers.add("Trailer", REVOKED);
         return headers;
     }
 
-    /** The trace id of a valid traceparent; empty without one. */
-    static String traceId(Call call) {
-        List<String> values = call.headers("traceparent");
-        return values.size() == 1 && isTraceparent(values.get(0))
-                ? values.get(0).split("-", -1)[1]
-                : "";
+    /** The trace id that the upstream gets to see. */
+    static String traceId(HttpHeaders toUpstream) {
+        return toUpstream.get("Traceparent").split("-", -1)[1];
     }
 
     private static String traceparent(Call call) {
-        if (!traceId(call).isEmpty()) {
-            return call.headers("traceparent").get(0);
+        List<String> values = call.headers("traceparent");
+        if (values.size() == 1 && isTraceparent(values.get(0))) {
+            return values.get(0);
         }
         ThreadLocalRandom random = ThreadLocalRandom.current();
         return String.format("00-%016x%016x-%016x-01", random.nextLong(), random.nextLong() | 1, random.nextLong() | 1);

@@ -14,6 +14,7 @@ import java.util.Base64;
 import java.util.HexFormat;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executor;
@@ -34,7 +35,8 @@ final class Gateway {
 
     private static final Pattern REQUEST_ID = Pattern.compile("[\\x21-\\x7e]{1,128}");
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
-    private static final Set<String> RESERVED = Set.of("/health", "/ready", "/metrics", "/metrics.json");
+    /** Go's client sends no body with these unless there is one; with any other method it sends one, if only an empty one. */
+    private static final Set<String> BODILESS = Set.of("GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH");
 
     private final Zone zone;
     private final Sessions sessions;
@@ -70,17 +72,13 @@ final class Gateway {
     }
 
     Mono<Void> handle(Call call) {
-        if (RESERVED.contains(call.path())) {
-            return call.send(Answer.empty(200));
-        }
-        String cleaned = UpstreamUrl.cleaned(call.path());
-        if (!cleaned.equals(call.path())) {
-            String query = call.query();
-            return call.send(Answer.empty(301).with("Location", query == null ? cleaned : cleaned + '?' + query));
-        }
         String requestId = call.header("x-request-id")
                 .filter(id -> REQUEST_ID.matcher(id).matches())
                 .orElseGet(Ids::random);
+        Optional<Answer> own = ownAnswer(call);
+        if (own.isPresent()) {
+            return call.send(own.get().with("X-Request-Id", requestId));
+        }
         AtomicBoolean answering = new AtomicBoolean();
         return Mono.defer(() -> {
                     Admitted admitted = admit(call, requestId);
@@ -97,6 +95,35 @@ final class Gateway {
                         refusal -> answering.get()
                                 ? call.abort()
                                 : call.send(Answer.error(refusal, requestId).with("X-Request-Id", requestId)));
+    }
+
+    /** What the Gateway answers for itself: its own routes, and a redirect where a path is not clean. */
+    private static Optional<Answer> ownAnswer(Call call) {
+        String path = call.path();
+        return switch (path) {
+            case "/health", "/ready" -> Optional.of(Answer.empty(200));
+            case "/metrics", "/metrics.json" -> Optional.of(Answer.text(401, "Unauthorized\n"));
+            case "/internal/revocations/reload" ->
+                call.method().equals("POST") ? Optional.of(Answer.text(404, "404 page not found\n")) : Optional.empty();
+            default -> {
+                String cleaned = UpstreamUrl.cleaned(path);
+                yield cleaned.equals(path) ? Optional.empty() : Optional.of(redirect(call, cleaned));
+            }
+        };
+    }
+
+    private static Answer redirect(Call call, String path) {
+        String location = call.query() == null ? path : path + '?' + call.query();
+        Answer answer = Answer.empty(307);
+        if (call.method().equals("GET") || call.method().equals("HEAD")) {
+            String link = location.replace("&", "&amp;")
+                    .replace("<", "&lt;")
+                    .replace(">", "&gt;")
+                    .replace("\"", "&#34;")
+                    .replace("'", "&#39;");
+            answer = Answer.html(307, "<a href=\"" + link + "\">Temporary Redirect</a>.\n\n");
+        }
+        return answer.with("Location", location);
     }
 
     /** Nothing is counted twice when it is forgotten: by then it has expired, and is refused before it is looked at here. */
@@ -140,7 +167,7 @@ final class Gateway {
         }
         Mandate mandate =
                 zone.keys.verify(bearer).orElseThrow(() -> refused(401, "invalid_token", "bearer signature invalid"));
-        spend(mandate, resourceId, requestId);
+        spend(mandate, bearer, requestId);
         if (isRevoked(mandate)) {
             throw refused(401, "invalid_token", "session revoked");
         }
@@ -164,7 +191,7 @@ final class Gateway {
     }
 
     /** A mandate for one call is good for one call, whatever becomes of that call. */
-    private void spend(Mandate mandate, String resourceId, String requestId) {
+    private void spend(Mandate mandate, String bearer, String requestId) {
         String id = mandate.text("jti");
         if (mandate.use().equals(Mandate.USE_SESSION) || id.isEmpty()) {
             return;
@@ -174,10 +201,10 @@ final class Gateway {
         } else {
             replays.incrementAndGet();
             Map<String, @Nullable Object> metadata = Json.object();
-            metadata.put("application_id", mandate.applicationId());
-            metadata.put("resource", resourceId);
-            metadata.put("jti", id);
-            zone.audit("replay_detected", requestId, false, "anomaly", null, metadata);
+            metadata.put("client_id", mandate.applicationId());
+            metadata.put("request_id", requestId);
+            metadata.put("subject_fp", fingerprint(bearer));
+            zone.audit("replay_detected", requestId, Policy.DENY, "anomaly", null, metadata);
             throw refused(401, "invalid_token", "token replay detected");
         }
     }
@@ -191,6 +218,13 @@ final class Gateway {
                 || (!delegation.isEmpty() && delegations.isRevoked(delegation));
     }
 
+    /** Whether an answer that is under way ends here; the end of a session alone does not cut what it asked for. */
+    private boolean isCut(Mandate mandate) {
+        return zone.isRevoked(mandate.authorityRecordId())
+                || zone.isRevoked(mandate.text("root_sid"))
+                || delegations.isWithdrawn(mandate.text("delegation_edge_id"));
+    }
+
     private Mono<Void> forward(
             Call call, Admitted admitted, IssuedToken token, String requestId, AtomicBoolean answering) {
         ProtectedResource resource = zone.resources.get(admitted.resourceId());
@@ -198,8 +232,17 @@ final class Gateway {
             throw refused(403, "access_denied", "resource upstream not configured");
         }
         String upstream = resource.upstream() == null ? defaultUpstream : resource.upstream();
-        Outcome outcome =
-                new Outcome(call, admitted, requestId, URI.create(upstream).getRawAuthority());
+        HttpHeaders headers = ForwardedHeaders.toUpstream(call, requestId, token.accessToken());
+        Outcome outcome = new Outcome(
+                call,
+                admitted,
+                requestId,
+                ForwardedHeaders.traceId(headers),
+                URI.create(upstream).getRawAuthority());
+        if (!UpstreamUrl.isAddressable(upstream)) {
+            outcome.failed("upstream_rejected", 502, "upstream_rejected");
+            throw refused(502, "internal_error", "upstream not addressable");
+        }
         URI target;
         try {
             target = UpstreamUrl.of(upstream, admitted.path(), call.query());
@@ -207,12 +250,15 @@ final class Gateway {
             outcome.failed("build_failed", 400, "build_failed");
             throw refused(400, "internal_error", "upstream request build failed");
         }
-        HttpHeaders headers = ForwardedHeaders.toUpstream(call, requestId, token.accessToken());
         long secondsLeft =
                 Duration.between(zone.now(), admitted.mandate().expiresAt()).toSeconds();
         AtomicReference<@Nullable Executor> loop = new AtomicReference<>();
         AtomicBoolean cancelled = new AtomicBoolean();
-        return client.request(HttpMethod.valueOf(call.method()))
+        boolean asksForGzip = headers.contains("accept-encoding")
+                || headers.contains("range")
+                || call.method().equals("HEAD");
+        return (asksForGzip ? client : client.compress(true))
+                .request(HttpMethod.valueOf(call.method()))
                 .uri(target)
                 .send((request, outbound) -> {
                     outbound.withConnection(
@@ -222,13 +268,16 @@ final class Gateway {
                     }
                     request.requestHeaders()
                             .remove("accept")
-                            .remove("user-agent")
-                            .add(headers);
-                    return call.hasBody() ? outbound.send(limited(call.bodyStream())) : outbound;
+                            .set("User-Agent", "Go-http-client/1.1")
+                            .setAll(headers);
+                    if (call.hasBody()) {
+                        return outbound.send(limited(call.bodyStream()));
+                    }
+                    return BODILESS.contains(call.method()) ? outbound : outbound.send(Flux.empty());
                 })
                 .response((response, content) -> {
                     answering.set(true);
-                    return relay(call, response, content, requestId, secondsLeft, outcome);
+                    return relay(call, admitted.mandate(), response, content, requestId, secondsLeft, outcome);
                 })
                 .then()
                 .doOnCancel(() -> outcome.failed("upstream_error", 499, "client_cancelled"))
@@ -254,9 +303,13 @@ final class Gateway {
         });
     }
 
-    /** Passes the answer on; the audit log has the event before the client has the end of the answer. */
-    private static Mono<Void> relay(
+    /**
+     * Passes the answer on, piece by piece as long as the mandate it was asked for with is not revoked; the audit log has the
+     * event before the client has the end of the answer.
+     */
+    private Mono<Void> relay(
             Call call,
+            Mandate mandate,
             HttpClientResponse response,
             ByteBufFlux content,
             String requestId,
@@ -267,19 +320,37 @@ final class Gateway {
         long announced = Long.parseLong(response.responseHeaders().get("content-length", "-1"));
         if (call.method().equals("HEAD") || status == 204 || status == 304 || announced == 0) {
             return content.then().then(Mono.defer(() -> {
-                outcome.answered(status, 0);
+                outcome.answered(status, 0, false);
                 return call.head(status, headers);
             }));
         }
         AtomicLong size = new AtomicLong();
-        Flux<ByteBuf> counted = content.retain()
-                .doOnNext(piece -> {
-                    if (size.addAndGet(piece.readableBytes()) == announced) {
-                        outcome.answered(status, announced);
+        AtomicBoolean cut = new AtomicBoolean();
+        Flux<ByteBuf> relayed = content.retain()
+                .<ByteBuf>handle((piece, sink) -> {
+                    if (!isCut(mandate)) {
+                        if (size.addAndGet(piece.readableBytes()) == announced) {
+                            outcome.answered(status, announced, false);
+                        }
+                        sink.next(piece);
+                        return;
+                    }
+                    piece.release();
+                    cut.set(true);
+                    outcome.answered(status, size.get(), true);
+                    if (announced < 0) {
+                        sink.complete();
+                    } else {
+                        // The length was promised: only the end of the connection can say that less comes.
+                        sink.error(refused(401, "invalid_token", "session revoked"));
                     }
                 })
-                .doOnComplete(() -> outcome.answered(status, size.get()));
-        return call.stream(status, headers, counted);
+                .doOnComplete(() -> outcome.answered(status, size.get(), false));
+        return call.stream(status, headers, relayed, trailers -> {
+            if (cut.get()) {
+                trailers.set(ForwardedHeaders.REVOKED, "true");
+            }
+        });
     }
 
     private static Throwable failed(Throwable failure, Outcome outcome) {
@@ -304,23 +375,28 @@ final class Gateway {
         private final Call call;
         private final Admitted admitted;
         private final String requestId;
+        private final String traceId;
         private final String upstreamHost;
         private final Instant begun = zone.now();
         private final AtomicBoolean written = new AtomicBoolean();
 
-        Outcome(Call call, Admitted admitted, String requestId, String upstreamHost) {
+        Outcome(Call call, Admitted admitted, String requestId, String traceId, String upstreamHost) {
             this.call = call;
             this.admitted = admitted;
             this.requestId = requestId;
+            this.traceId = traceId;
             this.upstreamHost = upstreamHost;
         }
 
-        void answered(int status, long bytes) {
+        void answered(int status, long bytes, boolean cut) {
             Map<String, @Nullable Object> metadata = metadata(status);
             metadata.put("upstream_status", status);
             metadata.put("result_class", resultClass(status));
             metadata.put("response_bytes", bytes);
-            write(status < 400 ? "executed" : "upstream_rejected", metadata);
+            if (cut) {
+                metadata.put("revocation_interrupted", true);
+            }
+            write("executed", metadata);
         }
 
         void failed(String evaluationStatus, int gatewayStatus, String errorKind) {
@@ -337,19 +413,17 @@ final class Gateway {
             metadata.put("method", call.method());
             metadata.put("gateway_status", gatewayStatus);
             metadata.put("latency_ms", Duration.between(begun, zone.now()).toMillis());
-            String traceId = ForwardedHeaders.traceId(call);
-            if (!traceId.isEmpty()) {
-                metadata.put("trace_id", traceId);
-            }
+            metadata.put("trace_id", traceId);
             metadata.put("subject_kind", "application");
             metadata.put("upstream_host", upstreamHost);
             metadata.put("auth_mode", "caracal_jwt");
+            metadata.put("provider_id", "provider-local");
             return metadata;
         }
 
         private void write(String evaluationStatus, Map<String, @Nullable Object> metadata) {
             if (written.compareAndSet(false, true)) {
-                zone.audit("gateway_resource_request", requestId, true, evaluationStatus, null, metadata);
+                zone.audit("gateway_resource_request", requestId, Policy.ALLOW, evaluationStatus, null, metadata);
             }
         }
 
@@ -362,14 +436,14 @@ final class Gateway {
             }
             return status < 500 ? "client_error" : "server_error";
         }
+    }
 
-        private static String fingerprint(String bearer) {
-            try {
-                byte[] hash = MessageDigest.getInstance("SHA-256").digest(bearer.getBytes(StandardCharsets.UTF_8));
-                return HexFormat.of().formatHex(hash, 0, 8);
-            } catch (NoSuchAlgorithmException e) {
-                throw new IllegalStateException(e);
-            }
+    private static String fingerprint(String bearer) {
+        try {
+            byte[] hash = MessageDigest.getInstance("SHA-256").digest(bearer.getBytes(StandardCharsets.UTF_8));
+            return HexFormat.of().formatHex(hash, 0, 8);
+        } catch (NoSuchAlgorithmException e) {
+            throw new IllegalStateException(e);
         }
     }
 }

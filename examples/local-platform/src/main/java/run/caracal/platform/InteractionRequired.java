@@ -31,7 +31,7 @@ final class InteractionRequired extends RuntimeException {
         body.put("binding", approval.binding());
         body.put("approval_expires_at", expiry(approval));
         body.put("requestId", requestId);
-        return Answer.json(401, body).with("WWW-Authenticate", "Bearer error=\"interaction_required\"");
+        return Answer.json(401, body).line().with("WWW-Authenticate", "Bearer error=\"interaction_required\"");
     }
 
     /** An expiry as the STS writes it: to the second. */

@@ -14,6 +14,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
@@ -147,12 +148,21 @@ public final class LocalPlatform implements Disposable {
         return application.secret();
     }
 
-    /** {@return the id of the first resource} */
+    /** {@return the id of the first resource that the first application may use} */
     public String resourceId() {
-        return zone.resources.keySet().iterator().next();
+        return usable().findFirst()
+                .map(ProtectedResource::id)
+                .orElseThrow(() -> new IllegalStateException(application.id() + " may use no resource"));
     }
 
-    /** {@return the CARACAL_* variables with which a client finds this platform, its secret among them} */
+    private Stream<ProtectedResource> usable() {
+        return zone.resources.values().stream().filter(resource -> resource.isGrantedTo(application.id()));
+    }
+
+    /**
+     * {@return the CARACAL_* variables with which a client of the first application finds this platform, its secret among
+     * them, and the resources that it may use}
+     */
     public Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("CARACAL_ZONE_ID", zoneId());
@@ -269,7 +279,7 @@ public final class LocalPlatform implements Disposable {
      */
     public void decideApproval(String approvalId, boolean approved) {
         try {
-            ApprovalSnapshot unused = approvals.decide(approvalId, approved, "operator", Ids.random());
+            ApprovalSnapshot unused = approvals.decide(approvalId, approved, Ids.random());
         } catch (Refusal refusal) {
             if (refusal.status == 404) {
                 throw new IllegalArgumentException("no approval " + approvalId, refusal);
@@ -339,22 +349,20 @@ public final class LocalPlatform implements Disposable {
         return closed.get();
     }
 
-    /** Each resource with the base URL behind the Gateway. */
+    /** Each resource that the first application may use with the base URL behind the Gateway. */
     Map<String, String> resourcePrefixes() {
         Map<String, String> prefixes = new LinkedHashMap<>();
-        zone.resources.forEach(
-                (id, resource) -> prefixes.put(id, resource.upstream() == null ? upstreamUrl() : resource.upstream()));
+        usable().forEach(resource ->
+                prefixes.put(resource.id(), resource.upstream() == null ? upstreamUrl() : resource.upstream()));
         return prefixes;
     }
 
-    /** Each resource that declares scopes with all of them, sorted. */
+    /** Each of these resources that declares scopes with all of them, sorted. */
     Map<String, List<String>> resourceScopes() {
         Map<String, List<String>> scopes = new LinkedHashMap<>();
-        zone.resources.forEach((id, resource) -> {
-            if (!resource.scopes().isEmpty()) {
-                scopes.put(id, resource.scopes().stream().sorted().toList());
-            }
-        });
+        usable().filter(resource -> !resource.scopes().isEmpty())
+                .forEach(resource -> scopes.put(
+                        resource.id(), resource.scopes().stream().sorted().toList()));
         return scopes;
     }
 
@@ -562,14 +570,11 @@ public final class LocalPlatform implements Disposable {
                         ProtectedResource.of("resource://billing-api", "billing:charge", "billing:read");
                 resources.put(billing.id(), billing);
             }
+            Map<String, ProtectedResource> owned = new LinkedHashMap<>();
+            String first = mainApplication().id();
+            resources.forEach((id, resource) -> owned.put(id, resource.ownedBy(first)));
             return new Zone(
-                    zoneId,
-                    Map.copyOf(applications),
-                    new LinkedHashMap<>(resources),
-                    limits,
-                    clock,
-                    ZoneKeys.generate(),
-                    trustedIssuers());
+                    zoneId, Map.copyOf(applications), owned, limits, clock, ZoneKeys.generate(), trustedIssuers());
         }
 
         private static String randomSecret() {

@@ -26,6 +26,8 @@ public final class PlatformLimits implements Cloneable {
     Duration maxTokenTtl = Duration.ofHours(1);
     Duration maxResourceTokenTtl = Duration.ofMinutes(15);
     int mintsPerMinute = 1000;
+    int verificationsPerMinute = 60;
+    Duration revocationDelay = Duration.ofMillis(500);
     Duration approvalLife = Duration.ofHours(4);
     Duration approvalReissue = Duration.ofSeconds(120);
     Duration approvalWait = Duration.ofSeconds(25);
@@ -207,6 +209,28 @@ public final class PlatformLimits implements Cloneable {
      */
     public PlatformLimits withMintsPerMinute(int value) {
         return with(limits -> limits.mintsPerMinute = positive(value));
+    }
+
+    /**
+     * {@return limits with another requests to {@code /v1/verify} from one address in a clock minute}
+     *
+     * @param value the limit, default 60
+     */
+    public PlatformLimits withVerificationsPerMinute(int value) {
+        return with(limits -> limits.verificationsPerMinute = positive(value));
+    }
+
+    /**
+     * {@return limits with another time that a revocation takes to reach those who check tokens} Until then a token or mandate
+     * that it ends is still accepted.
+     *
+     * @param value the time, default 500 ms; zero for a revocation that counts at once, which no deployment promises
+     */
+    public PlatformLimits withRevocationDelay(Duration value) {
+        if (value.isNegative()) {
+            throw new IllegalArgumentException("a delay must not be negative, as " + value + " is");
+        }
+        return with(limits -> limits.revocationDelay = value);
     }
 
     /**

@@ -11,6 +11,9 @@ final class Policy {
     static final String BOOTSTRAP = "caracal-bootstrap";
     static final String FEDERATION = "caracal-subject-federation";
 
+    static final String ALLOW = "allow";
+    static final String DENY = "deny";
+
     private static final String SET = "policy-set-local";
     private static final String VERSION = "policy-set-local-v1";
     /** SHA-256 of the version's name: there is no bundle to take it of. */
@@ -30,22 +33,22 @@ final class Policy {
             String zoneId,
             String eventType,
             String requestId,
-            boolean allowed,
+            String decision,
             String evaluationStatus,
             @Nullable String determiningPolicy,
             Map<String, @Nullable Object> metadata,
             Instant now) {
-        boolean decision = eventType.equals("token_exchange");
+        boolean exchange = eventType.equals("token_exchange");
         return new AuditEvent(
                 Ids.timeOrdered(now),
                 zoneId,
                 eventType,
                 requestId,
-                allowed ? "allow" : "deny",
+                decision,
                 evaluationStatus,
-                decision ? SET : null,
-                decision ? VERSION : null,
-                decision ? MANIFEST : null,
+                exchange ? SET : null,
+                exchange ? VERSION : null,
+                exchange ? MANIFEST : null,
                 determiningPolicy == null ? List.of() : List.of(determiningPolicy),
                 metadata,
                 now);

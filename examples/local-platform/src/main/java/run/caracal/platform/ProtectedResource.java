@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the identifier, for instance {@code resource://billing-api}
  * @param scopes the scopes it declares
- * @param applications the applications that may ask for it; none means every application of the zone
+ * @param owner the only application that may use it; without one it is the platform's first application
+ * @param sharedWith further applications that may use it, which no deployment knows
  * @param upstream the base URL behind the Gateway; without one it is the platform's own protected API
  * @param operations the operations it permits; none means any
  * @param roles the scopes that each role may have here, beside the role every application has under its own id
@@ -22,7 +23,8 @@ import org.jspecify.annotations.Nullable;
 public record ProtectedResource(
         String id,
         Set<String> scopes,
-        Set<String> applications,
+        @Nullable String owner,
+        Set<String> sharedWith,
         @Nullable String upstream,
         List<Operation> operations,
         Map<String, Set<String>> roles,
@@ -37,22 +39,34 @@ public record ProtectedResource(
     public record Operation(String method, String path) {}
 
     /**
-     * {@return a resource for every application, at the platform's own protected API}
+     * {@return a resource of the platform's first application, at the platform's own protected API}
      *
      * @param id the identifier
      * @param scopes the scopes it declares
      */
     public static ProtectedResource of(String id, String... scopes) {
-        return new ProtectedResource(id, Set.of(scopes), Set.of(), null, List.of(), Map.of(), Map.of());
+        return new ProtectedResource(id, Set.of(scopes), null, Set.of(), null, List.of(), Map.of(), Map.of());
     }
 
     /**
-     * {@return the same resource, for these applications only}
+     * {@return the same resource, of another application} Its owner alone obtains a token with it, mints mandates for it and
+     * uses them; a delegation lends no more than that. Who holds nothing on a resource may still delegate its scopes to the
+     * owner.
      *
-     * @param ids the applications that may ask for it
+     * @param applicationId the application
      */
-    public ProtectedResource withApplications(String... ids) {
-        return new ProtectedResource(id, scopes, Set.of(ids), upstream, operations, roles, approvals);
+    public ProtectedResource withOwner(String applicationId) {
+        return new ProtectedResource(id, scopes, applicationId, sharedWith, upstream, operations, roles, approvals);
+    }
+
+    /**
+     * {@return the same resource, for further applications beside its owner} This is a deviation: a deployment maps a resource
+     * to one application. What works with it alone fails there with {@code policy denied}.
+     *
+     * @param applicationIds the further applications
+     */
+    public ProtectedResource sharedWith(String... applicationIds) {
+        return new ProtectedResource(id, scopes, owner, Set.of(applicationIds), upstream, operations, roles, approvals);
     }
 
     /**
@@ -61,7 +75,7 @@ public record ProtectedResource(
      * @param baseUrl an absolute http URL
      */
     public ProtectedResource withUpstream(String baseUrl) {
-        return new ProtectedResource(id, scopes, applications, baseUrl, operations, roles, approvals);
+        return new ProtectedResource(id, scopes, owner, sharedWith, baseUrl, operations, roles, approvals);
     }
 
     /**
@@ -73,7 +87,7 @@ public record ProtectedResource(
     public ProtectedResource withOperation(String method, String path) {
         List<Operation> more = new ArrayList<>(operations);
         more.add(new Operation(method, path));
-        return new ProtectedResource(id, scopes, applications, upstream, List.copyOf(more), roles, approvals);
+        return new ProtectedResource(id, scopes, owner, sharedWith, upstream, List.copyOf(more), roles, approvals);
     }
 
     /**
@@ -86,7 +100,7 @@ public record ProtectedResource(
     public ProtectedResource withRole(String role, String... roleScopes) {
         Map<String, Set<String>> more = new HashMap<>(roles);
         more.put(role, roleScopes.length == 0 ? scopes : Set.of(roleScopes));
-        return new ProtectedResource(id, scopes, applications, upstream, operations, Map.copyOf(more), approvals);
+        return new ProtectedResource(id, scopes, owner, sharedWith, upstream, operations, Map.copyOf(more), approvals);
     }
 
     /**
@@ -99,15 +113,19 @@ public record ProtectedResource(
         Map<String, String> more = new LinkedHashMap<>(approvals);
         Set<String> gated = gatedScopes.length == 0 ? scopes : Set.of(gatedScopes);
         gated.forEach(scope -> more.put(scope, tier));
-        return new ProtectedResource(id, scopes, applications, upstream, operations, roles, Map.copyOf(more));
+        return new ProtectedResource(id, scopes, owner, sharedWith, upstream, operations, roles, Map.copyOf(more));
     }
 
     boolean permits(String method, String path) {
         return operations.isEmpty() || operations.contains(new Operation(method, path));
     }
 
+    ProtectedResource ownedBy(String applicationId) {
+        return owner == null ? withOwner(applicationId) : this;
+    }
+
     boolean isGrantedTo(String applicationId) {
-        return applications.isEmpty() || applications.contains(applicationId);
+        return applicationId.equals(owner) || sharedWith.contains(applicationId);
     }
 
     /** Whether one of a session's labels is a role that may have all of these scopes. */

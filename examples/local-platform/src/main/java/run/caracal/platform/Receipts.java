@@ -13,10 +13,17 @@ final class Receipts<T> {
 
     private record Receipt<T>(List<@Nullable Object> digest, T result, Instant forgottenAt) {}
 
+    private final String request;
     private final int limit;
     private final Map<String, Map<String, Receipt<T>>> receipts = new HashMap<>();
 
-    Receipts(int limit) {
+    /**
+     * Remembers requests of one kind.
+     *
+     * @param request the kind, as its conflicts name it
+     */
+    Receipts(String request, int limit) {
+        this.request = request;
         this.limit = limit;
     }
 
@@ -31,7 +38,10 @@ final class Receipts<T> {
             return Optional.empty();
         }
         if (!receipt.digest().equals(digest)) {
-            throw new Refusal(409, "idempotency_key_conflict", "the key was used with another request");
+            throw new Refusal(
+                    409,
+                    "idempotency_key_conflict",
+                    "Idempotency-Key was already used for a different " + request + " request");
         }
         return Optional.of(receipt.result());
     }

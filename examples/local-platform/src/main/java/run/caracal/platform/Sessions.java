@@ -35,7 +35,7 @@ final class Sessions {
     Sessions(Zone zone, DelegationGraph graph) {
         this.zone = zone;
         this.graph = graph;
-        this.receipts = new Receipts<>(zone.limits.idempotencyReceipts);
+        this.receipts = new Receipts<>("Session start", zone.limits.idempotencyReceipts);
     }
 
     private static final class Session {
@@ -329,12 +329,18 @@ final class Sessions {
         }
     }
 
-    /** The session, if it can still carry authority at this instant. */
-    synchronized Optional<SessionSnapshot> usable(String sessionId, Instant now) {
+    /** The session, if it can still carry authority at this instant for one who knows of no end after another instant. */
+    synchronized Optional<SessionSnapshot> usable(String sessionId, Instant now, Instant knownUntil) {
         Session session = live.get(sessionId);
-        return session == null || !session.isActive() || session.hasRunOut(now)
-                ? Optional.empty()
-                : Optional.of(session.snapshot());
+        if (session == null) {
+            return Optional.ofNullable(ended.get(sessionId)).filter(known -> !isOver(known, knownUntil));
+        }
+        return !session.isActive() || session.hasRunOut(now) ? Optional.empty() : Optional.of(session.snapshot());
+    }
+
+    private static boolean isOver(SessionSnapshot session, Instant knownUntil) {
+        Instant endedAt = session.endedAt();
+        return endedAt != null && !endedAt.isAfter(knownUntil);
     }
 
     /** The session, if it is live, suspended or not. */
@@ -342,9 +348,17 @@ final class Sessions {
         return Optional.ofNullable(live.get(sessionId)).map(Session::snapshot);
     }
 
-    /** Whether the session has ended, as opposed to run out or been suspended. */
+    /** Whether the session is known to have ended, as opposed to run out or been suspended. */
     synchronized boolean hasEnded(String sessionId) {
-        return !live.containsKey(sessionId);
+        SessionSnapshot known = ended.get(sessionId);
+        return !live.containsKey(sessionId) && (known == null || isOver(known, zone.knownUntil()));
+    }
+
+    /** The children of a session that are remembered, ended ones first. */
+    synchronized List<SessionSnapshot> children(String sessionId) {
+        return all().stream()
+                .filter(session -> sessionId.equals(session.parentId()))
+                .toList();
     }
 
     /** The session, live or ended. */

@@ -20,8 +20,6 @@ final class Sts {
     private static final String GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
     private static final String ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
     private static final String ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token";
-    private static final List<String> REFUSED_FIELDS =
-            List.of("actor_token", "client_assertion", "client_assertion_type");
     private static final List<String> NOT_FOR_FEDERATION =
             List.of("resource", "scope", "session_id", "agent_session_id", "delegation_edge_id", "approval_id");
 
@@ -65,9 +63,10 @@ final class Sts {
         return Mono.fromSupplier(() -> {
                     String authorization = call.header("authorization").orElse("");
                     if (!authorization.startsWith(SCHEME)) {
-                        return Answer.error(new Refusal(401, "invalid_token", "missing bearer token"), null)
+                        return Answer.error(new Refusal(401, "invalid_token", "session mandate required"), null)
                                 .with("WWW-Authenticate", "Bearer realm=\"caracal-sts\"");
                     }
+                    approvals.checkKnown(approvalId);
                     Mandate user = tokens.user(authorization.substring(SCHEME.length()));
                     if (call.body().tooLarge()) {
                         throw new Refusal(413, "payload_too_large", "request body too large");
@@ -138,10 +137,10 @@ final class Sts {
     private Answer jwks(Call call) {
         String zoneId = call.queryFields().first("zone_id");
         if (zoneId.isEmpty()) {
-            return Answer.error(new Refusal(400, "invalid_token", "zone_id is required"), null);
+            return Answer.error(new Refusal(400, "invalid_token", "zone_id required"), null);
         }
         if (!zoneId.equals(zone.id)) {
-            return Answer.error(new Refusal(404, "resource_not_found", "no signing key for this zone"), null);
+            return Answer.error(new Refusal(404, "resource_not_found", "zone signing key not found"), null);
         }
         return Answer.json(200, zone.keys.jwks())
                 .with("Cache-Control", "public, max-age=300, must-revalidate")
@@ -197,7 +196,7 @@ final class Sts {
         int parameters = contentType.indexOf(';');
         String mediaType = parameters < 0 ? contentType : contentType.substring(0, parameters);
         if (!mediaType.strip().toLowerCase(Locale.ROOT).equals("application/x-www-form-urlencoded")) {
-            throw new Refusal(415, "invalid_token", "content type must be application/x-www-form-urlencoded");
+            throw new Refusal(415, "invalid_token", "application/x-www-form-urlencoded content type is required");
         }
         if (call.body().tooLarge()) {
             throw new Refusal(413, "payload_too_large", "request body too large");
@@ -208,10 +207,12 @@ final class Sts {
                 throw invalid("duplicate form field: " + name);
             }
         });
-        for (String name : REFUSED_FIELDS) {
-            if (form.has(name)) {
-                throw invalid(name + " is not supported");
-            }
+        if (form.has("actor_token")) {
+            throw invalid("actor_token is not supported: authenticate the acting application with its own client"
+                    + " credentials");
+        }
+        if (form.has("client_assertion") || form.has("client_assertion_type")) {
+            throw invalid("client_assertion is not supported: use client_secret");
         }
         return form;
     }
@@ -233,8 +234,11 @@ final class Sts {
         if (!Set.of("", ACCESS_TOKEN, ID_TOKEN).contains(subjectType)) {
             throw invalid("unsupported subject_token_type");
         }
-        if (subjectType.isEmpty() != form.first("subject_token").isEmpty()) {
-            throw invalid("subject_token and subject_token_type must be provided together");
+        if (subjectType.isEmpty() && !form.first("subject_token").isEmpty()) {
+            throw invalid("subject_token_type is required with subject_token");
+        }
+        if (!subjectType.isEmpty() && form.first("subject_token").isEmpty()) {
+            throw invalid("subject_token is required with subject_token_type");
         }
     }
 
@@ -251,16 +255,19 @@ final class Sts {
         }
         if (!zoneId.equals(zone.id)) {
             throw new Refusal(
-                    403, "zone_invalid", "application belongs to zone " + zone.id + ", not to zone " + zoneId);
+                    403,
+                    "zone_invalid",
+                    "application is registered in zone " + zone.id + " but the request targeted zone " + zoneId
+                            + "; use credentials issued for the targeted zone or correct the zone_id");
         }
         return application;
     }
 
     private static void checkFederation(Form form) {
-        for (String name : NOT_FOR_FEDERATION) {
-            if (form.has(name)) {
-                throw invalid(name + " is not allowed with an id_token");
-            }
+        if (NOT_FOR_FEDERATION.stream().anyMatch(form::has)) {
+            throw invalid(
+                    "a subject federation exchange carries only the identity token: no resources, scopes, session,"
+                            + " delegation, or challenge parameters");
         }
     }
 

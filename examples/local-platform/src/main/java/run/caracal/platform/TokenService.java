@@ -14,6 +14,8 @@ import reactor.core.publisher.Mono;
 /** Decides which tokens are issued, writes the decisions to the audit log and makes the tokens. */
 final class TokenService {
 
+    private static final String EXCHANGE_DENIED = "exchange_denied";
+
     private final Zone zone;
     private final Sessions sessions;
     private final Delegations delegations;
@@ -41,6 +43,8 @@ final class TokenService {
     private record Verdict(String status, @Nullable String policyReason) {
         static final Verdict GRANTED = new Verdict("complete", null);
         static final Verdict OPERATION = new Verdict("operation_not_permitted", null);
+        /** Refused before the policy is asked, of which the audit log learns nothing. */
+        static final Verdict OUTSIDE = new Verdict("resource_outside_delegation", null);
 
         static Verdict skipped(String status) {
             return new Verdict(status, null);
@@ -60,36 +64,17 @@ final class TokenService {
         if (request.approvalId() != null && request.subjectToken() == null) {
             approvals.checkPresented(request, request.approvalId());
         }
-        Proof proof;
-        try {
-            proof = checkReferences(request);
-        } catch (Refusal refusal) {
-            request.resources().forEach(resource -> audit(request, resource, null, false, "exchange_denied"));
-            throw refusal;
-        }
-        Set<String> granted = new TreeSet<>();
-        String policyReason = null;
-        for (String asked : request.resources()) {
-            String resourceId = zone.resource(asked).map(ProtectedResource::id).orElse(asked);
-            Verdict verdict = evaluate(request, proof, resourceId);
-            audit(request, resourceId, proof, verdict.isGranted(), verdict.status());
-            if (verdict.isGranted()) {
-                granted.add(resourceId);
-            } else if (policyReason == null) {
-                policyReason = verdict.policyReason();
-            }
-        }
-        if (granted.isEmpty()) {
-            throw policyDenied(policyReason);
-        }
-        String tier = tier(request, proof, granted);
-        String approvalId = tier == null ? null : approvals.approvedFor(request, tier);
+        Proof proof = checkReferences(request);
         Instant now = zone.now();
+        String recordId = request.authorityRecordId() != null ? request.authorityRecordId() : Ids.timeOrdered(now);
+        Set<String> granted = granted(request, proof, recordId);
+        String tier = tier(request, proof, granted);
+        String approvalId = tier == null ? null : approvals.approvedFor(request, tier, anchor(proof));
         Duration ttl = ttl(request.ttlSeconds(), proof, now);
         Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
-        String recordId = request.authorityRecordId() != null
-                ? request.authorityRecordId()
-                : zone.openRecord(request.applicationId(), null, expiresAt);
+        if (request.authorityRecordId() == null) {
+            zone.openRecord(recordId, request.applicationId(), null, expiresAt);
+        }
         Optional<String> earlier =
                 approvalId == null ? Optional.empty() : approvals.consume(approvalId, recordId, request.requestId());
         if (earlier.isPresent()) {
@@ -115,6 +100,41 @@ final class TokenService {
         return zone.keys
                 .sign(claims)
                 .map(token -> new IssuedToken(token, expiresIn, request.scope(), List.copyOf(granted)));
+    }
+
+    /** The resources that the policy grants of those asked for; a refusal if it grants none. */
+    private Set<String> granted(TokenRequest request, @Nullable Proof proof, String recordId) {
+        Set<String> granted = new TreeSet<>();
+        String policyReason = null;
+        boolean audited = false;
+        for (String asked : request.resources()) {
+            String resourceId = zone.resource(asked).map(ProtectedResource::id).orElse(asked);
+            Verdict verdict = evaluate(request, proof, resourceId);
+            if (!verdict.equals(Verdict.OUTSIDE)) {
+                audited = true;
+                audit(request, recordId, resourceId, proof, verdict.isGranted(), verdict.status());
+            }
+            if (verdict.isGranted()) {
+                granted.add(resourceId);
+            } else if (policyReason == null) {
+                policyReason = verdict.policyReason();
+            }
+        }
+        if (granted.isEmpty()) {
+            if (audited) {
+                String resources = String.join(" ", request.resources());
+                audit(request, recordId, resources, proof, false, EXCHANGE_DENIED);
+            }
+            throw policyDenied(policyReason);
+        }
+        return granted;
+    }
+
+    /** The user for whom the session that asks was opened, who alone may then approve; null if it was for no user. */
+    private @Nullable String anchor(@Nullable Proof proof) {
+        Zone.AuthorityRecord record =
+                proof == null ? null : zone.record(proof.target().subjectAuthorityRecordId());
+        return record == null ? null : record.user();
     }
 
     /** What a person must be asked about a mandate before it is issued; null if nothing. */
@@ -150,7 +170,8 @@ final class TokenService {
         Duration ttl = ttl(ttlSeconds, null, now);
         auditFederation(applicationId, requestId, true, "complete");
         Instant expiresAt = now.plus(ttl).truncatedTo(ChronoUnit.SECONDS);
-        String recordId = zone.openRecord(applicationId, user, expiresAt);
+        String recordId = Ids.timeOrdered(now);
+        zone.openRecord(recordId, applicationId, user, expiresAt);
         Map<String, @Nullable Object> claims =
                 claims(applicationId, List.of(issuer), now, expiresAt, recordId, recordId, Mandate.USE_SESSION);
         claims.put("sub", user);
@@ -162,7 +183,7 @@ final class TokenService {
         Map<String, @Nullable Object> metadata = Json.object();
         metadata.put("application_id", applicationId);
         metadata.put("subject_kind", "user");
-        zone.audit("token_exchange", requestId, allowed, status, allowed ? Policy.FEDERATION : null, metadata);
+        audit(requestId, allowed, status, Policy.FEDERATION, metadata);
     }
 
     /** The token of a user, as {@link #federate} issues it; a refusal for anything else. */
@@ -189,16 +210,15 @@ final class TokenService {
     Mono<IssuedToken> exchangeForResource(
             Mandate presented, String resource, String method, String path, String requestId) {
         String resourceId = zone.resource(resource).map(ProtectedResource::id).orElse(resource);
-        Proof proof;
-        try {
-            proof = checkPresented(presented);
-        } catch (Refusal refusal) {
-            auditUse(presented, resourceId, null, requestId, false, "exchange_denied");
-            throw refusal;
-        }
+        Proof proof = checkPresented(presented);
         Verdict verdict = evaluateUse(presented, proof, resourceId, method, path);
-        auditUse(presented, resourceId, proof, requestId, verdict.isGranted(), verdict.status());
+        if (!verdict.equals(Verdict.OUTSIDE)) {
+            auditUse(presented, resourceId, proof, requestId, verdict.isGranted(), verdict.status());
+        }
         if (!verdict.isGranted()) {
+            if (!verdict.equals(Verdict.OUTSIDE) && !verdict.equals(Verdict.OPERATION)) {
+                auditUse(presented, resourceId, proof, requestId, false, EXCHANGE_DENIED);
+            }
             throw verdict.equals(Verdict.OPERATION)
                     ? new Refusal(
                             403, "operation_not_permitted", method + " " + path + " is not permitted on " + resourceId)
@@ -207,7 +227,8 @@ final class TokenService {
         Instant now = zone.now();
         Instant latest = now.plus(zone.limits.maxResourceTokenTtl).truncatedTo(ChronoUnit.SECONDS);
         Instant expiresAt = presented.expiresAt().isBefore(latest) ? presented.expiresAt() : latest;
-        String recordId = zone.openRecord(presented.applicationId(), null, expiresAt);
+        String recordId = Ids.timeOrdered(now);
+        zone.openRecord(recordId, presented.applicationId(), null, expiresAt);
         Map<String, @Nullable Object> claims = claims(
                 presented.applicationId(),
                 List.of(resourceId),
@@ -248,10 +269,10 @@ final class TokenService {
                 throw denied("delegation requires a target Session");
             }
             return delegations.prove(
-                    edgeId, sessionId, request.applicationId(), request.scopes(), request.ttlSeconds());
+                    edgeId, sessionId, request.applicationId(), request.scopes(), request.ttlSeconds(), zone.now());
         }
         if (sessionId != null) {
-            Optional<SessionSnapshot> session = sessions.usable(sessionId, zone.now());
+            Optional<SessionSnapshot> session = sessions.usable(sessionId, zone.now(), zone.now());
             if (session.isEmpty()) {
                 throw denied("session inactive or expired");
             }
@@ -284,7 +305,7 @@ final class TokenService {
             }
         }
         if (proof != null && !proof.edge().covers(resourceId)) {
-            return Verdict.skipped("resource_outside_delegation");
+            return Verdict.OUTSIDE;
         }
         if (!mayMint(resourceId, request.applicationId())) {
             return Verdict.skipped("rate_limited");
@@ -292,10 +313,11 @@ final class TokenService {
         boolean mint = proof != null
                 && !request.scopes().isEmpty()
                 && !request.scopes().contains(TokenRequest.LIFECYCLE);
-        if (!mint && !request.isBootstrap()) {
+        boolean granted = resource.isGrantedTo(request.applicationId());
+        if (!mint && !(request.isBootstrap() && granted)) {
             return Verdict.denied("no_rule_matched");
         }
-        if (!resource.isGrantedTo(request.applicationId())) {
+        if (!granted) {
             return Verdict.denied("resource_not_granted");
         }
         return proof != null && !resource.hasRole(proof.target(), request.scopes())
@@ -321,7 +343,8 @@ final class TokenService {
                         presented.text("agent_session_id"),
                         presented.applicationId(),
                         List.of(),
-                        0)
+                        0,
+                        zone.knownUntil())
                 : null;
     }
 
@@ -332,7 +355,7 @@ final class TokenService {
             return Verdict.skipped("resource_not_found");
         }
         if (proof != null && !proof.edge().covers(resourceId)) {
-            return Verdict.skipped("resource_outside_delegation");
+            return Verdict.OUTSIDE;
         }
         if (!resource.permits(method, path)) {
             return Verdict.OPERATION;
@@ -407,11 +430,15 @@ final class TokenService {
         return claims;
     }
 
-    private void audit(TokenRequest request, String resource, @Nullable Proof proof, boolean allowed, String status) {
+    private void audit(
+            TokenRequest request,
+            String recordId,
+            String resource,
+            @Nullable Proof proof,
+            boolean allowed,
+            String status) {
         Map<String, @Nullable Object> metadata = metadata(request.applicationId(), resource, request.scopes(), proof);
-        if (request.authorityRecordId() != null) {
-            metadata.put("session_id", request.authorityRecordId());
-        }
+        metadata.put("session_id", recordId);
         if (request.agentSessionId() != null) {
             metadata.put("agent_session_id", request.agentSessionId());
         }
@@ -419,7 +446,7 @@ final class TokenService {
             metadata.put("delegation_edge_id", request.delegationEdgeId());
         }
         String policy = proof == null ? Policy.BOOTSTRAP : Policy.mint(request.applicationId());
-        zone.audit("token_exchange", request.requestId(), allowed, status, allowed ? policy : null, metadata);
+        audit(request.requestId(), allowed, status, policy, metadata);
     }
 
     private void auditUse(
@@ -432,8 +459,18 @@ final class TokenService {
         Map<String, @Nullable Object> metadata =
                 metadata(presented.applicationId(), resource, presented.scopes(), proof);
         metadata.put("session_id", presented.authorityRecordId());
-        String policy = allowed ? Policy.use(presented.applicationId()) : null;
-        zone.audit("token_exchange", requestId, allowed, status, policy, metadata);
+        audit(requestId, allowed, status, Policy.use(presented.applicationId()), metadata);
+    }
+
+    private void audit(
+            String requestId, boolean allowed, String status, String policy, Map<String, @Nullable Object> metadata) {
+        zone.audit(
+                "token_exchange",
+                requestId,
+                allowed ? Policy.ALLOW : Policy.DENY,
+                status,
+                allowed ? policy : null,
+                metadata);
     }
 
     private static Map<String, @Nullable Object> metadata(

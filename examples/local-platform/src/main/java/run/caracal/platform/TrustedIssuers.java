@@ -70,6 +70,8 @@ final class TrustedIssuers {
         }
     }
 
+    private static final String BASE64URL = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
     private final List<Issuer> issuers;
 
     TrustedIssuers(List<Issuer> issuers) {
@@ -133,18 +135,37 @@ final class TrustedIssuers {
     }
 
     private static JWSObject parsed(String idToken) {
+        String[] parts = idToken.split("\\.", -1);
+        if (parts.length != 3) {
+            throw malformed("token contains an invalid number of segments");
+        }
+        checkEncoding(parts[0], "header");
+        checkEncoding(parts[1], "claim");
         try {
             return JWSObject.parse(idToken);
         } catch (ParseException e) {
-            throw refused("malformed token");
+            throw malformed("could not JSON decode header");
         }
+    }
+
+    /** Names the first character that is not base64url, or that nothing follows. */
+    private static void checkEncoding(String part, String name) {
+        int bad = 0;
+        while (bad < part.length() && BASE64URL.indexOf(part.charAt(bad)) >= 0) {
+            bad++;
+        }
+        if (bad == part.length() && part.length() % 4 != 1) {
+            return;
+        }
+        throw malformed("could not base64 decode " + name + ": illegal base64 data at input byte "
+                + Math.min(bad, part.length() - 1));
     }
 
     private static Mandate claims(JWSObject token) {
         try {
             return new Mandate(Json.parseObject(token.getPayload().toBytes()));
         } catch (Json.InvalidJson e) {
-            throw refused("malformed token");
+            throw malformed("could not JSON decode claim");
         }
     }
 
@@ -176,6 +197,10 @@ final class TrustedIssuers {
                 || character == 0xFFFD
                 || Character.getType(character) == Character.SURROGATE
                 || BIDIRECTIONAL.indexOf(character) >= 0;
+    }
+
+    private static Refusal malformed(String reason) {
+        return refused("malformed subject token: token is malformed: " + reason);
     }
 
     private static Refusal refused(String reason) {

@@ -1,13 +1,17 @@
 package run.caracal.platform;
 
+import io.netty.util.NetUtil;
+import java.net.InetAddress;
 import java.net.URI;
 import java.net.URLDecoder;
 import java.net.URLEncoder;
+import java.net.UnknownHostException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -61,6 +65,24 @@ final class UpstreamUrl {
         });
         boolean slash = path.endsWith("/") && !kept.isEmpty();
         return "/" + String.join("/", kept) + (slash ? "/" : "");
+    }
+
+    /** Whether the Gateway would connect there; a name is taken for what it says, an address must be one of a host. */
+    static boolean isAddressable(String upstream) {
+        URI url = URI.create(upstream);
+        if (!Set.of("http", "https").contains(url.getScheme()) || url.getRawUserInfo() != null) {
+            return false;
+        }
+        byte[] literal = NetUtil.createByteArrayFromIpAddressString(url.getHost());
+        if (literal == null) {
+            return true;
+        }
+        try {
+            InetAddress address = InetAddress.getByAddress(literal);
+            return !address.isLinkLocalAddress() && !address.isMulticastAddress() && !address.isAnyLocalAddress();
+        } catch (UnknownHostException e) {
+            return false;
+        }
     }
 
     private static Stream<String> segments(String path) {

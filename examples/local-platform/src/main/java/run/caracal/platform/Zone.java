@@ -30,9 +30,15 @@ final class Zone {
     }
 
     /** What a token stands on: it dies when its record is revoked. It speaks for a user, or for the application itself. */
-    record AuthorityRecord(String applicationId, @Nullable String user, Instant expiresAt, Standing standing) {
+    record AuthorityRecord(
+            String applicationId, @Nullable String user, Instant expiresAt, Standing standing, Instant changedAt) {
         boolean isActive(Instant now) {
-            return standing == Standing.GOOD && now.isBefore(expiresAt);
+            return standingAt(now) == Standing.GOOD && now.isBefore(expiresAt);
+        }
+
+        /** What is left of it; a change that is still on its way does not count yet. */
+        private Standing standingAt(Instant now) {
+            return now.isBefore(changedAt) ? Standing.GOOD : standing;
         }
 
         /** Whether it speaks for this application itself. */
@@ -40,8 +46,8 @@ final class Zone {
             return user == null && applicationId.equals(application);
         }
 
-        private AuthorityRecord with(Standing changed) {
-            return new AuthorityRecord(applicationId, user, expiresAt, changed);
+        private AuthorityRecord with(Standing changed, Instant at) {
+            return new AuthorityRecord(applicationId, user, expiresAt, changed, at);
         }
     }
 
@@ -106,10 +112,8 @@ final class Zone {
         return Objects.requireNonNull(rowIds.get(identifier), identifier);
     }
 
-    String openRecord(String applicationId, @Nullable String user, Instant expiresAt) {
-        String recordId = Ids.timeOrdered(now());
-        records.put(recordId, new AuthorityRecord(applicationId, user, expiresAt, Standing.GOOD));
-        return recordId;
+    void openRecord(String recordId, String applicationId, @Nullable String user, Instant expiresAt) {
+        records.put(recordId, new AuthorityRecord(applicationId, user, expiresAt, Standing.GOOD, Instant.MIN));
     }
 
     @Nullable
@@ -126,7 +130,7 @@ final class Zone {
     /** Whether the record was revoked, as opposed to run out. */
     boolean isRevoked(String recordId) {
         AuthorityRecord known = records.get(recordId);
-        return known != null && known.standing() != Standing.GOOD;
+        return known != null && known.standingAt(now()) != Standing.GOOD;
     }
 
     /** Whether sessions that were started with the record may go on, however long ago it ran out. */
@@ -135,14 +139,23 @@ final class Zone {
         return known == null || known.standing() != Standing.REVOKED;
     }
 
-    /** Refuses every token that stands on the record from now on. */
+    /** Refuses every token that stands on the record, as soon as that is known everywhere. */
     void revokeTokens(String recordId) {
-        records.computeIfPresent(recordId, (id, known) -> known.with(Standing.TOKENS_REVOKED));
+        records.computeIfPresent(
+                recordId,
+                (id, known) -> known.standing() == Standing.GOOD
+                        ? known.with(Standing.TOKENS_REVOKED, now().plus(limits.revocationDelay))
+                        : known);
+    }
+
+    /** The state of the zone that those who check tokens know of: revocations reach them late. */
+    Instant knownUntil() {
+        return now().minus(limits.revocationDelay);
     }
 
     void revokeRecords(String applicationId) {
         records.replaceAll((recordId, known) ->
-                known.applicationId().equals(applicationId) ? known.with(Standing.REVOKED) : known);
+                known.applicationId().equals(applicationId) ? known.with(Standing.REVOKED, now()) : known);
     }
 
     /** Forgets records that ran out; a revoked one is kept as long as a token may name it. */
@@ -154,11 +167,11 @@ final class Zone {
     void audit(
             String eventType,
             String requestId,
-            boolean allowed,
+            String decision,
             String evaluationStatus,
             @Nullable String determiningPolicy,
             Map<String, @Nullable Object> metadata) {
         audit.record(
-                policy.event(id, eventType, requestId, allowed, evaluationStatus, determiningPolicy, metadata, now()));
+                policy.event(id, eventType, requestId, decision, evaluationStatus, determiningPolicy, metadata, now()));
     }
 }

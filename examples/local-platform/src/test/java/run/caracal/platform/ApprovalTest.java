@@ -282,8 +282,10 @@ final class ApprovalTest {
         assertThat(retry(asked.id()).status()).isEqualTo(word.equals("approved") ? 200 : 403);
         assertThat(platform.audit().byRequestId("req-decide")).singleElement().satisfies(event -> {
             assertThat(event.eventType()).isEqualTo("step_up_decided");
-            assertThat(event.decision()).isEqualTo(word.equals("approved") ? "allow" : "deny");
-            assertThat(event.metadata()).containsEntry("decided_by", "alice");
+            assertThat(event.decision()).isEqualTo(word);
+            assertThat(event.evaluationStatus()).isEqualTo("complete");
+            assertThat(event.metadata())
+                    .isEqualTo(Map.of("challenge_id", asked.id(), "approver_class", "any", "binding", asked.binding()));
         });
         assertError(
                 decide(asked.id(), alice, decision("approved", asked.binding())), 409, "access_denied", "approval is");

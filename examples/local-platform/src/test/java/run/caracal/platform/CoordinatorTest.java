@@ -30,6 +30,9 @@ final class CoordinatorTest {
                 .limits(limits)
                 .application("app-local", "secret-1")
                 .application("app-second", "secret-2")
+                .resource(ProtectedResource.of("resource://first", "first:read"))
+                .resource(
+                        ProtectedResource.of("resource://second", "second:read").withOwner("app-second"))
                 .start();
     }
 
@@ -452,7 +455,7 @@ final class CoordinatorTest {
     @Test
     void leasesBelongToTheirApplication() {
         String service = open(SERVICE);
-        String second = Http.token(platform, "app-second", "secret-2");
+        String second = Http.token(platform, "app-second", "secret-2", "resource://second");
         for (String path : List.of("/heartbeat", "/lease")) {
             String body = path.equals("/lease") ? null : "{\"lease_generation\":1}";
             assertError(

@@ -141,7 +141,8 @@ final class FederationTest {
                 Http.form(Http.tokenUrl(platform), form, Map.of()),
                 400,
                 "invalid_token",
-                field + " is not allowed with an id_token");
+                "a subject federation exchange carries only the identity token: no resources, scopes, session,"
+                        + " delegation, or challenge parameters");
     }
 
     @Test
@@ -178,9 +179,21 @@ final class FederationTest {
         assertRefused(signed(stranger, JWSAlgorithm.ES256, "key-1", good), "signature is not valid");
         // The right key id, but a key of another kind.
         assertRefused(signed(rsaKey, JWSAlgorithm.RS256, "key-1", good), "signature is not valid");
-        for (String malformed : List.of("x", "a.b.c", signed(key, JWSAlgorithm.ES256, "key-1", new byte[] {'['}))) {
-            assertRefused(malformed, "malformed token");
-        }
+        Map.of(
+                        "x",
+                        "token contains an invalid number of segments",
+                        "a.b.c",
+                        "could not base64 decode header: illegal base64 data at input byte 0",
+                        "eyJh!.b.c",
+                        "could not base64 decode header: illegal base64 data at input byte 4",
+                        "eyJhbGciOiJFUzI1NiJ9.eyJ9b.c",
+                        "could not base64 decode claim: illegal base64 data at input byte 4",
+                        "eA.e30.c",
+                        "could not JSON decode header",
+                        signed(key, JWSAlgorithm.ES256, "key-1", new byte[] {'['}),
+                        "could not JSON decode claim")
+                .forEach((token, reason) ->
+                        assertRefused(token, "malformed subject token: token is malformed: " + reason));
     }
 
     private static Map<String, @Nullable Object> with(
@@ -233,7 +246,9 @@ final class FederationTest {
                 invalidText[i] = (byte) 0xff;
             }
         }
-        assertRefused(signed(key, JWSAlgorithm.ES256, "key-1", invalidText), "malformed token");
+        assertRefused(
+                signed(key, JWSAlgorithm.ES256, "key-1", invalidText),
+                "malformed subject token: token is malformed: could not JSON decode claim");
     }
 
     @Test

@@ -208,8 +208,11 @@ final class GatewayTest {
             assertError(call("GET", path, null), 400, "invalid_token", "path traversal not permitted");
         }
         Result redirect = call("GET", "/a/../echo?x=1", null);
-        assertThat(redirect.status()).isEqualTo(301);
+        assertThat(redirect.status()).isEqualTo(307);
         assertThat(redirect.header("location")).isEqualTo("/echo?x=1");
+        assertThat(redirect.header("x-request-id")).isNotEmpty();
+        assertThat(redirect.body()).isEqualTo("<a href=\"/echo?x=1\">Temporary Redirect</a>.\n\n");
+        assertThat(call("POST", "/./echo?x=1&y=2", "x").body()).isEmpty();
     }
 
     @Test
@@ -221,7 +224,9 @@ final class GatewayTest {
                 "policy denied");
         assertThat(platform.audit().byRequestId("req-none"))
                 .extracting(AuditEvent::eventType, AuditEvent::decision, AuditEvent::evaluationStatus)
-                .containsExactly(tuple("token_exchange", "deny", "resource_not_found"));
+                .containsExactly(
+                        tuple("token_exchange", "deny", "resource_not_found"),
+                        tuple("token_exchange", "deny", "exchange_denied"));
         assertError(
                 call("GET", "/charge", null, "X-Caracal-Resource", FIXED),
                 403,
@@ -351,7 +356,7 @@ final class GatewayTest {
                     .isPresent();
             assertThat(platform.audit().byRequestId(requestId))
                     .extracting(AuditEvent::evaluationStatus)
-                    .contains(status < 400 ? "executed" : "upstream_rejected");
+                    .containsExactly("complete", "executed");
         }
         assertThat(call("HEAD", "/echo", null).status()).isEqualTo(200);
         assertThat(call("DELETE", "/echo", null).status()).isEqualTo(200);

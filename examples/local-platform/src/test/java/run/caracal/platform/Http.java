@@ -107,11 +107,12 @@ final class Http {
         return token(platform, tokenForm(platform));
     }
 
-    /** An application token of another application than the first, fresh. */
-    static String token(LocalPlatform platform, String applicationId, String secret) {
+    /** An application token of another application than the first, which has this resource, fresh. */
+    static String token(LocalPlatform platform, String applicationId, String secret, String resource) {
         Map<String, List<String>> form = tokenForm(platform);
         form.put("application_id", List.of(applicationId));
         form.put("client_secret", List.of(secret));
+        form.put("resource", List.of(resource));
         return token(platform, form);
     }
 
@@ -175,8 +176,17 @@ final class Http {
 
     /** The claims of a token, whoever signed it. */
     static Map<String, @Nullable Object> claims(String token) {
+        return part(token, 1);
+    }
+
+    /** The header of a token. */
+    static Map<String, @Nullable Object> header(String token) {
+        return part(token, 0);
+    }
+
+    private static Map<String, @Nullable Object> part(String token, int index) {
         try {
-            return Json.parseObject(Base64.getUrlDecoder().decode(token.split("\\.", -1)[1]));
+            return Json.parseObject(Base64.getUrlDecoder().decode(token.split("\\.", -1)[index]));
         } catch (Json.InvalidJson e) {
             throw new AssertionError("no claims: " + token, e);
         }

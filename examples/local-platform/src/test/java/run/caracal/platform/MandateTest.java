@@ -39,7 +39,7 @@ final class MandateTest {
                         .withRole("reader", "billing:read")
                         .withRole("clerk"))
                 .resource(ProtectedResource.of(LEDGER, "billing:read", "ledger:read"))
-                .resource(ProtectedResource.of(FOREIGN, "billing:read").withApplications("app-second"))
+                .resource(ProtectedResource.of(FOREIGN, "billing:read").withOwner("app-second"))
                 .start();
     }
 
@@ -299,8 +299,8 @@ final class MandateTest {
                 .containsExactly("req-mint-three", "req-three", "req-three");
         assertThat(charge(later, LEDGER, "req-four").status()).isEqualTo(403);
         assertThat(platform.audit().ofCall("req-four"))
-                .extracting(AuditEvent::decision)
-                .containsExactly("deny");
+                .as("refused before the policy is asked")
+                .isEmpty();
         assertThat(platform.audit().ofCall("none")).isEmpty();
     }
 
@@ -442,25 +442,29 @@ final class MandateTest {
     }
 
     @Test
-    void aPeerInAnotherApplicationActsUnderWhatItWasGiven() {
-        String second = Http.token(platform, "app-second", "secret-2");
+    void thePeerThatOwnsTheResourceActsUnderWhatItWasGiven() {
+        String second = Http.token(platform, "app-second", "secret-2", FOREIGN);
         String peer = open(second, "app-second", null, "app-second");
-        String edge = delegate(bearer, "app-local", parent, "app-second", peer, on("max_hops", 3), "billing:read");
+        Map<String, Object> foreign = Map.of("resources", List.of(FOREIGN, BILLING), "max_hops", 3);
+        String edge = delegate(bearer, "app-local", parent, "app-second", peer, foreign, "billing:read");
         Map<String, List<String>> form = form(peer, edge, "billing:read");
         form.put("application_id", List.of("app-second"));
         form.put("client_secret", List.of("secret-2"));
+        assertDenied(mint(form), "policy denied (resource_not_granted)");
+        form.put("resource", List.of(FOREIGN));
         String mandate = minted(form);
         assertThat(Http.claims(mandate)).containsEntry("client_id", "app-second");
         assertThat(Http.claims(mandate).get("delegation_chain"))
                 .asString()
                 .startsWith("[{application_id=app-local,")
                 .contains("{application_id=app-second, agent_session_id=" + peer);
-        assertThat(charge(mandate, BILLING, "req-use").status()).isEqualTo(200);
+        assertThat(charge(mandate, FOREIGN, "req-use").status()).isEqualTo(200);
         assertThat(platform.audit().byRequestId("req-use").get(0).determiningPolicies())
                 .containsExactly("caracal-app-second-use");
 
         String below = open(second, "app-second", peer, "app-second");
-        String leaf = delegate(second, "app-second", peer, "app-second", below, on("max_hops", 2), "billing:read");
+        Map<String, Object> less = Map.of("resources", List.of(FOREIGN), "max_hops", 2);
+        String leaf = delegate(second, "app-second", peer, "app-second", below, less, "billing:read");
         form.put("agent_session_id", List.of(below));
         form.put("delegation_edge_id", List.of(leaf));
         assertDenied(mint(form), "delegation chain endpoints mismatch");
@@ -516,7 +520,6 @@ final class MandateTest {
                 .extracting(AuditEvent::resource, AuditEvent::decision, AuditEvent::evaluationStatus)
                 .containsExactlyInAnyOrder(
                         tuple(BILLING, "allow", "complete"),
-                        tuple(LEDGER, "deny", "resource_outside_delegation"),
                         tuple("resource://none", "deny", "resource_not_found"),
                         tuple(FOREIGN, "deny", "complete"));
         form.put("resource", List.of(LEDGER));
@@ -536,8 +539,10 @@ final class MandateTest {
         assertError(charge(last, BILLING, "req-limit"), 403, "access_denied", "policy denied");
         assertThat(platform.audit().byRequestId("req-limit"))
                 .extracting(AuditEvent::evaluationStatus)
-                .containsExactly("rate_limited");
+                .containsExactly("rate_limited", "exchange_denied");
         assertDenied(mint(child, edge, "billing:read"), "policy denied");
+        Result lifecycle = Http.form(Http.tokenUrl(platform), Http.tokenForm(platform), Map.of());
+        assertDenied(lifecycle, "policy denied");
     }
 
     @Test
@@ -576,10 +581,15 @@ final class MandateTest {
                         .status())
                 .isEqualTo(200);
         String revoked = minted(form(child, edge, "billing:read"));
+        String late = minted(form(child, edge, "billing:read"));
         assertThat(Http.coordinator(platform, bearer, "PATCH", "/delegations/" + edge + "/revoke", null)
                         .status())
                 .isEqualTo(200);
-        assertError(charge(revoked, BILLING, "2"), 401, "invalid_token", "session revoked");
+        assertThat(charge(revoked, BILLING, "2").status())
+                .as("the revocation is still on its way")
+                .isEqualTo(200);
+        clock.advance(Duration.ofMillis(500));
+        assertError(charge(late, BILLING, "3"), 401, "invalid_token", "session revoked");
         assertDenied(mint(child, edge, "billing:read"), "delegation edge inactive or expired");
     }
 }

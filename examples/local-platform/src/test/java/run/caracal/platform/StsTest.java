@@ -40,7 +40,7 @@ final class StsTest {
                 .application("app-local", "a secret")
                 .resource(ProtectedResource.of("resource://billing-api", "billing:charge"))
                 .resource(ProtectedResource.of(OTHER, "ledger:read"))
-                .resource(ProtectedResource.of(FOREIGN, "payroll:run").withApplications("app-payroll"));
+                .resource(ProtectedResource.of(FOREIGN, "payroll:run").withOwner("app-payroll"));
     }
 
     @AfterAll
@@ -198,7 +198,8 @@ final class StsTest {
                         f -> f.put("zone_id", List.of("zone-2")),
                         403,
                         "zone_invalid",
-                        "application belongs to zone zone-local, not to zone zone-2"),
+                        "application is registered in zone zone-local but the request targeted zone zone-2; use credentials"
+                                + " issued for the targeted zone or correct the zone_id"),
                 refused(
                         "an unknown resource",
                         f -> f.put("resource", List.of("resource://none")),
@@ -229,7 +230,7 @@ final class StsTest {
                         f -> f.put("resource", List.of(FOREIGN)),
                         403,
                         "access_denied",
-                        "policy denied (resource_not_granted)"),
+                        "policy denied (no_rule_matched)"),
                 refused(
                         "a delegation without a session",
                         f -> f.put("delegation_edge_id", List.of("d")),
@@ -379,7 +380,7 @@ final class StsTest {
             assertThat(third.text("error_description")).isEqualTo("policy denied");
             assertThat(limited.audit().byRequestId("req-limit"))
                     .extracting(AuditEvent::evaluationStatus)
-                    .containsExactly("rate_limited");
+                    .containsExactly("rate_limited", "exchange_denied");
             clock.advance(Duration.ofMinutes(1));
             assertThat(Http.form(url, form, Map.of()).status()).isEqualTo(200);
         } finally {
