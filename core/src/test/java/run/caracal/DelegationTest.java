@@ -388,7 +388,10 @@ class DelegationTest {
         platform.nextAnswer(FakePlatform::isDelegate, 404, "{\"error\":\"delegation_endpoint_not_found\"}");
         fails(
                 caracal.spawn(context -> caracal.delegate(SPEC, Mono::just)),
-                e -> assertThat(e).isInstanceOf(CoordinatorException.class).hasMessageContaining("to(...)"));
+                e -> assertThat(e)
+                        .isInstanceOf(CoordinatorException.class)
+                        .hasMessageContaining("its ttl was over")
+                        .hasMessageContaining("to(...)"));
     }
 
     @Test

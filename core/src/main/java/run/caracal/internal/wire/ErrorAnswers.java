@@ -57,7 +57,7 @@ public final class ErrorAnswers {
                     body.instant("approval_expires_at"),
                     null);
         }
-        return StsException.of(refusal, Hints.sts(refusal.code(), refusal.description()));
+        return StsException.of(refusal, Hints.sts(refusal.code(), refusal.description(), isForMandate(request)));
     }
 
     /**
@@ -181,6 +181,12 @@ public final class ErrorAnswers {
             }
         });
         return bearers;
+    }
+
+    /** Whether a token request names a session that is to act, as opposed to asking for the application's own token. */
+    private static boolean isForMandate(HttpRequest request) {
+        byte[] body = request.body();
+        return body != null && new String(body, StandardCharsets.UTF_8).contains("agent_session_id=");
     }
 
     private static void addFormSecrets(String form, List<String> secrets) {

@@ -67,8 +67,8 @@ final class Hints {
                     "The resource does not declare all of these scopes: check the scopes in Grant.narrow."),
             Map.entry(
                     "delegation_endpoint_not_found",
-                    "The session that delegates or the one that receives has ended or never was: check the session id in"
-                            + " to(...), and delegate while both are open."),
+                    "The session that delegates or the one that receives has ended, perhaps because its ttl was over, or"
+                            + " never was: delegate while both are open, and check the session id in to(...)."),
             Map.entry(
                     "delegation_application_mismatch",
                     "The session that receives belongs to another application: check the application id in to(...)."),
@@ -129,10 +129,15 @@ final class Hints {
         return COORDINATOR.get(name);
     }
 
-    static @Nullable String sts(String code, String description) {
+    /**
+     * What to do about a refusal of the STS.
+     *
+     * @param forMandate whether a mandate was asked for, as opposed to the application's own token
+     */
+    static @Nullable String sts(String code, String description, boolean forMandate) {
         String text = description.toLowerCase(Locale.ROOT);
         return switch (code) {
-            case "access_denied" -> denied(text);
+            case "access_denied" -> denied(text, forMandate);
             case "zone_invalid" -> "The application belongs to another zone: check CARACAL_ZONE_ID.";
             case "resource_not_found" -> "The zone has no such resource: check the resource ids in CARACAL_RESOURCES.";
             case "delegation_required" -> NO_DELEGATION;
@@ -159,7 +164,7 @@ final class Hints {
             "A token for a call needs a session that a delegation was issued to: spawn it with Grant.narrow, naming the"
                     + " resource and the scopes.";
 
-    private static @Nullable String denied(String text) {
+    private static @Nullable String denied(String text, boolean forMandate) {
         if (text.startsWith("invalid client credentials")) {
             return "The zone knows no application with this id and secret: check CARACAL_APP_CLIENT_SECRET (or"
                     + " CARACAL_APP_CLIENT_SECRET_FILE), CARACAL_APPLICATION_ID and CARACAL_ZONE_ID.";
@@ -167,6 +172,11 @@ final class Hints {
         if (text.equals("policy denied")) {
             return "No resource was granted: a resource id that the zone does not know (check CARACAL_RESOURCES), a scope"
                     + " that the resource or the delegation does not carry, or, for a moment, the rate limit of the STS.";
+        }
+        if (text.contains("no_rule_matched") && !forMandate) {
+            return "The policy grants none of the configured resources to this application: a resource belongs to one"
+                    + " application, and each configures its own. Check CARACAL_RESOURCES and CARACAL_APPLICATION_ID. To act"
+                    + " on another application's resource, delegate to that application.";
         }
         if (text.contains("no_rule_matched") || text.contains("delegation requires a target session")) {
             return NO_DELEGATION;
@@ -176,8 +186,9 @@ final class Hints {
                     + " session with the application id, or with a role that has the scopes.";
         }
         if (text.contains("resource_not_granted")) {
-            return "The policy does not grant this resource to the application: check the resource ids in"
-                    + " CARACAL_RESOURCES, and the policy.";
+            return "The policy does not grant this resource to the application, and a delegation lends no more than the"
+                    + " policy: only the application that owns a resource can use a delegation on it. Delegate to that"
+                    + " application, or check the resource ids in CARACAL_RESOURCES.";
         }
         if (text.contains("delegation_scope_exceeded") || text.contains("scopes exceed delegation scopes")) {
             return "The delegation does not carry these scopes: widen Grant.narrow, or ask for less.";

@@ -127,9 +127,9 @@ class ErrorAnswersTest {
             value = {
                 "401 | access_denied | invalid client credentials | CARACAL_APP_CLIENT_SECRET",
                 "403 | access_denied | policy denied | CARACAL_RESOURCES",
-                "403 | access_denied | policy denied (no_rule_matched) | Grant.narrow",
+                "403 | access_denied | policy denied (no_rule_matched) | none of the configured resources",
                 "403 | access_denied | policy denied (role_scope_mismatch) | label",
-                "403 | access_denied | policy denied (resource_not_granted) | CARACAL_RESOURCES",
+                "403 | access_denied | policy denied (resource_not_granted) | application that owns a resource",
                 "403 | access_denied | delegation constraints invalid | budget",
                 "403 | access_denied | delegation path invalid | maxHops",
                 "403 | access_denied | delegation edge inactive or expired | open a new one",
@@ -149,6 +149,26 @@ class ErrorAnswersTest {
                 NOW);
 
         assertThat(error).hasMessageContaining(description).hasMessageContaining(hint);
+    }
+
+    /** The same refusal has another cause when it is a mandate that was asked for. */
+    @Test
+    void aMandateThatNoRuleAllowsNeedsADelegation() {
+        HttpRequest mandate = new StsRequests(URI.create("http://sts.test"))
+                .token(
+                        TokenForm.mandate(
+                                new ClientCredentials("z", "a", "secret"),
+                                List.of("api:call"),
+                                "resource://api",
+                                "session",
+                                null,
+                                null,
+                                null),
+                        null,
+                        Duration.ofSeconds(1));
+        HttpResponse response = WireCases.response(
+                403, "{\"error\":\"access_denied\",\"error_description\":\"policy denied (no_rule_matched)\"}");
+        assertThat(ErrorAnswers.sts(mandate, response, NOW)).hasMessageContaining("Grant.narrow");
     }
 
     @ParameterizedTest
