@@ -14,17 +14,21 @@ import run.caracal.GatewayRequest;
 import run.caracal.Grant;
 import run.caracal.SpawnOptions;
 import run.caracal.error.CoordinatorException;
+import run.caracal.examples.Deployment.Peer;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 
-/** Authority gets less on its way down: to a narrowed child, to the child's child, and to a peer in another application. */
+/**
+ * Authority gets less on its way down: to a narrowed child, to the child's child, and to a peer in another application, which
+ * owns the resource that it is lent the parent's authority on.
+ */
 final class DelegationExample {
     private static final String CHARGE = "billing:charge";
     private static final String READ = "billing:read";
 
     private final Deployment deployment;
     private final Caracal caracal;
-    private final @Nullable Caracal other;
+    private final @Nullable Peer other;
     private final PrintStream out;
 
     private DelegationExample(Deployment deployment, PrintStream out) {
@@ -54,7 +58,7 @@ final class DelegationExample {
             out.println("child " + child.agentSessionId() + " opened, narrowed to " + CHARGE);
             return caracal.describeAuthority()
                     .doOnNext(out::println)
-                    .then(charge(caracal))
+                    .then(charge(caracal, deployment.resourceId(), CHARGE))
                     .then(withinItsLimits())
                     .then(beyondItsLimits());
         });
@@ -81,31 +85,33 @@ final class DelegationExample {
 
     /** The peer is a program of its own: only the id of its session and that of the delegation pass between the two. */
     private Mono<Void> peer(CaracalContext parent) {
-        Caracal other = this.other;
-        if (other == null) {
-            out.println("No peer: set CARACAL_PEER_APPLICATION_ID and CARACAL_PEER_APP_CLIENT_SECRET to see one");
+        Peer owner = this.other;
+        if (owner == null) {
+            out.println("No peer: set CARACAL_PEER_APPLICATION_ID, CARACAL_PEER_APP_CLIENT_SECRET and"
+                    + " CARACAL_PEER_RESOURCES to see one");
             return Mono.empty();
         }
+        Caracal other = owner.client();
         // A mandate is for a role: the application's own here, which a session has that is labelled with its id.
         SpawnOptions own =
                 SpawnOptions.builder().labels(deployment.peerApplicationId()).build();
         return other.<Void>spawn(own, peer -> {
                     out.println("peer " + peer.agentSessionId() + " of " + peer.applicationId() + " opened");
-                    return caracal.bind(parent, delegateTo(peer))
+                    return caracal.bind(parent, delegateTo(peer, owner))
                             .flatMap(edge -> other.acceptDelegation(edge, Acceptance.VALIDATED, accepted -> {
                                         out.println("peer accepted delegation " + edge);
-                                        return charge(other);
+                                        return charge(other, owner.resource(), owner.scope());
                                     })
                                     .then(revoke(edge)));
                 })
                 .contextWrite(nothingOfOurs -> Context.empty());
     }
 
-    private Mono<String> delegateTo(CaracalContext peer) {
+    private Mono<String> delegateTo(CaracalContext peer, Peer owner) {
         DelegationSpec spec = DelegationSpec.builder()
                 .to(peer.agentSessionId(), peer.applicationId())
-                .scopes(CHARGE)
-                .resource(deployment.resourceId())
+                .scopes(owner.scope())
+                .resource(owner.resource())
                 .ttl(Duration.ofMinutes(5))
                 .build();
         return caracal.createDelegation(spec).map(delegation -> {
@@ -121,9 +127,9 @@ final class DelegationExample {
                         done -> out.println("parent revoked delegation " + edge + ", which ends the peer's session"));
     }
 
-    private Mono<Void> charge(Caracal client) {
-        GatewayRequest request = client.gatewayRequest(deployment.resourceId(), deployment.resourcePath());
-        TransportOptions charging = TransportOptions.defaults().withScopes(CHARGE);
+    private Mono<Void> charge(Caracal client, String resource, String scope) {
+        GatewayRequest request = client.gatewayRequest(resource, deployment.resourcePath());
+        TransportOptions charging = TransportOptions.defaults().withScopes(scope);
         return Charge.with(CaracalHttp.decorate(HttpClient.create(), client, charging), request)
                 .doOnNext(answer -> {
                     out.println("gateway " + answer.status() + " " + answer.requestId());

@@ -25,8 +25,12 @@ final class Deployment implements AutoCloseable {
 
     private static final String RESOURCE = "resource://billing-api";
     private static final String SCOPE = "billing:charge";
+    private static final String RESOURCE_ID = "CARACAL_RESOURCE_ID";
+    private static final String RESOURCE_SCOPE = "CARACAL_RESOURCE_SCOPE";
     private static final String PEER_ID = "CARACAL_PEER_APPLICATION_ID";
     private static final String PEER = "app-peer";
+    private static final String PEER_RESOURCE = "resource://ledger";
+    private static final String PEER_SCOPE = "ledger:append";
     private static final String PEER_SECRET = UUID.randomUUID().toString();
 
     private final List<Caracal> others = new ArrayList<>();
@@ -50,17 +54,32 @@ final class Deployment implements AutoCloseable {
         if (environment.entrySet().stream()
                 .anyMatch(
                         e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty())) {
-            return new Deployment(Caracal.create(), null, environment);
+            return new Deployment(Caracal.create(loaded(environment)), null, environment);
         }
         LocalPlatform platform = LocalPlatform.builder()
                 .application("app-local", UUID.randomUUID().toString())
                 .application(PEER, PEER_SECRET)
                 .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, "billing:read")))
+                .resource(ProtectedResource.of(PEER_RESOURCE, PEER_SCOPE).withOwner(PEER))
                 .limits(PlatformLimits.defaults()
                         .withServiceLease(Duration.ofSeconds(6))
                         .withLeaseSweep(Duration.ofSeconds(1)))
                 .start();
         return new Deployment(charging(platform, connected(platform)), platform, environment);
+    }
+
+    /** The configuration that the environment names, with the scopes that {@code CARACAL_RESOURCE_SCOPE} names if it is set. */
+    private static CaracalConfig loaded(Map<String, String> environment) {
+        CaracalConfig config = CaracalConfig.load();
+        String scopes = environment.getOrDefault(RESOURCE_SCOPE, "");
+        String resource = environment.getOrDefault(RESOURCE_ID, "");
+        return scopes.isBlank() || resource.isBlank()
+                ? config
+                : config.mutate().resourceScopes(resource, words(scopes)).build();
+    }
+
+    private static String[] words(String text) {
+        return text.strip().split("\\s+");
     }
 
     /** A client that charges: its calls to the resource need one scope. */
@@ -92,30 +111,56 @@ final class Deployment implements AutoCloseable {
     /** One more client of the same application, as another process of it would have; closed with this deployment. */
     Caracal another() {
         if (platform == null) {
-            return closedAtTheEnd(Caracal.create());
+            return closedAtTheEnd(Caracal.create(loaded(environment)));
         }
         return closedAtTheEnd(charging(platform, connected(platform)));
     }
 
     /**
-     * A client of another application, closed with this deployment; empty when {@code CARACAL_PEER_APPLICATION_ID} and
-     * {@code CARACAL_PEER_APP_CLIENT_SECRET} do not name one.
+     * Another application with a resource of its own: only who owns a resource can use a delegation on it.
+     *
+     * @param client its client
+     * @param resource the resource
+     * @param scope what may be done with it
      */
-    Optional<Caracal> peer() {
+    record Peer(Caracal client, String resource, String scope) {}
+
+    /**
+     * Another application, its client closed with this deployment; empty when {@code CARACAL_PEER_APPLICATION_ID}, {@code
+     * CARACAL_PEER_APP_CLIENT_SECRET} and {@code CARACAL_PEER_RESOURCES} do not name one and what is its own.
+     */
+    Optional<Peer> peer() {
         if (platform != null) {
-            return Optional.of(closedAtTheEnd(
-                    charging(platform, connected(platform).applicationId(PEER).clientSecret(PEER_SECRET))));
+            return Optional.of(peer(
+                    connected(platform).applicationId(PEER).clientSecret(PEER_SECRET),
+                    PEER_RESOURCE,
+                    platform.upstreamUrl(),
+                    PEER_SCOPE));
         }
         String applicationId = environment.get(PEER_ID);
         String clientSecret = environment.get("CARACAL_PEER_APP_CLIENT_SECRET");
-        if (applicationId == null || clientSecret == null) {
+        // One resource is enough here: ID=ADDRESS, as in CARACAL_RESOURCES.
+        String[] resource =
+                environment.getOrDefault("CARACAL_PEER_RESOURCES", "").split("[=,]", 3);
+        if (applicationId == null || clientSecret == null || resource.length < 2) {
             return Optional.empty();
         }
-        return Optional.of(closedAtTheEnd(Caracal.create(CaracalConfig.load()
+        CaracalConfig.Builder config = CaracalConfig.load()
                 .mutate()
                 .applicationId(applicationId)
                 .clientSecret(clientSecret)
-                .build())));
+                .resourceIds()
+                .resources(List.of());
+        return Optional.of(peer(
+                config,
+                resource[0].strip(),
+                resource[1].strip(),
+                environment.getOrDefault("CARACAL_PEER_RESOURCE_SCOPE", PEER_SCOPE)));
+    }
+
+    private Peer peer(CaracalConfig.Builder config, String resource, String address, String scope) {
+        CaracalConfig own = config.resource(resource, address, scope).build();
+        return new Peer(closedAtTheEnd(Caracal.create(own)), resource, scope);
     }
 
     String peerApplicationId() {
@@ -128,7 +173,12 @@ final class Deployment implements AutoCloseable {
     }
 
     String resourceId() {
-        return environment.getOrDefault("CARACAL_RESOURCE_ID", RESOURCE);
+        return environment.getOrDefault(RESOURCE_ID, RESOURCE);
+    }
+
+    /** What the examples do with the resource. */
+    String scope() {
+        return words(environment.getOrDefault(RESOURCE_SCOPE, SCOPE))[0];
     }
 
     String resourcePath() {

@@ -11,15 +11,13 @@ import run.caracal.netty.CaracalHttp;
 
 /** A client that says which scopes its calls need: each call gets a mandate of its own, good for that call alone. */
 final class ProtectedCall {
-    private static final String SCOPE = "billing:charge";
-
     private ProtectedCall() {}
 
     static void run(PrintStream out) {
         try (Deployment deployment = Deployment.open()) {
             Caracal caracal = deployment.caracal();
             HttpClient http = CaracalHttp.decorate(
-                    HttpClient.create(), caracal, TransportOptions.defaults().withScopes(SCOPE));
+                    HttpClient.create(), caracal, TransportOptions.defaults().withScopes(deployment.scope()));
             GatewayRequest request = caracal.gatewayRequest(deployment.resourceId(), deployment.resourcePath());
 
             Mono<Charge.Answer> charge = caracal.spawn(session -> Charge.with(http, request));

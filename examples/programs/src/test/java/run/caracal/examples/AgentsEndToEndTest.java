@@ -39,6 +39,7 @@ import run.caracal.platform.Fault;
 import run.caracal.platform.FaultRule;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
+import run.caracal.platform.ProtectedResource;
 import run.caracal.platform.Service;
 import run.caracal.platform.SessionSnapshot;
 
@@ -46,26 +47,29 @@ import run.caracal.platform.SessionSnapshot;
 class AgentsEndToEndTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
     private static final Duration LEASE = Duration.ofSeconds(12);
+    private static final String BOOKS = "resource://books";
     private static final String CHARGE = "billing:charge";
     private static final String READ = "billing:read";
 
     private final LocalPlatform platform = LocalPlatform.builder()
             .application("app-local", "secret-1")
             .application("app-peer", "secret-2")
+            .resource(ProtectedResource.of("resource://billing-api", CHARGE, READ))
+            .resource(ProtectedResource.of(BOOKS, CHARGE, READ).withOwner("app-peer"))
             .limits(PlatformLimits.defaults()
                     .withServiceLease(LEASE)
                     .withLeaseSweep(Duration.ofMillis(200))
                     .withCoordinatorRequestsPerMinute(100_000))
             .start();
-    private final Caracal caracal = client("app-local", "secret-1");
-    private final Caracal second = client("app-local", "secret-1");
-    private final Caracal peer = client("app-peer", "secret-2");
+    private final Caracal caracal = client("app-local", "secret-1", platform.resourceId());
+    private final Caracal second = client("app-local", "secret-1", platform.resourceId());
+    private final Caracal peer = client("app-peer", "secret-2", BOOKS);
 
-    private Caracal client(String applicationId, String secret) {
+    private Caracal client(String applicationId, String secret, String resource) {
         return Caracal.create(Deployment.connected(platform)
                 .applicationId(applicationId)
                 .clientSecret(secret)
-                .resource(platform.resourceId(), platform.upstreamUrl(), READ)
+                .resource(resource, platform.upstreamUrl(), READ)
                 .disposeTimeout(Duration.ofSeconds(2))
                 .build());
     }
@@ -280,7 +284,7 @@ class AgentsEndToEndTest {
         return caracal.createDelegation(DelegationSpec.builder()
                 .to(target.agentSessionId(), target.applicationId())
                 .scopes(CHARGE)
-                .resource(platform.resourceId())
+                .resource(BOOKS)
                 .build());
     }
 

@@ -202,15 +202,21 @@ class ProgramsTest {
         LocalPlatform platform = LocalPlatform.builder()
                 .application("app-own", "secret-1")
                 .application("app-peer", "secret-2")
+                .resource(ProtectedResource.of("resource://billing-api", "billing:charge", "billing:read"))
+                .resource(ProtectedResource.of("resource://peer-books", "books:keep")
+                        .withOwner("app-peer"))
                 .start();
         try {
             Map<String, String> environment = new LinkedHashMap<>(platform.environment());
             assertThat(run(environment, "delegation"))
-                    .anyMatch(line -> line.contains("CARACAL_PEER_APPLICATION_ID"))
+                    .anyMatch(line -> line.contains("CARACAL_PEER_RESOURCES"))
                     .endsWith("parent closed");
             environment.put("CARACAL_PEER_APPLICATION_ID", "app-peer");
             environment.put("CARACAL_PEER_APP_CLIENT_SECRET", "secret-2");
+            environment.put("CARACAL_PEER_RESOURCES", "resource://peer-books=" + platform.upstreamUrl());
+            environment.put("CARACAL_PEER_RESOURCE_SCOPE", "books:keep");
             assertThat(run(environment, "delegation"))
+                    .anyMatch(line -> line.startsWith("parent delegated books:keep"))
                     .anyMatch(line -> line.startsWith("peer accepted delegation"))
                     .endsWith("parent closed");
             assertThat(platform.openSessionCount()).isZero();

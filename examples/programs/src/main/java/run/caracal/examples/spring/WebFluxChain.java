@@ -21,6 +21,9 @@ import run.caracal.webflux.CaracalExchangeFilter;
  * Three applications in a row, each as good as a program of its own: an agent delegates to the session of the orders
  * application and calls it through the Gateway; that proves who calls, accepts the delegation and calls the ledger with a
  * mandate of its own; the ledger proves the whole chain. One trace runs through.
+ *
+ * <p>A resource belongs to the application that calls it: the orders to the agent, the ledger to the orders application. The
+ * agent holds nothing on the ledger, and may still delegate its scopes to the application that does.
  */
 public final class WebFluxChain implements AutoCloseable {
     private static final String AGENT = "app-agent";
@@ -43,9 +46,12 @@ public final class WebFluxChain implements AutoCloseable {
                 .resource(ProtectedResource.of(OrdersApplication.RESOURCE, OrdersApplication.PLACE)
                         .withUpstream(orders.url()))
                 .resource(ProtectedResource.of(LedgerApplication.RESOURCE, LedgerApplication.APPEND)
+                        .withOwner(OrdersApplication.ID)
                         .withUpstream(ledger.url()))
                 .start();
-        agent = Caracal.create(config(AGENT));
+        agent = Caracal.create(config(AGENT)
+                .resource(OrdersApplication.RESOURCE, orders.url(), OrdersApplication.PLACE)
+                .build());
     }
 
     /**
@@ -55,25 +61,24 @@ public final class WebFluxChain implements AutoCloseable {
      */
     public static void run(PrintStream out) {
         try (WebFluxChain chain = new WebFluxChain(out)) {
-            chain.ledger.start(
-                    LedgerApplication.class, chain.config(LedgerApplication.ID), LedgerApplication.RESOURCE, out);
-            chain.orders.start(
-                    OrdersApplication.class, chain.config(OrdersApplication.ID), OrdersApplication.RESOURCE, out);
+            CaracalConfig ledger = chain.config(LedgerApplication.ID).build();
+            chain.ledger.start(LedgerApplication.class, ledger, LedgerApplication.RESOURCE, out);
+            CaracalConfig orders = chain.config(OrdersApplication.ID)
+                    .resource(LedgerApplication.RESOURCE, chain.ledger.url(), LedgerApplication.APPEND)
+                    .build();
+            chain.orders.start(OrdersApplication.class, orders, OrdersApplication.RESOURCE, out);
             chain.order().block(LIMIT);
         }
     }
 
-    private CaracalConfig config(String application) {
+    private CaracalConfig.Builder config(String application) {
         return CaracalConfig.builder()
                 .zoneId(platform.zoneId())
                 .applicationId(application)
                 .clientSecret(secret)
                 .stsUrl(platform.stsUrl())
                 .coordinatorUrl(platform.coordinatorUrl())
-                .gatewayUrl(platform.gatewayUrl())
-                .resource(OrdersApplication.RESOURCE, orders.url(), OrdersApplication.PLACE)
-                .resource(LedgerApplication.RESOURCE, ledger.url(), LedgerApplication.APPEND)
-                .build();
+                .gatewayUrl(platform.gatewayUrl());
     }
 
     private Mono<Void> order() {

@@ -99,7 +99,8 @@ class FaultMatrixTest {
                         .withAuditEvents(10));
         for (int i = 0; i < cells.size(); i++) {
             builder = builder.application(application(i), Bench.SECRET);
-            ProtectedResource resource = ProtectedResource.of(resource(i), Bench.SCOPE);
+            ProtectedResource resource =
+                    ProtectedResource.of(resource(i), Bench.SCOPE).withOwner(application(i));
             FaultProxy upstream = upstreams.get(i);
             builder = builder.resource(
                     upstream == null ? resource : resource.withUpstream("http://127.0.0.1:" + upstream.port()));

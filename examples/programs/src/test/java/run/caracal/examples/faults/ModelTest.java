@@ -71,7 +71,6 @@ import run.caracal.platform.SessionSnapshot;
  */
 class ModelTest {
     private static final String SECRET = "secret-of-the-model";
-    private static final String RESOURCE = "resource://billing";
     private static final String SCOPE = "billing:charge";
     private static final int SEEDS = 200;
     private static final int AT_ONCE = 16;
@@ -107,7 +106,6 @@ class ModelTest {
         List<Integer> seeds = only == null ? IntStream.range(0, count).boxed().toList() : List.of(only);
         LocalPlatform.Builder builder = LocalPlatform.builder()
                 .gatewayMode(GatewayMode.ONE_SHOT)
-                .resource(ProtectedResource.of(RESOURCE, SCOPE))
                 .limits(PlatformLimits.defaults()
                         .withSessionsPerZone(100_000)
                         .withChildrenPerSession(1_000)
@@ -117,7 +115,8 @@ class ModelTest {
                         .withRecordedRequests(10)
                         .withAuditEvents(10));
         for (int seed : seeds) {
-            builder = builder.application(application(seed), SECRET);
+            builder = builder.application(application(seed), SECRET)
+                    .resource(ProtectedResource.of(resource(seed), SCOPE).withOwner(application(seed)));
         }
         LocalPlatform platform = builder.start();
         for (Service service : List.of(Service.STS, Service.COORDINATOR, Service.GATEWAY, Service.UPSTREAM)) {
@@ -151,6 +150,10 @@ class ModelTest {
 
     private static String application(int seed) {
         return "app-" + seed;
+    }
+
+    private static String resource(int seed) {
+        return "resource://billing-" + seed;
     }
 
     private void fault(int seed, String what) {
@@ -198,6 +201,7 @@ class ModelTest {
         private final LocalPlatform platform;
         private final int seed;
         private final String application;
+        private final String resource;
         private final Random random;
         private final Random faults;
         private final NettyHttpTransport transport;
@@ -221,6 +225,7 @@ class ModelTest {
             this.platform = platform;
             this.seed = seed;
             this.application = application(seed);
+            this.resource = resource(seed);
             this.random = new Random(seed);
             this.faults = new Random(~seed);
             models.put(application, this);
@@ -232,7 +237,7 @@ class ModelTest {
                     .stsUrl(platform.stsUrl())
                     .coordinatorUrl(platform.coordinatorUrl())
                     .gatewayUrl(platform.gatewayUrl())
-                    .resource(RESOURCE, platform.upstreamUrl(), SCOPE)
+                    .resource(resource, platform.upstreamUrl(), SCOPE)
                     .closeTimeout(Duration.ofSeconds(20))
                     .disposeTimeout(Duration.ofSeconds(20))
                     .transport(transport)
@@ -340,11 +345,11 @@ class ModelTest {
                     random(4) == 0
                             ? Mono.error(new Planned())
                             : Mono.delay(Duration.ofMillis(random(5))).then();
-                case 5 -> caracal.mintMandate(RESOURCE).then();
+                case 5 -> caracal.mintMandate(resource).then();
                 case 6 -> delegated();
                 case 7 -> limited(child(Grant.inherit(), depth));
                 case 8, 9 ->
-                    child(Grant.narrow(SCOPE).resource(RESOURCE).constraints(c -> c.maxHops(9 - depth)), depth);
+                    child(Grant.narrow(SCOPE).resource(resource).constraints(c -> c.maxHops(9 - depth)), depth);
                 default -> child(Grant.inherit(), depth);
             };
         }
@@ -358,7 +363,7 @@ class ModelTest {
             DelegationSpec spec = DelegationSpec.builder()
                     .to(receiver, application)
                     .scopes(SCOPE)
-                    .resource(RESOURCE)
+                    .resource(resource)
                     .ttl(Duration.ofSeconds(60))
                     .build();
             return caracal.delegate(spec, derived -> call(derived));
@@ -368,7 +373,7 @@ class ModelTest {
             return Mono.defer(() -> {
                 String tag = "t" + nextTag.incrementAndGet();
                 tags.put(tag, new Tagged(context.agentSessionId(), context.traceId()));
-                GatewayRequest request = caracal.gatewayRequest(RESOURCE, "/echo?tag=" + tag);
+                GatewayRequest request = caracal.gatewayRequest(resource, "/echo?tag=" + tag);
                 // Elsewhere a cancel may meet the arrival of the answer, or its aggregation, and Reactor Netty then
                 // loses it.
                 AtomicReference<Executor> loop = new AtomicReference<>(Runnable::run);
