@@ -43,6 +43,10 @@ async def main() -> None:
         for amount in (1, 2):
             answer = await client.post(os.environ["UPSTREAM_URL"] + path, json={"amount": amount})
             print("application", answer.status_code, answer.text)
+    service = await caracal.start_session(labels=[application])
+    await service.heartbeat()
+    print("service", service.status)
+    await service.aclose()
     await caracal.aclose()
     print("done")
 

@@ -51,7 +51,12 @@ final class PythonSdkTest {
                     .hasSize(2);
             assertThat(output.lines().filter(line -> line.startsWith("application 200")))
                     .hasSize(2);
-            assertThat(output).contains("inherited 200 True", "wider 403 delegation_exceeds_parent_authority", "done");
+            assertThat(output)
+                    .contains(
+                            "inherited 200 True",
+                            "wider 403 delegation_exceeds_parent_authority",
+                            "service active",
+                            "done");
             assertThat(platform.openSessionCount()).isZero();
             assertThat(platform.received(Service.GATEWAY))
                     .extracting(request -> request.bearer().orElseThrow())
