@@ -854,6 +854,18 @@ public final class Caracal implements Disposable {
         return parts.end();
     }
 
+    /**
+     * How many sessions the client is ending in the background: those whose termination failed for a reason that passes, such
+     * as a rate limit or an outage of the Coordinator, and those whose opening was never answered. They are tried again until
+     * the platform answers, until their time to live is over, or until the client is closed; see {@link
+     * CaracalEvent.TerminationPending} and {@link CaracalEvent.TerminationSettled}.
+     *
+     * @return the number at this moment
+     */
+    public int pendingTerminations() {
+        return parts.pendingTerminations();
+    }
+
     /** Closes the client as {@link #disposeLater()} does, without waiting. */
     @Override
     public void dispose() {

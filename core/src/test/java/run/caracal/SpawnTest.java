@@ -290,7 +290,7 @@ class SpawnTest {
             platform.nextAnswer(FakePlatform::isOpen, 503, "{\"error\":\"unavailable\"}");
         }
         StepVerifier.withVirtualTime(() -> platform.client().spawn(context -> id()))
-                .thenAwait(Duration.ofSeconds(2))
+                .thenAwait(Duration.ofSeconds(1))
                 .expectError(CoordinatorException.class)
                 .verify(LIMIT);
         assertThat(platform.requests(FakePlatform::isOpen)).hasSize(3);

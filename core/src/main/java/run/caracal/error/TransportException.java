@@ -24,6 +24,7 @@ public final class TransportException extends CaracalException {
     }
 
     private final Kind kind;
+    private final boolean ambiguous;
 
     /**
      * Creates the exception.
@@ -33,8 +34,29 @@ public final class TransportException extends CaracalException {
      * @param cause the transport's own error, or {@code null}
      */
     public TransportException(Kind kind, String message, @Nullable Throwable cause) {
+        this(kind, message, cause, kind != Kind.CONNECT && kind != Kind.OVERLOADED);
+    }
+
+    private TransportException(Kind kind, String message, @Nullable Throwable cause, boolean ambiguous) {
         super("transport_" + kind.name().toLowerCase(java.util.Locale.ROOT), message, cause);
         this.kind = kind;
+        this.ambiguous = ambiguous;
+    }
+
+    /**
+     * This failure for a call whose earlier attempt may have acted: whatever the last attempt came to, the outcome of the
+     * call is unknown.
+     *
+     * @return this exception if it says so already, else a copy with this exception as its cause
+     */
+    public TransportException withOutcomeUnknown() {
+        return ambiguous
+                ? this
+                : new TransportException(
+                        kind,
+                        getMessage() + ". An earlier attempt may have taken effect: its answer was lost",
+                        this,
+                        true);
     }
 
     /** {@return what kept the answer away} */
@@ -47,7 +69,7 @@ public final class TransportException extends CaracalException {
      * outcome is unknown}
      */
     public boolean isAmbiguous() {
-        return kind != Kind.CONNECT && kind != Kind.OVERLOADED;
+        return ambiguous;
     }
 
     @Override

@@ -121,6 +121,28 @@ public interface CaracalEvent {
     record SessionClosed(String agentSessionId, Completion completion) implements CaracalEvent {}
 
     /**
+     * The client goes on ending a session that may still be open: its termination failed for a reason that passes, or the
+     * answer to its opening was lost.
+     *
+     * @param agentSessionId the session; {@code null} when only its opening is known
+     * @param pending how many sessions the client is ending in the background, this one included
+     * @param completion a failure: that of the call that left the session behind
+     */
+    record TerminationPending(@Nullable String agentSessionId, int pending, Completion completion)
+            implements CaracalEvent {}
+
+    /**
+     * A session that was left behind is gone, or was given up: because the Coordinator refuses its termination, because too
+     * many are pending, or because the client closes. A session that was given up ends with its TTL or its lease.
+     *
+     * @param agentSessionId the session; {@code null} when only its opening is known
+     * @param pending how many others the client is still ending
+     * @param completion how it ended; its duration runs from {@link TerminationPending}
+     */
+    record TerminationSettled(@Nullable String agentSessionId, int pending, Completion completion)
+            implements CaracalEvent {}
+
+    /**
      * The lease of a service was renewed, or a renewal failed; one that fails is tried again at the next tick.
      *
      * @param agentSessionId the service session

@@ -22,6 +22,7 @@ final class Operations {
             Map.entry(CaracalEvent.CoordinatorCall.class, "coordinator.call"),
             Map.entry(CaracalEvent.SessionOpened.class, "session.open"),
             Map.entry(CaracalEvent.SessionClosed.class, "session.close"),
+            Map.entry(CaracalEvent.TerminationSettled.class, "session.terminate"),
             Map.entry(CaracalEvent.LeaseRenewed.class, "lease.renewal"),
             Map.entry(CaracalEvent.DelegationCreated.class, "delegation.create"),
             Map.entry(CaracalEvent.DelegationAccepted.class, "delegation.accept"),

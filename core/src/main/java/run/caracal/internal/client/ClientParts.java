@@ -51,6 +51,7 @@ public final class ClientParts {
     private final boolean ownsTransport;
     private final TrafficTransport traffic;
     private final TokenCache tokens;
+    private final Coordinator coordinator;
     private final SessionRunner sessions;
     private final ServiceRunner services;
     private final DelegationRunner delegations;
@@ -84,7 +85,7 @@ public final class ClientParts {
         HttpTransport observed = events.observe(transport);
         StsClient sts = new StsClient(config, observed, events);
         this.tokens = new TokenCache(sts, timer);
-        Coordinator coordinator = new Coordinator(config, observed, tokens, events, timer, state);
+        this.coordinator = new Coordinator(config, observed, tokens, events, timer, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
         this.sessions = new SessionRunner(config, coordinator, events, grants, scope, timer);
         this.services = new ServiceRunner(config, coordinator, sessions, grants, scope, events, leaseTimer);
@@ -98,6 +99,7 @@ public final class ClientParts {
         this.fetches = new FetchSender(outbound, traffic);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = scope.close(config.disposeTimeout(), timer)
+                .then(coordinator.closePending(config.closeTimeout()))
                 .then(Mono.defer(this::release))
                 .cache();
     }
@@ -146,6 +148,11 @@ public final class ClientParts {
     /** Closes the client: the one end that all callers share. */
     public Mono<Void> end() {
         return end;
+    }
+
+    /** How many sessions are being ended in the background. */
+    public int pendingTerminations() {
+        return coordinator.pendingTerminations();
     }
 
     /** A verifier of the zone's mandates, to be completed with an audience. */

@@ -71,6 +71,11 @@ public final class HelperSession {
         return envelope;
     }
 
+    /** When the platform ends it, on the timer's clock. */
+    public long ends() {
+        return ends;
+    }
+
     /** What is left of its life. */
     public Duration left() {
         return Duration.ofNanos(ends - timer.now(TimeUnit.NANOSECONDS));

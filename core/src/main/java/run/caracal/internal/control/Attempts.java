@@ -40,6 +40,18 @@ final class Attempts {
      */
     record Operation(String name, int retries, boolean keepsBearer) {}
 
+    /** Hears that an operation may have acted although it failed. */
+    @FunctionalInterface
+    interface Unresolved {
+        /**
+         * The operation has failed for its caller.
+         *
+         * @param token the bearer of its attempts
+         * @param error what its caller gets
+         */
+        void failed(AccessToken token, Throwable error);
+    }
+
     /**
      * Reads a 2xx answer.
      *
@@ -84,9 +96,29 @@ final class Attempts {
      */
     <T> Mono<T> run(
             Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
+        return run(operation, tokens.get(), request, read, abandoned, (token, error) -> {});
+    }
+
+    Mono<AccessToken> bearer() {
+        return tokens.get();
+    }
+
+    /**
+     * Runs an operation with a given first bearer.
+     *
+     * @param first the bearer of the first attempt
+     * @param unresolved hears of a failure behind which the operation may have acted
+     */
+    <T> Mono<T> run(
+            Operation operation,
+            Mono<AccessToken> first,
+            Function<String, HttpRequest> request,
+            Reader<T> read,
+            BooleanSupplier abandoned,
+            Unresolved unresolved) {
         return Mono.defer(() -> {
-            Run<T> run = new Run<>(operation, request, read, abandoned);
-            Mono<T> result = tokens.get().flatMap(run::attempt);
+            Run<T> run = new Run<>(operation, request, read, abandoned, unresolved);
+            Mono<T> result = first.flatMap(run::attempt);
             return events.observe(
                     CaracalEvent.CoordinatorCall.class,
                     result,
@@ -101,12 +133,19 @@ final class Attempts {
         private final Function<String, HttpRequest> request;
         private final Reader<T> read;
         private final BooleanSupplier abandoned;
+        private final Unresolved unresolved;
         private int attempts;
         private int retried;
         private boolean ambiguous;
         private boolean refreshed;
 
-        Run(Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
+        Run(
+                Operation operation,
+                Function<String, HttpRequest> request,
+                Reader<T> read,
+                BooleanSupplier abandoned,
+                Unresolved unresolved) {
+            this.unresolved = unresolved;
             this.operation = operation;
             this.request = request;
             this.read = read;
@@ -141,9 +180,8 @@ final class Attempts {
                 return tokens.get()
                         .flatMap(fresh -> fresh.value().equals(token.value()) ? Mono.error(error) : attempt(fresh));
             }
-            boolean unclear = isAmbiguous(error);
-            ambiguous |= unclear;
-            if (retried < operation.retries() && isTransient(error) && (unclear || !abandoned.getAsBoolean())) {
+            ambiguous |= isAmbiguous(error);
+            if (retried < operation.retries() && isTransient(error) && (ambiguous || !abandoned.getAsBoolean())) {
                 Duration pause = Backoff.delay(
                         retried++,
                         retryAfter(error),
@@ -151,10 +189,21 @@ final class Attempts {
                 return Mono.delay(pause, timer)
                         .then(Mono.defer(() -> attempt(token)))
                         // That nothing was sent is true of the last attempt only.
-                        .onErrorMap(ClosedException.class, closed -> unclear ? error : closed);
+                        .onErrorResume(
+                                ClosedException.class, closed -> ambiguous ? ended(token, error) : Mono.error(closed));
             }
-            return Mono.error(
-                    ambiguous && error instanceof CoordinatorException answer ? answer.withOutcomeUnknown() : error);
+            return ended(token, error);
+        }
+
+        private Mono<T> ended(AccessToken token, Throwable error) {
+            if (!ambiguous) {
+                return Mono.error(error);
+            }
+            Throwable unknown = error instanceof CoordinatorException answer
+                    ? answer.withOutcomeUnknown()
+                    : error instanceof TransportException lost ? lost.withOutcomeUnknown() : error;
+            unresolved.failed(token, unknown);
+            return Mono.error(unknown);
         }
     }
 

@@ -1,10 +1,13 @@
 package run.caracal.internal.control;
 
+import java.time.Duration;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.CaracalException;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.ProtocolException;
 import run.caracal.error.SessionReplayedException;
@@ -16,6 +19,7 @@ import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.ClientState;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.token.AccessToken;
 import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.CallHeaders;
 import run.caracal.internal.wire.CoordinatorRequests;
@@ -29,7 +33,9 @@ import run.caracal.internal.wire.SessionAnswer;
 /** The operations at the Coordinator. */
 public final class Coordinator {
     private static final Operation OPEN = new Operation("open", 2, true);
+    private static final Operation REPLAY = new Operation("open", 0, false);
     private static final Operation TERMINATE = new Operation("terminate", 2, false);
+    private static final Operation TERMINATE_ONCE = new Operation("terminate", 0, false);
     private static final Operation RENEW = new Operation("renew", 0, false);
     private static final Operation ATTACH = new Operation("attach", 1, false);
     private static final Operation DELEGATE = new Operation("delegate", 1, false);
@@ -39,6 +45,8 @@ public final class Coordinator {
     private final CaracalConfig config;
     private final CoordinatorRequests requests;
     private final Attempts attempts;
+    private final PendingTerminations pending;
+    private final Scheduler timer;
 
     /**
      * Creates the client.
@@ -60,6 +68,8 @@ public final class Coordinator {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
         this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed);
+        this.timer = timer;
+        this.pending = new PendingTerminations(events, timer);
     }
 
     /**
@@ -74,6 +84,7 @@ public final class Coordinator {
     public Mono<SessionAnswer> open(OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                         OPEN,
+                        attempts.bearer(),
                         bearer -> requests.open(session, call(bearer, trace)),
                         (sent, answer, repeated) -> {
                             SessionAnswer opened = read(sent, answer);
@@ -83,13 +94,74 @@ public final class Coordinator {
                             }
                             return opened;
                         },
-                        abandoned)
+                        abandoned,
+                        (token, error) -> {
+                            // The caller of a key of its own learns the session by using the key again.
+                            if (session.isKeyGenerated() && error instanceof CaracalException) {
+                                pending.takeOver(
+                                        null, endsAt(session), error, entry -> settle(entry, session, token, trace));
+                            }
+                        })
                 // The answer cannot be used, but it names a session that is open.
                 .onErrorResume(
                         UnreadableSession.class,
-                        e -> terminate(e.agentSessionId, null, trace)
+                        e -> terminate(e.agentSessionId, null, endsAt(session), trace)
                                 .onErrorComplete()
                                 .then(Mono.error(e.problem)));
+    }
+
+    /** Replays an opening whose answer was lost until the session is known, and ends that session. */
+    private Mono<Void> settle(
+            PendingTerminations.Entry entry, OpenSession request, AccessToken bearer, Envelope trace) {
+        return Mono.defer(() -> {
+            String known = entry.agentSessionId();
+            if (known != null) {
+                return terminate(TERMINATE_ONCE, known, null, trace);
+            }
+            return attempts.run(
+                            REPLAY,
+                            Mono.just(bearer),
+                            token -> requests.open(request, call(token, trace)),
+                            (sent, answer, repeated) -> {
+                                // The id alone is needed, and of an answer without one the parser says so.
+                                String id = SessionAnswer.idOf(answer);
+                                return id != null
+                                        ? id
+                                        : SessionAnswer.parse(sent, answer).agentSessionId();
+                            },
+                            () -> false,
+                            (token, error) -> {})
+                    .onErrorResume(CoordinatorException.class, Coordinator::unlessRefused)
+                    .flatMap(id -> {
+                        entry.learned(id);
+                        return terminate(TERMINATE_ONCE, id, null, trace);
+                    });
+        });
+    }
+
+    /** A refusal says that there is no session, but for a conflict of the key: then there is one whose id stays unknown. */
+    private static <T> Mono<T> unlessRefused(CoordinatorException e) {
+        boolean conflict = e.httpStatus() == 409 && e.code().equals("idempotency_key_conflict");
+        return conflict || PendingTerminations.passes(e) || e.httpStatus() == 401 ? Mono.error(e) : Mono.empty();
+    }
+
+    /**
+     * How many sessions are being ended in the background because a call about them failed.
+     *
+     * @return the number
+     */
+    public int pendingTerminations() {
+        return pending.count();
+    }
+
+    /**
+     * Ends what is pending; see {@link PendingTerminations#close}.
+     *
+     * @param bound how long that may take
+     * @return completes when nothing is pending any more; never an error
+     */
+    public Mono<Void> closePending(Duration bound) {
+        return pending.close(bound);
     }
 
     /** Not a {@link ProtocolException}, which is tried again: the same answer would come again. */
@@ -151,16 +223,36 @@ public final class Coordinator {
     }
 
     /**
-     * Terminates a session. One that is already gone counts as terminated.
+     * Terminates a session. One that is already gone counts as terminated. A failure that passes is signalled, and the
+     * session is ended in the background.
      *
      * @param agentSessionId the session
      * @param generation the generation of a service's lease; {@code null} for a task
+     * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
      * @param trace the trace it belongs to
      * @return completes when the session is gone
      */
-    public Mono<Void> terminate(String agentSessionId, @Nullable Long generation, Envelope trace) {
+    public Mono<Void> terminate(
+            String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace) {
+        return terminate(TERMINATE, agentSessionId, generation, trace)
+                .doOnError(
+                        PendingTerminations::passes,
+                        e -> pending.takeOver(
+                                agentSessionId,
+                                endsAtNanos,
+                                e,
+                                entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)));
+    }
+
+    private @Nullable Long endsAt(OpenSession session) {
+        long ttl = session.ttlSeconds();
+        return ttl == 0 ? null : timer.now(TimeUnit.NANOSECONDS) + TimeUnit.SECONDS.toNanos(ttl);
+    }
+
+    private Mono<Void> terminate(
+            Operation operation, String agentSessionId, @Nullable Long generation, Envelope trace) {
         return attempts.run(
-                        TERMINATE,
+                        operation,
                         bearer -> requests.terminate(config.zoneId(), agentSessionId, generation, call(bearer, trace)),
                         (sent, answer, repeated) -> true,
                         () -> false)

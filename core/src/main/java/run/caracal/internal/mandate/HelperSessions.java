@@ -160,7 +160,7 @@ public final class HelperSessions {
     private Mono<Void> terminate(HelperSession helper) {
         return events.observe(
                 CaracalEvent.SessionClosed.class,
-                coordinator.terminate(helper.id(), null, helper.envelope()),
+                coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope()),
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 

@@ -273,7 +273,7 @@ public final class SessionRunner {
     Mono<Void> terminate(Session session, @Nullable Long generation) {
         return Mono.defer(() -> {
             BoundContext context = session.context();
-            return coordinator.terminate(context.agentSessionId(), generation, context.envelope());
+            return coordinator.terminate(context.agentSessionId(), generation, session.ends(), context.envelope());
         });
     }
 
@@ -284,8 +284,8 @@ public final class SessionRunner {
         } else {
             failures.warn(
                     log,
-                    "An agent session could not be opened or closed in good order; if it is still open, the platform "
-                            + "ends it when its TTL or its lease is over: {}",
+                    "An agent session could not be opened or closed in good order; if it may still be open, the client tries "
+                            + "again, and the platform ends it when its TTL or its lease is over: {}",
                     failure.getMessage());
         }
     }

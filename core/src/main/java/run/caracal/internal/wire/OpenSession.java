@@ -18,12 +18,14 @@ public final class OpenSession {
     final String zoneId;
     final @Nullable String idempotencyKey;
     private final boolean keyGenerated;
+    private final long ttlSeconds;
     private final Map<String, @Nullable Object> body;
 
     private OpenSession(Builder b) {
         this.zoneId = b.zoneId;
         this.idempotencyKey = b.idempotencyKey;
         this.keyGenerated = b.keyGenerated;
+        this.ttlSeconds = b.ttlSeconds;
         this.body = b.body();
     }
 
@@ -35,6 +37,11 @@ public final class OpenSession {
     /** Whether the SDK made the key. */
     public boolean isKeyGenerated() {
         return keyGenerated;
+    }
+
+    /** How long the session may live; zero for a service. */
+    public long ttlSeconds() {
+        return ttlSeconds;
     }
 
     Map<String, @Nullable Object> body() {
