@@ -28,6 +28,8 @@ import run.caracal.platform.Recorder.Answered;
  * record of an answer compared with the one of the deployment in {@code real-platform.json}. No record may differ. Tokens, ids
  * and times are in no record, only that they are there; the names of applications and zone stand for each other.
  */
+// A request is recorded by sending it; few answers are needed by the next.
+@SuppressWarnings("CheckReturnValue")
 final class RealAnswersTest {
 
     private static final String ZONE = "zone-of-the-replay";

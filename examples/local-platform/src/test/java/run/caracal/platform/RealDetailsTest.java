@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.tuple;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.net.InetAddress;
 import java.net.Socket;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -292,7 +293,8 @@ final class RealDetailsTest {
     }
 
     private static Socket connect(String url) throws IOException {
-        Socket socket = new Socket("127.0.0.1", URI.create(url).getPort());
+        Socket socket =
+                new Socket(InetAddress.getLoopbackAddress(), URI.create(url).getPort());
         socket.setSoTimeout(10_000);
         return socket;
     }

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
@@ -174,7 +175,7 @@ final class Recorder {
                 "alg",
                 header.get("alg"),
                 "life",
-                (Long) claims.get("exp") - (Long) claims.get("iat"),
+                seconds(claims, "exp") - seconds(claims, "iat"),
                 "scope",
                 claims.get("scope"));
     }
@@ -229,5 +230,9 @@ final class Recorder {
             return "list";
         }
         return value instanceof Double ? "float" : "int";
+    }
+
+    private static long seconds(Map<?, ?> claims, String name) {
+        return (Long) Objects.requireNonNull(claims.get(name), name);
     }
 }
