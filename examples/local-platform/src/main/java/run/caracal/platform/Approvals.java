@@ -253,6 +253,15 @@ final class Approvals {
         holds.values().removeIf(hold -> now.isAfter(hold.start.expiresAt().plus(REMEMBERED)));
     }
 
+    /** Forgets everything, and ends the requests that wait for a decision. */
+    synchronized void forgetAll() {
+        List<Hold> waiting = List.copyOf(holds.values());
+        holds.clear();
+        for (Hold hold : waiting) {
+            Sinks.EmitResult unused = hold.decided.tryEmitEmpty();
+        }
+    }
+
     private Refusal refused(TokenRequest request, String evaluationStatus, int status, String description) {
         audit(request, evaluationStatus);
         return new Refusal(status, "access_denied", description);

@@ -50,6 +50,10 @@ public final class AuditTrail {
                 .orElse(call);
     }
 
+    void clear() {
+        ring.clear();
+    }
+
     void record(AuditEvent event) {
         ring.add(event);
     }

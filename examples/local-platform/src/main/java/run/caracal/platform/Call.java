@@ -8,6 +8,7 @@ import java.net.InetSocketAddress;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
@@ -181,6 +182,12 @@ final class Call {
                 connection.channel().eventLoop().execute(task);
             }
         }));
+    }
+
+    /** Hands the request over to a handler that knows nothing of this platform. */
+    Mono<Void> handOver(
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
+        return reply(() -> handler.apply(request, response));
     }
 
     /** Closes the connection without an answer. */

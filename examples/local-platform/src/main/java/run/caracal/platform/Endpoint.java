@@ -20,7 +20,6 @@ import reactor.netty.NettyPipeline;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
-import reactor.netty.resources.LoopResources;
 
 /**
  * One HTTP server of the platform: it listens first and gets its service later, because services need to know where the
@@ -48,16 +47,23 @@ final class Endpoint {
     /** An endpoint with the address it is reached at; it can stop listening and listen there again. */
     static final class Bound {
         private final Endpoint endpoint;
+        private final Network network;
         private final HttpServer template;
         private final ChannelGroup connections;
         private final int port;
         private volatile DisposableServer server;
 
-        private Bound(Endpoint endpoint, HttpServer template, ChannelGroup connections, DisposableServer server) {
+        private Bound(
+                Endpoint endpoint,
+                Network network,
+                HttpServer template,
+                ChannelGroup connections,
+                DisposableServer server) {
             this.endpoint = endpoint;
+            this.network = network;
             this.template = template;
             this.connections = connections;
-            this.port = server.port();
+            this.port = network.port(server.channel().localAddress());
             this.server = server;
         }
 
@@ -86,21 +92,19 @@ final class Endpoint {
         Mono<Void> open() {
             return Mono.defer(() -> isListening()
                     ? Mono.empty()
-                    : template.port(port)
+                    : network.listening(template, port)
                             .bind()
                             .doOnNext(again -> server = again)
                             .then());
         }
     }
 
-    static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, LoopResources loops) {
+    static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, Network network) {
         Endpoint endpoint = new Endpoint(service, limits, clock);
         // Go counts some bytes more than it is told to.
         int headerBytes = service == Service.COORDINATOR ? limits.headerBytes : limits.headerBytes + 4096;
         ChannelGroup connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE);
         HttpServer template = HttpServer.create()
-                .host("127.0.0.1")
-                .runOn(loops)
                 .channelGroup(connections)
                 .idleTimeout(IDLE)
                 .httpRequestDecoder(
@@ -108,7 +112,9 @@ final class Endpoint {
                 .doOnChannelInit((observer, channel, address) -> channel.pipeline()
                         .addAfter(NettyPipeline.HttpCodec, "malformed", new MalformedRequests(service)))
                 .handle(endpoint::handle);
-        return template.port(port).bind().map(server -> new Bound(endpoint, template, connections, server));
+        return network.listening(template, port)
+                .bind()
+                .map(server -> new Bound(endpoint, network, template, connections, server));
     }
 
     /**
@@ -135,6 +141,12 @@ final class Endpoint {
         handling = new Handling(false, 0, handler);
     }
 
+    /** Forgets what was received, and ends all faults. */
+    void reset() {
+        faults = FaultRule.none();
+        received.clear();
+    }
+
     List<ReceivedRequest> received() {
         return received.snapshot();
     }
@@ -156,6 +168,7 @@ final class Endpoint {
                 case DELAY -> delayed(fault.delay(), current, call);
                 case RESPOND -> call.send(scripted(fault));
                 case RESET_BEFORE -> call.abort();
+                case STALL -> Mono.never();
             };
         });
         // Never within the task that brings the request: Reactor Netty up to 1.3.7 reads a connection no more when a

@@ -27,7 +27,9 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
         /** It is not handled; the connection is closed. */
         RESET_BEFORE,
         /** It is handled; then the connection is closed without an answer. */
-        DROP_RESPONSE
+        DROP_RESPONSE,
+        /** It is neither handled nor answered; the connection stays open. */
+        STALL
     }
 
     private static final Fault NONE = of(Kind.NONE, Duration.ZERO);
@@ -74,6 +76,11 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
     /** {@return a fault that does what was asked and closes the connection without an answer} */
     public static Fault dropResponse() {
         return of(Kind.DROP_RESPONSE, Duration.ZERO);
+    }
+
+    /** {@return a fault that leaves the request without an answer for as long as its client waits} */
+    public static Fault stall() {
+        return of(Kind.STALL, Duration.ZERO);
     }
 
     private static Fault of(Kind kind, Duration delay) {

@@ -7,22 +7,34 @@ import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.BiConsumer;
+import java.util.function.BiFunction;
+import java.util.function.Supplier;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.reactivestreams.Publisher;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.server.HttpServerRequest;
+import reactor.netty.http.server.HttpServerResponse;
 import reactor.netty.resources.ConnectionProvider;
-import reactor.netty.resources.LoopResources;
+import run.caracal.config.CaracalConfig;
+import run.caracal.http.HttpTransport;
+import run.caracal.netty.NettyHttpTransport;
 import run.caracal.platform.Zone.Application;
 
 /**
@@ -38,38 +50,37 @@ import run.caracal.platform.Zone.Application;
  */
 public final class LocalPlatform implements Disposable {
 
-    private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
-
-    /** Without it, a loop that has tasks when it is told to end does so before it closes what is open on it. */
-    private static final Duration QUIET_TIME = Duration.ofMillis(50);
-
     private final Zone zone;
     private final Application application;
-    private final Sessions sessions;
-    private final Delegations delegations;
-    private final Approvals approvals;
-    private final Gateway gateway;
+    private final GatewayMode gatewayMode;
+    private final Ports ports;
+    private final HttpClient client;
+    private final @Nullable HttpTransport transport;
     private final Map<Service, Endpoint.Bound> servers;
     private final Disposable sweeps;
     private final Mono<Void> closing;
     private final AtomicBoolean closed = new AtomicBoolean();
+    private volatile Sessions sessions;
+    private volatile Delegations delegations;
+    private volatile Approvals approvals;
+    private volatile Gateway gateway;
 
-    private LocalPlatform(Builder builder, Zone zone, Map<Service, Endpoint.Bound> servers, LoopResources loops) {
+    private LocalPlatform(Builder builder, Zone zone, Map<Service, Endpoint.Bound> servers, Network network) {
         this.zone = zone;
         this.application = builder.mainApplication();
+        this.gatewayMode = builder.gatewayMode;
+        this.ports = builder.ports;
         this.servers = servers;
-        DelegationGraph graph = new DelegationGraph();
-        this.sessions = new Sessions(zone, graph);
-        this.delegations = new Delegations(zone, sessions, graph);
-        this.approvals = new Approvals(zone);
-        TokenService tokens = new TokenService(zone, sessions, delegations, approvals, stsUrl(), builder.gatewayMode);
-        ConnectionProvider connections = ConnectionProvider.builder("local-platform-gateway")
+        ConnectionProvider connections = ConnectionProvider.builder("local-platform")
                 .maxConnections(1000)
                 .maxIdleTime(Duration.ofSeconds(30))
                 .build();
-        HttpClient client = HttpClient.create(connections).runOn(loops);
-        this.gateway = new Gateway(zone, sessions, delegations, tokens, client, upstreamUrl());
-        serve(tokens);
+        this.client = network.reaching(HttpClient.create(connections));
+        this.transport = builder.inProcess
+                ? NettyHttpTransport.builder().customize(network::reaching).build()
+                : null;
+        begin();
+        serve();
         this.sweeps = Disposables.composite(
                 Schedulers.parallel()
                         .schedulePeriodically(
@@ -79,28 +90,40 @@ public final class LocalPlatform implements Disposable {
                                 TimeUnit.MILLISECONDS),
                 Schedulers.parallel()
                         .schedulePeriodically(
-                                () -> whileCoordinating(sessions::expireLeases),
+                                () -> whileCoordinating(() -> sessions.expireLeases()),
                                 millis(zone.limits.leaseSweep),
                                 millis(zone.limits.leaseSweep),
                                 TimeUnit.MILLISECONDS));
         this.closing = Mono.defer(() -> {
                     closed.set(true);
                     sweeps.dispose();
-                    return connections.disposeLater().then(close(servers, loops));
+                    Mono<Void> own = transport == null ? Mono.empty() : transport.disposeLater();
+                    return own.then(connections.disposeLater()).then(close(servers, network));
                 })
                 .cache();
     }
 
-    private void serve(TokenService tokens) {
+    /** Begins with no session, delegation or approval, and nothing counted. */
+    private void begin() {
+        DelegationGraph graph = new DelegationGraph();
+        this.sessions = new Sessions(zone, graph);
+        this.delegations = new Delegations(zone, sessions, graph);
+        this.approvals = new Approvals(zone);
+        TokenService tokens = new TokenService(zone, sessions, delegations, approvals, stsUrl(), gatewayMode);
+        this.gateway = new Gateway(zone, sessions, delegations, tokens, client, upstreamUrl());
         Sts sts = new Sts(zone, tokens, approvals);
         Coordinator coordinator = new Coordinator(zone, sessions, delegations, stsUrl());
-        AuditQuery audit = new AuditQuery(zone.audit);
-        BillingApi billing = new BillingApi(zone);
         endpoint(Service.STS).answer(zone.limits.stsBodyBytes, sts::answer);
         endpoint(Service.COORDINATOR).answer(zone.limits.coordinatorBodyBytes, coordinator::answer);
+        endpoint(Service.GATEWAY).stream(gateway::handle);
+    }
+
+    /** What has no state of its own. */
+    private void serve() {
+        AuditQuery audit = new AuditQuery(zone.audit);
+        BillingApi billing = new BillingApi(zone);
         endpoint(Service.AUDIT).answer(0, audit::answer);
         endpoint(Service.UPSTREAM).handle(Integer.MAX_VALUE, billing::handle);
-        endpoint(Service.GATEWAY).stream(gateway::handle);
     }
 
     /** {@return a builder with the defaults of a platform that needs no configuration} */
@@ -187,6 +210,78 @@ public final class LocalPlatform implements Disposable {
         return environment;
     }
 
+    /** {@return the settings with which a client in this JVM finds this platform as its first application} */
+    public CaracalConfig config() {
+        return config(applicationId());
+    }
+
+    /**
+     * {@return the settings with which a client in this JVM finds this platform} On a platform without sockets they hold the
+     * one transport that reaches it, which ends with the platform.
+     *
+     * @param applicationId the application that the client is
+     * @throws IllegalArgumentException if the platform does not know it
+     */
+    public CaracalConfig config(String applicationId) {
+        Application known = zone.applications.get(applicationId);
+        if (known == null) {
+            throw new IllegalArgumentException("the platform has no application " + applicationId + ", only "
+                    + zone.applications.keySet().stream().sorted().toList());
+        }
+        CaracalConfig.Builder config = CaracalConfig.builder()
+                .zoneId(zoneId())
+                .applicationId(applicationId)
+                .clientSecret(known.secret())
+                .stsUrl(stsUrl())
+                .coordinatorUrl(coordinatorUrl())
+                .gatewayUrl(gatewayUrl());
+        Map<String, List<String>> scopes = resourceScopes();
+        for (Map.Entry<String, String> prefix : resourcePrefixes().entrySet()) {
+            String[] declared = scopes.getOrDefault(prefix.getKey(), List.of()).toArray(String[]::new);
+            config = config.resource(prefix.getKey(), prefix.getValue(), declared);
+        }
+        if (transport != null) {
+            config = config.transport(transport);
+        }
+        return config.build();
+    }
+
+    /**
+     * Registers the {@code caracal.*} properties with which a Spring Boot application finds this platform, in one line of a
+     * test: {@code platform.properties(registry::add)} with a {@code DynamicPropertyRegistry}.
+     *
+     * @param registry takes the name of each property, and its value when it is asked for
+     */
+    public void properties(BiConsumer<String, Supplier<Object>> registry) {
+        registry.accept("caracal.zone-id", this::zoneId);
+        registry.accept("caracal.application-id", this::applicationId);
+        registry.accept("caracal.client-secret", this::clientSecret);
+        registry.accept("caracal.sts-url", this::stsUrl);
+        registry.accept("caracal.coordinator-url", this::coordinatorUrl);
+        registry.accept("caracal.gateway-url", this::gatewayUrl);
+        int index = 0;
+        for (String resource : zone.resources.keySet()) {
+            String binding = "caracal.bindings[" + index++ + "].";
+            registry.accept(binding + "resource", () -> resource);
+            registry.accept(
+                    binding + "upstream-prefix",
+                    () -> Objects.requireNonNull(resourcePrefixes().get(resource), resource));
+            if (resourceScopes().containsKey(resource)) {
+                registry.accept(
+                        binding + "scopes",
+                        () -> String.join(",", resourceScopes().getOrDefault(resource, List.of())));
+            }
+        }
+    }
+
+    /**
+     * {@return a client that reaches the servers of this platform, with sockets or without} Decorate it as any other. Its
+     * connections end with the platform.
+     */
+    public HttpClient httpClient() {
+        return client;
+    }
+
     /**
      * Writes a profile and, beside it, the secret it refers to, both readable by their owner only. Blocks on the files.
      *
@@ -262,6 +357,74 @@ public final class LocalPlatform implements Disposable {
      */
     public void revokeTokens(String applicationId) {
         zone.revokeRecords(applicationId);
+    }
+
+    /**
+     * Refuses every mint of these scopes from now on, as a policy does: 403 {@code access_denied}, and an event in the audit
+     * log. {@link #reset()} takes it back.
+     *
+     * @param resourceId the resource
+     * @param scopes the scopes that nobody may have; none takes an earlier denial back
+     * @throws IllegalArgumentException if the platform does not know the resource
+     */
+    public void deny(String resourceId, String... scopes) {
+        zone.rulings.deny(known(resourceId), Set.of(scopes));
+    }
+
+    /**
+     * Holds every mint of these scopes from now on until a person approves it, see {@link #decideApproval}. {@link #reset()}
+     * takes it back.
+     *
+     * @param resourceId the resource
+     * @param scopes the scopes to hold; none takes an earlier hold back
+     * @throws IllegalArgumentException if the platform does not know the resource
+     */
+    public void holdForApproval(String resourceId, String... scopes) {
+        zone.rulings.hold(known(resourceId), Set.of(scopes));
+    }
+
+    /**
+     * Puts a base URL behind a resource from now on: an application under test, whose port is known only when it runs.
+     *
+     * @param resourceId the resource
+     * @param baseUrl an absolute http URL
+     * @throws IllegalArgumentException if the platform does not know the resource
+     */
+    public void upstream(String resourceId, String baseUrl) {
+        zone.upstream(known(resourceId), baseUrl);
+    }
+
+    /**
+     * Serves the protected API with a handler of Reactor Netty from now on, in the place of the platform's own: an application
+     * under test without a port of its own. A WebFlux application is one by Spring's {@code ReactorHttpHandlerAdapter}. The
+     * Gateway has checked what arrives; who calls is in the mandate that it carries.
+     *
+     * @param handler answers the requests that the Gateway lets through; also what comes to {@link #upstreamUrl()} directly
+     */
+    public void upstream(
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
+        endpoint(Service.UPSTREAM).stream(call -> call.handOver(handler));
+    }
+
+    /**
+     * {@return mandates of this zone, as its services would mint them, for calls to an application under test} Every verifier
+     * that reads this platform's keys trusts them.
+     */
+    public TestMandates mandates() {
+        return new TestMandates(zone, stsUrl(), applicationId(), resourceId());
+    }
+
+    /**
+     * Forgets everything that happened: sessions, delegations, approvals, the audit log, what was received and counted,
+     * rulings and faults. Ports, keys, applications, resources and upstreams stay, and tokens that were issued stay good, so
+     * that a client which holds one works on. A session that was open is unknown from now on.
+     */
+    public void reset() {
+        Approvals before = approvals;
+        zone.reset();
+        begin();
+        before.forgetAll();
+        servers.values().forEach(server -> server.endpoint().reset());
     }
 
     /** {@return the requests that were held for a person's approval and are remembered, oldest first} */
@@ -366,6 +529,19 @@ public final class LocalPlatform implements Disposable {
         return scopes;
     }
 
+    /** Whether it was told to listen on these ports. */
+    boolean hasPorts(Ports asked) {
+        return ports.equals(asked);
+    }
+
+    private String known(String resourceId) {
+        if (!zone.resources.containsKey(resourceId)) {
+            throw new IllegalArgumentException(
+                    "the platform has no resource " + resourceId + ", only " + zone.resources.keySet());
+        }
+        return resourceId;
+    }
+
     private void whileCoordinating(Runnable sweep) {
         if (bound(Service.COORDINATOR).isListening()) {
             sweep.run();
@@ -396,11 +572,11 @@ public final class LocalPlatform implements Disposable {
         return bound;
     }
 
-    private static Mono<Void> close(Map<Service, Endpoint.Bound> servers, LoopResources loops) {
+    private static Mono<Void> close(Map<Service, Endpoint.Bound> servers, Network network) {
         return Flux.fromIterable(servers.values())
                 .flatMap(Endpoint.Bound::close)
                 .then()
-                .then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
+                .then(network.close());
     }
 
     private static long millis(Duration duration) {
@@ -418,8 +594,39 @@ public final class LocalPlatform implements Disposable {
         private PlatformLimits limits = PlatformLimits.defaults();
         private Ports ports = Ports.free();
         private Clock clock = Clock.systemUTC();
+        private boolean inProcess;
+        private @Nullable String defaultSecret;
+
+        /** A port that a server cannot listen on. */
+        private record Taken(Service service, int port, Throwable failure) {
+            static IllegalStateException all(List<Taken> taken) {
+                String ports = taken.stream()
+                        .sorted(Comparator.comparing(Taken::service))
+                        .map(one -> one.service() + " on port " + one.port() + " ("
+                                + one.failure().getMessage() + ")")
+                        .collect(Collectors.joining(", "));
+                IllegalStateException all = new IllegalStateException("The local platform cannot listen: " + ports
+                        + ". End what listens there, or take other ports: Ports.free() finds some");
+                taken.forEach(one -> all.addSuppressed(one.failure()));
+                return all;
+            }
+        }
 
         private Builder() {}
+
+        /**
+         * Takes over what a TOML file says: zone, ports, limits, applications, and resources with owner, scopes, roles and approvals,
+         * so that a team can share them. What is set here afterwards adds to it. Blocks on the file.
+         *
+         * @param location a file, or a resource of the class path where there is no such file
+         * @return this builder
+         * @throws IllegalArgumentException with every fault and its line, when nothing of it was taken over; also if there is
+         *     neither
+         */
+        public Builder setup(String location) {
+            Setup.read(location, this);
+            return this;
+        }
 
         /**
          * Names the zone.
@@ -528,7 +735,23 @@ public final class LocalPlatform implements Disposable {
             return this;
         }
 
-        /** {@return the platform, once all of its servers listen} Blocks until then. */
+        /**
+         * Opens no socket: the servers, otherwise the same, are reached inside this JVM alone, by clients with the
+         * {@link LocalPlatform#config()} of this platform and by its {@link LocalPlatform#httpClient()}. Its URLs mean nothing
+         * to any other client, and its Gateway reaches no upstream but {@link LocalPlatform#upstreamUrl()}.
+         *
+         * @return this builder
+         */
+        public Builder inProcess() {
+            this.inProcess = true;
+            return this;
+        }
+
+        /**
+         * {@return the platform, once all of its servers listen} Blocks until then.
+         *
+         * @throws IllegalStateException if ports are taken; the message names each
+         */
         public LocalPlatform start() {
             return startLater().blockOptional().orElseThrow();
         }
@@ -541,13 +764,21 @@ public final class LocalPlatform implements Disposable {
         }
 
         private Mono<LocalPlatform> bind(Zone zone) {
-            LoopResources loops = LoopResources.create("local-platform", 2, true);
+            Network network = inProcess ? new InProcess() : new Sockets();
             Map<Service, Endpoint.Bound> servers = new ConcurrentHashMap<>();
             return Flux.fromArray(Service.values())
-                    .flatMap(service -> Endpoint.bind(service, ports.of(service), limits, clock, loops)
-                            .doOnNext(bound -> servers.put(service, bound)))
-                    .then(Mono.fromSupplier(() -> new LocalPlatform(this, zone, servers, loops)))
-                    .onErrorResume(failure -> close(servers, loops).then(Mono.error(failure)));
+                    .flatMap(service -> Endpoint.bind(service, ports.of(service), limits, clock, network)
+                            .doOnNext(bound -> servers.put(service, bound))
+                            .then(Mono.<Taken>empty())
+                            .onErrorResume(failure -> Mono.just(new Taken(service, ports.of(service), failure))))
+                    .collectList()
+                    .flatMap(taken -> taken.isEmpty()
+                            ? Mono.fromSupplier(() -> new LocalPlatform(this, zone, servers, network))
+                            : Mono.error(Taken.all(taken)))
+                    .onErrorResume(failure -> close(servers, network).then(Mono.error(failure)))
+                    .doOnCancel(() -> {
+                        Disposable unused = close(servers, network).subscribe();
+                    });
         }
 
         private Application mainApplication() {
@@ -563,7 +794,8 @@ public final class LocalPlatform implements Disposable {
 
         private Zone zone() {
             if (applications.isEmpty()) {
-                applications.put("app-local", new Application("app-local", randomSecret()));
+                String secret = defaultSecret == null ? randomSecret() : defaultSecret;
+                applications.put("app-local", new Application("app-local", secret));
             }
             if (resources.isEmpty()) {
                 ProtectedResource billing =
@@ -577,7 +809,13 @@ public final class LocalPlatform implements Disposable {
                     zoneId, Map.copyOf(applications), owned, limits, clock, ZoneKeys.generate(), trustedIssuers());
         }
 
-        private static String randomSecret() {
+        /** The secret of the application that is there if none is registered. */
+        Builder defaultSecret(String secret) {
+            this.defaultSecret = secret;
+            return this;
+        }
+
+        static String randomSecret() {
             byte[] secret = new byte[32];
             new SecureRandom().nextBytes(secret);
             return Base64.getUrlEncoder().withoutPadding().encodeToString(secret);

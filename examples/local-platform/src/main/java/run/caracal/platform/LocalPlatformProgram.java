@@ -6,17 +6,31 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.Properties;
 import java.util.concurrent.CountDownLatch;
+import reactor.netty.DisposableServer;
 
 /**
  * Runs the local platform as a program of its own, for clients outside this JVM: prints what they need as shell
  * {@code export} lines, and stays up until it is told to end (SIGTERM or SIGINT).
  *
- * <p>The system property {@code platform.ports=standard} makes it listen where clients look by default.
+ * <p>System properties are its options:
+ *
+ * <ul>
+ *   <li>{@code platform.setup}: a TOML file that says what the platform is made of, see {@link LocalPlatform.Builder#setup};
+ *       the others override it
+ *   <li>{@code platform.ports=standard}: it listens where clients look by default, and is controlled on port 8083
+ *   <li>{@code platform.secret}: the client secret of {@code app-local}, if the file names no application; random without it
+ *   <li>{@code platform.limits=off}: no number of sessions, mints or requests is too many
+ * </ul>
+ *
+ * <p>{@code GET /state} at the printed control address lists what the platform holds, {@code POST /reset} clears it.
  */
 public final class LocalPlatformProgram {
 
+    private static final int CONTROL_PORT = 8083;
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
     private LocalPlatformProgram() {}
@@ -25,14 +39,16 @@ public final class LocalPlatformProgram {
      * Runs until the JVM is told to end.
      *
      * @param args ignored
+     * @throws IllegalArgumentException if an option or the file says what cannot be
+     * @throws IllegalStateException if ports are taken
      */
     public static void run(String... args) {
-        Ports ports = "standard".equals(System.getProperty("platform.ports")) ? Ports.standard() : Ports.free();
-        LocalPlatform platform = LocalPlatform.builder().ports(ports).start();
+        LocalPlatform platform = options(System.getProperties()).start();
+        DisposableServer control = control(platform);
         Path directory = temporaryDirectory();
         Path profile = platform.writeProfile(directory);
         CountDownLatch ended = new CountDownLatch(1);
-        Runtime.getRuntime().addShutdownHook(new Thread(() -> close(platform, profile, directory, ended)));
+        Runtime.getRuntime().addShutdownHook(new Thread(() -> close(platform, control, profile, directory, ended)));
 
         Map<String, String> environment = new LinkedHashMap<>();
         environment.put("CARACAL_CONFIG", profile.toString());
@@ -46,9 +62,50 @@ public final class LocalPlatformProgram {
         });
         environment.forEach((name, value) -> System.out.println("export " + name + "='" + value + "'"));
         System.out.println("# audit log: " + platform.auditUrl() + "/audit?request_id=<id>");
+        System.out.println("# control: http://127.0.0.1:" + control.port() + " (GET /state, POST /reset)");
         System.out.println("# the platform is up; end it with Ctrl-C");
         System.out.flush();
         awaitEnd(ended);
+    }
+
+    /** What the platform of these options is made of. */
+    static LocalPlatform.Builder options(Properties properties) {
+        LocalPlatform.Builder builder = LocalPlatform.builder();
+        String setup = properties.getProperty("platform.setup", "");
+        if (!setup.isEmpty()) {
+            builder = builder.setup(setup);
+        }
+        String ports = option(properties, "platform.ports", "standard", "free");
+        if (!ports.isEmpty()) {
+            builder = builder.ports(ports.equals("standard") ? Ports.standard() : Ports.free());
+        }
+        if (option(properties, "platform.limits", "on", "off").equals("off")) {
+            builder = builder.limits(PlatformLimits.unlimited());
+        }
+        String secret = properties.getProperty("platform.secret", "");
+        if (!secret.isEmpty()) {
+            builder = builder.defaultSecret(secret);
+        }
+        return builder;
+    }
+
+    private static String option(Properties properties, String name, String... values) {
+        String value = properties.getProperty(name, "");
+        if (!value.isEmpty() && !List.of(values).contains(value)) {
+            throw new IllegalArgumentException(
+                    "-D" + name + "=" + value + " is not known: use one of " + List.of(values));
+        }
+        return value;
+    }
+
+    private static DisposableServer control(LocalPlatform platform) {
+        int port = platform.hasPorts(Ports.standard()) ? CONTROL_PORT : 0;
+        try {
+            return Control.start(platform, port).blockOptional().orElseThrow();
+        } catch (RuntimeException e) {
+            platform.dispose();
+            throw new IllegalStateException("The local platform cannot be controlled on port " + port, e);
+        }
     }
 
     private static void awaitEnd(CountDownLatch ended) {
@@ -59,8 +116,10 @@ public final class LocalPlatformProgram {
         }
     }
 
-    private static void close(LocalPlatform platform, Path profile, Path directory, CountDownLatch ended) {
+    private static void close(
+            LocalPlatform platform, DisposableServer control, Path profile, Path directory, CountDownLatch ended) {
         try {
+            control.dispose();
             Files.deleteIfExists(profile);
             Files.deleteIfExists(directory.resolve(Profile.SECRET_NAME));
             Files.deleteIfExists(directory);

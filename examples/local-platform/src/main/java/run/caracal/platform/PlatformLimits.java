@@ -50,6 +50,22 @@ public final class PlatformLimits implements Cloneable {
     }
 
     /**
+     * {@return limits that count nothing: no number of sessions, tokens, requests or wrong secrets is too many} Sizes and times
+     * are those of the platform.
+     */
+    public static PlatformLimits unlimited() {
+        return defaults().with(limits -> {
+            limits.sessionsPerZone = Integer.MAX_VALUE;
+            limits.sessionsPerApplication = Integer.MAX_VALUE;
+            limits.childrenPerSession = Integer.MAX_VALUE;
+            limits.idempotencyReceipts = Integer.MAX_VALUE;
+            limits.coordinatorRequestsPerMinute = Integer.MAX_VALUE;
+            limits.mintsPerMinute = Integer.MAX_VALUE;
+            limits.failedSecretsPerMinute = Integer.MAX_VALUE;
+        });
+    }
+
+    /**
      * {@return limits with another live sessions in the zone}
      *
      * @param value the limit, default 50

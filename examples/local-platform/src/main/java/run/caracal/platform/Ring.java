@@ -20,6 +20,10 @@ final class Ring<T> {
         entries.addLast(entry);
     }
 
+    synchronized void clear() {
+        entries.clear();
+    }
+
     synchronized List<T> snapshot() {
         return List.copyOf(entries);
     }

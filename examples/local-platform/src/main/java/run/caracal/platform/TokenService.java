@@ -146,8 +146,8 @@ final class TokenService {
                         .map(ProtectedResource::approvals)
                         .orElse(Map.of());
                 request.scopes().stream()
-                        .filter(gates::containsKey)
-                        .map(scope -> gates.getOrDefault(scope, ""))
+                        .filter(scope -> gates.containsKey(scope) || zone.rulings.holds(resourceId, scope))
+                        .map(scope -> gates.getOrDefault(scope, "high"))
                         .forEach(tiers::add);
             }
         }
@@ -319,6 +319,9 @@ final class TokenService {
         }
         if (!granted) {
             return Verdict.denied("resource_not_granted");
+        }
+        if (request.scopes().stream().anyMatch(scope -> zone.rulings.denies(resourceId, scope))) {
+            return Verdict.denied(Rulings.DENIED);
         }
         return proof != null && !resource.hasRole(proof.target(), request.scopes())
                 ? Verdict.denied("role_scope_mismatch")

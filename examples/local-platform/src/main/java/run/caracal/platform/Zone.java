@@ -5,6 +5,7 @@ import java.security.MessageDigest;
 import java.time.Clock;
 import java.time.Instant;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
@@ -63,13 +64,16 @@ final class Zone {
 
     final String id;
     final Map<String, Application> applications;
-    final Map<String, ProtectedResource> resources;
+    /** Replaced as a whole, in the order of registration. */
+    volatile Map<String, ProtectedResource> resources;
+
     final PlatformLimits limits;
     final Clock clock;
     final ZoneKeys keys;
     final TrustedIssuers issuers;
     final AuditTrail audit;
     final Policy policy = new Policy();
+    final Rulings rulings = new Rulings();
 
     private final Map<String, AuthorityRecord> records = new ConcurrentHashMap<>();
     private final Map<String, String> rowIds = new HashMap<>();
@@ -162,6 +166,21 @@ final class Zone {
     void forgetOldRecords() {
         Instant now = now();
         records.values().removeIf(known -> !now.isBefore(known.expiresAt().plus(limits.maxTokenTtl)));
+    }
+
+    /** Forgets what happened; tokens that were issued stay good, unless they were revoked. */
+    void reset() {
+        audit.clear();
+        rulings.clear();
+        records.values().removeIf(known -> known.standing() != Standing.GOOD);
+    }
+
+    /** Puts another base URL behind a resource. */
+    synchronized void upstream(String resourceId, String baseUrl) {
+        ProtectedResource resource = Objects.requireNonNull(resources.get(resourceId), resourceId);
+        Map<String, ProtectedResource> changed = new LinkedHashMap<>(resources);
+        changed.put(resourceId, resource.withUpstream(baseUrl));
+        resources = changed;
     }
 
     void audit(

@@ -40,9 +40,18 @@ final class ZoneKeys {
 
     /** Makes a new key; blocks on the machine's source of randomness. */
     static ZoneKeys generate() {
+        return generate(Ids.random());
+    }
+
+    /** Another key under the same id. */
+    ZoneKeys sameNameOtherKey() {
+        return generate(key.getKeyID());
+    }
+
+    private static ZoneKeys generate(String keyId) {
         try {
             return new ZoneKeys(new ECKeyGenerator(Curve.P_256)
-                    .keyID(Ids.random())
+                    .keyID(keyId)
                     .algorithm(JWSAlgorithm.ES256)
                     .generate());
         } catch (JOSEException e) {
@@ -52,16 +61,22 @@ final class ZoneKeys {
 
     /** Signs the claims, away from the caller's thread: a signature takes randomness, which may block. */
     Mono<String> sign(Map<String, @Nullable Object> claims) {
-        return Mono.fromCallable(() -> {
-                    JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.ES256)
-                            .keyID(key.getKeyID())
-                            .type(JOSEObjectType.JWT)
-                            .build();
-                    JWSObject token = new JWSObject(header, new Payload(Json.write(claims)));
-                    token.sign(signer);
-                    return token.serialize();
-                })
-                .subscribeOn(Schedulers.boundedElastic());
+        return Mono.fromCallable(() -> signed(claims)).subscribeOn(Schedulers.boundedElastic());
+    }
+
+    /** Signs the claims; blocks on the machine's source of randomness. */
+    String signed(Map<String, @Nullable Object> claims) {
+        try {
+            JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.ES256)
+                    .keyID(key.getKeyID())
+                    .type(JOSEObjectType.JWT)
+                    .build();
+            JWSObject token = new JWSObject(header, new Payload(Json.write(claims)));
+            token.sign(signer);
+            return token.serialize();
+        } catch (JOSEException e) {
+            throw new IllegalStateException("cannot sign with a key of this zone", e);
+        }
     }
 
     /** The claims of a token that this zone signed, expired or not; empty for any other text. */

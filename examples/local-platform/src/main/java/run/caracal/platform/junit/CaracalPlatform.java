@@ -1,0 +1,75 @@
+package run.caracal.platform.junit;
+
+import java.lang.annotation.Documented;
+import java.lang.annotation.ElementType;
+import java.lang.annotation.Inherited;
+import java.lang.annotation.Retention;
+import java.lang.annotation.RetentionPolicy;
+import java.lang.annotation.Target;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
+
+/**
+ * Gives the tests of a class a local Caracal platform on free ports.
+ *
+ * <pre>{@code
+ * @CaracalPlatform
+ * class BillingTest {
+ *     @Test
+ *     void charges(Caracal caracal, LocalPlatform platform) { ... }
+ * }
+ * }</pre>
+ *
+ * <p>Constructors, lifecycle and test methods may have parameters of the types {@code LocalPlatform}, {@code CaracalConfig} and
+ * {@code Caracal}. A {@code Caracal} lives as long as what it was given to: a method, or for constructors and
+ * {@code @BeforeAll} the class. The platform is reset before each test. A test that leaves sessions open fails, and one that
+ * fails has its audit trail printed. Tests of the class run one after another, because they share what the platform holds.
+ *
+ * <p>For any other platform register a {@link CaracalPlatformExtension}.
+ */
+@Documented
+@Inherited
+@Target(ElementType.TYPE)
+@Retention(RetentionPolicy.RUNTIME)
+@ExtendWith(CaracalPlatformExtension.class)
+@Execution(ExecutionMode.SAME_THREAD)
+public @interface CaracalPlatform {
+
+    /**
+     * How long the platform lives.
+     *
+     * @return for the class, or for the whole run, shared by all classes with an equal annotation
+     */
+    Lifetime lifetime() default Lifetime.CLASS;
+
+    /**
+     * What the platform is made of.
+     *
+     * @return a TOML file on the class path or in the working directory, as {@code LocalPlatform.Builder.setup} reads it;
+     *     none by default
+     */
+    String setup() default "";
+
+    /**
+     * Whether the platform forgets everything before each test.
+     *
+     * @return false for an application that keeps sessions for longer than a test
+     */
+    boolean reset() default true;
+
+    /**
+     * Whether a test fails that leaves sessions open which it opened.
+     *
+     * @return false for an application that keeps sessions for longer than a test
+     */
+    boolean failOnOpenSessions() default true;
+
+    /** How long a platform lives. */
+    enum Lifetime {
+        /** Until the last test of the outermost class with the annotation. */
+        CLASS,
+        /** Until the last test of the run. */
+        RUN
+    }
+}
