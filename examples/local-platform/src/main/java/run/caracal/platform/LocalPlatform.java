@@ -774,6 +774,8 @@ public final class LocalPlatform implements Disposable {
                     .collectList()
                     .flatMap(taken -> taken.isEmpty()
                             ? Mono.fromSupplier(() -> new LocalPlatform(this, zone, servers, network))
+                                    // Its transport reads the trust store.
+                                    .subscribeOn(Schedulers.boundedElastic())
                             : Mono.error(Taken.all(taken)))
                     .onErrorResume(failure -> close(servers, network).then(Mono.error(failure)))
                     .doOnCancel(() -> {
