@@ -4,12 +4,11 @@ import io.netty.channel.Channel;
 import io.netty.channel.ChannelConfig;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.DefaultChannelConfig;
+import io.netty.channel.DefaultEventLoopGroup;
 import io.netty.channel.EventLoopGroup;
-import io.netty.channel.MultiThreadIoEventLoopGroup;
 import io.netty.channel.ServerChannel;
 import io.netty.channel.local.LocalAddress;
 import io.netty.channel.local.LocalChannel;
-import io.netty.channel.local.LocalIoHandler;
 import io.netty.channel.local.LocalServerChannel;
 import io.netty.resolver.AbstractAddressResolver;
 import io.netty.resolver.AddressResolver;
@@ -122,9 +121,10 @@ final class InProcess implements Network {
         private final EventLoopGroup servers = group("local-platform-server");
         private final EventLoopGroup clients = group("local-platform-client");
 
+        @SuppressWarnings("deprecation")
         private static EventLoopGroup group(String name) {
-            return new MultiThreadIoEventLoopGroup(
-                    1, new DefaultThreadFactory(name, true), LocalIoHandler.newFactory());
+            // How it waits for work is known to BlockHound, unlike the way of Netty's LocalIoHandler.
+            return new DefaultEventLoopGroup(1, new DefaultThreadFactory(name, true));
         }
 
         @Override

@@ -34,6 +34,10 @@ class ReadmeTest {
             import java.nio.file.Path;
             import java.time.Duration;
             import java.util.*;
+            import java.util.function.Supplier;
+            import org.junit.jupiter.api.Assertions;
+            import org.junit.jupiter.api.Test;
+            import org.junit.jupiter.api.extension.RegisterExtension;
             import org.springframework.http.client.reactive.ReactorClientHttpConnector;
             import org.springframework.web.reactive.function.client.WebClient;
             import org.springframework.web.server.WebFilter;
@@ -49,6 +53,8 @@ class ReadmeTest {
             import run.caracal.http.*;
             import run.caracal.micrometer.*;
             import run.caracal.netty.*;
+            import run.caracal.platform.*;
+            import run.caracal.platform.junit.*;
             import run.caracal.verify.*;
             import run.caracal.webflux.*;
 
@@ -67,6 +73,9 @@ class ReadmeTest {
                 MandateVerifier verifier = null;
                 Map<String, String> requestHeaders = Map.of();
                 String targetSessionId = "";
+                int port = 0;
+                @interface DynamicPropertySource {} // As in Spring's tests.
+                interface DynamicPropertyRegistry { void add(String name, Supplier<Object> value); }
                 String delegationEdgeId = "";
                 void snippet() throws Exception {
             """;
