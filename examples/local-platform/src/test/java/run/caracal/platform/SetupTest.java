@@ -129,8 +129,7 @@ final class SetupTest {
                         .status())
                 .isEqualTo(403);
         assertThat(platform.openSessionCount()).isEqualTo(1);
-        assertThat(Http.send("POST", url + "/reset", null, Map.of()).status())
-                .isEqualTo(204);
+        assertThat(Http.send("POST", url + "/reset", null, Map.of()).status()).isEqualTo(204);
         assertThat(platform.openSessionCount()).isZero();
         assertThat(Http.agents(platform, bearer, "POST", "", Http.json("application_id", "app-local"))
                         .status())

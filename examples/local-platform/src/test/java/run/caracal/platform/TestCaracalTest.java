@@ -43,7 +43,8 @@ import run.caracal.verify.InMemoryRevocationStore;
 final class TestCaracalTest {
 
     private static final String BILLING = "resource://billing-api";
-    private static final FetchRequest CHARGE = FetchRequest.of(BILLING, "/charge").withJson("{\"amount\": 1200}");
+    private static final FetchRequest CHARGE =
+            FetchRequest.of(BILLING, "/charge").withJson("{\"amount\": 1200}");
 
     private static final TestCaracal TEST = TestCaracal.create();
 
@@ -80,8 +81,9 @@ final class TestCaracalTest {
 
         @Test
         void currentShowsTheSessionAndNothingOutsideOfOne() {
-            StepVerifier.create(caracal.spawn(session ->
-                            caracal.current().map(CaracalContext::agentSessionId).map(session.agentSessionId()::equals)))
+            StepVerifier.create(caracal.spawn(session -> caracal.current()
+                            .map(CaracalContext::agentSessionId)
+                            .map(session.agentSessionId()::equals)))
                     .expectNext(true)
                     .verifyComplete();
             StepVerifier.create(caracal.current()).verifyComplete();
@@ -152,8 +154,8 @@ final class TestCaracalTest {
         @Test
         void aHeartbeatRenewsTheLease() {
             StepVerifier.create(caracal.spawnService()
-                            .flatMap(agent -> agent.heartbeat().flatMap(lease ->
-                                    agent.disposeLater().thenReturn(lease))))
+                            .flatMap(agent -> agent.heartbeat()
+                                    .flatMap(lease -> agent.disposeLater().thenReturn(lease))))
                     .assertNext(lease -> assertThat(lease).isInstanceOf(Lease.class))
                     .verifyComplete();
         }
@@ -162,9 +164,11 @@ final class TestCaracalTest {
         void aServiceThatThePlatformForgotHasLostItsLease() {
             ServiceAgent agent = caracal.spawnService().blockOptional().orElseThrow();
             platform.reset();
-            StepVerifier.create(agent.heartbeat()).verifyErrorSatisfies(e -> assertThat(e)
-                    .isInstanceOfSatisfying(LeaseLostException.class, lost -> assertThat(lost.reason())
-                            .isEqualTo(LeaseLostException.Reason.GONE)));
+            StepVerifier.create(agent.heartbeat())
+                    .verifyErrorSatisfies(e -> assertThat(e)
+                            .isInstanceOfSatisfying(
+                                    LeaseLostException.class,
+                                    lost -> assertThat(lost.reason()).isEqualTo(LeaseLostException.Reason.GONE)));
             StepVerifier.create(agent.disposeLater()).verifyComplete();
         }
 
@@ -206,12 +210,11 @@ final class TestCaracalTest {
         @Test
         void aHeldCallGoesOnWhenItIsApproved() {
             platform.holdForApproval(BILLING, "billing:charge");
-            Mono<String> approved = caracal.spawn(
-                            session -> caracal.withApproval(id -> caracal.fetch(CHARGE)
-                                    .doOnError(
-                                            ApprovalRequiredException.class,
-                                            held -> platform.decideApproval(
-                                                    platform.approvals().get(0).id(), true))))
+            Mono<String> approved = caracal.spawn(session -> caracal.withApproval(id -> caracal.fetch(CHARGE)
+                            .doOnError(
+                                    ApprovalRequiredException.class,
+                                    held -> platform.decideApproval(
+                                            platform.approvals().get(0).id(), true))))
                     .map(response -> Integer.toString(response.status()));
             StepVerifier.create(approved).expectNext("200").verifyComplete();
             assertThat(platform.approvals()).hasSize(1);
@@ -228,8 +231,7 @@ final class TestCaracalTest {
         void aRefusalByNameIsThatOfThePlatform() {
             platform.faults(
                     Service.COORDINATOR,
-                    FaultRule.always(
-                            Fault.respond(429, Map.of(), "{\"error\":\"session_zone_limit_exceeded\"}")));
+                    FaultRule.always(Fault.respond(429, Map.of(), "{\"error\":\"session_zone_limit_exceeded\"}")));
             StepVerifier.create(charge())
                     .verifyErrorSatisfies(e -> assertThat(e)
                             .isInstanceOf(CoordinatorException.class)

@@ -70,7 +70,9 @@ final class CaracalPlatformTest {
         @Test
         void first(Caracal caracal, CaracalConfig config, LocalPlatform platform) {
             assertThat(config.stsUrl()).hasToString(platform.stsUrl());
-            StepVerifier.create(caracal.spawn(session -> Mono.just(1))).expectNext(1).verifyComplete();
+            StepVerifier.create(caracal.spawn(session -> Mono.just(1)))
+                    .expectNext(1)
+                    .verifyComplete();
         }
 
         @Test
@@ -114,8 +116,8 @@ final class CaracalPlatformTest {
     static class Fails {
         @Test
         void fails(Caracal caracal) {
-            StepVerifier.create(caracal.spawn(session ->
-                            caracal.fetch(FetchRequest.of("resource://billing-api", "/status/500"))))
+            StepVerifier.create(caracal.spawn(
+                            session -> caracal.fetch(FetchRequest.of("resource://billing-api", "/status/500"))))
                     .expectNextCount(1)
                     .verifyComplete();
         }
@@ -137,7 +139,9 @@ final class CaracalPlatformTest {
         void hangs(Caracal caracal, LocalPlatform platform) {
             SEEN.add(platform);
             platform.faults(Service.COORDINATOR, FaultRule.stall());
-            StepVerifier.create(caracal.spawn(session -> Mono.just(1))).expectNext(1).verifyComplete();
+            StepVerifier.create(caracal.spawn(session -> Mono.just(1)))
+                    .expectNext(1)
+                    .verifyComplete();
         }
     }
 
