@@ -12,6 +12,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
@@ -64,6 +65,7 @@ public final class LocalPlatform implements Disposable {
     private volatile Delegations delegations;
     private volatile Approvals approvals;
     private volatile Gateway gateway;
+    private volatile Console.@Nullable Bound console;
 
     private LocalPlatform(Builder builder, Zone zone, Map<Service, Endpoint.Bound> servers, Network network) {
         this.zone = zone;
@@ -97,10 +99,24 @@ public final class LocalPlatform implements Disposable {
         this.closing = Mono.defer(() -> {
                     closed.set(true);
                     sweeps.dispose();
+                    Console.Bound open = console;
+                    Mono<Void> shown = open == null ? Mono.empty() : open.close();
                     Mono<Void> own = transport == null ? Mono.empty() : transport.disposeLater();
-                    return own.then(connections.disposeLater()).then(close(servers, network));
+                    return shown.then(own)
+                            .then(connections.disposeLater())
+                            .then(close(servers, network));
                 })
                 .cache();
+    }
+
+    /** The platform with its console, which can show it only once it is there. */
+    private Mono<LocalPlatform> withConsole(int port, Network network) {
+        ConsoleState.Source source =
+                new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
+        return Console.open(port, source, network)
+                .doOnNext(open -> console = open)
+                .thenReturn(this)
+                .onErrorResume(failure -> disposeLater().then(Mono.error(failure)));
     }
 
     /** Begins with no session, delegation or approval, and nothing counted. */
@@ -154,6 +170,11 @@ public final class LocalPlatform implements Disposable {
     /** {@return the base URL of the audit log; {@code GET /audit?request_id=} answers with its events} */
     public String auditUrl() {
         return url(Service.AUDIT);
+    }
+
+    /** {@return the address of the console page, when there is one: {@link Builder#console(int)}} */
+    public Optional<String> consoleUrl() {
+        return Optional.ofNullable(console).map(Console.Bound::url);
     }
 
     /** {@return the zone's id} */
@@ -586,6 +607,8 @@ public final class LocalPlatform implements Disposable {
     /** What a local platform is made of. */
     public static final class Builder {
 
+        private static final int NO_CONSOLE = -1;
+
         private final Map<String, Application> applications = new LinkedHashMap<>();
         private final Map<String, ProtectedResource> resources = new LinkedHashMap<>();
         private final List<TrustedIssuers.Issuer> issuers = new ArrayList<>();
@@ -611,6 +634,7 @@ public final class LocalPlatform implements Disposable {
                 return all;
             }
         }
+        private int consolePort = NO_CONSOLE;
 
         private Builder() {}
 
@@ -748,6 +772,19 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
+         * Serves the console, a page for a browser that shows sessions, delegations, holds and the audit log as they change,
+         * and lets an operator approve, reject, end and revoke. It asks for no credential: every user of this machine can
+         * open it. Without this call there is none.
+         *
+         * @param port the port of 127.0.0.1 to serve it on; 0 takes a free one
+         * @return this builder
+         */
+        public Builder console(int port) {
+            this.consolePort = port;
+            return this;
+        }
+
+        /**
          * {@return the platform, once all of its servers listen} Blocks until then.
          *
          * @throws IllegalStateException if ports are taken; the message names each
@@ -777,6 +814,9 @@ public final class LocalPlatform implements Disposable {
                                     // Its transport reads the trust store.
                                     .subscribeOn(Schedulers.boundedElastic())
                             : Mono.error(Taken.all(taken)))
+                    .flatMap(platform -> consolePort == NO_CONSOLE
+                            ? Mono.just(platform)
+                            : platform.withConsole(consolePort, network))
                     .onErrorResume(failure -> close(servers, network).then(Mono.error(failure)))
                     .doOnCancel(() -> {
                         Disposable unused = close(servers, network).subscribe();

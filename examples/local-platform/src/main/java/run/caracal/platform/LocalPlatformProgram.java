@@ -21,7 +21,8 @@ import reactor.netty.DisposableServer;
  * <ul>
  *   <li>{@code platform.setup}: a TOML file that says what the platform is made of, see {@link LocalPlatform.Builder#setup};
  *       the others override it
- *   <li>{@code platform.ports=standard}: it listens where clients look by default, and is controlled on port 8083
+ *   <li>{@code platform.ports=standard}: it listens where clients look by default, serves its console on port 8082
+ *       and is controlled on port 8083
  *   <li>{@code platform.secret}: the client secret of {@code app-local}, if the file names no application; random without it
  *   <li>{@code platform.limits=off}: no number of sessions, mints or requests is too many
  * </ul>
@@ -30,6 +31,7 @@ import reactor.netty.DisposableServer;
  */
 public final class LocalPlatformProgram {
 
+    private static final int CONSOLE_PORT = 8082;
     private static final int CONTROL_PORT = 8083;
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
@@ -63,6 +65,7 @@ public final class LocalPlatformProgram {
         environment.forEach((name, value) -> System.out.println("export " + name + "='" + value + "'"));
         System.out.println("# audit log: " + platform.auditUrl() + "/audit?request_id=<id>");
         System.out.println("# control: http://127.0.0.1:" + control.port() + " (GET /state, POST /reset)");
+        platform.consoleUrl().ifPresent(url -> System.out.println("# console: " + url));
         System.out.println("# the platform is up; end it with Ctrl-C");
         System.out.flush();
         awaitEnd(ended);
@@ -76,6 +79,7 @@ public final class LocalPlatformProgram {
             builder = builder.setup(setup);
         }
         String ports = option(properties, "platform.ports", "standard", "free");
+        builder = builder.console(ports.equals("standard") ? CONSOLE_PORT : 0);
         if (!ports.isEmpty()) {
             builder = builder.ports(ports.equals("standard") ? Ports.standard() : Ports.free());
         }
