@@ -19,7 +19,8 @@ import run.caracal.platform.LocalPlatform;
 
 /**
  * A call that a person has to approve: it is held before it is sent, and goes through, or not, when the person has decided.
- * On a local platform of its own the program asks for the decision at the terminal; elsewhere it is made in the Console.
+ * On a local platform of its own the program asks for the decision at the terminal, and takes the one that is made on the
+ * platform's console page, whichever comes first; elsewhere it is made in the Console.
  */
 final class Approval {
     private final Deployment deployment;
@@ -73,6 +74,7 @@ final class Approval {
         out.println("held " + held.approvalId());
         out.println("  tier " + held.tier() + ", for " + held.resource() + ", until " + held.expiresAt());
         out.println("  binding " + held.binding());
+        deployment.platform().flatMap(LocalPlatform::consoleUrl).ifPresent(url -> out.println("  console " + url));
         return deployment
                 .platform()
                 .map(platform -> answer().flatMap(yes -> decide(platform, held, yes)))

@@ -64,6 +64,7 @@ final class Deployment implements AutoCloseable {
                 .limits(PlatformLimits.defaults()
                         .withServiceLease(Duration.ofSeconds(6))
                         .withLeaseSweep(Duration.ofSeconds(1)))
+                .console(0)
                 .start();
         return new Deployment(charging(platform, connected(platform)), platform, environment);
     }

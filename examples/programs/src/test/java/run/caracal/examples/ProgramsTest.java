@@ -8,6 +8,12 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -21,6 +27,7 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
@@ -96,7 +103,8 @@ class ProgramsTest {
         assertThat(lines.get(1)).startsWith("held ");
         assertThat(lines.get(2)).startsWith("  tier high, for resource://billing-api, until 20");
         assertThat(lines.get(3)).matches("  binding [0-9a-f]{64}");
-        assertThat(lines.get(4)).startsWith("approve? [y/n] gateway 200 ");
+        assertThat(lines.get(4)).matches("  console http://127\\.0\\.0\\.1:\\d+");
+        assertThat(lines.get(5)).startsWith("approve? [y/n] gateway 200 ");
         assertThat(lines.stream()
                         .filter(line -> line.startsWith("audit "))
                         .map(line -> line.replaceAll("audit (\\S+ \\S+) .*", "$1")))
@@ -168,6 +176,37 @@ class ProgramsTest {
         assertThat(readUntil(asking, "approve? [y/n] ")).contains("held ");
         assertThat(asking.toHandle().destroy()).isTrue();
         assertThat(asking.waitFor(10, TimeUnit.SECONDS)).isTrue();
+    }
+
+    /** Nobody answers at the terminal: the decision is made on the console page. */
+    @ParameterizedTest
+    @CsvSource({"approve, gateway 200 ", "reject, refused approval_rejected: "})
+    void anApprovalWaitsForTheConsolePage(String button, String outcome) throws Exception {
+        Process program = start(Map.of(), "approval");
+        try {
+            String asked = readUntil(program, "approve? [y/n] ");
+            HttpResponse<String> done = HttpClient.newHttpClient()
+                    .send(
+                            HttpRequest.newBuilder(URI.create(after("console ", asked) + "/actions"))
+                                    .header("Content-Type", "application/json")
+                                    .POST(BodyPublishers.ofString(
+                                            "{\"action\":\"" + button + "\",\"id\":\"" + after("held ", asked) + "\"}"))
+                                    .build(),
+                            BodyHandlers.ofString());
+            assertThat(done.statusCode()).as(done.body()).isEqualTo(200);
+            assertThat(lines(program))
+                    .anyMatch(line -> line.startsWith(outcome))
+                    .endsWith("session closed");
+            assertThat(program.waitFor()).isZero();
+        } finally {
+            program.destroyForcibly();
+        }
+    }
+
+    private static String after(String word, String text) {
+        Matcher matcher = Pattern.compile(word + "(\\S+)").matcher(text);
+        assertThat(matcher.find()).as(text).isTrue();
+        return matcher.group(1);
     }
 
     private static String readUntil(Process program, String end) throws IOException {
