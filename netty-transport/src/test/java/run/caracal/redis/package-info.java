@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.redis;
+
+import org.jspecify.annotations.NullMarked;
