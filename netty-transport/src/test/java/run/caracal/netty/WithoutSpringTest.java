@@ -14,7 +14,7 @@ import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 
-/** Spring is optional, all of it or spring-context alone, and so is Micrometer. */
+/** Spring is optional, all of it or spring-context alone, and so are Micrometer and Lettuce. */
 class WithoutSpringTest {
 
     private static URLClassLoader classPathWithout(Predicate<String> jar) {
@@ -95,6 +95,44 @@ class WithoutSpringTest {
                             java.lang.reflect.Proxy.newProxyInstance(
                                     loader, new Class<?>[] {inbound}, (proxy, method, arguments) -> Mono.empty()));
             assertThat(boundary).isNotNull();
+        }
+    }
+
+    @Test
+    void transportAndFiltersNeedNoLettuce() throws ReflectiveOperationException, IOException {
+        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("lettuce-core"))) {
+            Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
+            close(loader, transport.getMethod("create").invoke(null));
+            assertThatThrownBy(() -> loader.loadClass("io.lettuce.core.RedisClient"))
+                    .isInstanceOf(ClassNotFoundException.class);
+            Class<?> inbound = loader.loadClass("run.caracal.http.InboundPolicy");
+            assertThat(loader.loadClass("run.caracal.webflux.CaracalWebFilter")
+                            .getMethod("create", inbound)
+                            .invoke(
+                                    null,
+                                    java.lang.reflect.Proxy.newProxyInstance(
+                                            loader,
+                                            new Class<?>[] {inbound},
+                                            (proxy, method, arguments) -> Mono.empty())))
+                    .isNotNull();
+        }
+    }
+
+    @Test
+    void theConsumerNeedsNoMicrometer() throws ReflectiveOperationException, IOException {
+        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("micrometer-core"))) {
+            Class<?> store = loader.loadClass("run.caracal.redis.RedisRevocationStore");
+            Class<?> commands =
+                    loader.loadClass("io.lettuce.core.cluster.api.reactive.RedisClusterReactiveCommands");
+            Object shared = store.getMethod("create", commands)
+                    .invoke(
+                            null,
+                            java.lang.reflect.Proxy.newProxyInstance(
+                                    loader, new Class<?>[] {commands}, (proxy, method, arguments) -> Mono.empty()));
+            assertThat(loader.loadClass("run.caracal.redis.RevocationConsumer")
+                            .getMethod("sharing", store, String.class)
+                            .invoke(null, shared, "one"))
+                    .isNotNull();
         }
     }
 }
