@@ -1,0 +1,89 @@
+package run.caracal.verify;
+
+import java.time.Duration;
+import java.util.Collections;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Function;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import reactor.util.context.Context;
+import run.caracal.MandateOptions;
+
+/** Remembers the answers of another store: see {@link RevocationStore#cached(RevocationStore, Duration)}. */
+final class CachedRevocationStore implements RevocationStore {
+    /** How many answers of each kind are remembered; the one that was not used for longest makes room. */
+    static final int MAX_ANSWERS = 10_000;
+
+    /** A revocation is final, and no mandate lives longer. */
+    static final Duration KEEP_REVOKED = MandateOptions.MAX_TTL;
+
+    private final RevocationStore store;
+    private final long keepNanos;
+    private final Scheduler clock;
+    private final Map<Set<String>, Mono<Answer<Boolean>>> revoked = bounded();
+    private final Map<String, Mono<Answer<Optional<Long>>>> epochs = bounded();
+
+    private record Answer<T>(T value, long end) {}
+
+    CachedRevocationStore(RevocationStore store, Duration keepFor, Scheduler clock) {
+        this.store = store;
+        this.keepNanos = keepFor.toNanos();
+        this.clock = clock;
+    }
+
+    private static <K, V> Map<K, V> bounded() {
+        return Collections.synchronizedMap(new LinkedHashMap<>(16, 0.75f, true) {
+            private static final long serialVersionUID = 1L;
+
+            @Override
+            protected boolean removeEldestEntry(Map.Entry<K, V> eldest) {
+                return size() > MAX_ANSWERS;
+            }
+        });
+    }
+
+    @Override
+    public Mono<Boolean> isRevoked(Set<String> anchors) {
+        return answer(
+                revoked,
+                Set.copyOf(anchors),
+                asked -> Mono.defer(() -> store.isRevoked(asked)),
+                found -> found ? KEEP_REVOKED.toNanos() : keepNanos);
+    }
+
+    @Override
+    public Mono<Long> delegationEpoch(String zoneId) {
+        return answer(
+                        epochs,
+                        zoneId,
+                        asked -> Mono.defer(() -> store.delegationEpoch(asked)).singleOptional(),
+                        epoch -> keepNanos)
+                .flatMap(Mono::justOrEmpty);
+    }
+
+    /** One lookup for all who wait, which ends with the last of them; what fails is not remembered. */
+    private <K, T> Mono<T> answer(
+            Map<K, Mono<Answer<T>>> answers, K key, Function<K, Mono<T>> lookup, Function<T, Long> lifetime) {
+        return Mono.defer(() -> answers.computeIfAbsent(
+                        key,
+                        asked -> lookup.apply(asked)
+                                .map(value -> new Answer<>(value, now() + lifetime.apply(value)))
+                                // Shared, so no caller's.
+                                .contextWrite(anyCaller -> Context.empty())
+                                .cacheInvalidateIf(answer -> now() - answer.end() >= 0)))
+                .map(Answer::value);
+    }
+
+    private long now() {
+        return clock.now(TimeUnit.NANOSECONDS);
+    }
+
+    @Override
+    public String toString() {
+        return "CachedRevocationStore[" + store + "]";
+    }
+}
