@@ -148,7 +148,9 @@ class CachedRevocationStoreTest {
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("keepFor ");
         }
-        assertThat(RevocationStore.cached(InMemoryRevocationStore.create()).isRevoked(Set.of("a")).block(LIMIT))
+        assertThat(RevocationStore.cached(InMemoryRevocationStore.create())
+                        .isRevoked(Set.of("a"))
+                        .block(LIMIT))
                 .isFalse();
     }
 }

@@ -12,8 +12,7 @@ record EntryId(long millis, long sequence) implements Comparable<EntryId> {
 
     static EntryId of(String text) {
         int dash = text.indexOf('-');
-        return new EntryId(
-                Long.parseLong(text.substring(0, dash)), Long.parseUnsignedLong(text.substring(dash + 1)));
+        return new EntryId(Long.parseLong(text.substring(0, dash)), Long.parseUnsignedLong(text.substring(dash + 1)));
     }
 
     /** The id that no entry of the time before has. */

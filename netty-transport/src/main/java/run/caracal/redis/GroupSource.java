@@ -71,9 +71,7 @@ final class GroupSource implements EntrySource {
                     recovering = true;
                     nextClaim = timer.now(TimeUnit.NANOSECONDS);
                     return redis.xgroupCreate(
-                            StreamOffset.from(stream.key(), "0"),
-                            stream.group(),
-                            XGroupCreateArgs.Builder.mkstream());
+                            StreamOffset.from(stream.key(), "0"), stream.group(), XGroupCreateArgs.Builder.mkstream());
                 })
                 .onErrorComplete(e -> e instanceof RedisBusyException
                         && String.valueOf(e.getMessage()).startsWith("BUSYGROUP"))
@@ -98,8 +96,7 @@ final class GroupSource implements EntrySource {
     }
 
     private Flux<StreamMessage<String, String>> read(String from) {
-        return redis.xreadgroup(
-                consumer, XReadArgs.Builder.count(BATCH), StreamOffset.from(stream.key(), from));
+        return redis.xreadgroup(consumer, XReadArgs.Builder.count(BATCH), StreamOffset.from(stream.key(), from));
     }
 
     private Mono<Void> claimIfDue() {

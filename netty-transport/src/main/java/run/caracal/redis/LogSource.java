@@ -46,8 +46,8 @@ final class LogSource implements EntrySource {
 
     @Override
     public Flux<StreamMessage<String, String>> next() {
-        return Flux.defer(() -> redis.xread(
-                XReadArgs.Builder.count(BATCH), StreamOffset.from(stream, String.valueOf(last))));
+        return Flux.defer(
+                () -> redis.xread(XReadArgs.Builder.count(BATCH), StreamOffset.from(stream, String.valueOf(last))));
     }
 
     @Override

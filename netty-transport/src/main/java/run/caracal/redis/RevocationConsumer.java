@@ -156,15 +156,13 @@ public final class RevocationConsumer implements Disposable {
         Objects.requireNonNull(redis, "redis");
         Target target = change -> Mono.fromRunnable(() -> {
             if (change instanceof Revoked revoked) {
-                revoked.anchors()
-                        .forEach(anchor -> unlessImpossible(() -> store.revoke(anchor, KEEP_IN_MEMORY)));
+                revoked.anchors().forEach(anchor -> unlessImpossible(() -> store.revoke(anchor, KEEP_IN_MEMORY)));
             } else if (change instanceof Raised raised) {
                 long epoch = RedisRevocationStore.saturated(raised.epoch());
                 unlessImpossible(() -> store.setDelegationEpoch(raised.zoneId(), epoch));
             }
         });
-        return new Builder(
-                "this process", target, (stream, builder) -> new LogSource(redis, stream, KEEP_IN_MEMORY));
+        return new Builder("this process", target, (stream, builder) -> new LogSource(redis, stream, KEEP_IN_MEMORY));
     }
 
     /** What the store takes for no id, no mandate can name either. */
@@ -202,7 +200,8 @@ public final class RevocationConsumer implements Disposable {
                 .flatMap(RevocationConsumer::unlessFailed)
                 .map(batches -> batches.contains(true))
                 .doOnNext(this::succeeded)
-                .delayUntil(more -> more ? Mono.empty() : Mono.delay(pollInterval, timer).takeUntilOther(end.asMono()));
+                .delayUntil(more ->
+                        more ? Mono.empty() : Mono.delay(pollInterval, timer).takeUntilOther(end.asMono()));
         return open.thenMany(round.repeat(() -> !disposed));
     }
 
@@ -212,8 +211,7 @@ public final class RevocationConsumer implements Disposable {
         return bounded(source.next().collectList())
                 // Signatures of entries of any size are not the business of the connection's event loop.
                 .publishOn(Schedulers.parallel())
-                .flatMap(entries -> handleAll(stream, source, entries)
-                        .thenReturn(entries.size() >= EntrySource.BATCH));
+                .flatMap(entries -> handleAll(stream, source, entries).thenReturn(entries.size() >= EntrySource.BATCH));
     }
 
     private Mono<?> handleAll(
@@ -227,7 +225,8 @@ public final class RevocationConsumer implements Disposable {
     }
 
     private static <T> Mono<List<T>> unlessFailed(List<Signal<T>> ends) {
-        return Flux.fromIterable(ends).<T>concatMap(end -> {
+        return Flux.fromIterable(ends)
+                .<T>concatMap(end -> {
                     Throwable error = end.getThrowable();
                     return error == null ? Mono.justOrEmpty(end.get()) : Mono.error(error);
                 })
@@ -356,7 +355,8 @@ public final class RevocationConsumer implements Disposable {
                         InboundException.Reason.VERIFIER_UNAVAILABLE,
                         never
                                 ? "The revocations were not read yet"
-                                : "No revocations could be read for " + blindFor().toSeconds() + " s",
+                                : "No revocations could be read for "
+                                        + blindFor().toSeconds() + " s",
                         "Try again later",
                         null));
             }

@@ -122,8 +122,7 @@ class WithoutSpringTest {
     void theConsumerNeedsNoMicrometer() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader = classPathWithout(it -> it.startsWith("micrometer-core"))) {
             Class<?> store = loader.loadClass("run.caracal.redis.RedisRevocationStore");
-            Class<?> commands =
-                    loader.loadClass("io.lettuce.core.cluster.api.reactive.RedisClusterReactiveCommands");
+            Class<?> commands = loader.loadClass("io.lettuce.core.cluster.api.reactive.RedisClusterReactiveCommands");
             Object shared = store.getMethod("create", commands)
                     .invoke(
                             null,

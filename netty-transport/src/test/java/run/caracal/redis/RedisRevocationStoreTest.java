@@ -87,7 +87,9 @@ class RedisRevocationStoreTest {
         assertThat(isRevoked("a")).isTrue();
         redis.hset(EPOCH, "field", "value");
         StepVerifier.create(store.delegationEpoch("zone-1"))
-                .expectErrorSatisfies(e -> assertThat(e).isInstanceOf(RedisCommandExecutionException.class).hasMessageStartingWith("WRONGTYPE"))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(RedisCommandExecutionException.class)
+                        .hasMessageStartingWith("WRONGTYPE"))
                 .verify(Await.BOUND);
         StepVerifier.create(store.raiseDelegationEpoch("zone-1", "1", HOUR))
                 .expectError(RedisCommandExecutionException.class)
@@ -132,7 +134,9 @@ class RedisRevocationStoreTest {
         void thatAreNoNumberAreAnErrorAndCanBeRaised() {
             redis.set(EPOCH, "many");
             StepVerifier.create(store.delegationEpoch("zone-1"))
-                    .expectErrorSatisfies(e -> assertThat(e).isInstanceOf(IllegalStateException.class).hasMessageContaining(EPOCH))
+                    .expectErrorSatisfies(e -> assertThat(e)
+                            .isInstanceOf(IllegalStateException.class)
+                            .hasMessageContaining(EPOCH))
                     .verify(Await.BOUND);
             raise("3");
             assertThat(store.delegationEpoch("zone-1").block(Await.BOUND)).isEqualTo(3);
@@ -201,7 +205,8 @@ class RedisRevocationStoreTest {
             StepVerifier.create(RedisRevocationStore.create(
                                     own.connect("nobody", "secret").reactive())
                             .isRevoked(Set.of("a")))
-                    .expectErrorSatisfies(e -> assertThat(e).isInstanceOf(RedisException.class).hasMessageStartingWith("NOPERM"))
+                    .expectErrorSatisfies(e ->
+                            assertThat(e).isInstanceOf(RedisException.class).hasMessageStartingWith("NOPERM"))
                     .verify(Await.BOUND);
         }
     }

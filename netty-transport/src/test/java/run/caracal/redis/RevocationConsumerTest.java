@@ -99,14 +99,26 @@ class RevocationConsumerTest {
         redis.xadd(
                 SESSIONS,
                 signed(
-                        SESSIONS, "zone_id", "zone-1", "session_id", "a", "sid", "b", "root_sid", "c",
-                        "agent_session_id", "d", "delegation_edge_id", "e", "reason", "why"));
+                        SESSIONS,
+                        "zone_id",
+                        "zone-1",
+                        "session_id",
+                        "a",
+                        "sid",
+                        "b",
+                        "root_sid",
+                        "c",
+                        "agent_session_id",
+                        "d",
+                        "delegation_edge_id",
+                        "e",
+                        "reason",
+                        "why"));
         epoch(FORTY);
 
         Await.until("both had their effect", () -> consumer.status().handled() == 2);
         assertThat(redis.keys(PREFIX + "*"))
-                .containsExactlyInAnyOrder(
-                        PREFIX + "a", PREFIX + "b", PREFIX + "c", PREFIX + "d", PREFIX + "e", EPOCH);
+                .containsExactlyInAnyOrder(PREFIX + "a", PREFIX + "b", PREFIX + "c", PREFIX + "d", PREFIX + "e", EPOCH);
         assertThat(redis.pttl(PREFIX + "a")).isGreaterThan(Duration.ofHours(23).toMillis());
         assertThat(redis.get(EPOCH)).isEqualTo(FORTY);
         assertThat(pending(SESSIONS, GROUP)).isZero();
@@ -132,7 +144,11 @@ class RevocationConsumerTest {
 
         private List<StreamMessage<String, String>> await(String stream, int count) {
             Await.until(count + " dead letters", () -> redis.xlen(stream + ".dead") == count);
-            Await.until("acknowledged", () -> redis.xpending(stream, stream.equals(SESSIONS) ? GROUP : "resource-delegation-invalidation").getCount() == 0);
+            Await.until(
+                    "acknowledged",
+                    () -> redis.xpending(stream, stream.equals(SESSIONS) ? GROUP : "resource-delegation-invalidation")
+                                    .getCount()
+                            == 0);
             List<StreamMessage<String, String>> letters = redis.xrange(stream + ".dead", Range.unbounded());
             letters.forEach(letter -> reasons.add(letter.getBody().get("reason")));
             return letters;
@@ -279,7 +295,9 @@ class RevocationConsumerTest {
         }
         Await.until("all are revoked", () -> redis.keys(PREFIX + "*").size() == 300);
         Await.until("all are acknowledged", () -> pending(SESSIONS, GROUP) == 0);
-        assertThat(one.status().handled() + twin.status().handled() + two.status().handled())
+        assertThat(one.status().handled()
+                        + twin.status().handled()
+                        + two.status().handled())
                 .isGreaterThanOrEqualTo(300);
     }
 
@@ -342,14 +360,17 @@ class RevocationConsumerTest {
             revoke("a");
             epoch("1");
             redis.xadd(SESSIONS, Map.of("session_id", "b"));
-            Await.until("all are dealt with", () -> consumer.status().handled() + consumer.status().dead() == 3);
+            Await.until(
+                    "all are dealt with",
+                    () -> consumer.status().handled() + consumer.status().dead() == 3);
             assertThat(own.isRevoked(Set.of("a")).block(Await.BOUND)).isTrue();
             assertThat(own.delegationEpoch("zone-1").block(Await.BOUND)).isEqualTo(1);
         }
 
         /** As the README lists them. */
         private AclSetuserArgs leastPrivilege() {
-            return new AclSetuserArgs().resetKeys()
+            return new AclSetuserArgs()
+                    .resetKeys()
                     .keyPattern("caracal:revoked:sessions:*")
                     .keyPattern("caracal.sessions.revoke*")
                     .keyPattern("caracal.delegations.invalidate*")
@@ -401,8 +422,8 @@ class RevocationConsumerTest {
         @Test
         void refusesUntilTheStreamsWereReadAndWhenTheyCannotBeForTooLong() {
             redis.set(SESSIONS, "no stream");
-            RevocationConsumer consumer = start(
-                    RevocationConsumer.sharing(store, "one").hmacKey(KEY).blindLimit(Duration.ofSeconds(1)));
+            RevocationConsumer consumer =
+                    start(RevocationConsumer.sharing(store, "one").hmacKey(KEY).blindLimit(Duration.ofSeconds(1)));
             RevocationStore guarded = consumer.guard(nobody);
             refuses(guarded, "not read yet");
             redis.del(SESSIONS);
@@ -423,9 +444,8 @@ class RevocationConsumerTest {
 
         private void refuses(RevocationStore guarded, String message) {
             StepVerifier.create(guarded.isRevoked(Set.of("a")))
-                    .expectErrorSatisfies(e -> assertThat(e)
-                            .isInstanceOf(InboundException.class)
-                            .hasMessageContaining(message))
+                    .expectErrorSatisfies(e ->
+                            assertThat(e).isInstanceOf(InboundException.class).hasMessageContaining(message))
                     .verify(Await.BOUND);
             StepVerifier.create(guarded.delegationEpoch("zone-1"))
                     .expectError(InboundException.class)
@@ -450,8 +470,7 @@ class RevocationConsumerTest {
         void catchesUpWithWhatStillMattersAndLeavesNothingBehind() {
             long now = System.currentTimeMillis();
             long old = now - RevocationConsumer.KEEP_IN_MEMORY.toMillis() - 60_000;
-            redis.xadd(SESSIONS, new XAddArgs().id(old + "-1"),
-                    signed(SESSIONS, "session_id", "old"));
+            redis.xadd(SESSIONS, new XAddArgs().id(old + "-1"), signed(SESSIONS, "session_id", "old"));
             for (int i = 0; i <= EntrySource.BATCH; i++) {
                 revoke("s" + i);
             }
@@ -492,13 +511,18 @@ class RevocationConsumerTest {
         RevocationMetrics.of(consumer).bindTo(registry);
         revoke("a");
         redis.xadd(SESSIONS, Map.of("session_id", "b"));
-        Await.until("both are dealt with", () -> consumer.status().handled() + consumer.status().dead() == 2);
+        Await.until(
+                "both are dealt with",
+                () -> consumer.status().handled() + consumer.status().dead() == 2);
         awaitConnected(consumer, true);
-        assertThat(registry.get("caracal.revocation.handled").functionCounter().count()).isEqualTo(1);
-        assertThat(registry.get("caracal.revocation.dead").functionCounter().count()).isEqualTo(1);
+        assertThat(registry.get("caracal.revocation.handled").functionCounter().count())
+                .isEqualTo(1);
+        assertThat(registry.get("caracal.revocation.dead").functionCounter().count())
+                .isEqualTo(1);
         assertThat(registry.get("caracal.revocation.connected").gauge().value()).isEqualTo(1);
         assertThat(registry.get("caracal.revocation.pending").gauge().value()).isZero();
-        assertThat(registry.get("caracal.revocation.lag").timeGauge().value(TimeUnit.SECONDS)).isBetween(0.0, 20.0);
+        assertThat(registry.get("caracal.revocation.lag").timeGauge().value(TimeUnit.SECONDS))
+                .isBetween(0.0, 20.0);
         assertThat(registry.get("caracal.revocation.blind").timeGauge().value(TimeUnit.SECONDS))
                 .isBetween(0.0, 20.0);
     }

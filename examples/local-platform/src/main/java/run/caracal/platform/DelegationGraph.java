@@ -24,7 +24,12 @@ final class DelegationGraph {
     private final Map<String, Set<String>> outbound = new HashMap<>();
     private final Map<String, Set<String>> inbound = new HashMap<>();
     private final Set<String> withdrawn = new HashSet<>();
+    private final Revocations revocations;
     private long epoch;
+
+    DelegationGraph(Revocations revocations) {
+        this.revocations = revocations;
+    }
 
     /** Grows with every change; 0 before the first. */
     long epoch() {
@@ -38,6 +43,7 @@ final class DelegationGraph {
         inbound.computeIfAbsent(edge.targetSessionId(), id -> new LinkedHashSet<>())
                 .add(edge.id());
         epoch++;
+        revocations.epochReached("edge_create", edge.id(), epoch);
     }
 
     @Nullable
@@ -137,8 +143,11 @@ final class DelegationGraph {
 
     private void revoke(Collection<DelegationSnapshot> active, Instant now) {
         if (!active.isEmpty()) {
-            active.forEach(edge -> edges.put(edge.id(), edge.revoked(now)));
             epoch++;
+            active.forEach(edge -> {
+                edges.put(edge.id(), edge.revoked(now));
+                revocations.epochReached("edge_revoke", edge.id(), epoch);
+            });
         }
     }
 

@@ -4,6 +4,7 @@ import java.time.Instant;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -272,6 +273,12 @@ final class Delegations {
                 sessions.liveOne(edge.targetSessionId()).ifPresent(target -> {
                     targets.add(target.id());
                     records.add(target.subjectAuthorityRecordId());
+                    zone.revocations.revoked(
+                            "delegation_revoked",
+                            Map.of(
+                                    "session_id", target.subjectAuthorityRecordId(),
+                                    "agent_session_id", target.id(),
+                                    "delegation_edge_id", edge.id()));
                 });
             }
             int ended = sessions.endAll(targets, "delegation_revoked");

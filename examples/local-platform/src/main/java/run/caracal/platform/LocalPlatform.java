@@ -104,7 +104,8 @@ public final class LocalPlatform implements Disposable {
                     Mono<Void> own = transport == null ? Mono.empty() : transport.disposeLater();
                     return shown.then(own)
                             .then(connections.disposeLater())
-                            .then(close(servers, network));
+                            .then(close(servers, network))
+                            .then(zone.revocations.close());
                 })
                 .cache();
     }
@@ -121,7 +122,7 @@ public final class LocalPlatform implements Disposable {
 
     /** Begins with no session, delegation or approval, and nothing counted. */
     private void begin() {
-        DelegationGraph graph = new DelegationGraph();
+        DelegationGraph graph = new DelegationGraph(zone.revocations);
         this.sessions = new Sessions(zone, graph);
         this.delegations = new Delegations(zone, sessions, graph);
         this.approvals = new Approvals(zone);
@@ -635,6 +636,8 @@ public final class LocalPlatform implements Disposable {
             }
         }
         private int consolePort = NO_CONSOLE;
+        private @Nullable String redisUri;
+        private String hmacKeyHex = "";
 
         private Builder() {}
 
@@ -785,6 +788,20 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
+         * Tells of what is revoked in the streams of a Redis, as the platform's resource servers read them. Needs {@code
+         * io.lettuce:lettuce-core}. Without it nobody outside hears of revocations.
+         *
+         * @param uri where Redis is, for instance {@code redis://localhost:6379}
+         * @param hmacKeyHex the key that signs the entries ({@code STREAMS_HMAC_KEY}), in hexadecimal
+         * @return this builder
+         */
+        public Builder revocationStreams(String uri, String hmacKeyHex) {
+            this.redisUri = uri;
+            this.hmacKeyHex = hmacKeyHex;
+            return this;
+        }
+
+        /**
          * {@return the platform, once all of its servers listen} Blocks until then.
          *
          * @throws IllegalStateException if ports are taken; the message names each
@@ -817,7 +834,7 @@ public final class LocalPlatform implements Disposable {
                     .flatMap(platform -> consolePort == NO_CONSOLE
                             ? Mono.just(platform)
                             : platform.withConsole(consolePort, network))
-                    .onErrorResume(failure -> close(servers, network).then(Mono.error(failure)))
+                    .onErrorResume(failure -> close(servers, network).then(zone.revocations.close()).then(Mono.error(failure)))
                     .doOnCancel(() -> {
                         Disposable unused = close(servers, network).subscribe();
                     });
@@ -848,7 +865,14 @@ public final class LocalPlatform implements Disposable {
             String first = mainApplication().id();
             resources.forEach((id, resource) -> owned.put(id, resource.ownedBy(first)));
             return new Zone(
-                    zoneId, Map.copyOf(applications), owned, limits, clock, ZoneKeys.generate(), trustedIssuers());
+                    zoneId,
+                    Map.copyOf(applications),
+                    owned,
+                    limits,
+                    clock,
+                    ZoneKeys.generate(),
+                    trustedIssuers(),
+                    redisUri == null ? Revocations.NONE : new RedisRevocations(zoneId, redisUri, hmacKeyHex));
         }
 
         /** The secret of the application that is there if none is registered. */

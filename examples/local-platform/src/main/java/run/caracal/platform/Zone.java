@@ -71,6 +71,7 @@ final class Zone {
     final Clock clock;
     final ZoneKeys keys;
     final TrustedIssuers issuers;
+    final Revocations revocations;
     final AuditTrail audit;
     final Policy policy = new Policy();
     final Rulings rulings = new Rulings();
@@ -85,7 +86,8 @@ final class Zone {
             PlatformLimits limits,
             Clock clock,
             ZoneKeys keys,
-            TrustedIssuers issuers) {
+            TrustedIssuers issuers,
+            Revocations revocations) {
         this.id = id;
         this.applications = applications;
         this.resources = resources;
@@ -93,6 +95,7 @@ final class Zone {
         this.clock = clock;
         this.keys = keys;
         this.issuers = issuers;
+        this.revocations = revocations;
         this.audit = new AuditTrail(limits.auditEvents);
         resources.keySet().forEach(identifier -> rowIds.put(identifier, Ids.timeOrdered(clock.instant())));
     }
@@ -160,6 +163,11 @@ final class Zone {
     void revokeRecords(String applicationId) {
         records.replaceAll((recordId, known) ->
                 known.applicationId().equals(applicationId) ? known.with(Standing.REVOKED, now()) : known);
+        records.forEach((recordId, known) -> {
+            if (known.applicationId().equals(applicationId)) {
+                revocations.revoked("authority_revoked", Map.of("session_id", recordId));
+            }
+        });
     }
 
     /** Forgets records that ran out; a revoked one is kept as long as a token may name it. */

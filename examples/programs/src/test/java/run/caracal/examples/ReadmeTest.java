@@ -27,6 +27,8 @@ class ReadmeTest {
 
     /** What a reader of a snippet has at hand. */
     private static final String BEFORE = """
+            import io.lettuce.core.RedisClient;
+            import io.lettuce.core.api.StatefulRedisConnection;
             import io.micrometer.context.ContextRegistry;
             import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
             import io.micrometer.observation.ObservationRegistry;
@@ -55,6 +57,7 @@ class ReadmeTest {
             import run.caracal.netty.*;
             import run.caracal.platform.*;
             import run.caracal.platform.junit.*;
+            import run.caracal.redis.*;
             import run.caracal.verify.*;
             import run.caracal.webflux.*;
 

@@ -1,0 +1,102 @@
+package run.caracal.platform;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.lettuce.core.RedisClient;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.time.Duration;
+import java.util.List;
+import java.util.Set;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Mono;
+import redis.embedded.RedisServer;
+import run.caracal.redis.RedisRevocationStore;
+import run.caracal.redis.RevocationConsumer;
+import run.caracal.verify.RevocationStore;
+
+/** What is revoked on the platform reaches a resource server over Redis. */
+class RevocationStreamsTest {
+    private static final String KEY = "00112233445566778899aabbccddeeff";
+    private static final Duration LIMIT = Duration.ofSeconds(20);
+
+    private final int port = freePort();
+    private final RedisClient client = RedisClient.create("redis://127.0.0.1:" + port);
+    private RedisServer redis;
+    private LocalPlatform platform;
+    private RevocationConsumer consumer;
+    private RevocationStore revocations;
+
+    private static int freePort() {
+        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+            return socket.getLocalPort();
+        } catch (IOException e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    @BeforeEach
+    void start() throws IOException {
+        redis = RedisServer.newRedisServer().port(port).bind("127.0.0.1").build();
+        redis.start();
+        platform = LocalPlatform.builder()
+                .revocationStreams("redis://127.0.0.1:" + port, KEY)
+                .start();
+        RedisRevocationStore shared =
+                RedisRevocationStore.create(client.connect().reactive());
+        consumer = RevocationConsumer.sharing(shared, "server-1").hmacKey(KEY).start();
+        revocations = consumer.guard(RevocationStore.cached(shared));
+    }
+
+    @AfterEach
+    void stop() throws IOException {
+        consumer.disposeLater().block(LIMIT);
+        platform.disposeLater().block(LIMIT);
+        client.shutdown(Duration.ZERO, Duration.ofSeconds(2));
+        redis.stop();
+    }
+
+    private boolean isRevoked(String anchor) {
+        return Boolean.TRUE.equals(
+                revocations.isRevoked(Set.of(anchor)).onErrorReturn(false).block(LIMIT));
+    }
+
+    private void awaitRevoked(String anchor) {
+        assertThat(Mono.fromSupplier(() -> isRevoked(anchor))
+                        .filter(Boolean::booleanValue)
+                        .repeatWhenEmpty(attempts -> attempts.delayElements(Duration.ofMillis(20)))
+                        .blockOptional(LIMIT))
+                .as(anchor)
+                .isPresent();
+    }
+
+    @Test
+    void aDelegationThatIsRevokedTakesItsSessionAndTheEpochWithIt() {
+        Delegated delegated = Delegated.on(platform, List.of(platform.resourceId()), "billing:charge");
+        String edge = delegated.form("billing:charge").get("delegation_edge_id").get(0);
+
+        String bearer = Http.token(platform);
+        assertThat(Http.coordinator(platform, bearer, "PATCH", "/delegations/" + edge + "/revoke", null)
+                        .status())
+                .isEqualTo(200);
+
+        awaitRevoked(edge);
+        awaitRevoked(delegated.session());
+        assertThat(consumer.status().dead()).isZero();
+        assertThat(Mono.defer(() -> revocations.delegationEpoch(platform.zoneId()))
+                        .filter(epoch -> epoch >= 2)
+                        .repeatWhenEmpty(attempts -> attempts.delayElements(Duration.ofMillis(20)))
+                        .blockOptional(LIMIT))
+                .isPresent();
+    }
+
+    @Test
+    void theAuthorityOfAnApplicationIsRevokedByItsRecords() {
+        Object record = Http.claims(Http.token(platform)).get("sid");
+        platform.revokeTokens(platform.applicationId());
+        awaitRevoked(String.valueOf(record));
+    }
+}
