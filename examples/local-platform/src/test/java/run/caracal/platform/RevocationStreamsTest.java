@@ -59,13 +59,10 @@ class RevocationStreamsTest {
         redis.stop();
     }
 
-    private boolean isRevoked(String anchor) {
-        return Boolean.TRUE.equals(
-                revocations.isRevoked(Set.of(anchor)).onErrorReturn(false).block(LIMIT));
-    }
-
     private void awaitRevoked(String anchor) {
-        assertThat(Mono.fromSupplier(() -> isRevoked(anchor))
+        assertThat(revocations
+                        .isRevoked(Set.of(anchor))
+                        .onErrorReturn(false)
                         .filter(Boolean::booleanValue)
                         .repeatWhenEmpty(attempts -> attempts.delayElements(Duration.ofMillis(20)))
                         .blockOptional(LIMIT))
