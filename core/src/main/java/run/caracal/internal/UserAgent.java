@@ -1,31 +1,18 @@
 package run.caracal.internal;
 
-import java.io.IOException;
-import java.io.InputStream;
-import java.io.UncheckedIOException;
-import java.util.Properties;
+import java.util.Objects;
 
 /** The name under which the SDK calls the services of the platform. */
 public final class UserAgent {
     /** The header. */
     public static final String HEADER = "User-Agent";
 
-    /** Its value, such as {@code caracal-sdk-java/1.2.3}. Read once, from the jar: a manifest gets lost when jars are merged. */
-    public static final String VALUE = "caracal-sdk-java/" + version();
+    /**
+     * Its value, such as {@code caracal-sdk-java/1.2.3}. The version is that of the jar's manifest, which the class loader has
+     * read already: the first call may come on an event loop, where nothing may be read.
+     */
+    public static final String VALUE = "caracal-sdk-java/"
+            + Objects.requireNonNullElse(UserAgent.class.getPackage().getImplementationVersion(), "dev");
 
     private UserAgent() {}
-
-    private static String version() {
-        Properties properties = new Properties();
-        try (InputStream file = UserAgent.class.getResourceAsStream("version.properties")) {
-            if (file != null) {
-                properties.load(file);
-            }
-        } catch (IOException e) {
-            throw new UncheckedIOException(e);
-        }
-        String version = properties.getProperty("version", "");
-        // Classes that no build has made have the placeholder.
-        return version.isEmpty() || version.startsWith("$") ? "dev" : version;
-    }
 }

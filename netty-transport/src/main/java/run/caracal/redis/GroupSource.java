@@ -95,6 +95,7 @@ final class GroupSource implements EntrySource {
         return read(">");
     }
 
+    @SuppressWarnings("unchecked") // the array of one stream that the varargs make
     private Flux<StreamMessage<String, String>> read(String from) {
         return redis.xreadgroup(consumer, XReadArgs.Builder.count(BATCH), StreamOffset.from(stream.key(), from));
     }

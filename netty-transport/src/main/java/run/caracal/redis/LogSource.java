@@ -45,6 +45,7 @@ final class LogSource implements EntrySource {
     }
 
     @Override
+    @SuppressWarnings("unchecked") // the array of one stream that the varargs make
     public Flux<StreamMessage<String, String>> next() {
         return Flux.defer(
                 () -> redis.xread(XReadArgs.Builder.count(BATCH), StreamOffset.from(stream, String.valueOf(last))));

@@ -507,7 +507,7 @@ public final class RevocationConsumer implements Disposable {
             try {
                 return StreamSignature.of(key);
             } catch (IllegalArgumentException e) {
-                throw invalid(e.getMessage());
+                throw invalid(String.valueOf(e.getMessage()));
             }
         }
 

@@ -48,8 +48,8 @@ class NativeImageTest {
 
     /** All that the library looks up by name. Add to it only together with metadata. */
     private static final Set<String> KNOWN = Set.of(
-            "run/caracal/Caracal: java/util/ServiceLoader.load",
-            "run/caracal/Caracal: java/util/ServiceLoader.findFirst",
+            "run/caracal/internal/client/ClientParts: java/util/ServiceLoader.load",
+            "run/caracal/internal/client/ClientParts: java/util/ServiceLoader.findFirst",
             "run/caracal/netty/internal/OutboundExchange: "
                     + "java/util/concurrent/atomic/AtomicIntegerFieldUpdater.newUpdater");
 

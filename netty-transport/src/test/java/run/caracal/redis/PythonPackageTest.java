@@ -33,7 +33,8 @@ class PythonPackageTest {
     void sharesKeysAndGroupsWithThePublishedPythonPackage(@TempDir Path directory) throws Exception {
         String python = System.getProperty("caracal.python", "");
         Assumptions.assumeFalse(
-                python.isEmpty(), "skipped: -Dcaracal.python names no Python with caracalai-revocation-redis installed");
+                python.isEmpty(),
+                "skipped: -Dcaracal.python names no Python with caracalai-revocation-redis installed");
         try (TestRedis server = TestRedis.own()) {
             RedisCommands<String, String> redis = server.commands();
             RedisRevocationStore store =

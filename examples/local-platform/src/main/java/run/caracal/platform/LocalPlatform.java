@@ -112,8 +112,7 @@ public final class LocalPlatform implements Disposable {
 
     /** The platform with its console, which can show it only once it is there. */
     private Mono<LocalPlatform> withConsole(int port, Network network) {
-        ConsoleState.Source source =
-                new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
+        ConsoleState.Source source = new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
         return Console.open(port, source, network)
                 .doOnNext(open -> console = open)
                 .thenReturn(this)
@@ -635,6 +634,7 @@ public final class LocalPlatform implements Disposable {
                 return all;
             }
         }
+
         private int consolePort = NO_CONSOLE;
         private @Nullable String redisUri;
         private String hmacKeyHex = "";
@@ -834,7 +834,9 @@ public final class LocalPlatform implements Disposable {
                     .flatMap(platform -> consolePort == NO_CONSOLE
                             ? Mono.just(platform)
                             : platform.withConsole(consolePort, network))
-                    .onErrorResume(failure -> close(servers, network).then(zone.revocations.close()).then(Mono.error(failure)))
+                    .onErrorResume(failure -> close(servers, network)
+                            .then(zone.revocations.close())
+                            .then(Mono.error(failure)))
                     .doOnCancel(() -> {
                         Disposable unused = close(servers, network).subscribe();
                     });

@@ -202,7 +202,8 @@ final class ConsoleBrowserTest {
         String source = scene.session(ORDERS, null, "source");
         String target = scene.session(ORDERS, source, "without-a-role");
         String edge = scene.delegation(ORDERS, source, ORDERS, target, BILLING, "billing:read");
-        String request = scene.mint(ORDERS, target, edge, BILLING, "billing:read").text("requestId");
+        String request =
+                scene.mint(ORDERS, target, edge, BILLING, "billing:read").text("requestId");
         open("/#request=" + request);
         assertThat(browser.with("#detail-body", "Time line").getText()).contains("Denied", "deny");
         browser.find("#denied-only").click();

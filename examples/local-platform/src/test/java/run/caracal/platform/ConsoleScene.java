@@ -30,7 +30,8 @@ final class ConsoleScene implements AutoCloseable {
                 .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:read", "billing:refund")
                         .withRole("billing")
                         .withApproval("extreme", "billing:refund"))
-                .resource(ProtectedResource.of(BOOKS, "ledger:append", "ledger:read").withOwner(LEDGER))
+                .resource(ProtectedResource.of(BOOKS, "ledger:append", "ledger:read")
+                        .withOwner(LEDGER))
                 .console(0)
                 .start();
     }
