@@ -98,7 +98,8 @@ public interface CaracalEvent {
     /**
      * One operation at the Coordinator, with all its attempts.
      *
-     * @param operation the operation, for instance {@code open} or {@code terminate}
+     * @param operation the operation, for instance {@code open} or {@code terminate}; {@code settle} for the attempts of
+     *     {@link TerminationPending}
      * @param attempts how many requests were sent
      * @param completion how it ended
      */

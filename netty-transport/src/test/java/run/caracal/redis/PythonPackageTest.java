@@ -29,6 +29,7 @@ class PythonPackageTest {
     private static final String SESSIONS = "caracal.sessions.revoke";
     private static final String GROUP = "resource-revocation";
 
+    @SuppressWarnings("unchecked") // the array of one stream that the varargs make
     @Test
     void sharesKeysAndGroupsWithThePublishedPythonPackage(@TempDir Path directory) throws Exception {
         String python = System.getProperty("caracal.python", "");

@@ -31,6 +31,7 @@ import run.caracal.netty.Await;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
+@SuppressWarnings("CheckReturnValue") // a test asks for few of the ids and consumers that it makes
 class RevocationConsumerTest {
     private static final String KEY = "0123456789abcdef0123456789abcdef";
     private static final String SESSIONS = "caracal.sessions.revoke";
@@ -239,6 +240,7 @@ class RevocationConsumerTest {
 
     @Nested
     class EntriesThatWereGivenToAConsumer {
+        @SuppressWarnings("unchecked") // the array of one stream that the varargs make
         private void give(String consumer) {
             redis.xgroupCreate(StreamOffset.from(SESSIONS, "0"), GROUP, XGroupCreateArgs.Builder.mkstream());
             revoke("a");

@@ -33,9 +33,9 @@ import run.caracal.internal.wire.SessionAnswer;
 /** The operations at the Coordinator. */
 public final class Coordinator {
     private static final Operation OPEN = new Operation("open", 2, true);
-    private static final Operation REPLAY = new Operation("open", 0, false);
+    private static final Operation REPLAY = new Operation("settle", 0, false);
     private static final Operation TERMINATE = new Operation("terminate", 2, false);
-    private static final Operation TERMINATE_ONCE = new Operation("terminate", 0, false);
+    private static final Operation TERMINATE_ONCE = new Operation("settle", 0, false);
     private static final Operation RENEW = new Operation("renew", 0, false);
     private static final Operation ATTACH = new Operation("attach", 1, false);
     private static final Operation DELEGATE = new Operation("delegate", 1, false);

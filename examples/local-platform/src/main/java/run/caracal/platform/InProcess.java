@@ -101,7 +101,7 @@ final class InProcess implements Network {
         protected void doResolveAll(SocketAddress address, Promise<List<SocketAddress>> promise) {
             Promise<SocketAddress> one = executor().newPromise();
             Future<SocketAddress> unused = one.addListener(done -> {
-                Promise<List<SocketAddress>> all =
+                var unusedAll =
                         done.isSuccess() ? promise.setSuccess(List.of(one.getNow())) : promise.setFailure(done.cause());
             });
             doResolve(address, one);

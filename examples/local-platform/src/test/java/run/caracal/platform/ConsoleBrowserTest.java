@@ -25,7 +25,6 @@ import org.junit.jupiter.params.provider.ValueSource;
 import org.openqa.selenium.By;
 import org.openqa.selenium.Keys;
 import org.openqa.selenium.WebElement;
-import reactor.netty.resources.LoopResources;
 
 /** The console's page in a real browser; skipped, with the reason, where there is none. */
 final class ConsoleBrowserTest {
@@ -325,13 +324,13 @@ final class ConsoleBrowserTest {
         for (int i = 1; i <= 10_000; i++) {
             ConsoleScene.opened(source.sessions(), "job-" + i);
         }
-        LoopResources loops = LoopResources.create("console", 1, true);
+        Network network = new Sockets();
         Console.Bound console =
-                Console.open(0, source, loops).blockOptional(LIMIT).orElseThrow();
+                Console.open(0, source, network).blockOptional(LIMIT).orElseThrow();
         try {
             assertUsable(console.url(), source.sessions());
         } finally {
-            console.close().then(loops.disposeLater()).block(LIMIT);
+            console.close().then(network.close()).block(LIMIT);
         }
     }
 

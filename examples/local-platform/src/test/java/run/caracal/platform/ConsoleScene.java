@@ -45,10 +45,13 @@ final class ConsoleScene implements AutoCloseable {
                 limits,
                 Clock.systemUTC(),
                 ZoneKeys.generate(),
-                new TrustedIssuers(List.of()));
-        DelegationGraph graph = new DelegationGraph();
+                new TrustedIssuers(List.of()),
+                Revocations.NONE);
+        DelegationGraph graph = new DelegationGraph(Revocations.NONE);
         Sessions sessions = new Sessions(zone, graph);
-        return new ConsoleState.Source(zone, sessions, new Delegations(zone, sessions, graph), new Approvals(zone));
+        Delegations delegations = new Delegations(zone, sessions, graph);
+        Approvals approvals = new Approvals(zone);
+        return new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
     }
 
     /** Opens a session there; its id. */

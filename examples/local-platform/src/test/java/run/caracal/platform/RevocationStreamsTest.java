@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -73,7 +74,8 @@ class RevocationStreamsTest {
     @Test
     void aDelegationThatIsRevokedTakesItsSessionAndTheEpochWithIt() {
         Delegated delegated = Delegated.on(platform, List.of(platform.resourceId()), "billing:charge");
-        String edge = delegated.form("billing:charge").get("delegation_edge_id").get(0);
+        String edge = Objects.requireNonNull(delegated.form("billing:charge").get("delegation_edge_id"))
+                .get(0);
 
         String bearer = Http.token(platform);
         assertThat(Http.coordinator(platform, bearer, "PATCH", "/delegations/" + edge + "/revoke", null)

@@ -110,7 +110,7 @@ class ProgramsTest {
                         .map(line -> line.replaceAll("audit (\\S+ \\S+) .*", "$1")))
                 .containsExactly(
                         "token_exchange allow",
-                        "step_up_consumed allow",
+                        "step_up_consumed consumed",
                         "token_exchange allow",
                         "gateway_resource_request allow");
         assertThat(lines).endsWith("session closed");

@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import org.junit.jupiter.api.MethodOrderer;
@@ -195,7 +196,8 @@ final class CaracalPlatformTest {
     void aRegisteredExtensionGivesPropertiesBeforeTheFirstTest() {
         Map<String, Supplier<Object>> properties = new HashMap<>();
         Registered.CARACAL.properties(properties::put);
-        String asked = String.valueOf(properties.get("caracal.sts-url").get());
+        String asked = String.valueOf(
+                Objects.requireNonNull(properties.get("caracal.sts-url")).get());
         assertThat(properties)
                 .containsKeys(
                         "caracal.zone-id",
