@@ -15,6 +15,7 @@ import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
+import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
@@ -53,6 +54,11 @@ class EventsTest {
         var listening = caracal.onEvent(events::add);
         List<CaracalEvent> operations = new CopyOnWriteArrayList<>();
         var observing = caracal.onOperation((event, context) -> operations.add(event));
+        FakePlatform limited = new FakePlatform();
+        Caracal left = limited.client();
+        listening = Disposables.composite(listening, left.onEvent(events::add));
+        observing = Disposables.composite(observing, left.onOperation((event, context) -> operations.add(event)));
+        leaveASessionBehind(limited, left);
         Everything.doAll(platform, caracal);
         listening.dispose();
         observing.dispose();
@@ -60,7 +66,7 @@ class EventsTest {
         List<?> kinds = Arrays.stream(CaracalEvent.class.getDeclaredClasses())
                 .filter(CaracalEvent.class::isAssignableFrom)
                 .toList();
-        assertThat(kinds).hasSize(14);
+        assertThat(kinds).hasSize(16);
         assertThat(events)
                 .extracting(Object::getClass)
                 .containsAll(kinds.stream().map(kind -> (Class<?>) kind).toList());
@@ -100,6 +106,18 @@ class EventsTest {
                 .containsExactly(200, 409);
         assertThat(of(LeaseLost.class, events)).hasSize(1);
         assertThat(events.toString()).doesNotContain("token-").doesNotContain("the-client-secret");
+    }
+
+    /** A rate limit outlasts the termination, which the client then goes on with until it is closed. */
+    private static void leaveASessionBehind(FakePlatform limited, Caracal client) {
+        for (int i = 0; i < 6; i++) {
+            limited.nextAnswer(FakePlatform::isTerminate, 429, "{\"error\":\"rate_limited\"}");
+        }
+        StepVerifier.create(client.spawn(context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
     }
 
     private void refused(Predicate<HttpRequest> which, Class<? extends CaracalEvent> kind, Mono<?> operation) {

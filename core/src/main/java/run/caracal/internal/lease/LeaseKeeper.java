@@ -13,7 +13,6 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Signal;
 import reactor.core.publisher.Sinks;
-import reactor.core.publisher.Sinks.EmitFailureHandler;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.error.ClosedException;
@@ -46,9 +45,6 @@ public final class LeaseKeeper {
     /** Of failed renewals, the first is logged, and then each one whose number is a multiple of this. */
     private static final int LOG_EVERY = 10;
 
-    /** How long a last signal waits for a renewal that is being told on another thread. */
-    private static final EmitFailureHandler IN_TURN = EmitFailureHandler.busyLooping(Duration.ofSeconds(1));
-
     private static final long UNKNOWN = Long.MAX_VALUE;
 
     /** Sends a renewal. */
@@ -71,7 +67,7 @@ public final class LeaseKeeper {
     private final SleepWatch sleeps;
     private final Mono<Signal<LeaseTerms>> flight;
     private final Sinks.Empty<Void> end = Sinks.unsafe().empty(); // emitted to once
-    private final Sinks.Many<LeaseTerms> renewals = Sinks.many().multicast().directBestEffort();
+    private final Sinks.Many<LeaseTerms> renewals = Sinks.many().multicast().directBestEffort(); // never ends itself
     private final Disposable.Swap deadline = Disposables.swap();
     private final Disposable.Swap running = Disposables.swap();
     private @Nullable Flux<Signal<LeaseTerms>> loop; // of the listeners there are
@@ -191,7 +187,11 @@ public final class LeaseKeeper {
      *     completes when the lease is given up
      */
     public Flux<LeaseTerms> renewals(@Nullable Duration interval) {
-        return Flux.using(() -> enter(interval), entered -> renewals.asFlux(), Disposable::dispose)
+        // The end may come during a renewal's signal: the operator puts one behind the other.
+        return Flux.using(
+                        () -> enter(interval),
+                        entered -> renewals.asFlux().takeUntilOther(end.asMono()),
+                        Disposable::dispose)
                 .onBackpressureLatest()
                 .publishOn(Schedulers.parallel(), 1);
     }
@@ -362,7 +362,6 @@ public final class LeaseKeeper {
         if (finish(lost)) {
             onLost.accept(lost);
             end.tryEmitError(lost).orThrow();
-            renewals.emitError(lost, IN_TURN);
         }
         return ended();
     }
@@ -373,7 +372,6 @@ public final class LeaseKeeper {
     public void close() {
         if (finish(null)) {
             end.tryEmitEmpty().orThrow();
-            renewals.emitComplete(IN_TURN);
         }
     }
 
