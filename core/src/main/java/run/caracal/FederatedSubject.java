@@ -23,9 +23,10 @@ public final class FederatedSubject {
     }
 
     /**
-     * {@return the id of the user's authority record} Give it to {@link
-     * SpawnOptions.Builder#subjectAuthorityRecordId(String)}, so that the session acts for this user. Read from the
-     * token without verifying it, as the STS sent it.
+     * {@return the id of the user's authority record} A session acts for this user when it is opened with {@link
+     * SpawnOptions.Builder#subject(FederatedSubject)}, or, where only the id is at hand, with {@link
+     * SpawnOptions.Builder#subjectAuthorityRecordId(String)}. Read from the token without verifying it, as the STS sent
+     * it.
      */
     public String authorityRecordId() {
         return user.authorityRecordId();

@@ -96,7 +96,7 @@ public final class SpawnOptions {
         return spec.adopt();
     }
 
-    /** {@return the authority record of the user for whom the session acts; the record's id; empty by default} */
+    /** {@return the id of the authority record of the user for whom the session acts; empty for its parent's user, if any} */
     public Optional<String> subjectAuthorityRecordId() {
         return Optional.ofNullable(spec.subjectAuthorityRecordId());
     }
@@ -125,7 +125,7 @@ public final class SpawnOptions {
         return spec.hashCode();
     }
 
-    /** Leaves out the metadata and the key. */
+    /** Leaves out the metadata, the key and the proof of a user. */
     @Override
     public String toString() {
         return "SpawnOptions[" + spec + "]";
@@ -142,6 +142,7 @@ public final class SpawnOptions {
         private @Nullable String idempotencyKey;
         private boolean adopt;
         private @Nullable String subjectAuthorityRecordId;
+        private @Nullable String subjectToken;
         private @Nullable String traceId;
         private @Nullable Duration closeTimeout;
 
@@ -155,6 +156,7 @@ public final class SpawnOptions {
             this.idempotencyKey = spec.idempotencyKey();
             this.adopt = spec.adopt();
             this.subjectAuthorityRecordId = spec.subjectAuthorityRecordId();
+            this.subjectToken = spec.subjectToken();
             this.traceId = spec.traceId();
             this.closeTimeout = spec.closeTimeout();
         }
@@ -260,13 +262,27 @@ public final class SpawnOptions {
         }
 
         /**
-         * Attributes the session to a user.
+         * Sets the user for whom the session and its children act. Replaces what {@link #subject(FederatedSubject)} set.
          *
          * @param id the id of the user's authority record
          * @return this builder
          */
         public Builder subjectAuthorityRecordId(String id) {
             this.subjectAuthorityRecordId = Arguments.id(id, "subjectAuthorityRecordId");
+            this.subjectToken = null;
+            return this;
+        }
+
+        /**
+         * Sets the user for whom the session and its children act, and proves it: the opening of this session also sends the
+         * user's mandate. Platform 1.0 goes by the authority record alone.
+         *
+         * @param user what {@link Caracal#federateSubject(String)} gave
+         * @return this builder
+         */
+        public Builder subject(FederatedSubject user) {
+            this.subjectAuthorityRecordId = user.authorityRecordId();
+            this.subjectToken = user.value();
             return this;
         }
 
@@ -313,6 +329,7 @@ public final class SpawnOptions {
                     idempotencyKey,
                     adopt,
                     subjectAuthorityRecordId,
+                    subjectToken,
                     traceId,
                     closeTimeout));
         }

@@ -9,6 +9,7 @@ import static run.caracal.test.FakePlatform.LIMIT;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -81,6 +82,65 @@ class FederationTest {
                 .satisfies(e -> assertThat(((CaracalEvent.SubjectFederated) e).authorityRecordId())
                         .isEqualTo("record-1"));
         assertThat(events.toString()).doesNotContain("eyJ");
+    }
+
+    @Test
+    void theUserIsHandedOnToEverySessionBelow() {
+        SpawnOptions forAnn =
+                SpawnOptions.builder().subjectAuthorityRecordId("record-1").build();
+        SpawnOptions narrowed = SpawnOptions.builder()
+                .grant(Grant.narrow("billing:charge").resource("resource://billing-api"))
+                .build();
+        Mono<String> records = caracal.spawn(
+                forAnn,
+                parent -> caracal.mintMandate("resource://billing-api", "billing:charge")
+                        .then(caracal.spawn(narrowed, Mono::just))
+                        .then(caracal.spawn(
+                                child -> caracal.spawn(grandchild -> Mono.justOrEmpty(grandchild.authorityRecordId())))));
+        StepVerifier.create(records).expectNext("record-1").expectComplete().verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isOpen))
+                .as("the session, its helper, a narrowed child, a child and its child")
+                .hasSize(5)
+                .allSatisfy(open -> assertThat(FakePlatform.body(open))
+                        .contains("\"subject_session_id\":\"record-1\"")
+                        .doesNotContain("subject_token"));
+        StepVerifier.create(caracal.spawn(Mono::just))
+                .assertNext(root -> assertThat(root.authorityRecordId()).isEmpty())
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(5)))
+                .doesNotContain("subject_session_id");
+    }
+
+    @Test
+    void theProofOfAUserGoesWithTheSessionOpenedForIt() {
+        platform.nextUser("{\"sid\":\"record-1\",\"sub\":\"ann\"}");
+        FederatedSubject user =
+                Objects.requireNonNull(caracal.federateSubject(ID_TOKEN).block(LIMIT));
+        SpawnOptions options = SpawnOptions.builder().subject(user).build();
+        assertThat(options.subjectAuthorityRecordId()).contains("record-1");
+        assertThat(options.toString()).doesNotContain(user.value());
+        assertThat(options.mutate().build()).isEqualTo(options);
+        StepVerifier.create(caracal.spawn(options, parent -> caracal.spawn(Mono::just)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(caracal.spawn(
+                        options.mutate().subjectAuthorityRecordId("record-2").build(), Mono::just))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        List<HttpRequest> opens = platform.requests(FakePlatform::isOpen);
+        assertThat(FakePlatform.body(opens.get(0)))
+                .contains("\"subject_session_id\":\"record-1\"", "\"subject_token\":\"" + user.value() + "\"");
+        assertThat(FakePlatform.body(opens.get(1)))
+                .as("a child names the record alone")
+                .contains("\"subject_session_id\":\"record-1\"")
+                .doesNotContain("subject_token");
+        assertThat(FakePlatform.body(opens.get(2)))
+                .contains("\"subject_session_id\":\"record-2\"")
+                .doesNotContain("subject_token");
+        assertThat(opens.toString()).doesNotContain(user.value());
     }
 
     @Test

@@ -231,7 +231,7 @@ public final class ServiceRunner {
         Mono<Service> opened = coordinator
                 .open(request, false, inherited, abandoned)
                 .map(answer -> {
-                    Envelope envelope = sessions.envelope(inherited, above, plan, answer, null);
+                    Envelope envelope = sessions.envelope(inherited, above, spec.session(), plan, answer);
                     Provenance provenance = plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null);
                     Scope enclosing = BoundContext.scope(holder == null ? under : null, client);
                     return keep(envelope, provenance, answer.lease(), sent, spec, holder, enclosing);

@@ -168,11 +168,7 @@ public final class SessionRunner {
             Envelope around =
                     parent != null || bound == null ? above : bound.envelope().traceOnly();
             Envelope inherited = inherited(spec, around);
-            String subject = spec.subjectAuthorityRecordId();
-            OpenSession request = request(spec, plan)
-                    .task(ttl(spec))
-                    .subjectAuthorityRecordId(subject)
-                    .build();
+            OpenSession request = request(spec, plan).task(ttl(spec)).build();
             long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(spec).toNanos();
             Mono<Session> opened = coordinator
                     .open(request, spec.adopt(), inherited, abandoned)
@@ -181,7 +177,7 @@ public final class SessionRunner {
                                 client,
                                 config.zoneId(),
                                 config.applicationId(),
-                                envelope(inherited, above, plan, answer, subject),
+                                envelope(inherited, above, spec, plan, answer),
                                 BoundContext.scope(parent, client),
                                 plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null));
                         session.endsAt(ends);
@@ -207,21 +203,29 @@ public final class SessionRunner {
         BoundContext parent = plan.parent();
         return OpenSession.builder(config.zoneId(), config.applicationId())
                 .childOf(parent == null ? null : parent.agentSessionId(), plan.inherits(), plan.inheritedEdge())
+                .subjectAuthorityRecordId(subject(spec, parent == null ? Envelope.EMPTY : parent.envelope()))
+                .subjectAuthorityRecordToken(spec.subjectToken())
                 .labels(plan.labels())
                 .metadata(spec.metadata())
                 .kind(spec.kind() == null ? config.defaultKind().orElse(null) : spec.kind())
                 .ownOrGeneratedKey(spec.idempotencyKey());
     }
 
+    /** The user for whom a session acts; named in its own opening, because the platform hands none on to children. */
+    private static @Nullable String subject(SessionSpec spec, Envelope above) {
+        String own = spec.subjectAuthorityRecordId();
+        return own == null ? above.authorityRecordId() : own;
+    }
+
     /** What a new session shows. A narrowed one gets an edge of its own later, one that is given nothing presents none. */
-    Envelope envelope(Envelope inherited, Envelope above, Plan plan, SessionAnswer answer, @Nullable String subject) {
+    Envelope envelope(Envelope inherited, Envelope above, SessionSpec spec, Plan plan, SessionAnswer answer) {
         String edge = plan.inherits() ? answer.delegationEdgeId() : null;
         boolean delegated = edge != null && plan.parent() != null;
         return inherited.toBuilder()
                 .agentSessionId(answer.agentSessionId())
                 .delegationEdgeId(edge)
                 .parentEdgeId(plan.inherits() ? above.delegationEdgeId() : null)
-                .authorityRecordId(subject == null ? above.authorityRecordId() : subject)
+                .authorityRecordId(subject(spec, above))
                 .hop(!plan.inherits() ? 0 : delegated ? above.hop() + 1 : above.hop())
                 .build();
     }

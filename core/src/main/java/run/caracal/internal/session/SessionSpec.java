@@ -18,7 +18,8 @@ import run.caracal.internal.options.GrantSpec;
  * @param grant what it is given of its parent's authority
  * @param idempotencyKey the caller's own key; {@code null} for a generated one
  * @param adopt whether a session that the key opened earlier is taken over
- * @param subjectAuthorityRecordId the user for whom it acts
+ * @param subjectAuthorityRecordId the user for whom it acts; {@code null} for the parent's
+ * @param subjectToken the proof of that user, a secret; {@code null} for none
  * @param traceId its trace; {@code null} for the parent's, or a fresh one
  * @param closeTimeout how long a pipeline waits for its termination; {@code null} for the configuration's
  */
@@ -32,11 +33,12 @@ public record SessionSpec(
         @Nullable String idempotencyKey,
         boolean adopt,
         @Nullable String subjectAuthorityRecordId,
+        @Nullable String subjectToken,
         @Nullable String traceId,
         @Nullable Duration closeTimeout) {
     /** Every default. */
     public static final SessionSpec DEFAULTS = new SessionSpec(
-            List.of(), null, Map.of(), null, null, GrantSpec.Whole.INHERIT, null, false, null, null, null);
+            List.of(), null, Map.of(), null, null, GrantSpec.Whole.INHERIT, null, false, null, null, null, null);
 
     /** A session of the SDK's own, for a purpose that its record names. */
     public static SessionSpec holdingAuthority(
@@ -51,6 +53,7 @@ public record SessionSpec(
                 null,
                 false,
                 subject,
+                null,
                 null,
                 null);
     }
@@ -67,11 +70,12 @@ public record SessionSpec(
                 idempotencyKey,
                 adopt,
                 subjectAuthorityRecordId,
+                subjectToken,
                 traceId,
                 closeTimeout);
     }
 
-    /** Leaves out the metadata and the key, which are the caller's own. */
+    /** Leaves out the metadata and the key, which are the caller's own, and the proof of the user. */
     @Override
     public String toString() {
         return "labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="

@@ -82,7 +82,7 @@ public final class OpenSession {
             return this;
         }
 
-        /** The token of that record; release 1.0 does not read it. */
+        /** The token of that record, a secret; release 1.0 does not read it. */
         public Builder subjectAuthorityRecordToken(@Nullable String token) {
             this.subjectToken = token;
             return this;
