@@ -95,8 +95,8 @@ class FederationTest {
                 forAnn,
                 parent -> caracal.mintMandate("resource://billing-api", "billing:charge")
                         .then(caracal.spawn(narrowed, Mono::just))
-                        .then(caracal.spawn(
-                                child -> caracal.spawn(grandchild -> Mono.justOrEmpty(grandchild.authorityRecordId())))));
+                        .then(caracal.spawn(child ->
+                                caracal.spawn(grandchild -> Mono.justOrEmpty(grandchild.authorityRecordId())))));
         StepVerifier.create(records).expectNext("record-1").expectComplete().verify(LIMIT);
         assertThat(platform.requests(FakePlatform::isOpen))
                 .as("the session, its helper, a narrowed child, a child and its child")
