@@ -120,6 +120,29 @@ public final class Caracal implements Disposable {
     }
 
     /**
+     * Checks that the platform can be used, for instance before an application says that it is ready: that the STS gives the
+     * application token, and that the Coordinator takes it. Opens no session, and takes no longer than the timeouts of the
+     * two calls; a token that is still valid is not asked for again.
+     *
+     * @return completes when both are so; else signals the error that opening a session would meet: a {@link
+     *     run.caracal.error.StsException}, {@link run.caracal.error.CoordinatorException}, {@link
+     *     run.caracal.error.TransportException}, {@link ConfigurationException} or {@link ClosedException}
+     */
+    public Mono<Void> check() {
+        return parts.check();
+    }
+
+    /** {@return the zone of the configuration} */
+    public String zoneId() {
+        return config.zoneId();
+    }
+
+    /** {@return the application of the configuration} */
+    public String applicationId() {
+        return config.applicationId();
+    }
+
+    /**
      * Runs work inside an agent session of its own, with every default; see {@link #spawn(SpawnOptions, Function)}.
      *
      * @param work makes the work, given the session's context

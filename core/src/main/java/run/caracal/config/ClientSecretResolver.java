@@ -10,7 +10,7 @@ import reactor.core.publisher.Mono;
  * <p>It is asked anew whenever a token must be exchanged, so a rotated secret needs no restart. It may be asked on any
  * thread, an event loop included: what blocks belongs on {@link reactor.core.scheduler.Schedulers#boundedElastic()}. What
  * it emits is never logged and never kept longer than the exchange; what it signals as an error is what the exchange fails
- * with. Its own {@code toString} must not show the secret.
+ * with. One that gives nothing within 30 seconds is cancelled and fails the exchange; the next exchange asks anew. Its own {@code toString} must not show the secret.
  */
 @FunctionalInterface
 public interface ClientSecretResolver {

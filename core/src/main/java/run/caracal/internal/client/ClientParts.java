@@ -150,6 +150,11 @@ public final class ClientParts {
         return end;
     }
 
+    /** Completes when a lifecycle token can be had and the Coordinator takes it. */
+    public Mono<Void> check() {
+        return coordinator.check();
+    }
+
     /** How many sessions are being ended in the background. */
     public int pendingTerminations() {
         return coordinator.pendingTerminations();

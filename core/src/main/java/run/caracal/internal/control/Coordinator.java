@@ -42,6 +42,9 @@ public final class Coordinator {
     private static final Operation CHECK = new Operation("check", 1, false);
     private static final Operation REVOKE = new Operation("revoke", 1, false);
 
+    /** No session and no delegation has this id. */
+    private static final String NOBODY = "00000000-0000-0000-0000-000000000000";
+
     private final CaracalConfig config;
     private final CoordinatorRequests requests;
     private final Attempts attempts;
@@ -308,6 +311,21 @@ public final class Coordinator {
                         (sent, answer, repeated) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
+                .then();
+    }
+
+    /**
+     * Asks for a delegation that does not exist, which only a Coordinator that takes the application token can tell.
+     *
+     * @return completes when it answers
+     */
+    public Mono<Void> check() {
+        return Mono.defer(() -> inbound(
+                        NOBODY,
+                        NOBODY,
+                        Envelope.EMPTY.toBuilder()
+                                .traceId(TraceParent.newTraceId())
+                                .build()))
                 .then();
     }
 

@@ -14,6 +14,7 @@ import run.caracal.config.ClientSecretResolver;
 import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ProtocolException;
+import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.TokenExchange;
 import run.caracal.event.CaracalEvent.TokenExchange.Cache;
@@ -48,6 +49,9 @@ public final class StsClient implements TokenCache.Source {
 
     /** The most that a token may say of its own lifetime; the platform issues none that lives longer. */
     private static final Duration MAX_OWN_LIFETIME = Duration.ofHours(1);
+
+    /** How long the application's resolver may take: all who need a token wait for it. */
+    private static final Duration MAX_RESOLVING = Duration.ofSeconds(30);
 
     /** A token of the configuration is never exchanged. */
     private static final Duration FOR_EVER = Duration.ofDays(36_500);
@@ -270,6 +274,10 @@ public final class StsClient implements TokenCache.Source {
 
     private static Mono<String> resolved(ClientSecretResolver resolver) {
         return Mono.defer(resolver::resolve)
+                // An error behind the timeout would be dropped, and logged; a value is not.
+                .materialize()
+                .timeout(MAX_RESOLVING, Mono.error(StsClient::noSecretInTime))
+                .<String>dematerialize()
                 .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
                 .map(secret -> {
                     String fault = Rules.clientSecret(secret);
@@ -329,6 +337,15 @@ public final class StsClient implements TokenCache.Source {
                 "the application token is issued for resources and none is configured; bind at least one resource that the "
                         + "application's policy grants, with CARACAL_RESOURCES=<id>=<upstream prefix> or a [[credentials]] "
                         + "section of the profile")));
+    }
+
+    /** It passes: the next exchange asks anew. */
+    private static TransportException noSecretInTime() {
+        return new TransportException(
+                TransportException.Kind.CONNECT,
+                "The client secret resolver gave no secret within " + MAX_RESOLVING.toSeconds()
+                        + " s, and nothing was sent to the STS; check the resolver and the secret store that it asks",
+                null);
     }
 
     private static ConfigurationException badSecret(String fault) {
