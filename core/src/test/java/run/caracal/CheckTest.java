@@ -69,8 +69,8 @@ class CheckTest {
 
     @Test
     void namesItsZoneAndApplication() {
-        assertThat(caracal).hasToString(
-                "Caracal[zoneId=" + caracal.zoneId() + ", applicationId=" + caracal.applicationId() + "]");
+        assertThat(caracal)
+                .hasToString("Caracal[zoneId=" + caracal.zoneId() + ", applicationId=" + caracal.applicationId() + "]");
     }
 
     /** The flight of a token is shared: a resolver that hangs would hold up everybody for ever. */
@@ -96,9 +96,8 @@ class CheckTest {
 
     @Test
     void aResolverThatHangsFailsAsSomethingThatPasses() {
-        StepVerifier.withVirtualTime(() -> Caracal.create(platform.config()
-                                .clientSecret(Mono::never)
-                                .build())
+        StepVerifier.withVirtualTime(() -> Caracal.create(
+                                platform.config().clientSecret(Mono::never).build())
                         .check())
                 .thenAwait(Duration.ofSeconds(30))
                 .expectErrorSatisfies(e -> assertThat(e)
