@@ -13,13 +13,13 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 /**
  * Gives the tests of a class a local Caracal platform on free ports.
  *
- * <pre>{@code
- * @CaracalPlatform
+ * <pre>
+ * &#64;CaracalPlatform
  * class BillingTest {
- *     @Test
+ *     &#64;Test
  *     void charges(Caracal caracal, LocalPlatform platform) { ... }
  * }
- * }</pre>
+ * </pre>
  *
  * <p>Constructors, lifecycle and test methods may have parameters of the types {@code LocalPlatform}, {@code CaracalConfig} and
  * {@code Caracal}. A {@code Caracal} lives as long as what it was given to: a method, or for constructors and

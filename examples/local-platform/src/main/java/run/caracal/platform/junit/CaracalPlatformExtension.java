@@ -28,17 +28,17 @@ import run.caracal.platform.junit.CaracalPlatform.Lifetime;
 /**
  * Does what {@link CaracalPlatform} says, for a platform of your own making:
  *
- * <pre>{@code
- * @RegisterExtension
+ * <pre>
+ * &#64;RegisterExtension
  * static final CaracalPlatformExtension caracal = CaracalPlatformExtension.builder()
  *         .platform(platform -> platform.zone("zone-test"))
  *         .build();
  *
- * @DynamicPropertySource
+ * &#64;DynamicPropertySource
  * static void properties(DynamicPropertyRegistry registry) {
  *     caracal.properties(registry::add);
  * }
- * }</pre>
+ * </pre>
  *
  * <p>In a static field the platform lives as long as the class, or the run; in a field of the instance as long as one test. It
  * starts when it is first needed, so Spring may ask for its properties before the first test. A field of a base class is one
