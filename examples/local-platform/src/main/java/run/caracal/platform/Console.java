@@ -83,7 +83,8 @@ final class Console {
                         .idleTimeout(IDLE)
                         .handle(console::handle)
                         .bind()
-                        .map(server -> new Bound(console, server, network.port(server.address()))));
+                        .map(server -> new Bound(
+                                console, server, network.port(server.channel().localAddress()))));
     }
 
     private Mono<Void> handle(HttpServerRequest request, HttpServerResponse response) {

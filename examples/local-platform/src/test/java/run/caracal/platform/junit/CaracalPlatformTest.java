@@ -130,7 +130,7 @@ final class CaracalPlatformTest {
         assertThat(run.summary().getTestsFailedCount()).isEqualTo(1);
         assertThat(run.printed())
                 .contains("Caracal audit trail of the failed test fails(Caracal)")
-                .contains("gateway_resource_request allow upstream_rejected app-local resource://billing-api");
+                .contains("gateway_resource_request allow executed app-local resource://billing-api");
     }
 
     @CaracalPlatform
