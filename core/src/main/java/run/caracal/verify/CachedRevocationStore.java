@@ -11,7 +11,6 @@ import java.util.function.Function;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
-import run.caracal.MandateOptions;
 
 /** Remembers the answers of another store: see {@link RevocationStore#cached(RevocationStore, Duration)}. */
 final class CachedRevocationStore implements RevocationStore {
@@ -19,7 +18,7 @@ final class CachedRevocationStore implements RevocationStore {
     static final int MAX_ANSWERS = 10_000;
 
     /** A revocation is final, and no mandate lives longer. */
-    static final Duration KEEP_REVOKED = MandateOptions.MAX_TTL;
+    static final Duration KEEP_REVOKED = Duration.ofHours(1); // no mandate lives longer
 
     private final RevocationStore store;
     private final long keepNanos;

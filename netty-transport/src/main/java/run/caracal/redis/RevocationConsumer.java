@@ -367,7 +367,8 @@ public final class RevocationConsumer implements Disposable {
     /** Ends reading; {@link #disposeLater()} says when that is done. */
     @Override
     public void dispose() {
-        var unused = disposeLater().subscribe();
+        var unused =
+                disposeLater().subscribe(null, e -> log.warn("The revocation consumer did not end in good order", e));
     }
 
     /**
