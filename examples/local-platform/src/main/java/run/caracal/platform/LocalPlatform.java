@@ -777,7 +777,7 @@ public final class LocalPlatform implements Disposable {
         /**
          * Serves the console, a page for a browser that shows sessions, delegations, holds and the audit log as they change,
          * and lets an operator approve, reject, end and revoke. It asks for no credential: every user of this machine can
-         * open it. Without this call there is none.
+         * open it. Without this call there is none, and none in process: a browser needs a socket.
          *
          * @param port the port of 127.0.0.1 to serve it on; 0 takes a free one
          * @return this builder
@@ -831,7 +831,7 @@ public final class LocalPlatform implements Disposable {
                                     // Its transport reads the trust store.
                                     .subscribeOn(Schedulers.boundedElastic())
                             : Mono.error(Taken.all(taken)))
-                    .flatMap(platform -> consolePort == NO_CONSOLE
+                    .flatMap(platform -> consolePort == NO_CONSOLE || inProcess
                             ? Mono.just(platform)
                             : platform.withConsole(consolePort, network))
                     .onErrorResume(failure -> close(servers, network)
