@@ -14,7 +14,7 @@ enum RevocationStream {
         @Nullable
         Change read(Map<String, String> fields) {
             Set<String> anchors = new LinkedHashSet<>();
-            for (String name : ANCHORS) {
+            for (String name : ANCHOR_FIELDS) {
                 String anchor = fields.getOrDefault(name, "");
                 if (!anchor.isEmpty()) {
                     anchors.add(anchor);
@@ -45,7 +45,7 @@ enum RevocationStream {
         }
     };
 
-    private static final List<String> ANCHORS =
+    private static final List<String> ANCHOR_FIELDS =
             List.of("session_id", "sid", "root_sid", "agent_session_id", "delegation_edge_id");
 
     private final String key;
