@@ -40,7 +40,7 @@ class HouseRulesTest {
         List<Path> texts;
         try (Stream<Path> files = Files.walk(root)) {
             texts = files.filter(f -> f.toString().matches(".*\\.(java|md|xml)"))
-                    .filter(f -> !root.relativize(f).toString().matches("(.*/)?(target|\\.[^/]+)/.*"))
+                    .filter(f -> !root.relativize(f).toString().matches("(.*/)?(target|\\.(?!github)[^/]+)/.*"))
                     .toList();
         }
         assertThat(texts).contains(root.resolve("README.md"), root.resolve("core/pom.xml"));

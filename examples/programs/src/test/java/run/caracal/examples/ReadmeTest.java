@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import javax.tools.Diagnostic;
 import javax.tools.DiagnosticCollector;
@@ -21,85 +20,111 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
 
-/** What the README prints compiles, and its sections begin with the commands they promise. */
+/** The snippets of README and guides compile with the imports they print, their links lead somewhere, their commands exist. */
 class ReadmeTest {
     private static final Pattern FENCE = Pattern.compile("```(\\w+)\\n(.*?)```", Pattern.DOTALL);
+    private static final Pattern IMPORT = Pattern.compile("(?m)^import .*;\\n+");
+    private static final Pattern LINK = Pattern.compile("\\]\\(([^)\\s]+)\\)");
+    private static final Path ROOT = Path.of("..", "..");
+    private static final List<String> GUIDES = List.of(
+            "README.md",
+            "core/README.md",
+            "netty-transport/README.md",
+            "examples/README.md",
+            ".github/CONTRIBUTING.md");
 
-    /** What a reader of a snippet has at hand. */
-    private static final String BEFORE = """
-            import io.lettuce.core.RedisClient;
-            import io.lettuce.core.api.StatefulRedisConnection;
-            import io.micrometer.context.ContextRegistry;
-            import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
-            import io.micrometer.observation.ObservationRegistry;
-            import java.nio.charset.StandardCharsets;
-            import java.nio.file.Path;
-            import java.time.Duration;
-            import java.util.*;
-            import java.util.function.Supplier;
-            import org.junit.jupiter.api.Assertions;
-            import org.junit.jupiter.api.Test;
-            import org.junit.jupiter.api.extension.RegisterExtension;
-            import org.springframework.http.client.reactive.ReactorClientHttpConnector;
-            import org.springframework.web.reactive.function.client.WebClient;
-            import org.springframework.web.server.WebFilter;
-            import reactor.core.publisher.*;
-            import reactor.netty.ByteBufFlux;
-            import reactor.netty.http.client.HttpClient;
-            import reactor.netty.http.server.HttpServer;
-            import reactor.util.retry.Retry;
-            import run.caracal.*;
-            import run.caracal.config.*;
-            import run.caracal.micrometer.*;
-            import run.caracal.error.*;
-            import run.caracal.http.*;
-            import run.caracal.micrometer.*;
-            import run.caracal.netty.*;
-            import run.caracal.platform.*;
-            import run.caracal.platform.junit.*;
-            import run.caracal.redis.*;
-            import run.caracal.verify.*;
-            import run.caracal.webflux.*;
-
+    /** The names that the guides explain in words: the client, clients of others, and work of the reader. */
+    private static final String AT_HAND = """
             class Snippet {
                 record Receipt() {}
                 record Row() {}
                 record Order() {}
                 Order order = new Order();
-                Mono<Receipt> charge(Order order) { return Mono.empty(); }
-                Flux<Row> export() { return Flux.empty(); }
-                Caracal caracal = null;
-                Caracal peer = null;
-                HttpClient http = null;
-                ServiceAgent agent = null;
-                ServiceAgent receiver = null;
-                MandateVerifier verifier = null;
-                Map<String, String> requestHeaders = Map.of();
+                reactor.core.publisher.Mono<Receipt> charge(Order order) { return reactor.core.publisher.Mono.empty(); }
+                reactor.core.publisher.Flux<Row> export() { return reactor.core.publisher.Flux.empty(); }
+                run.caracal.Caracal caracal = null;
+                run.caracal.Caracal peer = null;
+                reactor.netty.http.client.HttpClient http = null;
+                run.caracal.ServiceAgent agent = null;
+                run.caracal.ServiceAgent receiver = null;
+                run.caracal.verify.MandateVerifier verifier = null;
+                java.util.Map<String, String> requestHeaders = java.util.Map.of();
                 String targetSessionId = "";
                 int port = 0;
                 @interface DynamicPropertySource {} // As in Spring's tests.
-                interface DynamicPropertyRegistry { void add(String name, Supplier<Object> value); }
+                interface DynamicPropertyRegistry { void add(String name, java.util.function.Supplier<Object> value); }
                 String delegationEdgeId = "";
                 void snippet() throws Exception {
             """;
 
+    private static String text(String guide) throws IOException {
+        return Files.readString(ROOT.resolve(guide));
+    }
+
     private static String readme() throws IOException {
-        return Files.readString(Path.of("..", "..", "README.md"));
+        return text("README.md");
     }
 
     @TestFactory
-    List<DynamicTest> everyJavaSnippetCompiles(@TempDir Path classes) throws IOException {
+    List<DynamicTest> everyJavaSnippetCompilesWithItsImports(@TempDir Path classes) throws IOException {
         List<DynamicTest> tests = new ArrayList<>();
-        Matcher fence = FENCE.matcher(readme());
-        while (fence.find()) {
-            if (fence.group(1).equals("java")) {
-                String snippet = fence.group(2);
-                tests.add(DynamicTest.dynamicTest(
-                        "snippet " + (tests.size() + 1), () -> compile(BEFORE + snippet + "}}", classes)));
+        for (String guide : GUIDES) {
+            String imports = "";
+            List<String> snippets = matches(FENCE, text(guide), "java");
+            for (String snippet : snippets) {
+                String code = IMPORT.matcher(snippet).replaceAll("");
+                String own = String.join("\n", matches(Pattern.compile("(?m)^(import .*;)$"), snippet));
+                if (code.isBlank()) {
+                    imports = own; // A guide names the imports of all its snippets once.
+                } else {
+                    String source = imports + "\n" + own + "\n" + AT_HAND + code + "}}";
+                    tests.add(DynamicTest.dynamicTest(
+                            guide + ", line " + line(text(guide), snippet), () -> compile(source, classes)));
+                }
             }
         }
-        assertThat(tests).hasSizeGreaterThan(8);
+        assertThat(tests).hasSizeGreaterThan(40);
         return tests;
+    }
+
+    private static long line(String text, String snippet) {
+        return text.substring(0, text.indexOf(snippet)).lines().count() + 1;
+    }
+
+    /** A link to a file leads to one, and one to a heading to a heading there. */
+    @Test
+    void everyLinkLeadsSomewhere() throws IOException {
+        List<String> broken = new ArrayList<>();
+        for (String guide : GUIDES) {
+            for (String link : matches(LINK, text(guide))) {
+                String[] target = link.split("#", 2);
+                Path file = target[0].isEmpty()
+                        ? ROOT.resolve(guide)
+                        : ROOT.resolve(guide).resolveSibling(target[0]).normalize();
+                boolean headed = target.length == 1
+                        || (Files.exists(file)
+                                && anchors(Files.readString(file)).contains(target[1]));
+                boolean leads = link.startsWith("https://") || (headed && Files.exists(file));
+                if (!leads) {
+                    broken.add(guide + ": " + link);
+                }
+            }
+        }
+        assertThat(broken).isEmpty();
+    }
+
+    /** The anchors of a page's headings, as GitHub makes them. */
+    private static List<String> anchors(String text) {
+        return matches(Pattern.compile("(?m)^#+ (.*)$"), text).stream()
+                .map(heading -> heading.toLowerCase(Locale.ROOT)
+                        .replaceAll("[^\\p{L}\\p{N} _-]", "")
+                        .replace(' ', '-'))
+                .toList();
+    }
+
+    @Test
+    void theReadmeStaysShort() throws IOException {
+        assertThat(readme().lines().count()).isLessThanOrEqualTo(250);
     }
 
     private static void compile(String source, Path classes) {
@@ -129,25 +154,36 @@ class ReadmeTest {
 
     @Test
     void theSectionsBeginWithTheirCommand() throws IOException {
-        assertThat(firstBlock("## Quick start")).isEqualTo("mvn -q process-classes -Dexample=quickstart");
-        assertThat(firstBlock("## Long-lived service agents")).isEqualTo("mvn -q process-classes -Dexample=daemon");
-        assertThat(firstBlock("## Spawn a narrowed child")).isEqualTo("mvn -q process-classes -Dexample=delegation");
-        assertThat(firstBlock("## Scopes and one-shot mandates"))
+        assertThat(firstBlock("README.md", "## Quick start")).isEqualTo("mvn -q process-classes -Dexample=quickstart");
+        assertThat(firstBlock("README.md", "## Examples")).isEqualTo("mvn -q process-classes -Dexample=<name>");
+        assertThat(firstBlock("core/README.md", "## Long-lived service agents"))
+                .isEqualTo("mvn -q process-classes -Dexample=daemon");
+        assertThat(firstBlock("core/README.md", "## Spawn a narrowed child"))
+                .isEqualTo("mvn -q process-classes -Dexample=delegation");
+        assertThat(firstBlock("core/README.md", "## Scopes and one-shot mandates"))
                 .isEqualTo("mvn -q process-classes -Dexample=protected-call");
-        assertThat(firstBlock("## Benchmarks")).isEqualTo("mvn -q process-test-classes -Dbench=<name>");
-        assertThat(firstBlock("## Examples")).isEqualTo("mvn -q process-classes -Dexample=<name>");
-        assertThat(Files.readString(Path.of("..", "..", ".ci", "run"))).contains("\n" + firstBlock("## Tests") + "\n");
+        assertThat(firstBlock("examples/README.md", "## Examples"))
+                .isEqualTo("mvn -q process-classes -Dexample=<name>");
+        assertThat(firstBlock("examples/README.md", "## Benchmarks"))
+                .isEqualTo("mvn -q process-test-classes -Dbench=<name>");
+        assertThat(Files.readString(ROOT.resolve(".ci/run")))
+                .contains("\n" + firstBlock("README.md", "## Tests") + "\n");
     }
 
     @Test
     void everyProgramIsListedAndEveryCommandNamesOne() throws IOException {
-        String readme = readme();
-        String programs = readme.substring(readme.indexOf("\n## Examples\n"), readme.indexOf("\n## Tests\n"));
+        String examples = text("examples/README.md");
+        String programs = examples.substring(
+                examples.indexOf("\n## Examples\n"), examples.indexOf("\n## Testing your application\n"));
         List<String> listed = matches(Pattern.compile("(?m)^\\| `([a-z-]+)` \\|"), programs);
         assertThat(listed).containsExactlyInAnyOrderElementsOf(Examples.names());
-        assertThat(matches(Pattern.compile("-Dexample=([a-z-]+)"), readme))
-                .contains("quickstart", "approval")
-                .isSubsetOf(Examples.names());
+        List<String> named = new ArrayList<>();
+        for (String guide : GUIDES) {
+            named.addAll(matches(Pattern.compile("-Dexample=([a-z-]+)"), text(guide)));
+        }
+        assertThat(named).contains("quickstart", "approval").isSubsetOf(Examples.names());
+        String readme = readme();
+        assertThat(readme.substring(readme.indexOf("\n## Examples\n"))).contains(Examples.names());
     }
 
     @Test
@@ -162,11 +198,19 @@ class ReadmeTest {
         return pattern.matcher(text).results().map(match -> match.group(1)).toList();
     }
 
-    private static String firstBlock(String heading) throws IOException {
-        String readme = readme();
-        int start = readme.indexOf("\n" + heading + "\n");
+    private static List<String> matches(Pattern fence, String text, String language) {
+        return fence.matcher(text)
+                .results()
+                .filter(match -> match.group(1).equals(language))
+                .map(match -> match.group(2))
+                .toList();
+    }
+
+    private static String firstBlock(String guide, String heading) throws IOException {
+        String text = text(guide);
+        int start = text.indexOf("\n" + heading + "\n");
         assertThat(start).as(heading).isPositive();
-        String section = readme.substring(start + heading.length() + 2).stripLeading();
+        String section = text.substring(start + heading.length() + 2).stripLeading();
         assertThat(section).as(heading).startsWith("```sh\n");
         return section.substring("```sh\n".length(), section.indexOf("\n```"));
     }
