@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Flux;
@@ -23,6 +24,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.test.FakePlatform;
 
 class ApplicationTokenTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
 
     private Mono<String> bearer(Caracal caracal) {

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicBoolean;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Mono;
@@ -28,13 +28,9 @@ class ApprovalTest {
     private static final String HELD = "{\"error\":\"interaction_required\",\"approval_type\":\"human_approval\","
             + "\"approval_id\":\"approval-1\",\"state\":\"pending\"}";
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void close() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-    }
 
     private void next(String state) {
         platform.nextAnswer(

@@ -5,8 +5,8 @@ import static run.caracal.test.FakePlatform.LIMIT;
 
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
@@ -16,14 +16,9 @@ import run.caracal.test.VirtualThreads;
 
 /** Who blocks for a session may, where blocking is allowed, and hears of it where it is not. */
 class BlockingCallerTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private Mono<String> work() {
         return caracal.spawn(

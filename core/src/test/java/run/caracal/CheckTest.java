@@ -7,6 +7,7 @@ import java.time.Duration;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.error.ClosedException;
@@ -17,13 +18,13 @@ import run.caracal.test.FakePlatform;
 
 /** An application learns whether it could open a session without opening one. */
 class CheckTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
 
     @AfterEach
     void opensNothing() {
         assertThat(platform.opened()).isZero();
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
     }
 
     @Test

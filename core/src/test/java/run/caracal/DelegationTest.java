@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -41,14 +41,9 @@ class DelegationTest {
             .resource("resource://payments")
             .build();
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private static <T> T get(Mono<T> mono) {
         return Objects.requireNonNull(mono.block(LIMIT));

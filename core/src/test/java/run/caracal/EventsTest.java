@@ -15,6 +15,7 @@ import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -41,6 +42,7 @@ import run.caracal.test.SentHeaders;
 
 /** Every operation tells of itself, completely, and whoever listens changes nothing. */
 class EventsTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
 

@@ -11,8 +11,8 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.Disposable;
@@ -32,13 +32,9 @@ import run.caracal.test.FakePlatform;
 class FederationTest {
     private static final String ID_TOKEN = FakePlatform.jwt("{\"alg\":\"RS256\",\"kid\":\"k\"}", claims(3600));
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void close() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-    }
 
     private static String claims(long secondsLeft) {
         return "{\"iss\":\"https://idp.example.com\",\"sub\":\"ann\",\"exp\":"

@@ -16,8 +16,8 @@ import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -44,16 +44,11 @@ import run.caracal.test.FakePlatform;
 class FetchTest {
     private static final String RESOURCE = "resource://billing-api";
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
     private final FetchRequest charge =
             FetchRequest.of(RESOURCE, "/charge?a=1").withJson("{\"amount\":1}").withScopes("billing:charge");
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private List<HttpRequest> calls() {
         return platform.requests(FakePlatform::isGateway);

@@ -13,8 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
@@ -36,14 +36,9 @@ import run.caracal.vectors.VectorObject;
 
 /** What a session is given of its parent's authority. */
 class GrantTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private static SpawnOptions with(Grant grant) {
         return SpawnOptions.builder().grant(grant).build();

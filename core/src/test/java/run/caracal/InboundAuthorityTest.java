@@ -14,8 +14,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
@@ -48,14 +48,9 @@ class InboundAuthorityTest {
             .grant(Grant.narrow("billing:charge").resource("resource://billing-api"))
             .build();
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private static <T> T get(Mono<T> mono) {
         return Objects.requireNonNull(mono.block(LIMIT));

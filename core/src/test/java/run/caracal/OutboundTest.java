@@ -16,8 +16,8 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
@@ -36,13 +36,9 @@ import run.caracal.test.FakePlatform;
 class OutboundTest {
     private static final String OTHER = "https://other.example.com/x";
 
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void close() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-    }
 
     /** The headers of a request that is about to leave. */
     private static final class Headers implements OutboundHeaders {

@@ -15,8 +15,8 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -36,14 +36,9 @@ import run.caracal.http.HttpResponse;
 import run.caracal.test.FakePlatform;
 
 class SpawnTest {
+    @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
-
-    @AfterEach
-    void nothingStaysOpen() {
-        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
-        assertThat(platform.live()).isEmpty();
-    }
 
     private static TransportException lost() {
         return new TransportException(TransportException.Kind.IO, "lost", null);

@@ -18,7 +18,11 @@ import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.extension.AfterEachCallback;
+import org.junit.jupiter.api.extension.ExtensionContext;
 import reactor.core.publisher.Mono;
+import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.http.HttpRequest;
@@ -28,10 +32,17 @@ import run.caracal.vectors.VectorJson;
 
 /**
  * A scripted transport: an STS and a Coordinator in a few lines, which answer at once unless the script says otherwise.
+ *
+ * <p>As a registered extension it closes its clients after each test, and fails a test that left a session open.
  */
-public final class FakePlatform implements HttpTransport {
+public final class FakePlatform implements HttpTransport, AfterEachCallback {
     public static final String GATEWAY = "https://gateway.example.com";
     public static final String BILLING = "https://billing.example.com";
+
+    /** How long a test waits at most. */
+    public static final Duration LIMIT = Duration.ofSeconds(10);
+
+    private static final Duration CLOSE_LIMIT = Duration.ofSeconds(30);
 
     private record Rule(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {}
 
@@ -47,6 +58,7 @@ public final class FakePlatform implements HttpTransport {
     private volatile Duration clockSkew = Duration.ZERO;
     private final Map<String, String> edges = new ConcurrentHashMap<>();
     private final AtomicInteger edgeIds = new AtomicInteger();
+    private final List<Caracal> clients = new CopyOnWriteArrayList<>();
     private volatile boolean disposed;
 
     /** The configuration of a client of this platform. */
@@ -64,7 +76,19 @@ public final class FakePlatform implements HttpTransport {
 
     /** A client of this platform. */
     public Caracal client() {
-        return Caracal.create(config().build());
+        Caracal client = Caracal.create(config().build());
+        if (!VirtualTimeScheduler.isFactoryEnabled()) { // its schedulers end with the virtual time
+            clients.add(client);
+        }
+        return client;
+    }
+
+    @Override
+    public void afterEach(ExtensionContext context) {
+        for (Caracal client : clients) {
+            StepVerifier.create(client.disposeLater()).expectComplete().verify(CLOSE_LIMIT);
+        }
+        assertThat(live()).as("sessions left open").isEmpty();
     }
 
     /** The next request that matches is answered otherwise; rules are used in their order, once each. */
@@ -321,6 +345,4 @@ public final class FakePlatform implements HttpTransport {
         return disposed;
     }
 
-    /** How long a test waits at most. */
-    public static final Duration LIMIT = Duration.ofSeconds(10);
 }
