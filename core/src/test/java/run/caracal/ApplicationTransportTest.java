@@ -51,6 +51,7 @@ class ApplicationTransportTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
     private final OutboundPolicy policy = caracal.applicationTransport(RESOURCE, "billing:charge");
 

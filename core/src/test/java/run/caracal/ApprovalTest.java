@@ -30,6 +30,7 @@ class ApprovalTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private void next(String state) {

@@ -18,6 +18,7 @@ import run.caracal.test.VirtualThreads;
 class BlockingCallerTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private Mono<String> work() {

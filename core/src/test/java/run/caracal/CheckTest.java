@@ -20,6 +20,7 @@ import run.caracal.test.FakePlatform;
 class CheckTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     @AfterEach

@@ -43,6 +43,7 @@ class DelegationTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private static <T> T get(Mono<T> mono) {

@@ -44,6 +44,7 @@ import run.caracal.test.SentHeaders;
 class EventsTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private List<CaracalEvent> of(Class<? extends CaracalEvent> kind, List<CaracalEvent> events) {

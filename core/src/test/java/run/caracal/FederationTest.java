@@ -34,6 +34,7 @@ class FederationTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private static String claims(long secondsLeft) {

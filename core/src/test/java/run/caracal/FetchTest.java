@@ -46,6 +46,7 @@ class FetchTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
     private final FetchRequest charge =
             FetchRequest.of(RESOURCE, "/charge?a=1").withJson("{\"amount\":1}").withScopes("billing:charge");

@@ -38,6 +38,7 @@ import run.caracal.vectors.VectorObject;
 class GrantTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private static SpawnOptions with(Grant grant) {

@@ -50,6 +50,7 @@ class InboundAuthorityTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     private static <T> T get(Mono<T> mono) {

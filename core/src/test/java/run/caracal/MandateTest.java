@@ -48,6 +48,7 @@ class MandateTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
     private final TransportOptions scoped = TransportOptions.defaults().withScopes("billing:charge");
 

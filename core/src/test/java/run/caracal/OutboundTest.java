@@ -38,6 +38,7 @@ class OutboundTest {
 
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
+
     private final Caracal caracal = platform.client();
 
     /** The headers of a request that is about to leave. */

@@ -344,5 +344,4 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
     public boolean isDisposed() {
         return disposed;
     }
-
 }
