@@ -31,7 +31,8 @@ class ReadmeTest {
             "core/README.md",
             "netty-transport/README.md",
             "examples/README.md",
-            ".github/CONTRIBUTING.md");
+            ".github/CONTRIBUTING.md",
+            ".github/CHANGELOG.md");
 
     /** The names that the guides explain in words: the client, clients of others, and work of the reader. */
     private static final String AT_HAND = """
