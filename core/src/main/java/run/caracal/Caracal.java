@@ -749,7 +749,7 @@ public final class Caracal implements Disposable {
      *
      * @param options how requests get their identity
      * @return the policy, good for as long as this client
-     * @throws ConfigurationException in production, when it was not chosen where identity goes
+     * @throws ConfigurationException in production, when the options send identity over plain http to another machine
      */
     public OutboundPolicy outbound(TransportOptions options) {
         return parts.outbound().policy(Objects.requireNonNull(options, "options"), null);

@@ -141,11 +141,13 @@ class InboundAuthorityTest {
 
     @Test
     void elsewhereTraceAndBaggageGoAndTheCallersOwnAuthorizationStays() {
-        Map<String, String> headers = get(inbound(PROPAGATION, sent(TransportOptions.defaults(), OTHER)));
+        TransportOptions options = reaching(Propagation.everywhere());
+        Map<String, String> headers = get(inbound(PROPAGATION, sent(options, OTHER)));
         assertThat(headers.get("traceparent")).startsWith("00-" + TRACE);
         assertThat(headers.get("baggage")).contains("tenant=acme", "caracal.agent_session=s-9");
         OutboundDecision call = get(inbound(
-                PROPAGATION, Mono.deferContextual(view -> caracal.outbound().resolve(OTHER, null, view))));
+                PROPAGATION,
+                Mono.deferContextual(view -> caracal.outbound(options).resolve(OTHER, null, view))));
         Map<String, String> set = new HashMap<>(Map.of("Authorization", "Basic own"));
         call.edit(new SentHeaders(set));
         assertThat(set).containsEntry("Authorization", "Basic own");

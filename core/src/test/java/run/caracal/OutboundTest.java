@@ -90,6 +90,15 @@ class OutboundTest {
         return inSession(caracal.outbound(), url, null);
     }
 
+    private static OutboundPolicy toOther(Caracal client) {
+        return client.outbound(
+                TransportOptions.defaults().withPropagation(Propagation.origins("https://other.example.com")));
+    }
+
+    private OutboundDecision inSessionToOther() {
+        return inSession(toOther(caracal), OTHER, null);
+    }
+
     private static Headers edited(OutboundDecision call, String... namesAndValues) {
         Headers headers = Headers.of(namesAndValues);
         call.edit(headers);
@@ -113,7 +122,7 @@ class OutboundTest {
     @Test
     void withoutAContextNothingIsResolved() {
         for (String url : new String[] {BILLING + "/charge", GATEWAY + "/charge", OTHER}) {
-            StepVerifier.create(resolve(caracal.outbound(), url, null))
+            StepVerifier.create(resolve(toOther(caracal), url, null))
                     .expectErrorSatisfies(e -> assertThat(e)
                             .isInstanceOf(NoContextException.class)
                             .hasMessageContaining("bind")
@@ -123,28 +132,78 @@ class OutboundTest {
         assertThat(platform.requests(r -> true)).isEmpty();
     }
 
+    /** One client for everybody: a third party learns nothing, inside a session and outside. */
     @Test
-    void eachNewOriginIsWarnedAboutOnce() {
+    void unlessChosenAnotherOriginGetsNoIdentityAndTheLogSaysSoOnce() {
+        String logged = logged(() -> {
+            for (boolean production : new boolean[] {false, true}) {
+                Caracal client =
+                        Caracal.create(platform.config().production(production).build());
+                OutboundPolicy policy = client.outbound();
+                for (String url : List.of(OTHER, OTHER + "?again", "http://third.example.com/x")) {
+                    for (Mono<OutboundDecision> call :
+                            List.of(resolve(policy, url, null), client.spawn(context -> resolve(policy, url, null)))) {
+                        StepVerifier.create(call)
+                                .assertNext(decision -> {
+                                    assertThat(decision.carriesIdentity()).isFalse();
+                                    assertThat(decision.url()).isEqualTo(url);
+                                    assertThat(edited(decision, "Authorization", "Basic caller").values)
+                                            .isEqualTo(Map.of("Authorization", List.of("Basic caller")));
+                                })
+                                .expectComplete()
+                                .verify(LIMIT);
+                    }
+                }
+                StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
+            }
+        });
+        assertThat(logged.lines().filter(line -> line.contains("pass without an identity")))
+                .as("two origins of two clients")
+                .hasSize(4)
+                .allMatch(line -> line.contains("INFO") && line.contains("Propagation.origins(...)"));
+    }
+
+    @Test
+    void everywhereIsWarnedAboutOnceForEachNewOriginInProductionToo() {
+        String logged = logged(() -> {
+            for (boolean production : new boolean[] {false, true}) {
+                Caracal client = Caracal.create(platform.config()
+                        .production(production)
+                        .propagation(Propagation.everywhere())
+                        .build());
+                OutboundPolicy policy = client.outbound();
+                for (String url : List.of(OTHER, OTHER + "?again", "https://third.example.com/x")) {
+                    StepVerifier.create(client.spawn(context -> resolve(policy, url, null)))
+                            .assertNext(
+                                    call -> assertThat(call.carriesIdentity()).isTrue())
+                            .expectComplete()
+                            .verify(LIMIT);
+                }
+                StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
+            }
+        });
+        assertThat(logged.lines().filter(line -> line.contains("carry the application's token")))
+                .as("two origins of two clients")
+                .hasSize(4)
+                .allMatch(line -> line.contains("WARN"));
+    }
+
+    private static String logged(Runnable work) {
         PrintStream before = System.err;
         ByteArrayOutputStream logged = new ByteArrayOutputStream();
         System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
         try {
-            OutboundPolicy policy = caracal.outbound();
-            for (String url : List.of(OTHER, OTHER + "?again", "https://third.example.com/x")) {
-                assertThat(inSession(policy, url, null)).isNotNull();
-            }
+            work.run();
         } finally {
             System.setErr(before);
         }
-        assertThat(logged.toString(StandardCharsets.UTF_8)
-                        .lines()
-                        .filter(line -> line.contains("carry the application's token")))
-                .hasSize(2);
+        return logged.toString(StandardCharsets.UTF_8);
     }
 
     @Test
     void asApplicationActsOutsideASessionOnly() {
-        OutboundPolicy policy = caracal.outbound(TransportOptions.defaults().withAsApplication());
+        OutboundPolicy policy = caracal.outbound(
+                TransportOptions.defaults().withAsApplication().withPropagation(Propagation.everywhere()));
         OutboundDecision call =
                 Objects.requireNonNull(resolve(policy, OTHER, null).block(LIMIT));
         Headers headers = edited(call);
@@ -158,7 +217,7 @@ class OutboundTest {
         assertThat(edited(inSession(BILLING + "/charge"), "authorization", "Basic caller")
                         .one("Authorization"))
                 .isEqualTo("Bearer token-1");
-        assertThat(edited(inSession(OTHER), "authorization", "Basic caller").one("Authorization"))
+        assertThat(edited(inSessionToOther(), "authorization", "Basic caller").one("Authorization"))
                 .isEqualTo("Basic caller");
     }
 
@@ -191,7 +250,7 @@ class OutboundTest {
         assertThatThrownBy(() -> edited(
                         call, "x-caracal-resource", "resource://billing-api", "x-caracal-resource", "resource://b"))
                 .isInstanceOf(RoutingException.class);
-        assertThat(edited(inSession(OTHER), "x-caracal-resource", "resource://billing-api")
+        assertThat(edited(inSessionToOther(), "x-caracal-resource", "resource://billing-api")
                         .one("X-Caracal-Resource"))
                 .isNull();
     }
@@ -257,11 +316,17 @@ class OutboundTest {
     }
 
     @Test
-    void inProductionPropagationIsChosenAndPlainHttpCarriesNoIdentity() {
+    void inProductionPlainHttpCarriesNoIdentity() {
         Caracal production = Caracal.create(platform.config().production(true).build());
-        assertThatThrownBy(production::outbound)
+        assertThatThrownBy(() -> production.outbound(
+                        TransportOptions.defaults().withPropagation(Propagation.origins("http://other.example.com"))))
+                .as("known when the client is decorated")
                 .isInstanceOf(ConfigurationException.class)
-                .hasMessageContaining("propagation");
+                .hasMessageContaining("propagation")
+                .hasMessageContaining("https");
+        assertThat(production.outbound(TransportOptions.defaults()
+                        .withPropagation(Propagation.origins("https://other.example.com", "http://localhost:9"))))
+                .isNotNull();
         OutboundPolicy chosen =
                 production.outbound(TransportOptions.defaults().withPropagation(Propagation.everywhere()));
         StepVerifier.create(production.spawn(context -> resolve(chosen, "http://other.example.com/", null)))
@@ -311,7 +376,7 @@ class OutboundTest {
     @Test
     void aSessionThatHasEndedHasNoIdentityAnyMore() {
         CaracalContext ended = Objects.requireNonNull(caracal.spawn(Mono::just).block(LIMIT));
-        StepVerifier.create(caracal.bind(ended, resolve(caracal.outbound(), OTHER, null)))
+        StepVerifier.create(caracal.bind(ended, resolve(toOther(caracal), OTHER, null)))
                 .expectError(ClosedException.class)
                 .verify(LIMIT);
         StepVerifier.create(caracal.bind(ended, caracal.headers()))
@@ -324,7 +389,7 @@ class OutboundTest {
     void manySessionsAtOnceNeverMix() {
         Flux<String> wrong = Flux.range(0, 500)
                 .flatMap(
-                        i -> caracal.spawn(context -> resolve(caracal.outbound(), OTHER, null)
+                        i -> caracal.spawn(context -> resolve(toOther(caracal), OTHER, null)
                                 .map(call -> Objects.requireNonNull(edited(call).one("baggage")))
                                 .filter(baggage -> !baggage.contains("=" + context.agentSessionId() + ",")
                                         && !baggage.endsWith("=" + context.agentSessionId()))),

@@ -358,8 +358,8 @@ public final class CaracalConfig {
     }
 
     /**
-     * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and the {@link
-     * #propagation()} must be chosen before a client is decorated.
+     * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and so must be the
+     * origins that the {@link #propagation()} names.
      *
      * @return whether this is production
      */
@@ -373,9 +373,7 @@ public final class CaracalConfig {
     }
 
     /**
-     * Where identity goes, when that was chosen. When it was not, decorated clients use {@link Propagation#everywhere()};
-     * in production decorating one then fails, unless the client chooses for itself. Loading a configuration without a
-     * choice is no fault, in production neither: not every program decorates a client.
+     * Where identity goes, when that was chosen; when it was not, decorated clients use {@link Propagation#resources()}.
      *
      * @return the choice, if there was one
      */
@@ -659,7 +657,7 @@ public final class CaracalConfig {
         }
 
         /**
-         * Chooses where identity goes.
+         * Chooses where identity goes, {@link Propagation#resources()} unless called.
          *
          * @param propagation the choice
          * @return this builder
@@ -771,6 +769,12 @@ public final class CaracalConfig {
             }
             if (defaultKind != null) {
                 problems.check("defaultKind", BUILDER, Rules.kind(defaultKind));
+            }
+            if (propagation != null) {
+                problems.check(
+                        "propagation",
+                        BUILDER,
+                        Rules.identityOrigins(propagation.namedOrigins(), isProduction(), allowsInsecureUrls()));
             }
             problems.throwIfAny();
             if (isProduction() && Stream.of(sts, coordinator, gateway).anyMatch(Builder::isInsecure)) {

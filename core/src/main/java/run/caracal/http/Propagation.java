@@ -9,12 +9,11 @@ import run.caracal.internal.config.HttpAddress;
 import run.caracal.internal.routing.Router;
 
 /**
- * Says to which addresses a decorated client gives an identity. Requests to other addresses pass untouched, without any
- * header of Caracal.
+ * Says to which addresses a decorated client gives an identity. The default is {@link #resources()}.
  *
- * <p>The default is {@link #everywhere()}: every request of a decorated client carries the identity, and the first one to
- * an origin that is neither the Gateway nor bound to a resource is logged as a warning. In production
- * ({@code CARACAL_ENV=production}) there is no default: choose one, in the configuration or for the client.
+ * <p>A request that gets an identity fails, and is not sent, when there is none to give. A request to any other address
+ * passes untouched, with or without a bound context and without any header of Caracal; the first one to each origin that
+ * is neither the Gateway nor bound to a resource is logged at the level INFO.
  *
  * <p>A value: immutable, and equal to another that allows the same.
  */
@@ -39,7 +38,8 @@ public final class Propagation {
     }
 
     /**
-     * Every request carries the identity; the default outside production.
+     * Every request carries the identity, whoever receives it. The first one to each origin that is neither the Gateway nor
+     * bound to a resource is logged as a warning, in production too: prefer {@link #origins} where the origins are known.
      *
      * @return the propagation
      */
@@ -58,7 +58,7 @@ public final class Propagation {
 
     /**
      * Requests to the Gateway and to addresses under the upstream prefix of a configured resource, which are routed
-     * through the Gateway, carry the identity.
+     * through the Gateway, carry the identity. The default.
      *
      * @return the propagation
      */
@@ -67,7 +67,9 @@ public final class Propagation {
     }
 
     /**
-     * As {@link #resources()}, and requests to these origins also carry the identity.
+     * As {@link #resources()}, and requests to these origins also carry the identity, for instance to services that have a
+     * boundary of their own. In production a client refuses an origin of plain http that is not a loopback address when it
+     * is created or decorated, unless the configuration allows insecure addresses.
      *
      * @param origins at least one, each {@code http://host} or {@code https://host} with an optional port; case and the
      *     scheme's own port make no difference
@@ -121,6 +123,11 @@ public final class Propagation {
      */
     public boolean names(String origin) {
         return origins.contains(origin);
+    }
+
+    /** {@return the origins that {@link #origins} was given, in normal form; empty for every other propagation} */
+    public Set<String> namedOrigins() {
+        return origins;
     }
 
     @Override

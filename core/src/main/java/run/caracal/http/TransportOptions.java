@@ -34,7 +34,7 @@ public final class TransportOptions {
     }
 
     /**
-     * Limits where identity goes, instead of the configuration's policy.
+     * Says where identity goes, instead of the configuration.
      *
      * @param propagation the policy
      * @return options with this policy
@@ -113,7 +113,7 @@ public final class TransportOptions {
     /**
      * Where identity goes.
      *
-     * @return the policy; empty for the configuration's
+     * @return the policy; empty for the configuration's, which is {@link Propagation#resources()} unless chosen
      */
     public Optional<Propagation> propagation() {
         return Optional.ofNullable(propagation);

@@ -154,6 +154,7 @@ class CaracalConfigTest {
                 .resourceScopes("unknown", "read")
                 .defaultTtl(Duration.ofMillis(1500))
                 .defaultKind(" ")
+                .propagation(Propagation.origins("http://other.example.com"))
                 .production(true)
                 .allowInsecureUrls(false);
         assertThatThrownBy(builder::build).isInstanceOfSatisfying(ConfigurationException.class, e -> {
@@ -169,7 +170,8 @@ class CaracalConfigTest {
                             "scopes",
                             "resourceScopes",
                             "defaultTtl",
-                            "defaultKind");
+                            "defaultKind",
+                            "propagation");
             assertThat(e.problems()).allMatch(problem -> problem.source().equals("CaracalConfig.builder()"));
         });
     }

@@ -328,6 +328,28 @@ class ConfigLookupTest {
                 .orElseThrow();
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "production, http://other.example.com, false",
+        "production, 'https://other.example.com,http://localhost:9', true",
+        "staging, http://other.example.com, true"
+    })
+    void inProductionNoPlainHttpOriginIsNamed(String environment, String origins, boolean valid) {
+        variables.put("CARACAL_ENV", environment);
+        variables.put("CARACAL_PROPAGATION", origins);
+        for (String service : new String[] {"COORDINATOR", "STS", "GATEWAY"}) {
+            variables.put("CARACAL_" + service + "_URL", "https://service.example.com");
+        }
+        if (valid) {
+            assertThat(winnerPropagation().namedOrigins()).isNotEmpty();
+        } else {
+            assertThatThrownBy(this::winnerPropagation)
+                    .isInstanceOf(ConfigurationException.class)
+                    .hasMessageContaining("CARACAL_PROPAGATION")
+                    .hasMessageContaining("use https");
+        }
+    }
+
     @Test
     void leavesPropagationUnsetInProductionToo() {
         variables.put("CARACAL_ENV", "production");

@@ -31,6 +31,7 @@ class PropagationTest {
         assertThat(propagation.allows(false, true, ORIGIN)).isEqualTo(bound);
         assertThat(propagation.allows(false, false, ORIGIN)).isEqualTo(other);
         assertThat(propagation.names(ORIGIN)).isEqualTo(name.equals("named"));
+        assertThat(propagation.namedOrigins().contains(ORIGIN)).isEqualTo(name.equals("named"));
     }
 
     @ParameterizedTest

@@ -185,7 +185,7 @@ public final class ConfigLoader {
         URI gatewayUrl =
                 serviceUrl(first(key("gateway_url"), variable(GATEWAY_URL)), GATEWAY_URL, production, allowInsecure);
         Duration defaultTtl = defaultTtl();
-        List<String> propagation = propagation();
+        List<String> propagation = propagation(production, allowInsecure);
         readResources();
         warnOfIgnored();
         problems.throwIfAny();
@@ -417,7 +417,7 @@ public final class ConfigLoader {
         return ttl;
     }
 
-    private List<String> propagation() {
+    private List<String> propagation(boolean production, boolean allowInsecure) {
         Value value = null;
         if (table != null && table.get(List.of("propagation")) instanceof TomlArray array) {
             value = new Value("propagation", source(), String.join(",", strings(array, "propagation")));
@@ -440,6 +440,8 @@ public final class ConfigLoader {
                     value.source,
                     "must be gateway, resources, everywhere, or origins such as https://api.example.com separated by"
                             + " commas");
+        } else if (areOrigins) {
+            problems.check(value.setting, value.source, Rules.identityOrigins(choice, production, allowInsecure));
         }
         return choice;
     }

@@ -5,6 +5,7 @@ import java.net.URISyntaxException;
 import java.time.Clock;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
+import java.util.Collection;
 import java.util.List;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -139,6 +140,21 @@ public final class Rules {
             return address == null ? NO_URL : address.asciiRemedy();
         }
         return uri(value) == null ? NO_URL : null;
+    }
+
+    /** The origins to which identity may go, each an origin by its form. */
+    public static @Nullable String identityOrigins(
+            Collection<String> origins, boolean production, boolean allowInsecure) {
+        return production && !allowInsecure && origins.stream().anyMatch(Rules::isInsecureOrigin)
+                ? "names an origin of plain http that is not a loopback address: in production no identity goes there; use"
+                        + " https, or leave the origin out, unless " + ALLOW_INSECURE + "=true"
+                : null;
+    }
+
+    /** Whether the origin is plain http to another machine. */
+    public static boolean isInsecureOrigin(String origin) {
+        HttpAddress address = HttpAddress.parse(origin);
+        return address == null ? origin.startsWith("http:") : isInsecure(address);
     }
 
     /** Whether the address, which {@link #serviceUrl} passed, is plain http to another machine. */

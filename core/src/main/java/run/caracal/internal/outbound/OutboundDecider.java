@@ -26,7 +26,8 @@ import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.internal.Headers;
 import run.caracal.internal.LogNames;
-import run.caracal.internal.config.HttpAddress;
+import run.caracal.internal.config.Problems;
+import run.caracal.internal.config.Rules;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Provenance;
 import run.caracal.internal.event.EventBus;
@@ -50,8 +51,8 @@ import run.caracal.internal.token.TokenCache;
 public final class OutboundDecider {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** How many origins are remembered, so that each is warned about once; those beyond are not warned about. */
-    private static final int MAX_WARNED_ORIGINS = 1_000;
+    /** How many origins are remembered, so that each is logged once; those beyond are not logged. */
+    private static final int MAX_LOGGED_ORIGINS = 1_000;
 
     /** How many resource ids without a binding gatewayRequest may vouch for. */
     private static final int MAX_VOUCHED_RESOURCES = 10_000;
@@ -66,6 +67,7 @@ public final class OutboundDecider {
     private final EventBus events;
     private final Set<String> vouched = ConcurrentHashMap.newKeySet();
     private final Set<String> warned = ConcurrentHashMap.newKeySet();
+    private final Set<String> leftAlone = ConcurrentHashMap.newKeySet();
 
     /**
      * Creates the policies of a client.
@@ -133,12 +135,16 @@ public final class OutboundDecider {
      * The policy of a decorated client.
      *
      * @param approvalId the approval that each mandate presents, or {@code null}
+     * @throws ConfigurationException if the options say that identity goes where it may not
      */
     public OutboundPolicy policy(TransportOptions options, @Nullable String approvalId) {
-        Propagation propagation = options.propagation().or(config::propagation).orElse(null);
-        if (propagation == null && config.production()) {
-            throw propagationNotChosen();
-        }
+        Propagation propagation = options.propagation().or(config::propagation).orElseGet(Propagation::resources);
+        Problems problems = new Problems();
+        problems.check(
+                "propagation",
+                "the options of the client that was decorated",
+                Rules.identityOrigins(propagation.namedOrigins(), config.production(), config.allowInsecureUrls()));
+        problems.throwIfAny();
         MandateSpec minting = new MandateSpec(null, approvalId, options.labels());
         return guarded((url, resource, context) -> resolve(propagation, options, minting, url, resource, context));
     }
@@ -199,24 +205,25 @@ public final class OutboundDecider {
     }
 
     private Mono<OutboundDecision> resolve(
-            @Nullable Propagation chosen,
+            Propagation propagation,
             TransportOptions options,
             MandateSpec minting,
             String url,
             @Nullable String resource,
             ContextView context) {
         Route route = router.route(url, resource);
-        Propagation propagation = chosen == null ? Propagation.everywhere() : chosen;
         BoundContext bound = BoundContext.find(context);
         Provenance.Received received = bound == null ? null : bound.received();
         String inbound = received == null ? null : received.bearer();
         if (route instanceof Route.PassThrough pass) {
-            if (!propagation.allows(false, false, pass.origin())) {
+            String origin = pass.origin();
+            if (!propagation.allows(false, false, origin)) {
+                sayThatItIsLeftAlone(origin);
                 return Mono.just(new Untouched(url));
             }
-            checkPlainHttp(pass.origin());
-            if (chosen == null && inbound == null) {
-                warnOnce(pass.origin());
+            checkPlainHttp(origin);
+            if (inbound == null && !propagation.names(origin)) {
+                warnOfIdentity(origin);
             }
         } else if (route instanceof Route.Rewritten) {
             // Who names the resource addresses the Gateway, whatever the address.
@@ -387,33 +394,34 @@ public final class OutboundDecider {
     }
 
     private void checkPlainHttp(String origin) {
-        if (config.production() && !config.allowInsecureUrls() && origin.startsWith("http:") && !isLoopback(origin)) {
+        if (config.production() && !config.allowInsecureUrls() && Rules.isInsecureOrigin(origin)) {
             throw new RoutingException("In production no identity goes over plain http, and " + origin
                     + " is not a loopback address; use https, or limit the propagation to leave this origin alone");
         }
     }
 
-    private static boolean isLoopback(String origin) {
-        HttpAddress address = HttpAddress.parse(origin);
-        return address != null && address.isLoopback();
-    }
-
-    private void warnOnce(String origin) {
-        if (warned.size() < MAX_WARNED_ORIGINS && warned.add(origin)) {
+    private void warnOfIdentity(String origin) {
+        if (isNew(warned, origin)) {
             log.warn(
-                    "Requests to {} carry the application's token: it is neither the Gateway nor a bound resource, and no "
-                            + "propagation was chosen. Choose Propagation.gatewayOnly(), resources() or origins(...) to limit "
+                    "Requests to {} carry the application's token, because the propagation is everywhere: the origin is "
+                            + "neither the Gateway nor a bound resource. Choose Propagation.resources() or origins(...) to limit "
                             + "where identity goes",
                     origin);
         }
     }
 
-    private static ConfigurationException propagationNotChosen() {
-        return new ConfigurationException(List.of(new ConfigurationException.Problem(
-                "propagation",
-                "CARACAL_PROPAGATION, profile key propagation, or the builder",
-                "in production it has to be said where identity goes; choose gateway, resources, everywhere or a list of "
-                        + "origins")));
+    private void sayThatItIsLeftAlone(String origin) {
+        if (isNew(leftAlone, origin)) {
+            log.info(
+                    "Requests to {} pass without an identity: the origin is neither the Gateway nor a bound resource. For a "
+                            + "service that takes the identity, name the origin in Propagation.origins(...) or "
+                            + "CARACAL_PROPAGATION; for a protected resource, bind its address in CARACAL_RESOURCES",
+                    origin);
+        }
+    }
+
+    private static boolean isNew(Set<String> logged, String origin) {
+        return !logged.contains(origin) && logged.size() < MAX_LOGGED_ORIGINS && logged.add(origin);
     }
 
     /** A request that the propagation policy leaves alone, but for the header that belongs to the Gateway. */
