@@ -50,6 +50,11 @@ public final class ServiceOptions {
         return builder;
     }
 
+    /** {@return whether the application id is a label too, besides {@link #labels()}; {@code false} by default} */
+    public boolean labelledAsApplication() {
+        return session.labelledAsApplication();
+    }
+
     /** {@return the labels; an immutable list, empty by default} */
     public List<String> labels() {
         return session.labels();
@@ -152,6 +157,16 @@ public final class ServiceOptions {
          */
         public Builder labels(List<String> labels) {
             session = session.labels(labels);
+            return this;
+        }
+
+        /**
+         * Adds the application id to the labels; see {@link SpawnOptions.Builder#labelledAsApplication()}.
+         *
+         * @return this builder
+         */
+        public Builder labelledAsApplication() {
+            session = session.labelledAsApplication();
             return this;
         }
 

@@ -58,6 +58,11 @@ public final class SpawnOptions {
         return spec.labels();
     }
 
+    /** {@return whether the application id is a label too, besides {@link #labels()}; {@code false} by default} */
+    public boolean labelledAsApplication() {
+        return spec.labelledAsApplication();
+    }
+
     /** {@return how long the platform lets the session live; empty for the configuration's default} */
     public Optional<Duration> ttl() {
         return Optional.ofNullable(spec.ttl());
@@ -134,6 +139,7 @@ public final class SpawnOptions {
     /** Builds {@link SpawnOptions}. Not for use by several threads at once. */
     public static final class Builder {
         private List<String> labels;
+        private boolean labelledAsApplication;
         private @Nullable Duration ttl;
         private Map<String, @Nullable Object> metadata;
         private @Nullable String kind;
@@ -148,6 +154,7 @@ public final class SpawnOptions {
 
         private Builder(SessionSpec spec) {
             this.labels = spec.labels();
+            this.labelledAsApplication = spec.labelledAsApplication();
             this.ttl = spec.ttl();
             this.metadata = spec.metadata();
             this.kind = spec.kind();
@@ -179,6 +186,19 @@ public final class SpawnOptions {
          */
         public Builder labels(List<String> labels) {
             this.labels = Arguments.labels(labels);
+            return this;
+        }
+
+        /**
+         * Adds the application id to the labels. The platform mints for a session when one of its labels is the application
+         * id, which has every scope of the application, or a role of the resource's grant, which may have fewer: a session
+         * whose labels are neither gets 403 {@code role_scope_mismatch}. Leave this out where a role is to restrict the
+         * session. An application id that is no label fails the spawn.
+         *
+         * @return this builder
+         */
+        public Builder labelledAsApplication() {
+            this.labelledAsApplication = true;
             return this;
         }
 
@@ -321,6 +341,7 @@ public final class SpawnOptions {
             }
             return new SpawnOptions(new SessionSpec(
                     labels,
+                    labelledAsApplication,
                     ttl,
                     metadata,
                     kind,

@@ -105,6 +105,43 @@ class GrantTest {
     }
 
     @Test
+    void theApplicationIdIsAddedToLabelsOnlyWhenAsked() {
+        SpawnOptions narrowed = SpawnOptions.builder()
+                .grant(Grant.narrow("a"))
+                .labels("auditor")
+                .labelledAsApplication()
+                .build();
+        run(caracal.spawn(parent -> caracal.spawn(narrowed, Mono::just)));
+        assertThat(open(1).strings("labels")).containsExactly("auditor", "app-1");
+        assertThat(narrowed.mutate().build().labelledAsApplication()).isTrue();
+        assertThat(SpawnOptions.builder().build().labelledAsApplication()).isFalse();
+
+        run(caracal.spawn(
+                SpawnOptions.builder().labels("app-1").labelledAsApplication().build(), Mono::just));
+        assertThat(open(2).strings("labels")).as("once").containsExactly("app-1");
+
+        ServiceOptions service = ServiceOptions.builder()
+                .labels("worker")
+                .labelledAsApplication()
+                .build();
+        assertThat(service.mutate().build().labelledAsApplication()).isTrue();
+        run(caracal.runService(service, agent -> Mono.just(1)).then());
+        assertThat(open(3).strings("labels")).containsExactly("worker", "app-1");
+
+        List<String> full = Collections.nCopies(SpawnOptions.MAX_LABELS, "l");
+        StepVerifier.create(caracal.spawn(
+                        SpawnOptions.builder()
+                                .labels(full)
+                                .labelledAsApplication()
+                                .build(),
+                        Mono::just))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(IllegalArgumentException.class)
+                        .hasMessageContaining("labels"))
+                .verify(LIMIT);
+    }
+
+    @Test
     void theDefaultsOfANarrowedSession() {
         run(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)));
         assertThat(open(1).strings("labels")).as("what a mint needs").containsExactly("app-1");

@@ -38,6 +38,7 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
+import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
 
@@ -172,7 +173,16 @@ class MandateTest {
                 FakePlatform::isMint,
                 403,
                 "{\"error\":\"access_denied\",\"error_description\":\"policy denied (role_scope_mismatch)\"}");
-        assertFails(inNarrowed(caracal.mintMandate(RESOURCE, "a")), StsException.AccessDenied.class, "label");
+        assertFails(
+                inNarrowed(caracal.mintMandate(RESOURCE, "a")), StsException.AccessDenied.class, "role of the grant");
+        platform.nextAnswer(
+                FakePlatform::isMint,
+                403,
+                "{\"error\":\"access_denied\",\"error_description\":\"policy denied (role_scope_mismatch)\"}");
+        assertFails(
+                inNarrowed(caracal.mintMandate(RESOURCE, "a")),
+                StsException.AccessDenied.class,
+                "application id, which labelledAsApplication()");
         platform.nextAnswer(
                 FakePlatform::isMint,
                 200,
@@ -189,7 +199,7 @@ class MandateTest {
                             assertThat(held.resource()).isEqualTo(RESOURCE);
                         }))
                 .verify(LIMIT);
-        assertThat(mints()).hasSize(5);
+        assertThat(mints()).hasSize(6);
     }
 
     @Test
@@ -288,7 +298,7 @@ class MandateTest {
 
     @Test
     void nothingIsMintedForWhatDoesNotGoToTheGateway() {
-        OutboundPolicy policy = caracal.outbound(scoped);
+        OutboundPolicy policy = caracal.outbound(scoped.withPropagation(Propagation.everywhere()));
         OutboundDecision other = Objects.requireNonNull(
                 inNarrowed(resolve(policy, "https://other.example.com/x", null)).block(LIMIT));
         assertThat(headers(other)).containsEntry("Authorization", "Bearer token-1");

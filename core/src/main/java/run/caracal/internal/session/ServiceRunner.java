@@ -222,7 +222,7 @@ public final class ServiceRunner {
             @Nullable String traceId,
             @Nullable Service holder,
             BooleanSupplier abandoned) {
-        Plan plan = grants.plan(spec.session().grant(), spec.session().labels(), under);
+        Plan plan = grants.plan(spec.session().grant(), spec.session().labelsOf(config.applicationId()), under);
         BoundContext parent = plan.parent();
         Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
         Envelope inherited = above.toBuilder().traceId(traceId).build();

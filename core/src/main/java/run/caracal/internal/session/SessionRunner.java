@@ -94,7 +94,7 @@ public final class SessionRunner {
         return Mono.deferContextual(view -> {
                     BoundContext bound = bound(spec, BoundContext.find(view));
                     BoundContext parent = parent(bound);
-                    Plan plan = grants.plan(spec.grant(), spec.labels(), parent);
+                    Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
                     return BoundContext.scope(parent, client)
                             .one(
                                     lifecycle(spec, plan, bound, true),
@@ -112,7 +112,7 @@ public final class SessionRunner {
         return Flux.deferContextual(view -> {
                     BoundContext bound = bound(spec, BoundContext.find(view));
                     BoundContext parent = parent(bound);
-                    Plan plan = grants.plan(spec.grant(), spec.labels(), parent);
+                    Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
                     return BoundContext.scope(parent, client)
                             .<Session, T>many(
                                     lifecycle(spec, plan, bound, true),
@@ -126,8 +126,9 @@ public final class SessionRunner {
 
     /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */
     public <A> Mono<A> handOver(SessionSpec spec, BiFunction<Session, Mono<Void>, A> handle) {
-        return Mono.defer(() ->
-                client.handOver(lifecycle(spec, grants.plan(spec.grant(), spec.labels(), null), null, false), handle));
+        return Mono.defer(() -> client.handOver(
+                lifecycle(spec, grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), null), null, false),
+                handle));
     }
 
     private @Nullable BoundContext bound(SessionSpec spec, @Nullable BoundContext bound) {

@@ -3,14 +3,17 @@ package run.caracal.internal.session;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.context.BoundContext;
+import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 
 /**
  * How an agent session is opened.
  *
  * @param labels its labels
+ * @param labelledAsApplication whether the application id is one of its labels too
  * @param ttl how long a task lives; {@code null} for the configuration's default
  * @param metadata what its record says besides
  * @param kind its kind; {@code null} for the configuration's default
@@ -25,6 +28,7 @@ import run.caracal.internal.options.GrantSpec;
  */
 public record SessionSpec(
         List<String> labels,
+        boolean labelledAsApplication,
         @Nullable Duration ttl,
         Map<String, @Nullable Object> metadata,
         @Nullable String kind,
@@ -38,13 +42,14 @@ public record SessionSpec(
         @Nullable Duration closeTimeout) {
     /** Every default. */
     public static final SessionSpec DEFAULTS = new SessionSpec(
-            List.of(), null, Map.of(), null, null, GrantSpec.Whole.INHERIT, null, false, null, null, null, null);
+            List.of(), false, null, Map.of(), null, null, GrantSpec.Whole.INHERIT, null, false, null, null, null, null);
 
     /** A session of the SDK's own, for a purpose that its record names. */
     public static SessionSpec holdingAuthority(
             String purpose, List<String> labels, @Nullable Duration ttl, @Nullable String subject) {
         return new SessionSpec(
                 labels,
+                false,
                 ttl,
                 Map.of("holds_authority_for", purpose),
                 null,
@@ -58,10 +63,23 @@ public record SessionSpec(
                 null);
     }
 
+    /**
+     * The labels that the Coordinator is told.
+     *
+     * @throws IllegalArgumentException if the application id can be no label, or is one too many
+     */
+    List<String> labelsOf(String applicationId) {
+        return !labelledAsApplication || labels.contains(applicationId)
+                ? labels
+                : Arguments.labels(
+                        Stream.concat(labels.stream(), Stream.of(applicationId)).toList());
+    }
+
     /** The same with another grant. */
     SessionSpec withGrant(GrantSpec other) {
         return new SessionSpec(
                 labels,
+                labelledAsApplication,
                 ttl,
                 metadata,
                 kind,
@@ -78,7 +96,8 @@ public record SessionSpec(
     /** Leaves out the metadata and the key, which are the caller's own, and the proof of the user. */
     @Override
     public String toString() {
-        return "labels=" + labels + ", ttl=" + ttl + ", kind=" + kind + ", parent="
+        return "labels=" + labels + (labelledAsApplication ? " and the application id" : "") + ", ttl=" + ttl
+                + ", kind=" + kind + ", parent="
                 + (parent == null ? null : parent.envelope().agentSessionId()) + ", grant=" + grant + ", traceId="
                 + traceId;
     }

@@ -183,7 +183,8 @@ final class Hints {
         }
         if (text.contains("role_scope_mismatch") || text.contains("confinement_violation")) {
             return "No role that the resource's grant knows covers these scopes for the session's labels: label the"
-                    + " session with the application id, or with a role that has the scopes.";
+                    + " session with a role of the grant that has the scopes, or with the application id, which"
+                    + " labelledAsApplication() of the options adds to other labels.";
         }
         if (text.contains("resource_not_granted")) {
             return "The policy does not grant this resource to the application, and a delegation lends no more than the"
