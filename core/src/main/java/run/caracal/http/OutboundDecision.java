@@ -35,6 +35,16 @@ public interface OutboundDecision {
     void edit(OutboundHeaders headers);
 
     /**
+     * Whether the {@code Authorization} that {@link #edit} sets has to be the one that leaves. When it has not, one that the
+     * caller sets later takes its place.
+     *
+     * @return {@code true} unless the request carries its identity to another origin than the Gateway
+     */
+    default boolean ownsAuthorization() {
+        return true;
+    }
+
+    /**
      * Whether somebody observes how the request ends.
      *
      * @return {@code false} when {@link #ended} need not be called

@@ -11,6 +11,9 @@ import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.springframework.http.client.reactive.ReactorClientHttpConnector;
+import org.springframework.web.reactive.function.client.ClientRequest;
+import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
+import org.springframework.web.reactive.function.client.ExchangeFilterFunctions;
 import org.springframework.web.reactive.function.client.WebClient;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
@@ -21,6 +24,8 @@ import reactor.test.StepVerifier;
 import run.caracal.Caracal;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.GatewayCall;
+import run.caracal.http.Propagation;
+import run.caracal.http.TransportOptions;
 import run.caracal.netty.Await;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.EchoServer;
@@ -94,11 +99,46 @@ class GatewayCallTest {
 
     @Test
     void aRoutedAddressCounts_andOtherAddressesDoNot() {
-        HttpClient client = CaracalHttp.decorate(plain, caracal);
+        HttpClient client = CaracalHttp.decorate(plain, caracal, toOther());
         run(client.get().uri(FakePlatform.BILLING + "/charge").response());
         run(client.get().uri(other.url() + "/elsewhere").response());
         assertThat(other.only().all("Authorization")).isNotEmpty();
         assertThat(outcomes()).containsExactly(RESOURCE + " SUCCESS 200 null");
+    }
+
+    private TransportOptions toOther() {
+        return TransportOptions.defaults().withPropagation(Propagation.origins(other.url()));
+    }
+
+    /** Whatever the order of filters, and whether or not a filter asks for the headers before. */
+    @Test
+    void aCallersAuthorizationStaysAtOriginsOfOthersAndOursGoesToTheGateway() {
+        ExchangeFilterFunction identity = CaracalExchangeFilter.create(caracal, toOther());
+        ExchangeFilterFunction basic = ExchangeFilterFunctions.basicAuthentication("user", "password");
+        ExchangeFilterFunction adding = (request, next) -> next.exchange(ClientRequest.from(request)
+                .headers(headers -> headers.add("Authorization", "Basic dXNlcjpwYXNzd29yZA=="))
+                .build());
+        for (HttpClient client : List.of(plain, CaracalHttp.decorate(plain, caracal, toOther()))) {
+            for (List<ExchangeFilterFunction> filters :
+                    List.of(List.of(identity, basic), List.of(basic, identity), List.of(identity, adding))) {
+                WebClient web = WebClient.builder()
+                        .clientConnector(new ReactorClientHttpConnector(client))
+                        .filters(all -> all.addAll(filters))
+                        .build();
+                run(web.get().uri(other.url() + "/theirs").retrieve().toBodilessEntity());
+                run(web.get().uri(FakePlatform.BILLING + "/ours").retrieve().toBodilessEntity());
+            }
+        }
+        assertThat(other.arrivals).hasSize(6).allSatisfy(arrival -> {
+            assertThat(arrival.all("Authorization")).containsExactly("Basic dXNlcjpwYXNzd29yZA==");
+            assertThat(arrival.header("baggage")).contains("caracal.agent_session");
+        });
+        assertThat(gateway.arrivals)
+                .hasSize(6)
+                .allSatisfy(arrival -> assertThat(arrival.all("Authorization"))
+                        .singleElement()
+                        .asString()
+                        .startsWith("Bearer "));
     }
 
     @Test

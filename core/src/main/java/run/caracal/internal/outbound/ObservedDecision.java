@@ -38,6 +38,11 @@ final class ObservedDecision implements OutboundDecision {
     }
 
     @Override
+    public boolean ownsAuthorization() {
+        return decision.ownsAuthorization();
+    }
+
+    @Override
     public void edit(OutboundHeaders headers) {
         decision.edit(headers);
         resource = first(headers, Headers.RESOURCE);

@@ -488,6 +488,11 @@ public final class OutboundDecider {
         }
 
         @Override
+        public boolean ownsAuthorization() {
+            return gateway;
+        }
+
+        @Override
         public void edit(OutboundHeaders headers) {
             if (gateway) {
                 headers.set(Headers.RESOURCE, resource(headers));

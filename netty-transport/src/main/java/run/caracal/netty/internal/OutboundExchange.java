@@ -346,15 +346,32 @@ public final class OutboundExchange {
                 && (from + host.length() == target.length() || "/?#".indexOf(target.charAt(from + host.length())) >= 0);
     }
 
-    /** What the edit of a filter has set may not be changed on the way down. */
+    /** What the edit of a filter has set may not be changed on the way down, but for what is the caller's to say. */
     private void enforce(OutboundHeaders headers) {
         String own = authorization;
-        if (own != null) {
-            List<String> there = headers.getAll("Authorization");
-            if (there.size() != 1 || !own.equals(there.get(0))) {
-                headers.set("Authorization", own);
+        if (own == null) {
+            return;
+        }
+        List<String> there = headers.getAll("Authorization");
+        if (there.size() == 1 && own.equals(there.get(0))) {
+            return;
+        }
+        String callers = decision.ownsAuthorization() ? null : firstOther(there, own);
+        if (callers == null) {
+            headers.set("Authorization", own);
+        } else if (there.size() > 1) {
+            headers.set("Authorization", callers); // added to ours
+            authorization = own; // still what a redirect has to lose
+        }
+    }
+
+    private static @Nullable String firstOther(List<String> values, String own) {
+        for (String value : values) {
+            if (!value.equals(own)) {
+                return value;
             }
         }
+        return null;
     }
 
     private String authority() {
