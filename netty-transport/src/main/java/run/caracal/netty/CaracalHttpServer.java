@@ -1,6 +1,7 @@
 package run.caracal.netty;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
+import io.netty.handler.codec.http.HttpMethod;
 import java.util.Objects;
 import java.util.function.BiFunction;
 import org.reactivestreams.Publisher;
@@ -26,6 +27,9 @@ import run.caracal.netty.internal.RefusalAnswer;
  * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
  * WWW-Authenticate}; the server discards what is left of the request's body. Errors of the handler are the server's, as
  * without a boundary. A request that ends early cancels the judgement, or the handler.
+ *
+ * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no credentials,
+ * as its standard wants it, and passes to the handler without being judged, with no caller bound.
  */
 public final class CaracalHttpServer {
     private CaracalHttpServer() {}
@@ -59,7 +63,22 @@ public final class CaracalHttpServer {
             BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
         Objects.requireNonNull(policy, "policy");
         Objects.requireNonNull(handler, "handler");
-        return (request, response) -> policy.judge(request.requestHeaders()::getAll)
+        return (request, response) ->
+                isPreflight(request) ? handler.apply(request, response) : judged(policy, handler, request, response);
+    }
+
+    private static boolean isPreflight(HttpServerRequest request) {
+        return request.method().equals(HttpMethod.OPTIONS)
+                && request.requestHeaders().contains(HttpHeaderNames.ORIGIN)
+                && request.requestHeaders().contains(HttpHeaderNames.ACCESS_CONTROL_REQUEST_METHOD);
+    }
+
+    private static Mono<Void> judged(
+            InboundPolicy policy,
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler,
+            HttpServerRequest request,
+            HttpServerResponse response) {
+        return policy.judge(request.requestHeaders()::getAll)
                 .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.<Void>defer(() -> Mono.from(handler.apply(request, response)))
                         .contextWrite(call::bind))

@@ -6,6 +6,7 @@ import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatusCode;
 import org.springframework.http.server.reactive.ServerHttpResponse;
+import org.springframework.web.cors.reactive.CorsUtils;
 import org.springframework.web.server.ServerWebExchange;
 import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
@@ -29,6 +30,10 @@ import run.caracal.netty.internal.RefusalAnswer;
  * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
  * WWW-Authenticate}. What the application signals passes through. A request that ends early cancels the judgement, or the
  * handler. Filters before this one have no caller bound: order it early.
+ *
+ * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no credentials,
+ * as its standard wants it, and passes to the application without being judged, with no caller bound: Spring's CORS
+ * configuration answers it.
  */
 public final class CaracalWebFilter implements WebFilter {
     private final InboundPolicy policy;
@@ -76,7 +81,7 @@ public final class CaracalWebFilter implements WebFilter {
 
     @Override
     public Mono<Void> filter(ServerWebExchange exchange, WebFilterChain chain) {
-        if (excepted.test(exchange)) {
+        if (excepted.test(exchange) || CorsUtils.isPreFlightRequest(exchange.getRequest())) {
             return chain.filter(exchange);
         }
         return policy.judge(exchange.getRequest().getHeaders()::getOrEmpty)

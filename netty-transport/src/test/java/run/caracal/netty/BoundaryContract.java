@@ -34,6 +34,8 @@ import run.caracal.CaracalContext;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.InboundPolicy;
+import run.caracal.http.Propagation;
+import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
 import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
@@ -116,6 +118,26 @@ public abstract class BoundaryContract {
             isRefusal(answer, 401, "missing_token");
             assertThat(answer.challenge()).containsExactly("Bearer realm=\"caracal\"");
             isRefusal(get(server, headers -> headers.set("Authorization", "Basic eDp5")), 401, "missing_token");
+        }
+    }
+
+    @Test
+    void aPreflightPassesWithNobodyBound() {
+        for (Boundary boundary : List.of(PROPAGATION, VERIFIED, VERIFIED.asApplication())) {
+            try (BoundaryServer server = server(boundary, who())) {
+                Consumer<HttpHeaders> origin = headers -> headers.set("Origin", "https://app.example.com");
+                Consumer<HttpHeaders> wanted = headers -> headers.set("Access-Control-Request-Method", "POST");
+                Answer preflight = call(client, HttpMethod.OPTIONS, server, origin.andThen(wanted));
+                assertThat(preflight.status()).isEqualTo(200);
+                assertThat(preflight.body()).isEqualTo("nobody");
+            }
+        }
+        try (BoundaryServer server = server(VERIFIED, who())) {
+            Consumer<HttpHeaders> origin = headers -> headers.set("Origin", "https://app.example.com");
+            Consumer<HttpHeaders> wanted = headers -> headers.set("Access-Control-Request-Method", "POST");
+            isRefusal(call(client, HttpMethod.OPTIONS, server, origin), 401, "missing_token");
+            isRefusal(call(client, HttpMethod.OPTIONS, server, wanted), 401, "missing_token");
+            isRefusal(call(client, HttpMethod.GET, server, origin.andThen(wanted)), 401, "missing_token");
         }
     }
 
@@ -335,7 +357,10 @@ public abstract class BoundaryContract {
 
     @Test
     void theCallersBearerGoesNowhereElse() {
-        HttpClient decorated = CaracalHttp.decorate(HttpClient.create(pool), caracal);
+        HttpClient decorated = CaracalHttp.decorate(
+                HttpClient.create(pool),
+                caracal,
+                TransportOptions.defaults().withPropagation(Propagation.everywhere()));
         Mono<String> elsewhere =
                 decorated.get().uri(other.url() + "/x").responseSingle((response, body) -> body.asString());
         try (BoundaryServer server = server(VERIFIED, elsewhere)) {
