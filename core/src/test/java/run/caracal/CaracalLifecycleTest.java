@@ -288,7 +288,7 @@ class CaracalLifecycleTest {
                 .expectError(ForeignContextException.class)
                 .verify(LIMIT);
         StepVerifier.create(one.spawn(context -> Mono.deferContextual(
-                        view -> other.outbound().resolve("https://other.example.com/", null, view))))
+                        view -> other.outbound().resolve(FakePlatform.BILLING + "/charge", null, view))))
                 .expectError(ForeignContextException.class)
                 .verify(LIMIT);
         assertThat(elsewhere.requests(r -> true)).isEmpty();
