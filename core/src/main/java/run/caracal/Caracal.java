@@ -713,7 +713,7 @@ public final class Caracal implements Disposable {
      *
      * <pre>{@code
      * Mono<HttpResponse> receipt = caracal.spawn(session -> caracal.fetch(
-     *         FetchRequest.of("resource://billing-api", "/charge").withJson("{\"amount\": 1200}")));
+     *         FetchRequest.builder("resource://billing-api", "/charge").json("{\"amount\": 1200}").build()));
      * }</pre>
      *
      * <p>Who calls and with what is decided as for a decorated client. Each subscription is one call: nothing is repeated, no

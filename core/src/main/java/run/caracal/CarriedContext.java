@@ -1,11 +1,13 @@
 package run.caracal;
 
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.propagation.IncomingHeaders;
@@ -89,6 +91,29 @@ public final class CarriedContext {
 
     Envelope envelope() {
         return envelope;
+    }
+
+    private List<@Nullable Object> values() {
+        return Arrays.asList(
+                envelope.agentSessionId(),
+                envelope.delegationEdgeId(),
+                envelope.parentEdgeId(),
+                envelope.authorityRecordId(),
+                envelope.traceId(),
+                envelope.traceFlags(),
+                envelope.traceState(),
+                envelope.hop(),
+                envelope.extraBaggage());
+    }
+
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof CarriedContext that && values().equals(that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return values().hashCode();
     }
 
     /** Names the ids, not the values of the baggage. */

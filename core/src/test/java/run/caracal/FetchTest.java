@@ -8,6 +8,7 @@ import static run.caracal.Calls.form;
 import static run.caracal.test.FakePlatform.GATEWAY;
 import static run.caracal.test.FakePlatform.LIMIT;
 
+import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
@@ -48,8 +49,10 @@ class FetchTest {
     private final FakePlatform platform = new FakePlatform();
 
     private final Caracal caracal = platform.client();
-    private final FetchRequest charge =
-            FetchRequest.of(RESOURCE, "/charge?a=1").withJson("{\"amount\":1}").withScopes("billing:charge");
+    private final FetchRequest charge = FetchRequest.builder(RESOURCE, "/charge?a=1")
+            .json("{\"amount\":1}")
+            .scopes("billing:charge")
+            .build();
 
     private List<HttpRequest> calls() {
         return platform.requests(FakePlatform::isGateway);
@@ -96,7 +99,7 @@ class FetchTest {
     @Test
     void headersOfTheConnectionAreNotTheCallers() {
         for (String name : List.of("Upgrade", "TE", "Trailer", "Keep-Alive", "Proxy-Authorization", "Expect")) {
-            assertThatThrownBy(() -> charge.withHeader(name, "x"))
+            assertThatThrownBy(() -> charge.mutate().header(name, "x"))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageContaining(name);
         }
@@ -110,8 +113,10 @@ class FetchTest {
 
     @Test
     void theCallCarriesAMandateOfItsOwnAndWhatTheCallerHasSet() {
-        Mono<HttpResponse> call = inSession(
-                caracal.fetch(charge.withHeader("Accept", "text/plain").withTimeout(Duration.ofSeconds(7))));
+        Mono<HttpResponse> call = inSession(caracal.fetch(charge.mutate()
+                .header("Accept", "text/plain")
+                .timeout(Duration.ofSeconds(7))
+                .build()));
         assertThat(platform.requests(r -> true)).isEmpty();
         StepVerifier.create(call.repeat(1))
                 .assertNext(answer -> assertThat(answer.status()).isEqualTo(200))
@@ -162,7 +167,8 @@ class FetchTest {
 
     @Test
     void theCallersRequestIdJoinsMintAndCall() {
-        StepVerifier.create(inSession(caracal.fetch(charge.withRequestId("mine"))))
+        StepVerifier.create(inSession(
+                        caracal.fetch(charge.mutate().requestId("mine").build())))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
@@ -175,12 +181,13 @@ class FetchTest {
     void outsideASessionOnlyTheApplicationItselfMayCall() {
         assertFails(caracal.fetch(charge), NoContextException.class, "asApplication");
         assertThat(platform.requests(r -> true)).isEmpty();
-        StepVerifier.create(caracal.fetch(charge.withAsApplication()))
+        StepVerifier.create(caracal.fetch(charge.mutate().asApplication().build()))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
         assertThat(mints()).hasSize(1);
-        StepVerifier.create(caracal.fetch(FetchRequest.of(RESOURCE, "/x").withAsApplication()))
+        StepVerifier.create(caracal.fetch(
+                        FetchRequest.builder(RESOURCE, "/x").asApplication().build()))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
@@ -204,7 +211,7 @@ class FetchTest {
         StepVerifier.create(inSession(caracal.fetch(charge)))
                 .assertNext(answer -> {
                     assertThat(answer.status()).isEqualTo(302);
-                    assertThat(answer.header("location")).isEqualTo("/elsewhere");
+                    assertThat(answer.header("location")).contains("/elsewhere");
                 })
                 .expectComplete()
                 .verify(LIMIT);
@@ -223,8 +230,8 @@ class FetchTest {
             assertThat(e.httpStatus()).isEqualTo(status);
             assertThat(e.code()).isEqualTo("upstream_status");
             assertThat(e.description()).isEmpty();
-            assertThat(e.requestId()).isEqualTo("r-1");
-            assertThat(e.retryAfter()).isEqualTo(Duration.ofSeconds(7));
+            assertThat(e.requestId()).contains("r-1");
+            assertThat(e.retryAfter()).contains(Duration.ofSeconds(7));
             assertThat(e.isRetryable()).isEqualTo(retryable);
             assertThat(e).hasMessageStartingWith("The upstream answered " + status);
             assertThat(new String(e.body(), StandardCharsets.UTF_8)).contains("invalid subject_token");
@@ -258,7 +265,7 @@ class FetchTest {
             assertThat(e.httpStatus()).isEqualTo(status);
             assertThat(e.code()).isEqualTo(code);
             assertThat(e.description()).isEqualTo(description);
-            assertThat(e.requestId()).isEqualTo("r-9");
+            assertThat(e.requestId()).contains("r-9");
             assertThat(e.isRetryable()).isEqualTo(retryable);
             assertThat(e)
                     .hasMessageStartingWith("The Gateway answered " + status + " " + code)
@@ -318,11 +325,16 @@ class FetchTest {
                 .build());
         assertFails(
                 fixed.spawn(session -> fixed.fetch(charge)), ConfigurationException.class, "CARACAL_APP_CLIENT_SECRET");
-        assertFails(fixed.fetch(charge.withAsApplication()), ConfigurationException.class, "CARACAL_APP_CLIENT_SECRET");
+        assertFails(
+                fixed.fetch(charge.mutate().asApplication().build()),
+                ConfigurationException.class,
+                "CARACAL_APP_CLIENT_SECRET");
         StepVerifier.create(fixed.disposeLater()).expectComplete().verify(LIMIT);
         // An approval is for a mandate: without scopes there is none.
         assertFails(
-                inSession(caracal.fetch(FetchRequest.of(RESOURCE, "/x").withApprovalId("approval-1"))),
+                inSession(caracal.fetch(FetchRequest.builder(RESOURCE, "/x")
+                        .approvalId("approval-1")
+                        .build())),
                 ConfigurationException.class,
                 "scopes",
                 RESOURCE);
@@ -345,7 +357,8 @@ class FetchTest {
                 FakePlatform::isMint,
                 status,
                 "{\"error\":\"" + code + "\",\"error_description\":\"" + description + "\"}");
-        assertFails(inSession(caracal.fetch(charge.withApprovalId("approval-1"))), StsException.class, hint);
+        assertFails(
+                inSession(caracal.fetch(charge.mutate().approvalId("approval-1").build())), StsException.class, hint);
         assertThat(form(mints().get(0))).containsEntry("approval_id", "approval-1");
         assertThat(calls()).isEmpty();
     }
@@ -357,8 +370,8 @@ class FetchTest {
                 401,
                 "{\"error\":\"interaction_required\",\"approval_type\":\"human_approval\",\"approval_id\":\"approval-1\"}");
         platform.nextAnswer(FakePlatform::isApproval, 200, "{\"id\":\"approval-1\",\"state\":\"approved\"}");
-        Mono<HttpResponse> call = caracal.withApproval(
-                id -> caracal.fetch(id.map(charge::withApprovalId).orElse(charge)));
+        Mono<HttpResponse> call = caracal.withApproval(id -> caracal.fetch(
+                id.map(approval -> charge.mutate().approvalId(approval).build()).orElse(charge)));
         StepVerifier.create(inSession(call)).expectNextCount(1).expectComplete().verify(LIMIT);
         assertThat(mints()).extracting(m -> form(m).get("approval_id")).containsExactly(null, "approval-1");
         assertThat(calls()).hasSize(1);
@@ -396,7 +409,7 @@ class FetchTest {
 
     @Test
     void badInput_headersOfTheSdkMethodsAndLimits() {
-        FetchRequest request = FetchRequest.of(RESOURCE, "/x");
+        FetchRequest.Builder request = FetchRequest.builder(RESOURCE, "/x");
         for (String name : List.of(
                 "Authorization",
                 "X-CARACAL-Resource",
@@ -407,28 +420,28 @@ class FetchTest {
                 "X-Request-Id",
                 "a b",
                 "")) {
-            assertThatThrownBy(() -> request.withHeader(name, "secret-value"))
+            assertThatThrownBy(() -> request.header(name, "secret-value"))
                     .isInstanceOf(IllegalArgumentException.class)
                     .hasMessageStartingWith("header: ")
                     .hasMessageNotContaining("secret-value");
         }
-        assertThatThrownBy(() -> request.withHeader("Accept", "secret\r\nX: y"))
+        assertThatThrownBy(() -> request.header("Accept", "secret\r\nX: y"))
                 .isInstanceOf(IllegalArgumentException.class)
                 .hasMessageNotContaining("secret");
         for (String method : List.of("", "GET /", "CONNECT", "trace")) {
-            assertThatThrownBy(() -> request.withMethod(method)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> request.method(method)).isInstanceOf(IllegalArgumentException.class);
         }
         for (Duration timeout : List.of(Duration.ZERO, Duration.ofSeconds(-1), Duration.ofHours(2))) {
-            assertThatThrownBy(() -> request.withTimeout(timeout)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> request.timeout(timeout)).isInstanceOf(IllegalArgumentException.class);
         }
         for (int bytes : new int[] {-1, FetchRequest.MAX_RESPONSE_BYTES + 1}) {
-            assertThatThrownBy(() -> request.withMaxResponseBytes(bytes)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> request.maxResponseBytes(bytes)).isInstanceOf(IllegalArgumentException.class);
         }
         for (String id : List.of("", "a b", "x".repeat(129), "a\nb")) {
-            assertThatThrownBy(() -> request.withRequestId(id)).isInstanceOf(IllegalArgumentException.class);
+            assertThatThrownBy(() -> request.requestId(id)).isInstanceOf(IllegalArgumentException.class);
         }
-        assertThatThrownBy(() -> request.withScopes()).isInstanceOf(IllegalArgumentException.class);
-        assertThatThrownBy(() -> request.withApprovalId("..")).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> request.scopes()).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> request.approvalId("..")).isInstanceOf(IllegalArgumentException.class);
         assertThatThrownBy(() -> FetchRequest.of("a b", "/x")).isInstanceOf(IllegalArgumentException.class);
     }
 
@@ -436,15 +449,22 @@ class FetchTest {
     void aRequestIsImmutableAndShowsNoSecret() {
         byte[] body = {1, 2, 3};
         FetchRequest plain = FetchRequest.of(RESOURCE, "/x?token=secret");
-        FetchRequest posted = plain.withBody(body, "application/octet-stream").withHeader("accept", "a");
+        FetchRequest posted = plain.mutate()
+                .body(body, "application/octet-stream")
+                .header("accept", "a")
+                .build();
         body[0] = 9;
-        FetchRequest other = posted.withHeader("ACCEPT", "secret").withMethod("put");
+        FetchRequest other =
+                posted.mutate().header("ACCEPT", "secret").method("put").build();
         assertThat(plain.method()).isEqualTo("GET");
         assertThat(posted.method()).isEqualTo("POST");
         assertThat(other.method()).isEqualTo("PUT");
         assertThat(posted.headers()).containsEntry("Accept", "a").hasSize(2);
         assertThat(other.headers()).containsEntry("accept", "secret").hasSize(2);
-        assertThat(posted.spec().body()).containsExactly(1, 2, 3);
+        assertThat(posted.spec().body()).isEqualTo(ByteBuffer.wrap(new byte[] {1, 2, 3}));
+        assertThat(posted.mutate().build()).isEqualTo(posted).hasSameHashCodeAs(posted);
+        assertThat(posted.mutate().body(body, "application/octet-stream").build())
+                .isNotEqualTo(posted);
         assertThat(other.toString()).contains("PUT", RESOURCE, "/x").doesNotContain("secret");
         assertThatThrownBy(() -> other.headers().put("a", "b")).isInstanceOf(UnsupportedOperationException.class);
     }

@@ -454,8 +454,10 @@ class InboundTest {
 
         @Test
         void theVerifierGetsTheBearerAndTheRequirements() {
-            MandateRequirements requirements =
-                    MandateRequirements.defaults().withScopes("billing:charge").withSession();
+            MandateRequirements requirements = MandateRequirements.builder()
+                    .scopes("billing:charge")
+                    .session(true)
+                    .build();
             Queue<Object> asked = new ConcurrentLinkedQueue<>();
             MandateVerifier verifier = (bearer, required) -> {
                 asked.add(bearer);

@@ -5,6 +5,7 @@ import java.nio.file.Path;
 import java.time.Clock;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -411,6 +412,42 @@ public final class CaracalConfig {
     /** {@return how long one call to the STS may take} */
     public Duration stsTimeout() {
         return stsTimeout;
+    }
+
+    private List<@Nullable Object> values() {
+        return Arrays.asList(
+                zoneId,
+                applicationId,
+                clientSecret,
+                subjectToken,
+                stsUrl,
+                coordinatorUrl,
+                gatewayUrl,
+                resources,
+                applicationResources,
+                resourceScopes,
+                defaultTtl,
+                defaultKind,
+                production,
+                allowInsecureUrls,
+                propagation,
+                transport,
+                closeTimeout,
+                disposeTimeout,
+                failOnCloseError,
+                coordinatorTimeout,
+                stsTimeout);
+    }
+
+    /** Resolver and transport are compared as their classes do. */
+    @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof CaracalConfig that && values().equals(that.values());
+    }
+
+    @Override
+    public int hashCode() {
+        return values().hashCode();
     }
 
     /** Shows which settings are in use, and no secret. */

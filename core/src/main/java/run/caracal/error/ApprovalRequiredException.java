@@ -1,6 +1,7 @@
 package run.caracal.error;
 
 import java.time.Instant;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -76,30 +77,30 @@ public final class ApprovalRequiredException extends StsException {
     }
 
     /**
-     * {@return the state of the hold when the STS answered; for instance {@code pending}; other values may come; {@code
-     * null} when unknown}
+     * {@return the state of the hold when the STS answered; for instance {@code pending}; other values may come; empty
+     * when unknown}
      */
-    public @Nullable String state() {
-        return state;
+    public Optional<String> state() {
+        return Optional.ofNullable(state);
     }
 
-    /** {@return who has to approve, as the policy calls it; one or several tiers, comma separated, or {@code null}} */
-    public @Nullable String tier() {
-        return tier;
+    /** {@return who has to approve, as the policy calls it; one or several tiers, comma separated; empty when unknown} */
+    public Optional<String> tier() {
+        return Optional.ofNullable(tier);
     }
 
-    /** {@return what the approver echoes to show what is approved; the binding, or {@code null}} */
-    public @Nullable String binding() {
-        return binding;
+    /** {@return what the approver echoes to show what is approved; empty when unknown} */
+    public Optional<String> binding() {
+        return Optional.ofNullable(binding);
     }
 
-    /** {@return when the hold ends; the instant, or {@code null} when unknown} */
-    public @Nullable Instant expiresAt() {
-        return expiresAt;
+    /** {@return when the hold ends; empty when unknown} */
+    public Optional<Instant> expiresAt() {
+        return Optional.ofNullable(expiresAt);
     }
 
-    /** {@return the id of the resource the token was for, or {@code null} when unknown} */
-    public @Nullable String resource() {
-        return resource;
+    /** {@return the id of the resource the token was for; empty when unknown} */
+    public Optional<String> resource() {
+        return Optional.ofNullable(resource);
     }
 }

@@ -134,22 +134,14 @@ public final class GatewayError {
         return description;
     }
 
-    /**
-     * The request id, by which the audit log finds the request.
-     *
-     * @return the id, or {@code null} when the answer named none
-     */
-    public @Nullable String requestId() {
-        return requestId;
+    /** {@return the id by which the audit log finds the request; empty when the answer named none} */
+    public Optional<String> requestId() {
+        return Optional.ofNullable(requestId);
     }
 
-    /**
-     * What to do about it, where the cause is known.
-     *
-     * @return the hint, or {@code null}
-     */
-    public @Nullable String hint() {
-        return hint;
+    /** {@return what to do about it; empty when the cause is not known} */
+    public Optional<String> hint() {
+        return Optional.ofNullable(hint);
     }
 
     /** The error as one line, without secrets. */

@@ -2,6 +2,7 @@ package run.caracal.error;
 
 import java.util.Locale;
 import java.util.Objects;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -118,9 +119,9 @@ public final class InboundException extends CaracalException {
         return description;
     }
 
-    /** {@return what the caller can do; one line of text, or {@code null}} */
-    public @Nullable String hint() {
-        return hint;
+    /** {@return what the caller can do; one line of text; empty when there is no advice} */
+    public Optional<String> hint() {
+        return Optional.ofNullable(hint);
     }
 
     /** {@code true} only when the verifier could not decide. */

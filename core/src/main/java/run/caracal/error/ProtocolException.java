@@ -1,5 +1,6 @@
 package run.caracal.error;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -56,8 +57,8 @@ public final class ProtocolException extends CaracalException {
         return httpStatus;
     }
 
-    /** {@return the id of the request, or {@code null} when the answer names none} */
-    public @Nullable String requestId() {
-        return requestId;
+    /** {@return the id of the request; empty when the answer names none} */
+    public Optional<String> requestId() {
+        return Optional.ofNullable(requestId);
     }
 }

@@ -1,6 +1,7 @@
 package run.caracal.error;
 
 import java.time.Duration;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -50,18 +51,16 @@ public abstract sealed class ServiceException extends CaracalException
     }
 
     /**
-     * {@return the id of the request, by which the platform's logs and audit can be searched, or {@code null} when the
-     * answer names none}
+     * {@return the id of the request, by which the platform's logs and audit can be searched; empty when the answer
+     * names none}
      */
-    public final @Nullable String requestId() {
-        return refusal.requestId();
+    public final Optional<String> requestId() {
+        return Optional.ofNullable(refusal.requestId());
     }
 
-    /**
-     * {@return how long the service, or a proxy before it, asked to wait; the time as it was given, or {@code null}}
-     */
-    public final @Nullable Duration retryAfter() {
-        return refusal.retryAfter();
+    /** {@return how long the service, or a proxy before it, asked to wait; empty when none did} */
+    public final Optional<Duration> retryAfter() {
+        return Optional.ofNullable(refusal.retryAfter());
     }
 
     final Refusal refusal() {

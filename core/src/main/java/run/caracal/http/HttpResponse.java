@@ -1,8 +1,8 @@
 package run.caracal.http;
 
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
-import org.jspecify.annotations.Nullable;
 
 /** The complete answer to an {@link HttpRequest}. */
 public final class HttpResponse {
@@ -34,13 +34,12 @@ public final class HttpResponse {
     }
 
     /**
-     * A header by name.
+     * {@return the first value of a header; empty when it is absent}
      *
      * @param name the name, in any case
-     * @return its first value, or {@code null} when it is absent
      */
-    public @Nullable String header(String name) {
-        return headers.get(name);
+    public Optional<String> header(String name) {
+        return Optional.ofNullable(headers.get(name));
     }
 
     /**

@@ -129,6 +129,20 @@ public final class TransportOptions {
     }
 
     @Override
+    public boolean equals(@Nullable Object other) {
+        return other instanceof TransportOptions that
+                && Objects.equals(propagation, that.propagation)
+                && asApplication == that.asApplication
+                && scopes.equals(that.scopes)
+                && labels.equals(that.labels);
+    }
+
+    @Override
+    public int hashCode() {
+        return Objects.hash(propagation, asApplication, scopes, labels);
+    }
+
+    @Override
     public String toString() {
         return "TransportOptions[propagation=" + propagation + ", asApplication=" + asApplication + ", scopes=" + scopes
                 + ", labels=" + labels + "]";

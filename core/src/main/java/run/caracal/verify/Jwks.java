@@ -215,7 +215,7 @@ final class Jwks implements Disposable {
                 "STS",
                 "GET " + request.uri().getRawPath(),
                 answer.status(),
-                answer.header(Headers.REQUEST_ID),
+                answer.header(Headers.REQUEST_ID).orElse(null),
                 problem);
     }
 

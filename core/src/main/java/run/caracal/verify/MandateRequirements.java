@@ -12,15 +12,17 @@ import run.caracal.internal.config.Rules;
 import run.caracal.verify.VerifiedMandate.Use;
 
 /**
- * What a boundary requires of a mandate, besides that it is genuine, meant for it, and not revoked. Immutable; each method
- * {@code with...} gives a changed copy.
+ * What a boundary requires of a mandate, besides that it is genuine, meant for it, and not revoked. Immutable.
+ *
+ * <pre>{@code
+ * MandateRequirements.builder().scopes("billing:charge").session(true).build()
+ * }</pre>
  */
 public final class MandateRequirements {
-    /** Delegations nest no deeper on the platform; the most, and the default, for {@link #withMaxHops(int)}. */
+    /** Delegations nest no deeper on the platform; the most, and the default, for {@link Builder#maxHops(int)}. */
     public static final int MAX_HOPS = 10;
 
-    private static final MandateRequirements DEFAULTS =
-            new MandateRequirements(Use.RESOURCE, Set.of(), Set.of(), Set.of(), false, false, MAX_HOPS);
+    private static final MandateRequirements DEFAULTS = new MandateRequirements(new Builder());
 
     private final Use use;
     private final Set<String> scopes;
@@ -30,171 +32,58 @@ public final class MandateRequirements {
     private final boolean delegation;
     private final int maxHops;
 
-    private MandateRequirements(
-            Use use,
-            Set<String> scopes,
-            Set<String> targets,
-            Set<String> applications,
-            boolean session,
-            boolean delegation,
-            int maxHops) {
-        this.use = use;
-        this.scopes = scopes;
-        this.targets = targets;
-        this.applications = applications;
-        this.session = session;
-        this.delegation = delegation;
-        this.maxHops = maxHops;
+    private MandateRequirements(Builder builder) {
+        this.use = builder.use;
+        this.scopes = builder.scopes;
+        this.targets = builder.targets;
+        this.applications = builder.applications;
+        this.session = builder.session;
+        this.delegation = builder.delegation;
+        this.maxHops = builder.maxHops;
     }
 
     /**
-     * A mandate for a resource, as the Gateway hands it to an upstream, over at most {@value #MAX_HOPS} delegations; nothing
-     * more.
-     *
-     * @return requirements with every default
+     * {@return requirements with every default: a mandate for a resource, as the Gateway hands it to an upstream, over at
+     * most {@value #MAX_HOPS} delegations; nothing more}
      */
     public static MandateRequirements defaults() {
         return DEFAULTS;
     }
 
-    /**
-     * Sets which kind of mandate is taken. One-shot mandates for the Gateway ({@code use=gateway}) are taken nowhere else.
-     *
-     * @param use the kind
-     * @return requirements with this kind
-     */
-    public MandateRequirements withUse(Use use) {
-        return new MandateRequirements(
-                Objects.requireNonNull(use, "use"), scopes, targets, applications, session, delegation, maxHops);
+    /** {@return a builder with every default} */
+    public static Builder builder() {
+        return DEFAULTS.mutate();
     }
 
-    /**
-     * Sets which scopes the mandate has to have; upper and lower case differ.
-     *
-     * @param scopes all of them are needed; none for no requirement
-     * @return requirements with these scopes
-     * @throws IllegalArgumentException if one is no scope
-     */
-    public MandateRequirements withScopes(String... scopes) {
-        return new MandateRequirements(
-                use, checked("scopes", scopes, Rules::scopes), targets, applications, session, delegation, maxHops);
+    /** {@return a builder with the same values} */
+    public Builder mutate() {
+        Builder builder = new Builder();
+        builder.use = use;
+        builder.scopes = scopes;
+        builder.targets = targets;
+        builder.applications = applications;
+        builder.session = session;
+        builder.delegation = delegation;
+        builder.maxHops = maxHops;
+        return builder;
     }
 
-    /**
-     * Sets for which resources the mandate has to be granted.
-     *
-     * @param targets the identifiers of resources, all of which are needed; none for no requirement
-     * @return requirements with these targets
-     * @throws IllegalArgumentException if one is no identifier of a resource
-     */
-    public MandateRequirements withTargets(String... targets) {
-        return new MandateRequirements(
-                use,
-                scopes,
-                checked("targets", targets, each(Rules::resourceId)),
-                applications,
-                session,
-                delegation,
-                maxHops);
-    }
-
-    /**
-     * Requires that the mandate is bound to an agent session.
-     *
-     * @return requirements with a session
-     */
-    public MandateRequirements withSession() {
-        return new MandateRequirements(use, scopes, targets, applications, true, delegation, maxHops);
-    }
-
-    /**
-     * Requires that the mandate is bound to a delegation.
-     *
-     * @return requirements with a delegation
-     */
-    public MandateRequirements withDelegation() {
-        return new MandateRequirements(use, scopes, targets, applications, session, true, maxHops);
-    }
-
-    /**
-     * Sets over how many delegations the mandate may have come.
-     *
-     * @param maxHops from 1 to {@value #MAX_HOPS}
-     * @return requirements with this limit
-     * @throws IllegalArgumentException if it is outside
-     */
-    public MandateRequirements withMaxHops(int maxHops) {
-        if (maxHops < 1 || maxHops > MAX_HOPS) {
-            throw new IllegalArgumentException("maxHops must be from 1 to " + MAX_HOPS + ", not " + maxHops);
-        }
-        return new MandateRequirements(use, scopes, targets, applications, session, delegation, maxHops);
-    }
-
-    /**
-     * Sets which applications have to be in the mandate's chain of delegations, the one that acts included. A mandate
-     * without a chain has none of them.
-     *
-     * @param applications the ids of applications, all of which are needed; none for no requirement
-     * @return requirements with these applications
-     * @throws IllegalArgumentException if one is no id
-     */
-    public MandateRequirements withApplications(String... applications) {
-        return new MandateRequirements(
-                use,
-                scopes,
-                targets,
-                checked("applications", applications, each(Rules::id)),
-                session,
-                delegation,
-                maxHops);
-    }
-
-    private static Function<List<String>, @Nullable String> each(Function<String, @Nullable String> rule) {
-        return values ->
-                values.stream().map(rule).filter(Objects::nonNull).findFirst().orElse(null);
-    }
-
-    private static Set<String> checked(String field, String[] values, Function<List<String>, @Nullable String> rule) {
-        String fault = rule.apply(List.of(values));
-        if (fault != null) {
-            throw new IllegalArgumentException(field + ": " + fault);
-        }
-        // In their order, for messages; List.of() above refused null.
-        return Collections.unmodifiableSet(new LinkedHashSet<>(Arrays.asList(values)));
-    }
-
-    /**
-     * Which kind of mandate is taken.
-     *
-     * @return the kind, {@link Use#RESOURCE} by default
-     */
+    /** {@return which kind of mandate is taken, {@link Use#RESOURCE} by default} */
     public Use use() {
         return use;
     }
 
-    /**
-     * Which scopes the mandate has to have.
-     *
-     * @return an immutable set, empty by default
-     */
+    /** {@return which scopes the mandate has to have; an immutable set, empty by default} */
     public Set<String> scopes() {
         return scopes;
     }
 
-    /**
-     * For which resources the mandate has to be granted.
-     *
-     * @return an immutable set, empty by default
-     */
+    /** {@return for which resources the mandate has to be granted; an immutable set, empty by default} */
     public Set<String> targets() {
         return targets;
     }
 
-    /**
-     * Which applications have to be in the chain of delegations.
-     *
-     * @return an immutable set, empty by default
-     */
+    /** {@return which applications have to be in the chain of delegations; an immutable set, empty by default} */
     public Set<String> applications() {
         return applications;
     }
@@ -209,11 +98,7 @@ public final class MandateRequirements {
         return delegation;
     }
 
-    /**
-     * Over how many delegations the mandate may have come.
-     *
-     * @return from 1 to {@value #MAX_HOPS}
-     */
+    /** {@return over how many delegations the mandate may have come; from 1 to {@value #MAX_HOPS}} */
     public int maxHops() {
         return maxHops;
     }
@@ -239,5 +124,107 @@ public final class MandateRequirements {
     public String toString() {
         return "MandateRequirements[use=" + use + ", scopes=" + scopes + ", targets=" + targets + ", applications="
                 + applications + ", session=" + session + ", delegation=" + delegation + ", maxHops=" + maxHops + "]";
+    }
+
+    /** Builds {@link MandateRequirements}. Not for use by several threads at once. */
+    public static final class Builder {
+        private Use use = Use.RESOURCE;
+        private Set<String> scopes = Set.of();
+        private Set<String> targets = Set.of();
+        private Set<String> applications = Set.of();
+        private boolean session;
+        private boolean delegation;
+        private int maxHops = MAX_HOPS;
+
+        private Builder() {}
+
+        /** Sets which kind of mandate is taken. One-shot mandates for the Gateway ({@code use=gateway}) are taken nowhere else. */
+        public Builder use(Use use) {
+            this.use = Objects.requireNonNull(use, "use");
+            return this;
+        }
+
+        /**
+         * Sets which scopes the mandate has to have; upper and lower case differ.
+         *
+         * @param scopes all of them are needed; none for no requirement
+         * @throws IllegalArgumentException if one is no scope
+         */
+        public Builder scopes(String... scopes) {
+            this.scopes = checked("scopes", scopes, Rules::scopes);
+            return this;
+        }
+
+        /**
+         * Sets for which resources the mandate has to be granted.
+         *
+         * @param targets the identifiers of resources, all of which are needed; none for no requirement
+         * @throws IllegalArgumentException if one is no identifier of a resource
+         */
+        public Builder targets(String... targets) {
+            this.targets = checked("targets", targets, each(Rules::resourceId));
+            return this;
+        }
+
+        /**
+         * Sets which applications have to be in the mandate's chain of delegations, the one that acts included. A mandate
+         * without a chain has none of them.
+         *
+         * @param applications the ids of applications, all of which are needed; none for no requirement
+         * @throws IllegalArgumentException if one is no id
+         */
+        public Builder applications(String... applications) {
+            this.applications = checked("applications", applications, each(Rules::id));
+            return this;
+        }
+
+        /** Sets whether the mandate has to be bound to an agent session. */
+        public Builder session(boolean session) {
+            this.session = session;
+            return this;
+        }
+
+        /** Sets whether the mandate has to be bound to a delegation. */
+        public Builder delegation(boolean delegation) {
+            this.delegation = delegation;
+            return this;
+        }
+
+        /**
+         * Sets over how many delegations the mandate may have come.
+         *
+         * @param maxHops from 1 to {@value #MAX_HOPS}
+         * @throws IllegalArgumentException if it is outside
+         */
+        public Builder maxHops(int maxHops) {
+            if (maxHops < 1 || maxHops > MAX_HOPS) {
+                throw new IllegalArgumentException("maxHops must be from 1 to " + MAX_HOPS + ", not " + maxHops);
+            }
+            this.maxHops = maxHops;
+            return this;
+        }
+
+        /** {@return immutable requirements} */
+        public MandateRequirements build() {
+            return new MandateRequirements(this);
+        }
+
+        private static Function<List<String>, @Nullable String> each(Function<String, @Nullable String> rule) {
+            return values -> values.stream()
+                    .map(rule)
+                    .filter(Objects::nonNull)
+                    .findFirst()
+                    .orElse(null);
+        }
+
+        private static Set<String> checked(
+                String field, String[] values, Function<List<String>, @Nullable String> rule) {
+            String fault = rule.apply(List.of(values));
+            if (fault != null) {
+                throw new IllegalArgumentException(field + ": " + fault);
+            }
+            // In their order, for messages; List.of() above refused null.
+            return Collections.unmodifiableSet(new LinkedHashSet<>(Arrays.asList(values)));
+        }
     }
 }

@@ -124,8 +124,8 @@ class ServiceExceptionTest {
         try (ObjectInputStream in = new ObjectInputStream(new ByteArrayInputStream(bytes.toByteArray()))) {
             StsException copy = (StsException) in.readObject();
             assertThat(copy.httpStatus()).isEqualTo(403);
-            assertThat(copy.requestId()).isEqualTo("req-1");
-            assertThat(copy.retryAfter()).isEqualTo(Duration.ofSeconds(3));
+            assertThat(copy.requestId()).contains("req-1");
+            assertThat(copy.retryAfter()).contains(Duration.ofSeconds(3));
         }
     }
 }

@@ -338,10 +338,15 @@ class MandateRulesTest {
             assertThat(accepted(with("exp", NOW + 1)).expiresAt()).isEqualTo(Instant.ofEpochSecond(NOW + 1));
             for (long exp : new long[] {NOW, NOW - 1, NOW - 59}) {
                 InboundException unused = refused(Reason.INVALID_TOKEN, with("exp", exp));
-                unused = refused(Reason.INSUFFICIENT_SCOPE, with("exp", exp), NOTHING_MORE.withScopes("admin"));
+                unused = refused(
+                        Reason.INSUFFICIENT_SCOPE,
+                        with("exp", exp),
+                        MandateRequirements.builder().scopes("admin").build());
             }
-            InboundException unused =
-                    refused(Reason.INVALID_TOKEN, with("exp", NOW - 60), NOTHING_MORE.withScopes("admin"));
+            InboundException unused = refused(
+                    Reason.INVALID_TOKEN,
+                    with("exp", NOW - 60),
+                    MandateRequirements.builder().scopes("admin").build());
         }
     }
 
@@ -352,13 +357,14 @@ class MandateRulesTest {
         void theExampleOfThePlatformVerifies() {
             VerifiedMandate mandate = accepted(
                     claims(),
-                    NOTHING_MORE
-                            .withScopes("write", "read")
-                            .withTargets(AUDIENCE)
-                            .withSession()
-                            .withDelegation()
-                            .withMaxHops(1)
-                            .withApplications("app-parent", "app-1"));
+                    MandateRequirements.builder()
+                            .scopes("write", "read")
+                            .targets(AUDIENCE)
+                            .session(true)
+                            .delegation(true)
+                            .maxHops(1)
+                            .applications("app-parent", "app-1")
+                            .build());
             assertThat(mandate)
                     .isEqualTo(VerifiedMandate.builder()
                             .zoneId("zone-1")
@@ -569,7 +575,8 @@ class MandateRulesTest {
             for (String use : List.of("gateway", "session", "Resource", "ambient", "per_call")) {
                 InboundException unused = refused(Reason.INVALID_TOKEN, with("use", use));
             }
-            MandateRequirements session = NOTHING_MORE.withUse(Use.SESSION);
+            MandateRequirements session =
+                    MandateRequirements.builder().use(Use.SESSION).build();
             assertThat(accepted(with("use", "session"), session).use()).isEqualTo(Use.SESSION);
             InboundException unused = refused(Reason.INVALID_TOKEN, claims(), session);
             unused = refused(Reason.INVALID_TOKEN, with("use", "gateway"), session);
@@ -577,20 +584,38 @@ class MandateRulesTest {
 
         @Test
         void requiredScopesAreCompared() {
-            InboundException refusal =
-                    refused(Reason.INSUFFICIENT_SCOPE, claims(), NOTHING_MORE.withScopes("read", "admin"));
+            InboundException refusal = refused(
+                    Reason.INSUFFICIENT_SCOPE,
+                    claims(),
+                    MandateRequirements.builder().scopes("read", "admin").build());
             assertThat(refusal.httpStatus()).isEqualTo(403);
-            assertThat(refusal.hint()).contains("read admin");
-            InboundException unused = refused(Reason.INSUFFICIENT_SCOPE, claims(), NOTHING_MORE.withScopes("Read"));
-            unused = refused(Reason.INSUFFICIENT_SCOPE, claims(), NOTHING_MORE.withScopes("rea"));
-            unused = refused(Reason.INSUFFICIENT_SCOPE, without("scope"), NOTHING_MORE.withScopes("read"));
+            assertThat(refusal.hint().orElseThrow()).contains("read admin");
+            InboundException unused = refused(
+                    Reason.INSUFFICIENT_SCOPE,
+                    claims(),
+                    MandateRequirements.builder().scopes("Read").build());
+            unused = refused(
+                    Reason.INSUFFICIENT_SCOPE,
+                    claims(),
+                    MandateRequirements.builder().scopes("rea").build());
+            unused = refused(
+                    Reason.INSUFFICIENT_SCOPE,
+                    without("scope"),
+                    MandateRequirements.builder().scopes("read").build());
         }
 
         @Test
         void requiredTargetsAreCompared() {
-            InboundException unused =
-                    refused(Reason.INVALID_TOKEN, claims(), NOTHING_MORE.withTargets(AUDIENCE, "resource://other"));
-            unused = refused(Reason.INVALID_TOKEN, without("target"), NOTHING_MORE.withTargets(AUDIENCE));
+            InboundException unused = refused(
+                    Reason.INVALID_TOKEN,
+                    claims(),
+                    MandateRequirements.builder()
+                            .targets(AUDIENCE, "resource://other")
+                            .build());
+            unused = refused(
+                    Reason.INVALID_TOKEN,
+                    without("target"),
+                    MandateRequirements.builder().targets(AUDIENCE).build());
             for (@Nullable Object target : new @Nullable Object[] {null, AUDIENCE, List.of(1), Map.of(), List.of("")}) {
                 unused = refused(Reason.INVALID_TOKEN, with("target", target));
             }
@@ -598,10 +623,18 @@ class MandateRulesTest {
 
         @Test
         void aSessionAndADelegationCanBeRequired() {
-            assertThat(refused(Reason.SESSION_REQUIRED, without("agent_session_id"), NOTHING_MORE.withSession())
+            assertThat(refused(
+                                    Reason.SESSION_REQUIRED,
+                                    without("agent_session_id"),
+                                    MandateRequirements.builder().session(true).build())
                             .httpStatus())
                     .isEqualTo(403);
-            assertThat(refused(Reason.DELEGATION_REQUIRED, without("delegation_edge_id"), NOTHING_MORE.withDelegation())
+            assertThat(refused(
+                                    Reason.DELEGATION_REQUIRED,
+                                    without("delegation_edge_id"),
+                                    MandateRequirements.builder()
+                                            .delegation(true)
+                                            .build())
                             .httpStatus())
                     .isEqualTo(403);
         }
@@ -613,20 +646,32 @@ class MandateRulesTest {
             assertThat(refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", 11)).httpStatus())
                     .isEqualTo(403);
             InboundException unused = refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", Long.MAX_VALUE));
-            unused = refused(Reason.HOP_COUNT_EXCEEDED, with("hop_count", 2), NOTHING_MORE.withMaxHops(1));
-            assertThat(accepted(without("hop_count"), NOTHING_MORE.withMaxHops(1))
+            unused = refused(
+                    Reason.HOP_COUNT_EXCEEDED,
+                    with("hop_count", 2),
+                    MandateRequirements.builder().maxHops(1).build());
+            assertThat(accepted(
+                                    without("hop_count"),
+                                    MandateRequirements.builder().maxHops(1).build())
                             .hopCount())
                     .isZero();
         }
 
         @Test
         void requiredApplicationsAreInTheChain() {
-            assertThat(refused(Reason.CHAIN_MISMATCH, claims(), NOTHING_MORE.withApplications("app-1", "app-2"))
+            assertThat(refused(
+                                    Reason.CHAIN_MISMATCH,
+                                    claims(),
+                                    MandateRequirements.builder()
+                                            .applications("app-1", "app-2")
+                                            .build())
                             .httpStatus())
                     .isEqualTo(403);
             // The acting application alone is no chain.
-            InboundException unused =
-                    refused(Reason.CHAIN_MISMATCH, without("delegation_chain"), NOTHING_MORE.withApplications("app-1"));
+            InboundException unused = refused(
+                    Reason.CHAIN_MISMATCH,
+                    without("delegation_chain"),
+                    MandateRequirements.builder().applications("app-1").build());
         }
     }
 
@@ -651,7 +696,12 @@ class MandateRulesTest {
             assertThat(accepted(claims()).jti()).isNotBlank();
             fixture.store.revoke(anchor, Duration.ofHours(1));
             assertThat(refused(Reason.SESSION_REVOKED, claims()).httpStatus()).isEqualTo(401);
-            assertThat(refused(Reason.INSUFFICIENT_SCOPE, claims(), NOTHING_MORE.withScopes("admin"))
+            assertThat(refused(
+                                    Reason.INSUFFICIENT_SCOPE,
+                                    claims(),
+                                    MandateRequirements.builder()
+                                            .scopes("admin")
+                                            .build())
                             .httpStatus())
                     .as("revocation comes after the requirements")
                     .isEqualTo(403);

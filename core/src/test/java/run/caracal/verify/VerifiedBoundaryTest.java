@@ -69,7 +69,9 @@ class VerifiedBoundaryTest {
         refused(
                 caller(
                         fixture.zone.sign(VerifierFixture.claims()),
-                        boundary.requiring(MandateRequirements.defaults().withScopes("not:granted"))),
+                        boundary.requiring(MandateRequirements.builder()
+                                .scopes("not:granted")
+                                .build())),
                 Reason.INSUFFICIENT_SCOPE);
     }
 

@@ -190,7 +190,7 @@ class NettyHttpTransportTest {
                 .build());
         HttpResponse response = send(request("POST", url("/token?a=b%20c"), "body"));
         assertThat(response.status()).isEqualTo(201);
-        assertThat(response.header("x-Request-ID")).isEqualTo("first");
+        assertThat(response.header("x-Request-ID")).contains("first");
         assertThat(new String(response.body(), StandardCharsets.UTF_8)).isEqualTo("äö".repeat(5000));
         RecordedRequest seen = server.takeRequest();
         assertThat(seen.getTarget()).isEqualTo("/token?a=b%20c");

@@ -230,12 +230,13 @@ final class Attempts {
     private static boolean isTransient(Throwable error) {
         if (error instanceof ServiceException answer) {
             // The platform's own 429 are capacity limits, which a second attempt does not change; a proxy's say when.
-            return isAmbiguous(error) || (answer.httpStatus() == 429 && answer.retryAfter() != null);
+            return isAmbiguous(error)
+                    || (answer.httpStatus() == 429 && answer.retryAfter().isPresent());
         }
         return error instanceof CaracalException typed && (typed.isRetryable() || error instanceof ProtocolException);
     }
 
     private static @Nullable Duration retryAfter(Throwable error) {
-        return error instanceof ServiceException answer ? answer.retryAfter() : null;
+        return error instanceof ServiceException answer ? answer.retryAfter().orElse(null) : null;
     }
 }

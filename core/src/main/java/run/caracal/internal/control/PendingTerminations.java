@@ -226,8 +226,8 @@ final class PendingTerminations {
     }
 
     private void noteRetryAfter(Throwable error) {
-        if (error instanceof ServiceException answer && answer.retryAfter() != null) {
-            retryAfter = answer.retryAfter();
+        if (error instanceof ServiceException answer) {
+            retryAfter = answer.retryAfter().orElse(retryAfter);
         }
     }
 
@@ -303,7 +303,11 @@ final class PendingTerminations {
     private static Completion completion(Throwable failure) {
         if (failure instanceof ServiceException answer) {
             return new Completion(
-                    Outcome.FAILURE, Duration.ZERO, answer.httpStatus(), answer.code(), answer.requestId());
+                    Outcome.FAILURE,
+                    Duration.ZERO,
+                    answer.httpStatus(),
+                    answer.code(),
+                    answer.requestId().orElse(null));
         }
         String code = failure instanceof CaracalException typed ? typed.code() : "error";
         return new Completion(Outcome.FAILURE, Duration.ZERO, 0, code, null);

@@ -288,7 +288,8 @@ public final class EventBus {
 
         /** What is answered to a part is the last answer of the whole, too. */
         private void answered(HttpResponse response) {
-            Answer last = new Answer(response.status(), response.header(Headers.REQUEST_ID));
+            Answer last = new Answer(
+                    response.status(), response.header(Headers.REQUEST_ID).orElse(null));
             for (Running running = this; running != null; running = running.outer) {
                 running.answer = last;
             }
@@ -311,9 +312,12 @@ public final class EventBus {
             Duration duration = Duration.ofNanos(nanos() - startNanos);
             Answer last = answer;
             if (error instanceof ServiceException said) {
-                String id = said.requestId();
                 return new Completion(
-                        outcome, duration, said.httpStatus(), said.code(), id == null ? last.requestId : id);
+                        outcome,
+                        duration,
+                        said.httpStatus(),
+                        said.code(),
+                        said.requestId().orElse(last.requestId));
             }
             return new Completion(outcome, duration, last.status, code(outcome, error), last.requestId);
         }

@@ -89,7 +89,7 @@ public final class ApprovalWaiter {
     }
 
     private static @Nullable Duration retryAfter(Throwable error) {
-        return error instanceof ServiceException answer ? answer.retryAfter() : null;
+        return error instanceof ServiceException answer ? answer.retryAfter().orElse(null) : null;
     }
 
     /** Runs an operation, and once more with the approval when it is held for one. */

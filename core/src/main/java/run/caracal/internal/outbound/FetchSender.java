@@ -85,7 +85,7 @@ public final class FetchSender {
                 request.method(),
                 URI.create(decision.url()),
                 headers,
-                request.body(),
+                request.bytes(),
                 request.timeout(),
                 request.maxResponseBytes());
     }

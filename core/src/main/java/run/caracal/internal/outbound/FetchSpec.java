@@ -1,5 +1,6 @@
 package run.caracal.internal.outbound;
 
+import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -8,26 +9,54 @@ import run.caracal.http.TransportOptions;
 /**
  * A call of a protected resource that the SDK sends.
  *
- * @param resource the resource
  * @param path the path at the resource, with the query
- * @param method the HTTP method
- * @param headers the headers that the caller has set
- * @param body the body, not changed any more
- * @param transport how it gets its identity
- * @param approvalId the approval that is presented
+ * @param chosenMethod the HTTP method, where the caller chose one
+ * @param body read-only; its position is never moved
  * @param requestId the id by which the audit log finds it; {@code null} for a fresh one
- * @param timeout how long the exchange may take
- * @param maxResponseBytes how large the answer may be
  */
-@SuppressWarnings("ArrayRecordComponent") // a copy of its own, which nobody changes
 public record FetchSpec(
         String resource,
         String path,
-        String method,
+        @Nullable String chosenMethod,
         Map<String, String> headers,
-        byte @Nullable [] body,
+        @Nullable ByteBuffer body,
         TransportOptions transport,
         @Nullable String approvalId,
         @Nullable String requestId,
         Duration timeout,
-        int maxResponseBytes) {}
+        int maxResponseBytes) {
+    /** How long an exchange may take by default. */
+    public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
+
+    /** How large an answer may be by default. */
+    public static final int DEFAULT_MAX_RESPONSE_BYTES = 1 << 20;
+
+    /** A GET request with every default. */
+    public static FetchSpec get(String resource, String path) {
+        return new FetchSpec(
+                resource,
+                path,
+                null,
+                Map.of(),
+                null,
+                TransportOptions.defaults(),
+                null,
+                null,
+                DEFAULT_TIMEOUT,
+                DEFAULT_MAX_RESPONSE_BYTES);
+    }
+
+    /** The HTTP method; {@code GET} without a body and {@code POST} with one unless chosen. */
+    public String method() {
+        return chosenMethod != null ? chosenMethod : body == null ? "GET" : "POST";
+    }
+
+    byte @Nullable [] bytes() {
+        if (body == null) {
+            return null;
+        }
+        byte[] bytes = new byte[body.remaining()];
+        body.duplicate().get(bytes);
+        return bytes;
+    }
+}

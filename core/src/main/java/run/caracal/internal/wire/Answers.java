@@ -53,7 +53,7 @@ final class Answers {
         if (id == null) {
             id = body.string("request_id");
         }
-        return id == null ? response.header(Headers.REQUEST_ID) : id;
+        return id == null ? response.header(Headers.REQUEST_ID).orElse(null) : id;
     }
 
     private static ProtocolException failure(

@@ -68,16 +68,18 @@ public final class ErrorAnswers {
      * @param now the time to which a date in {@code Retry-After} is relative
      */
     public static GatewayException gateway(HttpRequest request, HttpResponse response, Instant now) {
-        GatewayError error = GatewayError.from(response.status(), response::header, response.body())
+        GatewayError error = GatewayError.from(
+                        response.status(), name -> response.header(name).orElse(null), response.body())
                 .orElseThrow();
         List<String> secrets = bearers(request);
         Refusal refusal = new Refusal(
                 error.httpStatus(),
                 redact(error.code(), secrets),
                 redact(error.description(), secrets),
-                redactOrNull(error.requestId(), secrets),
-                RetryAfter.parse(response.header("Retry-After"), now));
-        return new GatewayException(error.origin(), refusal, sentence(error.hint()), response.body());
+                redactOrNull(error.requestId().orElse(null), secrets),
+                RetryAfter.parse(response.header("Retry-After").orElse(null), now));
+        return new GatewayException(
+                error.origin(), refusal, sentence(error.hint().orElse(null)), response.body());
     }
 
     private static @Nullable String sentence(@Nullable String hint) {
@@ -139,7 +141,7 @@ public final class ErrorAnswers {
                 code == null ? Refusal.NO_CODE : redact(code, secrets),
                 description == null ? "" : redact(description, secrets),
                 redactOrNull(Answers.requestId(body, response), secrets),
-                RetryAfter.parse(response.header("Retry-After"), now));
+                RetryAfter.parse(response.header("Retry-After").orElse(null), now));
     }
 
     private static @Nullable String redactOrNull(@Nullable String text, List<String> secrets) {

@@ -29,7 +29,10 @@ public record LeaseTerms(
         return new LeaseTerms(
                 generation == null || generation == 0 ? null : generation,
                 deadline,
-                length(deadline, fields.instant("last_heartbeat_at"), HttpDates.parse(response.header("Date"))));
+                length(
+                        deadline,
+                        fields.instant("last_heartbeat_at"),
+                        HttpDates.parse(response.header("Date").orElse(null))));
     }
 
     private static @Nullable Duration length(

@@ -47,6 +47,6 @@ public record SessionAnswer(
 
     /** Whether the answer is marked as a replay. */
     public static boolean hasReplayMark(HttpResponse response) {
-        return "true".equals(response.header("Idempotency-Replayed"));
+        return response.header("Idempotency-Replayed").filter("true"::equals).isPresent();
     }
 }

@@ -40,7 +40,7 @@ class ErrorAnswersTest {
         assertThat(error.httpStatus()).isEqualTo(status);
         assertThat(error.code()).isEqualTo(code);
         assertThat(error.description()).isEqualTo(description);
-        assertThat(error.requestId()).isEqualTo(requestId);
+        assertThat(error.requestId().orElse(null)).isEqualTo(requestId);
         assertThat(error).hasMessageContaining(description).hasMessageContaining("POST /zones/z/agents");
     }
 
@@ -69,7 +69,7 @@ class ErrorAnswersTest {
                 List.of(ErrorAnswers.sts(TOKEN, response, NOW), ErrorAnswers.coordinator(OPEN, response, NOW))) {
             assertThat(error.httpStatus()).isEqualTo(503);
             assertThat(error.code()).isEqualTo("error");
-            assertThat(error.requestId()).isEqualTo("hdr");
+            assertThat(error.requestId()).contains("hdr");
             assertThat(error.isRetryable()).isTrue();
         }
     }
@@ -200,9 +200,9 @@ class ErrorAnswersTest {
         HttpResponse response = WireCases.response(
                 429, Map.of("Retry-After", "Thu, 01 Jan 2026 00:00:07 GMT"), "{\"error\":\"rate_limited\"}");
 
-        assertThat(ErrorAnswers.coordinator(OPEN, response, NOW).retryAfter()).isEqualTo(Duration.ofSeconds(7));
+        assertThat(ErrorAnswers.coordinator(OPEN, response, NOW).retryAfter()).contains(Duration.ofSeconds(7));
         assertThat(ErrorAnswers.coordinator(OPEN, response, NOW).isRetryable()).isTrue();
-        assertThat(ErrorAnswers.sts(TOKEN, response, NOW).retryAfter()).isEqualTo(Duration.ofSeconds(7));
+        assertThat(ErrorAnswers.sts(TOKEN, response, NOW).retryAfter()).contains(Duration.ofSeconds(7));
     }
 
     /** A conflict with one's own lost attempt is neither a failure nor a success. */
@@ -218,7 +218,7 @@ class ErrorAnswersTest {
         assertThat(unknown).hasMessageContaining("outcome is unknown").hasCause(conflict);
         assertThat(unknown.operation()).isEqualTo(conflict.operation());
         assertThat(unknown.code()).isEqualTo("idempotency_key_conflict");
-        assertThat(unknown.requestId()).isEqualTo("r");
+        assertThat(unknown.requestId()).contains("r");
         assertThat(unknown.isSessionGone()).isFalse();
     }
 
@@ -236,11 +236,11 @@ class ErrorAnswersTest {
                         "{\"error\":\"interaction_required\",\"approval_type\":\"human_approval\",\"approval_id\":\"ap\","
                                 + "\"approval_expires_at\":\"2026-01-01T02:10:00+02:00\",\"state\":\"new-state\"}"),
                 NOW);
-        assertThat(approval.expiresAt()).isEqualTo(Instant.parse("2026-01-01T00:10:00Z"));
+        assertThat(approval.expiresAt()).contains(Instant.parse("2026-01-01T00:10:00Z"));
         ApprovalRequiredException named = approval.withResource("resource://x");
-        assertThat(named.resource()).isEqualTo("resource://x");
+        assertThat(named.resource()).contains("resource://x");
         assertThat(named.approvalId()).isEqualTo("ap");
-        assertThat(named.state()).isEqualTo("new-state");
+        assertThat(named.state()).contains("new-state");
         assertThat(named).hasMessageContaining("resource://x").hasMessageContaining("approval ap");
     }
 

@@ -42,7 +42,7 @@ class StsErrorVectorTest {
         assertThat(error.code()).isEqualTo(hasCode ? expected.string("code") : "error");
         assertThat(error.getClass().getSimpleName()).isEqualTo(hasCode ? type(expected) : "StsException");
         assertThat(error.isRetryable()).isEqualTo(expected.bool("is_retryable"));
-        assertThat(error.requestId()).isEqualTo(requestId(expected, body, response));
+        assertThat(error.requestId().orElse(null)).isEqualTo(requestId(expected, body, response));
         if (error instanceof ApprovalRequiredException approval) {
             assertApproval(approval, expected);
         } else {
@@ -58,11 +58,11 @@ class StsErrorVectorTest {
     private static void assertApproval(ApprovalRequiredException error, VectorObject expected) {
         VectorObject approval = expected.object("approval");
         assertThat(error.approvalId()).isEqualTo(approval.string("approval_id"));
-        assertThat(error.expiresAt()).isEqualTo(WireCases.instant(approval.value("expires_at")));
-        assertThat(orEmpty(error.resource())).isEqualTo(approval.string("resource"));
-        assertThat(orEmpty(error.state())).isEqualTo(approval.string("state"));
-        assertThat(orEmpty(error.tier())).isEqualTo(approval.string("tier"));
-        assertThat(orEmpty(error.binding())).isEqualTo(approval.string("binding"));
+        assertThat(error.expiresAt().orElse(null)).isEqualTo(WireCases.instant(approval.value("expires_at")));
+        assertThat(error.resource().orElse("")).isEqualTo(approval.string("resource"));
+        assertThat(error.state().orElse("")).isEqualTo(approval.string("state"));
+        assertThat(error.tier().orElse("")).isEqualTo(approval.string("tier"));
+        assertThat(error.binding().orElse("")).isEqualTo(approval.string("binding"));
         if (!error.approvalId().isEmpty()) {
             assertThat(error.description()).isEqualTo(expected.string("description"));
         }
@@ -82,7 +82,9 @@ class StsErrorVectorTest {
         if (body.get("requestId") instanceof String id && !id.isEmpty()) {
             return expected.string("request_id");
         }
-        return body.get("request_id") instanceof String id && !id.isEmpty() ? id : response.header("x-request-id");
+        return body.get("request_id") instanceof String id && !id.isEmpty()
+                ? id
+                : response.header("x-request-id").orElse(null);
     }
 
     private static Map<?, ?> body(HttpResponse response) {
@@ -93,9 +95,5 @@ class StsErrorVectorTest {
         } catch (JsonException e) {
             return Map.of();
         }
-    }
-
-    private static String orEmpty(@Nullable String text) {
-        return text == null ? "" : text;
     }
 }

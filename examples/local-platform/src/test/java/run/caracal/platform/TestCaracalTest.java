@@ -44,7 +44,7 @@ final class TestCaracalTest {
 
     private static final String BILLING = "resource://billing-api";
     private static final FetchRequest CHARGE =
-            FetchRequest.of(BILLING, "/charge").withJson("{\"amount\": 1200}");
+            FetchRequest.builder(BILLING, "/charge").json("{\"amount\": 1200}").build();
 
     private static final TestCaracal TEST = TestCaracal.create();
 

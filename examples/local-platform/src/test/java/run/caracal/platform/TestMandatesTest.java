@@ -41,8 +41,9 @@ final class TestMandatesTest {
                 .withUser("alice")
                 .withChain(new Hop("app-root", "s-1"), new Hop("app-mid", "s-2"), new Hop("app-peer", "s-3"))
                 .mint();
-        StepVerifier.create(
-                        VERIFIER.verify(bearer, MandateRequirements.defaults().withApplications("app-root")))
+        StepVerifier.create(VERIFIER.verify(
+                        bearer,
+                        MandateRequirements.builder().applications("app-root").build()))
                 .assertNext(proven -> {
                     assertThat(proven.scopes()).containsExactlyInAnyOrder("billing:charge", "billing:read");
                     assertThat(proven.applicationId()).isEqualTo("app-peer");

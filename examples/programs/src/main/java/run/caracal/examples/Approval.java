@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
+import java.time.Instant;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
@@ -72,13 +73,19 @@ final class Approval {
 
     private Mono<Void> decide(ApprovalRequiredException held) {
         out.println("held " + held.approvalId());
-        out.println("  tier " + held.tier() + ", for " + held.resource() + ", until " + held.expiresAt());
-        out.println("  binding " + held.binding());
+        String until = held.expiresAt().map(Instant::toString).orElse("unknown");
+        out.println("  tier " + held.tier().orElse("unknown") + ", for "
+                + held.resource().orElse("unknown") + ", until " + until);
+        out.println("  binding " + binding(held));
         deployment.platform().flatMap(LocalPlatform::consoleUrl).ifPresent(url -> out.println("  console " + url));
         return deployment
                 .platform()
                 .map(platform -> answer().flatMap(yes -> decide(platform, held, yes)))
                 .orElseGet(() -> Mono.fromRunnable(() -> out.println("decide in the Console; the call waits")));
+    }
+
+    private static String binding(ApprovalRequiredException held) {
+        return held.binding().orElse("");
     }
 
     /** Reads a line on a thread that may block; the end of the input counts as no. */
@@ -96,7 +103,7 @@ final class Approval {
     /** What an application for approvers does: its user logs in, and decides at the STS as the user. */
     private Mono<Void> decide(LocalPlatform platform, ApprovalRequiredException held, boolean yes) {
         String decision =
-                "{\"decision\":\"" + (yes ? "approved" : "rejected") + "\",\"binding\":\"" + held.binding() + "\"}";
+                "{\"decision\":\"" + (yes ? "approved" : "rejected") + "\",\"binding\":\"" + binding(held) + "\"}";
         return Mono.fromCallable(() -> platform.idToken("alice@example.com"))
                 .subscribeOn(Schedulers.boundedElastic())
                 .flatMap(deployment.caracal()::federateSubject)

@@ -24,9 +24,9 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
      * @return its answer
      */
     public static RefusalAnswer of(InboundException refusal) {
-        String hint = refusal.hint();
         String error = plain(refusal.code());
-        String description = plain(hint == null ? refusal.description() : refusal.description() + ". " + hint);
+        String description =
+                plain(refusal.description() + refusal.hint().map(". "::concat).orElse(""));
         return new RefusalAnswer(
                 refusal.httpStatus(),
                 challenge(refusal.reason(), error, description),

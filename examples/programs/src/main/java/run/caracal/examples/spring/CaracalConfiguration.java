@@ -89,10 +89,11 @@ class CaracalConfiguration {
     @Bean
     @Order(Ordered.HIGHEST_PRECEDENCE)
     CaracalWebFilter caracalWebFilter(Caracal caracal, MandateVerifier verifier, Environment environment) {
-        MandateRequirements requirements = MandateRequirements.defaults()
-                .withTargets(environment.getRequiredProperty(PROTECTED_RESOURCE))
-                .withSession()
-                .withDelegation();
+        MandateRequirements requirements = MandateRequirements.builder()
+                .targets(environment.getRequiredProperty(PROTECTED_RESOURCE))
+                .session(true)
+                .delegation(true)
+                .build();
         return CaracalWebFilter.create(caracal, Boundary.verified(verifier).requiring(requirements))
                 .except(exchange -> exchange.getRequest().getPath().value().equals("/health"));
     }

@@ -431,7 +431,10 @@ final class Bench {
     /** A request with this authorization comes in at a boundary with a verifier. */
     private Mono<String> present(String authorization) {
         Boundary boundary = Boundary.verified(verifier)
-                .requiring(MandateRequirements.defaults().withScopes(SCOPE).withSession());
+                .requiring(MandateRequirements.builder()
+                        .scopes(SCOPE)
+                        .session(true)
+                        .build());
         return caracal.bindFromHeaders(Map.of("Authorization", authorization), boundary, caracal.current())
                 .map(caller -> isOurs(caller) ? "ok" : "somebody else");
     }

@@ -138,9 +138,10 @@ final class Load {
                 .revocations(InMemoryRevocationStore.create())
                 .build();
         Boundary boundary = Boundary.verified(verifier)
-                .requiring(MandateRequirements.defaults()
-                        .withScopes(FaultyPlatform.SCOPE)
-                        .withSession());
+                .requiring(MandateRequirements.builder()
+                        .scopes(FaultyPlatform.SCOPE)
+                        .session(true)
+                        .build());
         inbound = CaracalHttpServer.boundary(
                 caracal,
                 boundary,
@@ -433,9 +434,10 @@ final class Load {
     }
 
     private Mono<?> fetch() {
-        return caracal.fetch(FetchRequest.of(FaultyPlatform.BILLING, "/charge")
-                .withJson("{\"amount\": 1200}")
-                .withTimeout(PATIENCE));
+        return caracal.fetch(FetchRequest.builder(FaultyPlatform.BILLING, "/charge")
+                .json("{\"amount\": 1200}")
+                .timeout(PATIENCE)
+                .build());
     }
 
     private Mono<Void> getProven() {
