@@ -833,7 +833,7 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * What this client does at the services, from the subscription on.
+     * Emits the operations of this client at the services, from the subscription on.
      *
      * @return a hot Flux, on a thread of the SDK; a subscriber that is too slow loses events; completes when the
      *     client is closed
@@ -907,7 +907,7 @@ public final class Caracal implements Disposable {
         return "Caracal[zoneId=" + config.zoneId() + ", applicationId=" + config.applicationId() + "]";
     }
 
-    /** What users write sees the public view of a context. */
+    /** Functions of the application see the public view of a context. */
     private static <R> Function<BoundContext, R> viewing(Function<? super CaracalContext, ? extends R> work) {
         Objects.requireNonNull(work, "work");
         return bound -> work.apply(new CaracalContext(bound));

@@ -10,7 +10,7 @@ import run.caracal.internal.context.Provenance;
 import run.caracal.verify.VerifiedMandate;
 
 /**
- * Who acts: the agent session that is bound to a pipeline, and its trace. Immutable; it travels in the Reactor
+ * The identity of a pipeline: its agent session and its trace. Immutable; it travels in the Reactor
  * Context, so it survives every change of thread; a thread is shown it only with {@link
  * run.caracal.micrometer.CaracalContextAccessor}. It shows ids only, never a token or a secret.
  *

@@ -13,12 +13,12 @@ import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.propagation.IncomingHeaders;
 
 /**
- * What travels beside a call or a message: the ids of its session and delegation, its trace, and the baggage of others; no
- * token. For carriers that are no HTTP requests: headers of a queue, gRPC metadata, {@code _meta} of MCP.
+ * The context that travels beside a call or a message: the ids of its session and delegation, its trace, and foreign
+ * baggage; no token. For carriers that are no HTTP requests: headers of a queue, gRPC metadata, {@code _meta} of MCP.
  *
  * <pre>{@code
- * message.headers().putAll(context.toMap());                              // who sends
- * CarriedContext sent = CarriedContext.fromMap(message.headers());        // who receives
+ * message.headers().putAll(context.toMap());                              // the sender
+ * CarriedContext sent = CarriedContext.fromMap(message.headers());        // the receiver
  * caracal.bind(agent.context().inTraceOf(sent), work);
  * }</pre>
  *
@@ -33,7 +33,7 @@ public final class CarriedContext {
 
     /**
      * Reads {@code traceparent}, {@code tracestate} and {@code baggage}, with the limits of headers: what is malformed or
-     * over 8192 characters or 64 members counts as absent, and so does an id that can be none. Without a valid {@code
+     * over 8192 characters or 64 members counts as absent, and malformed ids are ignored. Without a valid {@code
      * traceparent} a new trace begins. Everything else in the map is ignored, a bearer too.
      *
      * @param map the entries of the carrier; names match in any case, values that are no text count as absent

@@ -17,7 +17,7 @@ import run.caracal.internal.text.Chars;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
- * What bounds a delegation besides its scopes. Immutable; the platform's limits are checked when a constraint is set,
+ * The limits of a delegation besides its scopes. Immutable; the platform's limits are checked when a constraint is set,
  * before any call.
  */
 public final class DelegationConstraints {

@@ -11,7 +11,7 @@ import run.caracal.internal.delegation.DelegationTerms;
 import run.caracal.internal.options.Arguments;
 
 /**
- * What the bound session delegates, and to whom. Immutable; the platform's limits are checked when an option is
+ * A delegation by the bound session, and its receiver. Immutable; the platform's limits are checked when an option is
  * set, before any call.
  *
  * <pre>{@code

@@ -47,7 +47,7 @@ public final class FetchRequest {
     /** Methods that address a proxy, or have it repeat the bearer. */
     private static final Set<String> REFUSED_METHODS = Set.of("CONNECT", "TRACE");
 
-    /** What the SDK or the transport sets. */
+    /** The headers that the SDK or the transport sets. */
     private static final Set<String> REFUSED_HEADERS = Set.of(
             "authorization",
             "connection",

@@ -11,7 +11,7 @@ import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
- * What a session is given of its parent's authority: all that the parent holds ({@link #inherit()}, the
+ * The part of its parent's authority that a session is given: all that the parent holds ({@link #inherit()}, the
  * default), a smaller part ({@link #narrow(String...)}), or nothing ({@link #none()}). Immutable.
  *
  * <pre>{@code

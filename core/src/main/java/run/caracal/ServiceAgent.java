@@ -13,12 +13,12 @@ import run.caracal.internal.wire.LeaseTerms;
 
 /**
  * A service session and its lease: a daemon or worker that outlives a single request. It lives as long as its lease is
- * renewed, and has to be closed. Who got it by {@link Caracal#spawnService} owns it.
+ * renewed, and has to be closed. The caller of {@link Caracal#spawnService} owns it.
  */
 public final class ServiceAgent implements Disposable {
     private static final Logger log = LoggerFactory.getLogger(ServiceAgent.class);
 
-    /** What has become of a service agent. */
+    /** The states of a service agent. */
     public enum State {
         /** The lease is kept. */
         ACTIVE,

@@ -20,7 +20,7 @@ import run.caracal.internal.session.ServiceSpec;
 public final class ServiceOptions {
     private static final ServiceOptions DEFAULTS = builder().build();
 
-    /** What a service shares with a task; its TTL stays unset. */
+    /** The options that a service shares with a task; its TTL stays unset. */
     private final SpawnOptions session;
 
     private final @Nullable Duration heartbeatInterval;
@@ -94,7 +94,7 @@ public final class ServiceOptions {
     }
 
     /**
-     * What tells how the service is.
+     * The health function of the service.
      *
      * @return the signal of liveness; empty when every renewal says {@link Health#HEALTHY}
      */

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.json.JsonObject;
 
 /**
- * What an error answer that came through the Gateway says, and who says it. Decorated clients never throw on a
+ * An error answer that came through the Gateway, and its origin. Decorated clients never throw on a
  * status; this reads the answer they hand on:
  *
  * <pre>{@code
@@ -20,7 +20,7 @@ public final class GatewayError {
 
     private static final int MAX_TEXT = 512;
 
-    /** Who refused. */
+    /** The origin of a refusal. */
     public enum Origin {
         /** The Gateway, or the STS behind it: the upstream has not seen the request, or has not answered it. */
         GATEWAY,
@@ -98,7 +98,7 @@ public final class GatewayError {
     }
 
     /**
-     * Who refused.
+     * Returns the origin of the refusal.
      *
      * @return the origin
      */
@@ -126,7 +126,7 @@ public final class GatewayError {
     }
 
     /**
-     * What the Gateway said.
+     * Returns the Gateway's own words.
      *
      * @return its description, empty when it gave none or the upstream answered
      */

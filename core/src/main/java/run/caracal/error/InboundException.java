@@ -6,7 +6,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An incoming request is not let in: it has no usable mandate, its mandate allows less than what is required, or nothing
+ * An incoming request is rejected: it has no usable mandate, its mandate allows less than what is required, or nothing
  * could be proven because the keys or the revocations could not be read. The last is neither a denial nor a permission: {@link #isRetryable()} tells it from the others.
  *
  * <p>Code, description and hint are fit for an answer to the caller: they hold no token, no value of a claim and nothing
@@ -17,7 +17,7 @@ public final class InboundException extends CaracalException {
 
     private static final int MAX_TEXT = 256;
 
-    /** Why a request is not let in; the codes and the statuses are those of the platform's own verifiers. */
+    /** The reason of a rejection; the codes and the statuses are those of the platform's own verifiers. */
     public enum Reason {
         /** The request has no bearer. */
         MISSING_TOKEN(401),
@@ -74,7 +74,7 @@ public final class InboundException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param reason why the request is not let in
+     * @param reason the reason of the rejection
      * @param description what is wrong, for the caller to read; cut to 256 characters, and cleaned of what looks like a token
      * @param hint what the caller can do, treated alike, or {@code null}
      * @param cause what kept the verifier from deciding, not for the caller to see, or {@code null}
@@ -90,7 +90,7 @@ public final class InboundException extends CaracalException {
     /**
      * Creates the exception without a hint and a cause.
      *
-     * @param reason why the request is not let in
+     * @param reason the reason of the rejection
      * @param description what is wrong, for the caller to read
      */
     public InboundException(Reason reason, String description) {
@@ -98,13 +98,13 @@ public final class InboundException extends CaracalException {
     }
 
     private static String message(Reason reason, String description, @Nullable String hint) {
-        String text = "The request is not let in (" + reason.httpStatus() + " " + reason.code() + "): "
+        String text = "The request was rejected (" + reason.httpStatus() + " " + reason.code() + "): "
                 + Excerpts.of(description, MAX_TEXT);
         String advice = Excerpts.of(hint, MAX_TEXT);
         return advice.isEmpty() ? text : text + ". " + advice;
     }
 
-    /** {@return why the request is not let in; {@link #code()} is its form on the wire} */
+    /** {@return the reason of the rejection; {@link #code()} is its form on the wire} */
     public Reason reason() {
         return reason;
     }

@@ -5,7 +5,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a Caracal service answered when it did not do what was asked. Texts are cut to a bounded length, lose their control
+ * The error answer of a Caracal service. Texts are cut to a bounded length, lose their control
  * characters and anything that looks like a token.
  *
  * @param httpStatus the HTTP status

@@ -9,7 +9,7 @@ import org.jspecify.annotations.Nullable;
 public final class TransportException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
-    /** What kept the answer away. */
+    /** The cause of the missing answer. */
     public enum Kind {
         /** No connection could be made (refused, unknown host, TLS handshake): the service saw nothing. */
         CONNECT,

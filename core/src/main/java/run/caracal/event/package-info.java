@@ -1,4 +1,4 @@
-/** What the SDK tells about its own work: one event for each control-plane operation. */
+/** Events of the SDK's own work: one for each control-plane operation. */
 @NullMarked
 package run.caracal.event;
 

@@ -20,10 +20,10 @@ public final class Headers {
     /** The trace, of W3C Trace Context. */
     public static final String TRACEPARENT = "traceparent";
 
-    /** What vendors keep with the trace, of W3C Trace Context. */
+    /** Vendor state of the trace (W3C Trace Context). */
     public static final String TRACESTATE = "tracestate";
 
-    /** What the Gateway takes as a request id; it replaces what is none. */
+    /** The form of a request id at the Gateway, which replaces any other. */
     private static final Pattern REQUEST_IDS = Pattern.compile("[\\x21-\\x7e]{1,128}");
 
     private Headers() {}

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Identifiers of the platform: zones, applications, sessions, delegations. They end up in URL paths. */
 public final class Ids {
-    /** What the platform takes as an identifier. */
+    /** The platform's form of an identifier. */
     public static final String PATTERN = "^[A-Za-z0-9_.\\-:]{1,128}$";
 
     private static final Pattern COMPILED = Pattern.compile("[A-Za-z0-9_.\\-:]{1,128}");
@@ -34,7 +34,7 @@ public final class Ids {
         return value;
     }
 
-    /** What is expected of an identifier, to follow the name of a field. */
+    /** The requirement on an identifier, to follow the name of a field. */
     public static String expectation() {
         return "must match " + PATTERN + " and be neither \".\" nor \"..\"";
     }

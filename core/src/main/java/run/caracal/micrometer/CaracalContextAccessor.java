@@ -77,7 +77,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
         return KEY;
     }
 
-    /** What stands under {@link #KEY}: a value that only {@link #setValue(Object)} and the SDK understand. */
+    /** The value under {@link #KEY}, which only {@link #setValue(Object)} and the SDK understand. */
     @Override
     public @Nullable Object getValue() {
         Shown shown = SHOWN.get();
@@ -95,7 +95,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
         Shown before = SHOWN.get();
         Outside outside = before == null ? null : before.outside;
         if (mdc) {
-            // What stood there before the first context is put back behind the last one, however many are nested.
+            // The value from before the first context is restored after the last one, however many are nested.
             outside = outside == null ? Outside.read() : outside;
             // A request need not name a session; the id of another one must not stand there meanwhile.
             Outside.put(MDC_SESSION_ID, context.envelope().agentSessionId());
@@ -122,7 +122,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
 
     private record Shown(BoundContext context, @Nullable Outside outside) {}
 
-    /** What the MDC held before. */
+    /** The former values of the MDC. */
     private record Outside(
             @Nullable String sessionId, @Nullable String traceId) {
         static Outside read() {

@@ -153,7 +153,7 @@ public final class CaracalMetrics implements MeterBinder {
         registry.timer(PREFIX + name, tags).record(event.completion().duration());
     }
 
-    /** What is no status of HTTP comes from somewhere else, and must not become a tag for each. */
+    /** A status outside HTTP's range must not become a tag value of its own. */
     private static String status(int status) {
         return status == 0 || (status >= 100 && status <= 599) ? Integer.toString(status) : Operations.OTHER;
     }

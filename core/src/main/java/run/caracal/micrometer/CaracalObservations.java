@@ -95,7 +95,7 @@ public final class CaracalObservations implements OperationListener {
         }
     }
 
-    /** What tracing backends show of a failure; the error itself is the caller's. */
+    /** The failure as tracing backends show it; the error itself belongs to the caller. */
     private static final class Failure extends Exception {
         private static final long serialVersionUID = 1L;
 

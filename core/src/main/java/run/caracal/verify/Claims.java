@@ -39,7 +39,7 @@ final class Claims {
     }
 
     /**
-     * What a verifier takes.
+     * The settings of a verifier.
      *
      * @param zoneId the zone, which is never read from a token
      * @param issuer the {@code iss}, to the letter

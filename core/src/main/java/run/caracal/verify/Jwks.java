@@ -219,7 +219,7 @@ final class Jwks implements Disposable {
                 problem);
     }
 
-    /** What a key of the platform says of itself; others in the set are somebody else's business. */
+    /** The attributes of the platform's keys; other keys of the set are ignored. */
     private static boolean isEs256(Map<?, ?> jwk) {
         return "EC".equals(jwk.get("kty"))
                 && "P-256".equals(jwk.get("crv"))

@@ -256,7 +256,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         }
 
         /**
-         * Sets who knows what is revoked. Required, as on the platform's own verifiers; {@link
+         * Sets the revocation store. Required, as on the platform's own verifiers; {@link
          * InMemoryRevocationStore#create()} is the simplest.
          *
          * @param revocations the store

@@ -12,7 +12,7 @@ import run.caracal.internal.config.Rules;
 import run.caracal.verify.VerifiedMandate.Use;
 
 /**
- * What a boundary requires of a mandate, besides that it is genuine, meant for it, and not revoked. Immutable.
+ * Requirements of a boundary on a mandate, besides that it is genuine, meant for it, and not revoked. Immutable.
  *
  * <pre>{@code
  * MandateRequirements.builder().scopes("billing:charge").session(true).build()

@@ -26,7 +26,7 @@ public final class VerifiedMandate {
         APPLICATION
     }
 
-    /** What a mandate is good for. */
+    /** The use of a mandate. */
     public enum Use {
         /** Calls to the platform's own services. */
         SESSION,

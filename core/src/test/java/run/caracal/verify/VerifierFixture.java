@@ -81,7 +81,7 @@ final class VerifierFixture {
         return Objects.requireNonNull(verifier.verify(token, required).block(LIMIT));
     }
 
-    /** Expects that the token is not let in, and that the error says nothing of it. */
+    /** Expects that the token is rejected, and that the error says nothing of it. */
     static InboundException refused(
             Reason reason, MandateVerifier verifier, String token, MandateRequirements required) {
         return refused(reason, token, verifier.verify(token, required), () -> {});

@@ -96,7 +96,7 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final int MAX_LOOPS = 4;
     private static final int FIRST_ERROR = 400;
 
-    /** What the routes of the STS and the Coordinator are made of, besides ids. */
+    /** The segments of the STS's and the Coordinator's routes, besides ids. */
     private static final Set<String> ROUTES = Set.of(
             "oauth",
             "2",
@@ -174,7 +174,7 @@ public final class NettyHttpTransport implements HttpTransport {
                         builder.customizer.apply(metered), "the customizer returned null")
                 .followRedirect(false)
                 .disableRetry(true);
-        // What is behind a proxy, the proxy resolves.
+        // The proxy resolves the hosts behind it.
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
@@ -284,7 +284,7 @@ public final class NettyHttpTransport implements HttpTransport {
         return drained.asMono();
     }
 
-    /** What was cancelled gives its connection back: where that meets the end of the pool, the pool counts it twice. */
+    /** A cancelled call returns its connection: at the end of the pool, the pool counts it twice. */
     private Mono<Void> aTurnOfEachLoop() {
         return Flux.fromIterable(loops.onClient(LoopResources.DEFAULT_NATIVE))
                 .flatMap(loop -> Mono.create(turn -> loop.execute(turn::success)))

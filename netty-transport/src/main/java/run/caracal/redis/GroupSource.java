@@ -83,7 +83,7 @@ final class GroupSource implements EntrySource {
         return claimIfDue().thenMany(Flux.defer(() -> recovering ? own().concatWith(fresh()) : fresh()));
     }
 
-    /** What this consumer has been given and has not acknowledged. */
+    /** The entries delivered to this consumer and not acknowledged. */
     private Flux<StreamMessage<String, String>> own() {
         return read("0").switchIfEmpty(Flux.defer(() -> {
             recovering = false;

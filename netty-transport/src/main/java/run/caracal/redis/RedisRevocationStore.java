@@ -16,7 +16,7 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.verify.RevocationStore;
 
 /**
- * What is revoked, in keys that all instances of a resource server share in one Redis, together with the platform's packages
+ * Revocations in keys that all instances of a resource server share in one Redis, together with the platform's packages
  * for other languages.
  *
  * <pre>{@code
@@ -25,7 +25,7 @@ import run.caracal.verify.RevocationStore;
  * }</pre>
  *
  * <p>It only answers from the keys; a {@link RevocationConsumer} writes them. A lookup is one command, or one for each node of
- * a cluster at the same time, and takes two seconds at most. Whatever goes wrong with it is an error, so that nobody is let
+ * a cluster at the same time, and takes two seconds at most. Any failure is an error, so that nobody is let
  * in: the verifier makes it a 503. {@link RevocationStore#cached(RevocationStore)} spares most lookups.
  *
  * <p>Nothing here blocks; results arrive on the connection's event loop. Safe for use by many threads. The connection is the

@@ -52,7 +52,7 @@ import run.caracal.verify.RevocationStore;
  * nothing to Redis, and catches up with what matters when it starts.
  *
  * <p>An entry that is not signed with the key, or cannot be read, is copied to {@code <stream>.dead} and acknowledged. One that
- * cannot be written stays, and is tried again until it can be. Whatever goes wrong, reading begins anew after a pause that
+ * cannot be written stays, and is tried again until it can be. After any failure, reading begins anew after a pause that
  * grows to five seconds, the groups being made again where they are gone; one line of the log tells that it fails, and one
  * that it goes on.
  *
@@ -165,7 +165,7 @@ public final class RevocationConsumer implements Disposable {
         return new Builder("this process", target, (stream, builder) -> new LogSource(redis, stream, KEEP_IN_MEMORY));
     }
 
-    /** What the store takes for no id, no mandate can name either. */
+    /** A mandate cannot name an id that the store rejects. */
     private static void unlessImpossible(Runnable change) {
         try {
             change.run();

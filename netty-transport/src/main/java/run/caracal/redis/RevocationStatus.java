@@ -5,7 +5,7 @@ import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What a consumer knows about its own freshness, for a readiness check and for meters.
+ * A consumer's knowledge of its own freshness, for a readiness check and for meters.
  *
  * @param connected whether the streams could be read the last time
  * @param blindFor how long ago everything that the streams held was read and dealt with; since the start, when that never was

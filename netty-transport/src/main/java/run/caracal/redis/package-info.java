@@ -1,5 +1,5 @@
 /**
- * What is revoked, from the platform's streams in Redis: a store that the instances of a resource server share, and the
+ * Revocations from the platform's streams in Redis: a store that the instances of a resource server share, and the
  * consumer that feeds it. It reads and writes the keys, groups and entries of the platform's own packages for other languages,
  * so that all of them can share one Redis.
  *

@@ -140,7 +140,7 @@ public final class CaracalExchangeFilter {
         }
     }
 
-    /** What is refused before it is sent has ended too. */
+    /** A call rejected before it is sent has ended too. */
     private static Mono<ClientResponse> observe(
             ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
         try {

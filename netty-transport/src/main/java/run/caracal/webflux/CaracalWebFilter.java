@@ -28,7 +28,7 @@ import run.caracal.netty.internal.RefusalAnswer;
  * }</pre>
  *
  * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
- * WWW-Authenticate}. What the application signals passes through. A request that ends early cancels the judgement, or the
+ * WWW-Authenticate}. Signals of the application pass through. A request that ends early cancels the judgement, or the
  * handler. Filters before this one have no caller bound: order it early.
  *
  * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no credentials,

@@ -70,7 +70,7 @@ public final class ClientParts {
      */
     public ClientParts(CaracalConfig config) {
         this.config = config;
-        // What may throw comes before what would have to be released.
+        // Parts that may throw come before parts that would have to be released.
         List<Router.Binding> bindings = config.resources().stream()
                 .map(binding -> new Router.Binding(binding.resource(), binding.upstreamPrefix()))
                 .toList();
@@ -170,7 +170,7 @@ public final class ClientParts {
                 .transport(transport);
     }
 
-    /** Who hears of what happens. */
+    /** The listeners of the client's events. */
     public EventBus events() {
         return events;
     }

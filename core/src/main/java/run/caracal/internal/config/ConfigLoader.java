@@ -44,7 +44,7 @@ public final class ConfigLoader {
     private static final String GROUP_READABLE_KEY = "allow_group_readable_secrets";
     private static final Pattern DIGITS = Pattern.compile("[0-9]{1,18}");
 
-    /** What a profile may hold: the first group is read, the second belongs to other tools of the platform. */
+    /** The keys of a profile: the SDK reads the first group, other tools of the platform the second. */
     private static final Set<String> PROFILE_KEYS = Set.of(
             "zone_id",
             "application_id",

@@ -10,7 +10,7 @@ public final class Fault extends Exception {
         super(message);
     }
 
-    /** What is wrong, and what to do. */
+    /** The fault and its remedy. */
     public String text() {
         return Objects.requireNonNull(getMessage());
     }

@@ -30,7 +30,7 @@ public final class Rules {
     /** The variable that allows plain http in production. */
     public static final String ALLOW_INSECURE = "CARACAL_ALLOW_INSECURE_CONFIG_URLS";
 
-    /** What the log says when plain http in production is in use. */
+    /** The warning about plain http in production. */
     public static final String INSECURE_OVERRIDE =
             ALLOW_INSECURE + "=true: in production, tokens and the client secret go over plain http to another machine";
 

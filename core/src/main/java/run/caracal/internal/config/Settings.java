@@ -8,7 +8,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the environment or a profile says, checked.
+ * The checked settings of the environment or a profile.
  *
  * @param source where it came from, for the log
  * @param warnings what a reader of the log should know

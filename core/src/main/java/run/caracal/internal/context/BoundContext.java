@@ -10,7 +10,7 @@ import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
 /**
- * Who acts: what the Reactor Context holds, under this class as its key.
+ * The identity in the Reactor Context, under this class as its key.
  *
  * @param zoneId the zone in which the application acts
  * @param applicationId the application whose credential backs the session
@@ -85,7 +85,7 @@ public record BoundContext(
         return present();
     }
 
-    /** What the session shows now: the delegation of a service is renewed while contexts given out before live on. */
+    /** The current delegation: that of a service is renewed while contexts given out before live on. */
     public BoundContext present() {
         if (session == null || !(provenance instanceof Provenance.Spawned)) {
             return this;

@@ -15,7 +15,7 @@ import run.caracal.internal.propagation.Envelope;
 
 /** A child session that holds authority for its parent: one delegation for each resource and set of scopes. */
 public final class HelperSession {
-    /** Calls under way may still use what was replaced. */
+    /** Grace period for in-flight calls. */
     private static final Duration RETIREMENT = Duration.ofSeconds(60);
 
     private final Envelope envelope;
@@ -44,7 +44,7 @@ public final class HelperSession {
     }
 
     /**
-     * What a delegation is for.
+     * The purpose of a delegation.
      *
      * @param resource the resource
      * @param scopes the scopes, in any order
@@ -66,7 +66,7 @@ public final class HelperSession {
         return Objects.requireNonNull(envelope.agentSessionId());
     }
 
-    /** Who it is, in the trace of its parent. */
+    /** Its identity, in the trace of its parent. */
     public Envelope envelope() {
         return envelope;
     }
@@ -76,7 +76,7 @@ public final class HelperSession {
         return ends;
     }
 
-    /** What is left of its life. */
+    /** The rest of its lifetime. */
     public Duration left() {
         return Duration.ofNanos(ends - timer.now(TimeUnit.NANOSECONDS));
     }
@@ -134,7 +134,7 @@ public final class HelperSession {
             this.ends = edge.ends();
         }
 
-        /** Who acts: the helper under its delegation, in the trace of its session. */
+        /** The acting identity: the helper under its delegation, in the trace of its session. */
         public Envelope envelope() {
             return envelope;
         }

@@ -108,7 +108,7 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /**
-     * What a one-shot mandate is asked for.
+     * The request for a one-shot mandate.
      *
      * @param resource the resource
      * @param scopes what the call needs
@@ -307,7 +307,7 @@ public final class StsClient implements TokenCache.Source {
                         + "builder" + otherwise)));
     }
 
-    /** What the answer says; else what the token itself says, by this machine's clock; else the token is used once. */
+    /** The lifetime in the answer; else that of the token, by this machine's clock; else the token is used once. */
     private static Duration lifetime(TokenResponse token) {
         Duration stated = token.expiresIn();
         if (stated != null) {

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
- * What is delegated, and to whom.
+ * The terms of a delegation, and its receiver.
  *
  * @param targetSessionId the session that receives
  * @param targetApplicationId its application

@@ -47,7 +47,7 @@ public final class GrantIssuer {
     }
 
     /**
-     * What a session is opened with of its parent's authority.
+     * The part of its parent's authority that a session is opened with.
      *
      * @param parent the parent: the context that holds the authority, not one that shows what it passed on
      * @param grant what the session is given

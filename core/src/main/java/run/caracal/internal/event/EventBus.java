@@ -286,7 +286,7 @@ public final class EventBus {
             this.within = context.put(Running.class, this);
         }
 
-        /** What is answered to a part is the last answer of the whole, too. */
+        /** The answer to a part is also the last answer of the whole. */
         private void answered(HttpResponse response) {
             Answer last = new Answer(
                     response.status(), response.header(Headers.REQUEST_ID).orElse(null));

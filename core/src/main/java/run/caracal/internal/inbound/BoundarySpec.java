@@ -14,7 +14,7 @@ import run.caracal.verify.MandateVerifier;
  */
 public record BoundarySpec(
         @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {
-    /** What becomes of a request without a bearer. */
+    /** The treatment of a request without a bearer. */
     public enum Missing {
         /** It is refused. */
         REFUSED,

@@ -38,7 +38,7 @@ public final class InboundJudge {
     /** A bearer, its scheme, and a few blanks. */
     private static final int MAX_AUTHORIZATION = MAX_BEARER + 64;
 
-    /** What a bearer may have beside letters and digits (RFC 6750). */
+    /** The characters of a bearer besides letters and digits (RFC 6750). */
     private static final String BEARER_MARKS = "-._~+/";
 
     private final CaracalConfig config;
@@ -58,7 +58,7 @@ public final class InboundJudge {
         this.state = state;
     }
 
-    /** Who a request acts for; {@code null} for nobody. */
+    /** The party that a request acts for; {@code null} for nobody. */
     private record Admitted(ActsAs as, @Nullable BoundContext context, boolean mismatch) implements InboundDecision {
         @Override
         public Context bind(Context view) {

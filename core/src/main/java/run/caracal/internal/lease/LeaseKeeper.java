@@ -137,7 +137,7 @@ public final class LeaseKeeper {
         long due = dueNanos;
         Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
         return renewal.renew(generation, lag)
-                // What it meets behind its timeout would be dropped, and logged, as an error; a value is not.
+                // An error after the timeout would be dropped and logged; a value is not.
                 .materialize()
                 // Nothing is sent any more for a lease that is lost or given up meanwhile.
                 .takeUntilOther(end.asMono().onErrorComplete())
@@ -146,7 +146,7 @@ public final class LeaseKeeper {
                 .switchIfEmpty(Mono.error(this::ended))
                 .doOnNext(renewed -> {
                     accept(renewed, sent);
-                    // Who listens hears it on another thread; behind the end nobody does.
+                    // Subscribers get it on another thread; after the end there are none.
                     var unused = renewals.tryEmitNext(renewed);
                 })
                 .onErrorMap(LeaseLostException.class, this::lose);
@@ -264,7 +264,7 @@ public final class LeaseKeeper {
                 .onTerminateDetach();
     }
 
-    /** What is transient is tried again at the next tick. */
+    /** Transient failures are retried at the next tick. */
     private synchronized void hear(Signal<LeaseTerms> outcome) {
         if (outcome.isOnNext()) {
             if (failures > 0) {

@@ -291,7 +291,7 @@ public final class Scope {
                     .switchIfEmpty(Mono.error(() -> new IllegalStateException("nothing was opened")))
                     .map(resource -> register(resource, lifecycle))
                     .doOnError(e -> exit())
-                    // What opens behind the sweep of close() is not seen by it.
+                    // A resource that opens behind the sweep of close() is not seen by it.
                     .flatMap(h -> swept
                             ? h.end.onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))
                             : Mono.just(h));

@@ -1,4 +1,4 @@
-/** What lives is ended exactly once: scopes of held resources. Not part of the API. */
+/** Scopes of held resources: each is ended exactly once. Not part of the API. */
 @NullMarked
 package run.caracal.internal.lifecycle;
 

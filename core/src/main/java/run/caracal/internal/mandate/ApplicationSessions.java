@@ -22,9 +22,8 @@ import run.caracal.internal.session.SessionSpec;
 
 /**
  * Authority of the application itself, for calls that no session of the caller's makes: a root session of the SDK's own
- * delegates to a child of it, and the child acts. Both serve all calls of one need. Who comes while they are being opened
- * shares that; it runs to its end whoever leaves, and what failed is not kept. The client ends what is left when it is
- * closed.
+ * delegates to a child of it, and the child acts. Both serve all calls of one need. Concurrent callers
+ * share the opening, which no cancellation stops; failures are not cached. The client ends both when it is closed.
  */
 public final class ApplicationSessions {
     /** How many needs are held at once: the two sessions of each leave 18 of a zone's 50 to others. */
@@ -81,7 +80,7 @@ public final class ApplicationSessions {
         }
     }
 
-    /** What was obtained, and the end of the session that it hangs on. */
+    /** The obtained authority, and the end of its session. */
     private record Obtained(Held held, Mono<Void> end) {}
 
     private record Source(Session session, Mono<Void> end) {}

@@ -11,7 +11,7 @@ import reactor.core.scheduler.Scheduler;
  * @param clock the clock
  */
 public record Deadline(long nanos, Scheduler clock) {
-    /** What is left, zero when it is over. */
+    /** The time left, zero when it is over. */
     public Duration remaining() {
         return Duration.ofNanos(Math.max(0, nanos - clock.now(TimeUnit.NANOSECONDS)));
     }

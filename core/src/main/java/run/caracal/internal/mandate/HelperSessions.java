@@ -33,11 +33,11 @@ import run.caracal.internal.wire.OpenSession;
 /**
  * Obtains authority for sessions that hold no delegation: the platform mints for a delegated session only. A child of the
  * session, its helper, receives a delegation of exactly what a call needs. There is one helper for each session and set of
- * labels, and one delegation for each resource and set of scopes; who comes while one is being made shares it, and what
- * failed is not kept. Helpers end with their session, before it.
+ * labels, and one delegation for each resource and set of scopes; concurrent callers share the attempt, and
+ * failures are not cached. Helpers end with their session, before it.
  */
 public final class HelperSessions {
-    /** What ends sooner than this is replaced: the Gateway wants 35 seconds of a mandate, and calls take their time. */
+    /** Authority that ends sooner is replaced: the Gateway wants 35 seconds of a mandate, and calls take their time. */
     private static final Duration MARGIN = Duration.ofSeconds(90);
 
     /** How long a helper of a service lives before it is replaced. */

@@ -168,7 +168,7 @@ public final class MandateMinter {
         return false;
     }
 
-    /** What the session holds now: a service renews its delegation. */
+    /** The current delegation of the session: a service renews its own. */
     private static BoundContext current(BoundContext own) {
         Session session = own.session();
         return session != null && own.provenance() instanceof Provenance.Spawned ? session.context() : own;

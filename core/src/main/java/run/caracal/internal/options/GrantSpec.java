@@ -5,7 +5,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.wire.ConstraintFields;
 
-/** What a session is given of its parent's authority. */
+/** The part of its parent's authority that a session is given. */
 public sealed interface GrantSpec {
 
     /** A grant without parts. */

@@ -1,4 +1,4 @@
-/** What users choose: the checks of their arguments, and the values that the engines take. */
+/** Options of users: the checks of their arguments, and the values that the engines take. */
 @NullMarked
 package run.caracal.internal.options;
 

@@ -226,7 +226,7 @@ public final class OutboundDecider {
                 warnOfIdentity(origin);
             }
         } else if (route instanceof Route.Rewritten) {
-            // Who names the resource addresses the Gateway, whatever the address.
+            // A request that names its resource addresses the Gateway, whatever its address.
             if (!propagation.allows(resource != null, true, "")) {
                 return Mono.just(new Untouched(url));
             }

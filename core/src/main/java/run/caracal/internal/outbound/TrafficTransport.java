@@ -8,7 +8,7 @@ import run.caracal.http.HttpTransportProvider;
 import run.caracal.internal.lifecycle.ClientState;
 
 /**
- * What carries the calls that the SDK sends for its users: a transport apart from that of the control plane, so that neither
+ * The transport of the calls that the SDK sends for its users, apart from that of the control plane, so that neither
  * waits for the other's connections. Made when it is first used.
  */
 public final class TrafficTransport {

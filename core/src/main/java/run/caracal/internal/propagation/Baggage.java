@@ -10,7 +10,7 @@ import run.caracal.internal.text.Percent;
 
 /**
  * The codec of the W3C {@code baggage} header as the platform reads and writes it: values are percent-encoded, keys are
- * not; properties are dropped. What is over the limits counts as no baggage at all.
+ * not; properties are dropped. Baggage over the limits counts as absent.
  */
 public final class Baggage {
     /** How many characters the header may have, over all its lines. */

@@ -13,7 +13,7 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.text.Chars;
 
 /**
- * What one call carries to the next: the bearer it came with, the ids of its session and delegation, its trace and the
+ * The context that one call carries to the next: its bearer, the ids of its session and delegation, its trace and the
  * baggage of others. Immutable. Nothing in it is proven: baggage is unsigned.
  *
  * <p>Build it once for a context and encode it for every request: the baggage is encoded on first use and kept.
@@ -116,7 +116,7 @@ public final class Envelope {
     }
 
     /**
-     * Reads the headers of an incoming request. Whatever is malformed or over the limits counts as absent.
+     * Reads the headers of an incoming request. Malformed or oversized fields count as absent.
      *
      * @param headers gives all values of a header by its lower-case name, in order; empty when it is absent
      * @return the envelope, {@link #EMPTY}-like when there is none; never fails
@@ -244,7 +244,7 @@ public final class Envelope {
         }
     }
 
-    /** What the caller's header adds to the members of others. */
+    /** The foreign members of the caller's header. */
     private static final class Merge implements Baggage.Sink {
         final TreeMap<String, String> thirdParty;
         boolean spoofed;

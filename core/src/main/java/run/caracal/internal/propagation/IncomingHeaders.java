@@ -16,8 +16,8 @@ public final class IncomingHeaders {
     private IncomingHeaders() {}
 
     /**
-     * Reads what a request or a message carries beside its bearer: an id that can be none counts as absent, and where there
-     * is no trace a new one begins.
+     * Reads what a request or a message carries beside its bearer: malformed ids are ignored, and
+     * without a trace a new one begins.
      */
     public static Envelope read(Function<String, List<String>> headers) {
         Envelope said = Envelope.decode(

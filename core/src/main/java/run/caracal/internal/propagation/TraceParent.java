@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.text.Chars;
 
 /**
- * What the SDK needs of a W3C {@code traceparent}. Invalid input is no trace, never an exception.
+ * The fields of a W3C {@code traceparent} that the SDK needs. Invalid input is no trace, never an exception.
  *
  * @param traceId 32 lower-case hexadecimal digits, not all zero
  * @param flags two lower-case hexadecimal digits

@@ -1,4 +1,4 @@
-/** What travels in headers beside a request: trace context and the Caracal members of the baggage. */
+/** Headers that travel beside a request: trace context and the Caracal members of the baggage. */
 @NullMarked
 package run.caracal.internal.propagation;
 

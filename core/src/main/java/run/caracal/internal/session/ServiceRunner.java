@@ -47,10 +47,10 @@ import run.caracal.internal.wire.OpenSession;
 public final class ServiceRunner {
     private static final Logger log = LoggerFactory.getLogger(LogNames.SERVICE_AGENT);
 
-    /** The losses after which the session is not this client's to end. */
+    /** Reasons after which this client must not terminate the session. */
     private static final Set<Reason> LEFT_ALONE = EnumSet.of(Reason.FENCED, Reason.GONE, Reason.SUSPENDED);
 
-    /** What is opened to hold the authority of a narrowed service without a parent. */
+    /** The session that holds the authority of a narrowed service without a parent. */
     private static final SessionSpec HOLDER = SessionSpec.holdingAuthority("service", List.of(), null, null);
 
     /** The status of a renewal when nothing tells another. */
@@ -188,7 +188,8 @@ public final class ServiceRunner {
         return new Lifecycle<>(
                 open,
                 Service::end,
-                // Who lost a lease must hear of it at once; what is left to end goes on by itself.
+                // The holder of a lost lease must hear of it at once; the rest of the cleanup goes on in the
+                // background.
                 error -> error instanceof LeaseLostException ? Duration.ZERO : config.closeTimeout(),
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 sessions::report);
@@ -266,7 +267,7 @@ public final class ServiceRunner {
                     .repeat(lease::isKept)
                     .subscribe(null, e -> lease.declareLost(Reason.EXPIRED, e)));
         } else if (inherited) {
-            // What it inherited is not renewed under it.
+            // Inherited authority is not renewed under it.
             service.upkeep.add(Mono.defer(() -> Mono.delay(left(service), timer))
                     .subscribe(
                             due -> lease.declareLost(Reason.EXPIRED, null), e -> lease.declareLost(Reason.EXPIRED, e)));

@@ -38,7 +38,7 @@ import run.caracal.internal.wire.SessionAnswer;
 public final class SessionRunner {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** What the platform gives a task without a TTL; sent explicitly, because it is the last defence. */
+    /** The platform's TTL of a task that names none; sent explicitly, because it is the last defence. */
     private static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
 
     private final CaracalConfig config;
@@ -199,7 +199,7 @@ public final class SessionRunner {
         return inherited.build();
     }
 
-    /** What tasks and services are opened with alike. */
+    /** The fields that the openings of tasks and services share. */
     OpenSession.Builder request(SessionSpec spec, Plan plan) {
         BoundContext parent = plan.parent();
         return OpenSession.builder(config.zoneId(), config.applicationId())
@@ -218,7 +218,7 @@ public final class SessionRunner {
         return own == null ? above.authorityRecordId() : own;
     }
 
-    /** What a new session shows. A narrowed one gets an edge of its own later, one that is given nothing presents none. */
+    /** The delegation of a new session. A narrowed one gets its own later; one that is given nothing presents none. */
     Envelope envelope(Envelope inherited, Envelope above, SessionSpec spec, Plan plan, SessionAnswer answer) {
         String edge = plan.inherits() ? answer.delegationEdgeId() : null;
         boolean delegated = edge != null && plan.parent() != null;

@@ -15,7 +15,7 @@ import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.json.JsonReadFeature;
 
 /**
- * What a token says about itself, read without any verification: enough to refuse one that is plainly of no use. Reading
+ * The claims of a token, read without verification: enough to reject a token that is plainly useless. Reading
  * never fails; what is not a JSON Web Token has no claims.
  *
  * @param algorithm the {@code alg} of the header, when there is one

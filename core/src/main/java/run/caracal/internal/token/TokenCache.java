@@ -25,7 +25,7 @@ public final class TokenCache implements Disposable {
     private static final Duration REFRESH_GATE = Duration.ofSeconds(30);
 
     /**
-     * What an exchange gave.
+     * The result of an exchange.
      *
      * @param value the bearer
      * @param lifetime how long it lives from now on; zero when unknown, and then it is not kept

@@ -8,7 +8,7 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonException;
 import run.caracal.internal.json.JsonObject;
 
-/** What the parsers of successful answers have in common. */
+/** Common parts of the parsers of successful answers. */
 final class Answers {
     static final String STS = "STS";
     static final String COORDINATOR = "coordinator";

@@ -4,7 +4,7 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What every call to the Coordinator carries.
+ * The headers of every call to the Coordinator.
  *
  * @param bearer the token
  * @param traceparent the finished header, or {@code null}

@@ -1,7 +1,7 @@
 package run.caracal.internal.wire;
 
 /**
- * What the application proves itself with at the STS.
+ * The credentials of the application at the STS.
  *
  * @param zoneId the zone
  * @param applicationId the application

@@ -52,14 +52,14 @@ public final class CreateDelegation {
             body.put("scopes", List.copyOf(scopes));
         }
 
-        /** Who gives: the application and its session. */
+        /** The issuer: the application and its session. */
         public Builder issuer(String applicationId, String sessionId) {
             body.put("issuer_application_id", applicationId);
             body.put("source_session_id", sessionId);
             return this;
         }
 
-        /** Who receives: the application and its session. */
+        /** The receiver: the application and its session. */
         public Builder receiver(String applicationId, String sessionId) {
             body.put("receiver_application_id", applicationId);
             body.put("target_session_id", sessionId);

@@ -37,7 +37,7 @@ public final class ErrorAnswers {
     }
 
     /**
-     * What the STS refused.
+     * Returns the error of a refusal by the STS.
      *
      * @param request the request
      * @param response the answer, not a success
@@ -61,7 +61,7 @@ public final class ErrorAnswers {
     }
 
     /**
-     * What a call through the Gateway was answered.
+     * Returns the error of a call through the Gateway.
      *
      * @param request the request
      * @param response the answer, its status 400 or more
@@ -87,7 +87,7 @@ public final class ErrorAnswers {
     }
 
     /**
-     * What the Coordinator refused.
+     * Returns the error of a refusal by the Coordinator.
      *
      * @param request the request
      * @param response the answer, not a success
@@ -156,7 +156,7 @@ public final class ErrorAnswers {
         return clean;
     }
 
-    /** What the request proves itself with, in every form in which an answer may repeat it. */
+    /** The credentials of the request, in every form in which an answer may repeat them. */
     private static List<String> secrets(HttpRequest request) {
         List<String> secrets = bearers(request);
         byte[] body = request.body();

@@ -4,7 +4,7 @@ import java.util.Locale;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** What a caller can do about an error of a service, where the cause is known. */
+/** Remedies for errors of the services, where the cause is known. */
 final class Hints {
     private static final String CLOSE_SESSIONS =
             " This limit does not pass with time: close sessions that are no longer needed, or ask for a higher limit.";
@@ -130,7 +130,7 @@ final class Hints {
     }
 
     /**
-     * What to do about a refusal of the STS.
+     * Returns the remedy for a refusal of the STS.
      *
      * @param forMandate whether a mandate was asked for, as opposed to the application's own token
      */

@@ -137,7 +137,7 @@ public final class OpenSession {
             return this;
         }
 
-        /** What the caller wants to keep with the session. */
+        /** The caller's own fields on the session. */
         public Builder metadata(Map<String, ? extends @Nullable Object> metadata) {
             this.metadata = metadata;
             return this;

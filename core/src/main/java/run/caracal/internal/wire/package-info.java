@@ -1,4 +1,4 @@
-/** What is sent to the STS and the Coordinator and what comes back, as values and functions; nothing here does I/O. */
+/** Requests to the STS and the Coordinator and their answers, as values and functions; nothing here does I/O. */
 @NullMarked
 package run.caracal.internal.wire;
 

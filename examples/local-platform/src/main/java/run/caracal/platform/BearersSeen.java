@@ -1,7 +1,7 @@
 package run.caracal.platform;
 
 /**
- * What the Gateway saw of mandates for one call since it started, however few of its requests are remembered.
+ * The mandates that the Gateway saw for one call since it started, however few of its requests are remembered.
  *
  * @param distinct how many different ones were presented
  * @param repeated how often one was presented that had been before

@@ -25,7 +25,7 @@ final class ConsoleFeed {
         this.source = source;
     }
 
-    /** What a page knows, and the message that made it know that; none if there was nothing to tell. */
+    /** The state that a page knows, and the message that brought it; none if there was nothing to tell. */
     private record Known(
             @Nullable ConsoleState state,
             int quiet,

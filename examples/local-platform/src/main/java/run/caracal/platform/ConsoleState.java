@@ -61,7 +61,7 @@ record ConsoleState(
             return json;
         }
 
-        /** What a page that has seen one state needs to show another. */
+        /** The difference from one state to another, for a page that has seen the first. */
         Map<String, @Nullable Object> difference(ConsoleState seen, ConsoleState state) {
             Map<String, @Nullable Object> json = Json.object();
             json.put("now", state.now.toEpochMilli());

@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What bounds a delegation beside its scopes, as the Coordinator stores it. */
+/** The limits of a delegation beside its scopes, as the Coordinator stores them. */
 record Constraints(Map<String, @Nullable Object> json) {
 
     static final int MAX_HOPS = 10;

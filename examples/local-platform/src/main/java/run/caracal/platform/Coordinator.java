@@ -133,7 +133,7 @@ final class Coordinator {
         }
     }
 
-    /** Whoever asks learns whether a token is good for the platform itself, which a mandate for a resource never is. */
+    /** Tells any caller whether a token is good for the platform itself, which a mandate for a resource never is. */
     private Answer verify(Call call) {
         if (!verifications.admits(call.clientAddress(), zone.limits.verificationsPerMinute, zone.now())) {
             throw new Refusal(429, "rate_limited");

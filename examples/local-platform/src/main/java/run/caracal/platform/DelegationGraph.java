@@ -60,12 +60,12 @@ final class DelegationGraph {
         return edges.values();
     }
 
-    /** What a session was ever given, oldest first. */
+    /** All delegations that a session ever received, oldest first. */
     List<DelegationSnapshot> inbound(String sessionId) {
         return edgesOf(inbound, sessionId);
     }
 
-    /** What a session holds now, oldest first. */
+    /** The delegations that a session holds now, oldest first. */
     List<DelegationSnapshot> liveInbound(String sessionId, Instant now) {
         return inbound(sessionId).stream().filter(edge -> edge.isLive(now)).toList();
     }

@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What a caller asks for when one session gives some of its authority to another. */
+/** The request of one session to give some of its authority to another. */
 record DelegationRequest(
         String issuerApplicationId,
         String sourceSessionId,

@@ -120,7 +120,7 @@ final class DelegationRoutes {
         return json;
     }
 
-    /** What every answer says about a delegation, beside the name of its id. */
+    /** The fields of a delegation in every answer, beside the name of its id. */
     private Map<String, @Nullable Object> edgeJson(DelegationSnapshot edge) {
         Instant revokedAt = edge.revokedAt();
         Map<String, @Nullable Object> json = Json.object();
@@ -180,7 +180,7 @@ final class DelegationRoutes {
         return Answer.json(200, json);
     }
 
-    /** What a session holds, all of its delegations taken together. */
+    /** The authority of a session, all of its delegations taken together. */
     Answer effective(Mandate caller, String sessionId) {
         Delegations.Effective held = delegations.effective(sessionId, caller.applicationId());
         Map<String, @Nullable Object> json = Json.object();

@@ -12,13 +12,13 @@ import org.jspecify.annotations.Nullable;
 /** The rules under which sessions give authority to one another; a rule that is broken is a {@link Refusal}. */
 final class Delegations {
 
-    /** What became of a request to delegate. */
+    /** The outcome of a request to delegate. */
     record Created(DelegationSnapshot edge, List<String> resources, List<String> parentsConsidered, boolean replayed) {}
 
-    /** What a revocation ended. */
+    /** The delegations and sessions that a revocation ended. */
     record Revoked(int edges, int authorityRecords, int sessions) {}
 
-    /** What a session may do with all that it holds together. */
+    /** The authority of a session under all its delegations together. */
     record Effective(
             List<String> edges,
             Set<String> scopes,

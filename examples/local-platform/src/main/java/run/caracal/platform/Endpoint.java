@@ -118,7 +118,7 @@ final class Endpoint {
     }
 
     /**
-     * Serves requests whose bodies are read whole. What a request asks for is done even if its client goes away meanwhile.
+     * Serves requests whose bodies are read whole. A request is carried out even if its client goes away meanwhile.
      */
     void answer(int bodyLimit, Function<Call, Mono<Answer>> answers) {
         handle(

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * What goes wrong with one request, as a {@link FaultRule} decides.
+ * The fault of one request, as a {@link FaultRule} decides.
  *
  * @param kind what happens
  * @param delay the time to wait, for the kinds that wait
@@ -14,7 +14,7 @@ import java.util.Map;
  */
 public record Fault(Kind kind, Duration delay, int status, Map<String, String> headers, String body) {
 
-    /** What happens to a request. */
+    /** The treatment of a request. */
     public enum Kind {
         /** Nothing: it is handled as always. */
         NONE,

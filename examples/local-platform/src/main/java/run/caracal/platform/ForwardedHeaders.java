@@ -37,7 +37,7 @@ final class ForwardedHeaders {
 
     private ForwardedHeaders() {}
 
-    /** What the upstream gets to see of the client's headers, with the Gateway's own and the resource's credential. */
+    /** The client's headers for the upstream, with the Gateway's own and the resource's credential. */
     static HttpHeaders toUpstream(Call call, String requestId, String resourceToken) {
         Set<String> named = namedByConnection(call.requestHeaders());
         HttpHeaders headers = new DefaultHttpHeaders();
@@ -65,7 +65,7 @@ final class ForwardedHeaders {
         return headers;
     }
 
-    /** What the client gets to see of the upstream's headers; the Gateway's request id stands first. */
+    /** The upstream's headers for the client; the Gateway's request id stands first. */
     static HttpHeaders toClient(HttpHeaders upstream, String requestId, long secondsLeft) {
         Set<String> named = namedByConnection(upstream);
         HttpHeaders headers = new DefaultHttpHeaders();

@@ -97,7 +97,7 @@ final class Gateway {
                                 : call.send(Answer.error(refusal, requestId).with("X-Request-Id", requestId)));
     }
 
-    /** What the Gateway answers for itself: its own routes, and a redirect where a path is not clean. */
+    /** Answers of the Gateway itself: its own routes, and a redirect where a path is not clean. */
     private static Optional<Answer> ownAnswer(Call call) {
         String path = call.path();
         return switch (path) {

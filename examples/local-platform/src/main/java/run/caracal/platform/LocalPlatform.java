@@ -134,7 +134,7 @@ public final class LocalPlatform implements Disposable {
         endpoint(Service.GATEWAY).stream(gateway::handle);
     }
 
-    /** What has no state of its own. */
+    /** Parts without state of their own. */
     private void serve() {
         AuditQuery audit = new AuditQuery(zone.audit);
         BillingApi billing = new BillingApi(zone);
@@ -604,7 +604,7 @@ public final class LocalPlatform implements Disposable {
         return duration.toMillis();
     }
 
-    /** What a local platform is made of. */
+    /** The settings of a local platform. */
     public static final class Builder {
 
         private static final int NO_CONSOLE = -1;
@@ -643,7 +643,7 @@ public final class LocalPlatform implements Disposable {
 
         /**
          * Takes over what a TOML file says: zone, ports, limits, applications, and resources with owner, scopes, roles and approvals,
-         * so that a team can share them. What is set here afterwards adds to it. Blocks on the file.
+         * so that a team can share them. Later settings of this builder add to it. Blocks on the file.
          *
          * @param location a file, or a resource of the class path where there is no such file
          * @return this builder

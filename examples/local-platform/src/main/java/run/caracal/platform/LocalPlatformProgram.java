@@ -71,7 +71,7 @@ public final class LocalPlatformProgram {
         awaitEnd(ended);
     }
 
-    /** What the platform of these options is made of. */
+    /** The settings of the platform, from the options. */
     static LocalPlatform.Builder options(Properties properties) {
         LocalPlatform.Builder builder = LocalPlatform.builder();
         String setup = properties.getProperty("platform.setup", "");

@@ -6,7 +6,7 @@ import reactor.core.publisher.Mono;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.server.HttpServer;
 
-/** What the servers of a platform listen on, and how clients reach them. */
+/** The listeners of a platform's servers, and the way of clients to them. */
 interface Network {
 
     /** How long the threads may take to end. */

@@ -29,7 +29,7 @@ record Proof(DelegationSnapshot edge, List<DelegationSnapshot> path, long epoch,
         return claims;
     }
 
-    /** Who acts for whom: the giving side of each delegation, then the receiver. */
+    /** The chain of applications: the giving side of each delegation, then the receiver. */
     List<Map<String, @Nullable Object>> chain() {
         List<Map<String, @Nullable Object>> chain = new ArrayList<>();
         for (DelegationSnapshot step : path) {

@@ -50,8 +50,8 @@ public record ProtectedResource(
 
     /**
      * {@return the same resource, of another application} Its owner alone obtains a token with it, mints mandates for it and
-     * uses them; a delegation lends no more than that. Who holds nothing on a resource may still delegate its scopes to the
-     * owner.
+     * uses them; a delegation lends no more than that. An application without a grant on a resource may still
+     * delegate its scopes to the owner.
      *
      * @param applicationId the application
      */
@@ -61,7 +61,7 @@ public record ProtectedResource(
 
     /**
      * {@return the same resource, for further applications beside its owner} This is a deviation: a deployment maps a resource
-     * to one application. What works with it alone fails there with {@code policy denied}.
+     * to one application. An application that depends on it fails there with {@code policy denied}.
      *
      * @param applicationIds the further applications
      */

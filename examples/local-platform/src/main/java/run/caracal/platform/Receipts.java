@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** What was done under which idempotency key. Not safe for several threads at once. */
+/** Outcomes by idempotency key. Not safe for several threads at once. */
 final class Receipts<T> {
 
     private record Receipt<T>(List<@Nullable Object> digest, T result, Instant forgottenAt) {}
@@ -27,7 +27,7 @@ final class Receipts<T> {
         this.limit = limit;
     }
 
-    /** What was done under this key already; a refusal if that was something else, or if no further key is taken. */
+    /** The earlier outcome under this key; a refusal if it was another request, or if no further key is taken. */
     Optional<T> find(String applicationId, IdempotencyKey key, List<@Nullable Object> digest, Instant now) {
         Map<String, Receipt<T>> known = receipts.getOrDefault(applicationId, Map.of());
         Receipt<T> receipt = known.get(key.value());

@@ -21,7 +21,7 @@ final class Sessions {
 
     private static final int REMEMBERED_ENDED = 10_000;
 
-    /** What became of a request to open a session. */
+    /** The outcome of a request to open a session. */
     record Started(SessionSnapshot session, boolean replayed) {}
 
     private final Zone zone;
@@ -308,7 +308,7 @@ final class Sessions {
         return changed;
     }
 
-    /** What the platform does from time to time: ends tasks past their life. */
+    /** A periodic task: ends tasks past their life. */
     synchronized void expireTasks() {
         Instant now = zone.now();
         for (Session session : List.copyOf(live.values())) {
@@ -319,7 +319,7 @@ final class Sessions {
         receipts.forget(now);
     }
 
-    /** What the platform does from time to time: suspends services past their lease. */
+    /** A periodic task: suspends services past their lease. */
     synchronized void expireLeases() {
         Instant now = zone.now();
         for (Session session : live.values()) {

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** What a caller asks for when it opens a session. */
+/** The request to open a session. */
 record StartRequest(
         String applicationId,
         @Nullable String parentId,

@@ -104,7 +104,7 @@ final class Sts {
         }
     }
 
-    /** Whoever knows an approval's id may ask what became of it, and wait for that. */
+    /** Any holder of an approval's id may ask for its state, and wait for the decision. */
     private Mono<Answer> awaitApproval(Call call, String approvalId) {
         String wait = call.queryFields().first("wait");
         if (!wait.matches("[0-9]{0,9}")) {

@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** What an authenticated application asks the STS for. */
+/** The request of an authenticated application to the STS. */
 record TokenRequest(
         String applicationId,
         List<String> resources,

@@ -137,7 +137,7 @@ final class TokenService {
         return record == null ? null : record.user();
     }
 
-    /** What a person must be asked about a mandate before it is issued; null if nothing. */
+    /** The approval that a mandate needs before it is issued; null if none. */
     private @Nullable String tier(TokenRequest request, @Nullable Proof proof, Set<String> granted) {
         Set<String> tiers = new TreeSet<>();
         if (proof != null) {
@@ -247,7 +247,7 @@ final class TokenService {
         return zone.keys.sign(claims).map(token -> new IssuedToken(token, ttl, scope, List.of(resourceId)));
     }
 
-    /** What the request refers to must be alive and the caller's own; the proof of its delegation, if it presents one. */
+    /** The session and delegation of the request must be alive and the caller's own; the proof of the delegation, if any. */
     private @Nullable Proof checkReferences(TokenRequest request) {
         if (request.subjectToken() != null) {
             throw refusedSubject(request.subjectToken());

@@ -13,7 +13,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 
 /**
- * What the services of one zone share: its applications, resources, keys, trusted issuers, authority records and audit log.
+ * The shared state of a zone's services: applications, resources, keys, trusted issuers, authority records, audit log.
  */
 final class Zone {
 
@@ -30,14 +30,14 @@ final class Zone {
         }
     }
 
-    /** What a token stands on: it dies when its record is revoked. It speaks for a user, or for the application itself. */
+    /** The authority record of a token, which dies with its record. It speaks for a user, or for the application itself. */
     record AuthorityRecord(
             String applicationId, @Nullable String user, Instant expiresAt, Standing standing, Instant changedAt) {
         boolean isActive(Instant now) {
             return standingAt(now) == Standing.GOOD && now.isBefore(expiresAt);
         }
 
-        /** What is left of it; a change that is still on its way does not count yet. */
+        /** The rest of it; a change that is still on its way does not count yet. */
         private Standing standingAt(Instant now) {
             return now.isBefore(changedAt) ? Standing.GOOD : standing;
         }
@@ -52,7 +52,7 @@ final class Zone {
         }
     }
 
-    /** What is left of an authority record. */
+    /** The rest of an authority record. */
     enum Standing {
         /** It carries tokens and sessions. */
         GOOD,

@@ -100,7 +100,7 @@ final class Approval {
                 .defaultIfEmpty(false);
     }
 
-    /** What an application for approvers does: its user logs in, and decides at the STS as the user. */
+    /** An application for approvers: its user logs in, and decides at the STS as the user. */
     private Mono<Void> decide(LocalPlatform platform, ApprovalRequiredException held, boolean yes) {
         String decision =
                 "{\"decision\":\"" + (yes ? "approved" : "rejected") + "\",\"binding\":\"" + binding(held) + "\"}";

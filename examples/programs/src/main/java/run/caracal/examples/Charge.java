@@ -7,7 +7,7 @@ import run.caracal.GatewayRequest;
 
 /** The call that the examples make: one charge at the protected resource. */
 final class Charge {
-    /** What came back, with the id under which the audit log knows the call. */
+    /** The answer, with the request id of the call in the audit log. */
     record Answer(int status, String requestId, String body) {}
 
     private Charge() {}

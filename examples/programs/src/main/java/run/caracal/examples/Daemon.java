@@ -83,7 +83,7 @@ final class Daemon {
                 .takeUntilOther(stopped);
     }
 
-    /** What a second process does, after a restart or in place of one that hangs. */
+    /** The part of a second process, after a restart or in place of one that hangs. */
     private Mono<Void> takeOver(String session, Caracal other) {
         report("second", other);
         return Flux.usingWhen(

@@ -177,7 +177,7 @@ final class Deployment implements AutoCloseable {
         return environment.getOrDefault(RESOURCE_ID, RESOURCE);
     }
 
-    /** What the examples do with the resource. */
+    /** The call of the examples to the resource. */
     String scope() {
         return words(environment.getOrDefault(RESOURCE_SCOPE, SCOPE))[0];
     }

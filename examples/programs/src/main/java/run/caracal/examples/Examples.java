@@ -25,7 +25,7 @@ public final class Examples {
 
     private Examples() {}
 
-    /** What can be run. */
+    /** The programs. */
     static Set<String> names() {
         return PROGRAMS.keySet();
     }

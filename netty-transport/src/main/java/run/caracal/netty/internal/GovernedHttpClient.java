@@ -71,7 +71,7 @@ public final class GovernedHttpClient extends HttpClient {
 
     /** For every request on a connection: first ones, redirects, repetitions by Reactor Netty, and WebSocket. */
     private static void onRequest(HttpClientRequest request, Connection connection) {
-        // What a filter further up has resolved is taken over before it gets here; a WebSocket takes nothing over.
+        // A decision of a filter further up is taken over before it gets here; a WebSocket takes nothing over.
         if (!(request.currentContextView().getOrDefault(OutboundExchange.KEY, null) instanceof OutboundExchange exchange
                 && exchange.isGoverned())) {
             throw new RoutingException(
@@ -129,7 +129,7 @@ public final class GovernedHttpClient extends HttpClient {
         return OutboundExchange.resolve(policy, url, defaults().resource, defaults().requestId, context, true);
     }
 
-    /** What all requests begin with, and what the configuration says about them. */
+    /** The common start of all requests, and the configuration for them. */
     private static final class Defaults {
         final @Nullable String resource;
         final @Nullable String requestId;
@@ -348,7 +348,7 @@ public final class GovernedHttpClient extends HttpClient {
             }
         }
 
-        /** The real request. What carries an identity goes to the address that was judged. */
+        /** The real request. A request with an identity goes to the address that was judged. */
         private ResponseReceiver<?> receiver(Object url, OutboundExchange exchange) {
             try {
                 RequestSender sender;

@@ -40,7 +40,7 @@ public final class OutboundExchange {
             AtomicIntegerFieldUpdater.newUpdater(OutboundExchange.class, "prepared");
 
     private final OutboundDecision decision;
-    // What was asked for, to be asked again for another attempt.
+    // The request as it was made, to be judged again for another attempt.
     private final String asked;
     private final @Nullable String resource;
     private final @Nullable String requestId;
@@ -55,7 +55,7 @@ public final class OutboundExchange {
     private volatile int prepared; // a request of this exchange has been on a connection
     private boolean edited;
     private boolean sent;
-    // What the edit has set, to be found again on a redirect.
+    // The headers that the edit has set, to be found again on a redirect.
     private @Nullable String authorization;
     private @Nullable String ownRequestId;
     private List<String> displaced = List.of(); // the caller's own Authorization, which ours has replaced
@@ -82,7 +82,7 @@ public final class OutboundExchange {
     }
 
     /**
-     * Asks the policy. What is known at once comes as a scalar, without operators in between.
+     * Asks the policy. An immediate decision comes as a scalar, without operators in between.
      *
      * @param policy the policy
      * @param url the absolute address as the caller gave it
@@ -247,7 +247,7 @@ public final class OutboundExchange {
     public void edit(OutboundHeaders headers) {
         OutboundExchange before = replaced;
         if (before != null) {
-            // What an earlier attempt has set is not the caller's own.
+            // Headers of an earlier attempt are not the caller's own.
             if (before.authorization != null && headers.getAll("Authorization").contains(before.authorization)) {
                 headers.remove("Authorization");
             }

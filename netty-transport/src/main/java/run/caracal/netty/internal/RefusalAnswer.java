@@ -6,7 +6,7 @@ import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 
 /**
- * What the caller of a refused request is told (RFC 6750): JSON with {@code error} and {@code error_description}, and a
+ * The answer to a rejected request (RFC 6750): JSON with {@code error} and {@code error_description}, and a
  * challenge where another token would help.
  *
  * @param status the HTTP status
@@ -34,7 +34,7 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
     }
 
     /**
-     * What a request is told while the client is being closed: it may try another instance.
+     * The answer while the client is being closed: the caller may try another instance.
      *
      * @param closed what the judgement met
      * @return the refusal
@@ -47,7 +47,7 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
         if (reason == Reason.VERIFIER_UNAVAILABLE) {
             return null;
         }
-        // Who has sent no token has made no error; a challenge needs one parameter at least.
+        // A request without a token is no error (RFC 6750); a challenge needs at least one parameter.
         return reason == Reason.MISSING_TOKEN
                 ? "Bearer realm=\"caracal\""
                 : "Bearer error=\"" + error + "\", error_description=\"" + description + "\"";

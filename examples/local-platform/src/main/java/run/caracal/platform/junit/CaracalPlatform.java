@@ -44,7 +44,7 @@ public @interface CaracalPlatform {
     Lifetime lifetime() default Lifetime.CLASS;
 
     /**
-     * What the platform is made of.
+     * The settings of the platform.
      *
      * @return a TOML file on the class path or in the working directory, as {@code LocalPlatform.Builder.setup} reads it;
      *     none by default

@@ -245,7 +245,7 @@ public final class CaracalPlatformExtension
         }
     }
 
-    /** What an extension is made of. */
+    /** The settings of an extension. */
     public static final class Builder {
 
         private Consumer<LocalPlatform.Builder> platform = builder -> {};

@@ -53,7 +53,7 @@ class CaracalConfiguration {
     }
 
     /**
-     * What is revoked. Feed it from the platform's revocation events, or take a store that several instances share.
+     * The revocation store. Feed it from the platform's revocation events, or take a store that several instances share.
      *
      * @return an empty store
      */

@@ -17,7 +17,7 @@ import reactor.netty.http.server.HttpServerResponse;
 import run.caracal.config.CaracalConfig;
 
 /**
- * What Boot does for an application: a port, a context, and the way from one to the other. The port comes first, because the
+ * The part of Boot for an application: a port, a context, and the way between them. The port comes first: the
  * platform has to know where its resources are before their applications can know the platform.
  */
 final class WebFluxService implements AutoCloseable {
