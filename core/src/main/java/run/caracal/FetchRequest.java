@@ -265,9 +265,8 @@ public final class FetchRequest {
          * @throws IllegalArgumentException if the content type cannot be sent
          */
         public Builder body(byte[] body, String contentType) {
-            header("Content-Type", contentType);
             this.body = ByteBuffer.wrap(body.clone()).asReadOnlyBuffer();
-            return this;
+            return header("Content-Type", contentType);
         }
 
         /**

@@ -256,8 +256,8 @@ final class TestCaracalTest {
         void aStalledServiceEndsByTheTimeoutOfTheClient() {
             platform.faults(Service.GATEWAY, FaultRule.stall());
             Caracal patient = Caracal.create(platform.config());
-            StepVerifier.create(patient.spawn(session -> patient.fetch(CHARGE.withTimeout(Duration.ofMillis(200)))))
-                    .verifyError();
+            FetchRequest brief = CHARGE.mutate().timeout(Duration.ofMillis(200)).build();
+            StepVerifier.create(patient.spawn(session -> patient.fetch(brief))).verifyError();
             StepVerifier.create(patient.disposeLater()).verifyComplete();
         }
 
