@@ -110,7 +110,9 @@ public final class ServiceAgent implements Disposable {
      * @return the renewals
      */
     public Flux<Lease> heartbeats(Duration interval) {
-        return service.lease().renewals(Arguments.interval(interval)).map(this::lease);
+        return service.lease()
+                .renewals(Arguments.interval(interval, "interval"))
+                .map(this::lease);
     }
 
     private Lease lease(LeaseTerms terms) {

@@ -244,7 +244,7 @@ public final class ServiceOptions {
          * @return this builder
          */
         public Builder heartbeatInterval(Duration interval) {
-            this.heartbeatInterval = Arguments.interval(interval);
+            this.heartbeatInterval = Arguments.interval(interval, "heartbeatInterval");
             return this;
         }
 

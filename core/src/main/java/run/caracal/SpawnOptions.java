@@ -321,11 +321,12 @@ public final class SpawnOptions {
          * Sets how long a pipeline waits for the session's termination; after that the result is delivered and the
          * termination goes on in the background.
          *
-         * @param closeTimeout a positive time
+         * @param closeTimeout a millisecond to an hour
          * @return this builder
+         * @throws IllegalArgumentException when it is less or more
          */
         public Builder closeTimeout(Duration closeTimeout) {
-            this.closeTimeout = Arguments.positive(closeTimeout, "closeTimeout");
+            this.closeTimeout = Arguments.timeout(closeTimeout, "closeTimeout");
             return this;
         }
 

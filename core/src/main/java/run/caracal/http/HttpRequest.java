@@ -13,7 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param uri the absolute address
  * @param headers the headers, one value each; without {@code Host} and {@code Content-Length}, which the transport sets
  * @param body the body, or {@code null} for none
- * @param timeout how long the whole exchange may take, from the connection to the last byte of the answer
+ * @param timeout how long the whole exchange may take, from the connection to the last byte of the answer; more than zero, at
+ *     most {@link #MAX_TIMEOUT}
  * @param maxResponseBytes how large the body of the answer may be
  */
 @SuppressWarnings("ArrayRecordComponent") // an internal carrier, never compared
@@ -25,6 +26,9 @@ public record HttpRequest(
         Duration timeout,
         int maxResponseBytes) {
 
+    /** The longest {@link #timeout}. */
+    public static final Duration MAX_TIMEOUT = Duration.ofDays(1);
+
     /**
      * Checks and copies the components.
      *
@@ -34,11 +38,15 @@ public record HttpRequest(
      * @param body the body
      * @param timeout how long the exchange may take
      * @param maxResponseBytes how large the answer may be
+     * @throws IllegalArgumentException if the timeout is not within its limits
      */
     public HttpRequest {
         Objects.requireNonNull(method, "method");
         Objects.requireNonNull(uri, "uri");
-        Objects.requireNonNull(timeout, "timeout");
+        if (timeout.isNegative() || timeout.isZero() || timeout.compareTo(MAX_TIMEOUT) > 0) {
+            throw new IllegalArgumentException(
+                    "timeout must be more than zero and at most " + MAX_TIMEOUT + ", not " + timeout);
+        }
         headers = Map.copyOf(headers);
     }
 

@@ -55,7 +55,7 @@ public interface RevocationStore {
      */
     static RevocationStore cached(RevocationStore store, Duration keepFor) {
         Objects.requireNonNull(store, "store");
-        if (keepFor.toMillis() < 1 || keepFor.compareTo(Duration.ofSeconds(5)) > 0) {
+        if (keepFor.compareTo(Duration.ofMillis(1)) < 0 || keepFor.compareTo(Duration.ofSeconds(5)) > 0) {
             throw new IllegalArgumentException("keepFor must be from 1 ms to 5 s, not " + keepFor);
         }
         return new CachedRevocationStore(store, keepFor, Schedulers.parallel());

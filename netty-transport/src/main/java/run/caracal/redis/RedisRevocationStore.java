@@ -13,6 +13,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
+import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
 /**
@@ -37,6 +38,9 @@ public final class RedisRevocationStore implements RevocationStore {
 
     /** How long a revocation is remembered, as by the platform's own packages. */
     public static final Duration DEFAULT_KEEP = Duration.ofHours(24);
+
+    /** For how long something can be remembered at most. */
+    public static final Duration MAX_KEEP = InMemoryRevocationStore.MAX_KEEP;
 
     private static final String PREFIX = "caracal:revoked:sessions:";
     private static final String EPOCH_PREFIX = PREFIX + "delegation-epoch:";
@@ -127,9 +131,9 @@ public final class RedisRevocationStore implements RevocationStore {
      * Revokes ids for all who share the keys, for instance by hand. Revoking one again starts its time anew. Lazy.
      *
      * @param anchors authority records, agent sessions and delegations, none empty
-     * @param keepFor how long to remember them, at least a millisecond
+     * @param keepFor how long to remember them, from a millisecond to {@link #MAX_KEEP}
      * @return completes when all are written; an error when one may not be, after two seconds at most
-     * @throws IllegalArgumentException if an id is empty or the time is too short
+     * @throws IllegalArgumentException if an id is empty or the time is another
      */
     public Mono<Void> revoke(Collection<String> anchors, Duration keepFor) {
         Set<String> ids = Set.copyOf(anchors);
@@ -148,9 +152,9 @@ public final class RedisRevocationStore implements RevocationStore {
      *
      * @param zoneId the zone
      * @param epoch its epoch in decimal digits, as many as it has
-     * @param keepFor how long to remember it, at least a millisecond
+     * @param keepFor how long to remember it, from a millisecond to {@link #MAX_KEEP}
      * @return completes when this epoch or a later one is written; an error when that is not known, after two seconds at most
-     * @throws IllegalArgumentException if the zone is empty, the epoch is no number or the time is too short
+     * @throws IllegalArgumentException if the zone is empty, the epoch is no number or the time is another
      */
     public Mono<Void> raiseDelegationEpoch(String zoneId, String epoch, Duration keepFor) {
         if (zoneId.isEmpty()) {
@@ -171,11 +175,10 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     private static long millis(Duration keepFor) {
-        long millis = keepFor.toMillis();
-        if (millis <= 0) {
-            throw new IllegalArgumentException("keepFor must be at least a millisecond, not " + keepFor);
+        if (keepFor.compareTo(Duration.ofMillis(1)) < 0 || keepFor.compareTo(MAX_KEEP) > 0) {
+            throw new IllegalArgumentException("keepFor must be from 1 ms to " + MAX_KEEP + ", not " + keepFor);
         }
-        return millis;
+        return keepFor.toMillis();
     }
 
     /** Shows nothing of the connection. */

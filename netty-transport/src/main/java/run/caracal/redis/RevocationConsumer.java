@@ -446,7 +446,7 @@ public final class RevocationConsumer implements Disposable {
          * @throws IllegalArgumentException if it is another
          */
         public Builder pollInterval(Duration interval) {
-            if (interval.toMillis() < 10 || interval.compareTo(Duration.ofSeconds(10)) > 0) {
+            if (interval.compareTo(Duration.ofMillis(10)) < 0 || interval.compareTo(Duration.ofSeconds(10)) > 0) {
                 throw new IllegalArgumentException("pollInterval must be from 10 ms to 10 s, not " + interval);
             }
             this.pollInterval = interval;
@@ -456,13 +456,13 @@ public final class RevocationConsumer implements Disposable {
         /**
          * Sets how long {@link #guard} lets a store answer while the streams cannot be read to their ends.
          *
-         * @param limit at least a second; by default {@link #DEFAULT_BLIND_LIMIT}
+         * @param limit from a second to an hour; by default {@link #DEFAULT_BLIND_LIMIT}
          * @return this builder
-         * @throws IllegalArgumentException if it is shorter
+         * @throws IllegalArgumentException if it is another
          */
         public Builder blindLimit(Duration limit) {
-            if (limit.compareTo(Duration.ofSeconds(1)) < 0) {
-                throw new IllegalArgumentException("blindLimit must be at least a second, not " + limit);
+            if (limit.compareTo(Duration.ofSeconds(1)) < 0 || limit.compareTo(Duration.ofHours(1)) > 0) {
+                throw new IllegalArgumentException("blindLimit must be from 1 s to 1 h, not " + limit);
             }
             this.blindLimit = limit;
             return this;

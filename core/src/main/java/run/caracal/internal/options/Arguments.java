@@ -107,15 +107,18 @@ public final class Arguments {
         return ttl;
     }
 
-    /** A time of more than zero. */
-    public static Duration positive(Duration time, String argument) {
-        require(argument, time.isNegative() || time.isZero() ? "a positive time is needed, not " + time : null);
-        return time;
+    /** How long something is waited for. */
+    public static Duration timeout(Duration timeout, String argument) {
+        require(argument, Rules.timeout(timeout));
+        return timeout;
     }
 
     /** The interval of renewals. One beyond a day is cut to that: it becomes a third of the lease in any case. */
-    public static Duration interval(Duration interval) {
-        return positive(interval, "interval").compareTo(MAX_INTERVAL) > 0 ? MAX_INTERVAL : interval;
+    public static Duration interval(Duration interval, String argument) {
+        require(
+                argument,
+                interval.isNegative() || interval.isZero() ? "a positive time is needed, not " + interval : null);
+        return interval.compareTo(MAX_INTERVAL) > 0 ? MAX_INTERVAL : interval;
     }
 
     /** A whole number within limits. */
