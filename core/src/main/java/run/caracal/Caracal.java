@@ -811,7 +811,8 @@ public final class Caracal implements Disposable {
 
     /**
      * Adds a hook that runs in every session after it was opened and before its work; hooks run in the order in which they
-     * were added, with the session bound. One that fails ends the session and fails the spawn.
+     * were added, with the session bound. One that fails, or does not end within 30 seconds, ends the session and fails the
+     * spawn, with what it signals or a {@link run.caracal.error.CallbackException}.
      *
      * @param hook the hook
      * @return removes the hook
@@ -822,8 +823,8 @@ public final class Caracal implements Disposable {
 
     /**
      * Adds a hook that runs for every session before it is terminated, however its work ended; hooks run in the order in
-     * which they were added, with the session bound. One that fails is reported like a failing termination, which takes
-     * place all the same.
+     * which they were added, with the session bound. All together they have the close timeout. One that fails, or is too
+     * late, is reported like a failing termination, which takes place all the same.
      *
      * @param hook the hook
      * @return removes the hook

@@ -5,9 +5,11 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,6 +58,12 @@ public final class DelegationConstraints {
     /** {@return a builder with the same values} */
     public Builder mutate() {
         return new Builder(fields);
+    }
+
+    DelegationConstraints with(UnaryOperator<Builder> edit) {
+        return Objects.requireNonNull(
+                        edit.apply(mutate()), "constraints: the function returned null; it has to return the builder")
+                .build();
     }
 
     /** {@return the resources that the delegation covers; an immutable list, empty when this constrains nothing} */

@@ -179,7 +179,7 @@ public final class DelegationSpec {
          * @return this builder
          */
         public Builder constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
-            return constraints(edit.apply(constraints.mutate()).build());
+            return constraints(constraints.with(edit));
         }
 
         /**

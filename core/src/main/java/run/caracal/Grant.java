@@ -132,7 +132,7 @@ public abstract sealed class Grant {
          * @return this grant with the constraints
          */
         public Narrow constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
-            return constraints(edit.apply(constraints().mutate()).build());
+            return constraints(constraints().with(edit));
         }
 
         /**

@@ -9,6 +9,7 @@ import java.util.Optional;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.context.Session;
 import run.caracal.internal.options.Arguments;
 import run.caracal.internal.session.ServiceSpec;
@@ -107,7 +108,9 @@ public final class ServiceOptions {
         return new ServiceSpec(
                 session.spec(),
                 heartbeatInterval,
-                signal == null ? null : () -> signal.get().map(Health::wire));
+                signal == null
+                        ? null
+                        : () -> Supplied.ask("The health function", signal).map(Health::wire));
     }
 
     @Override

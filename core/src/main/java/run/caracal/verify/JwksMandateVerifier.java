@@ -21,6 +21,7 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.config.Problems;
 import run.caracal.internal.config.Rules;
 import run.caracal.internal.wire.StsRequests;
@@ -157,8 +158,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     }
 
     private <T> Mono<T> answer(Supplier<Mono<T>> question) {
-        return Mono.defer(question)
-                .timeout(STORE_TIMEOUT, timer)
+        return Supplied.ask("The revocation store", question, STORE_TIMEOUT, timer)
                 .onErrorMap(e -> unavailable("It is not known what is revoked", e));
     }
 

@@ -46,7 +46,8 @@ public interface RevocationStore {
      * A store that remembers the answers of another one, so that a caller who comes again within a moment costs no lookup. That
      * something is <em>not</em> revoked, and the epoch of a zone, are remembered for the given time, by which a revocation may
      * thus take effect later; that something is revoked, for an hour, longer than any mandate lives. Some ten thousand answers
-     * are remembered at most. Callers who ask for the same at the same time share a lookup; errors are not remembered.
+     * are remembered at most. Callers who ask for the same at the same time share a lookup, which fails after five seconds;
+     * errors are not remembered.
      *
      * @param store answers
      * @param keepFor from a millisecond to five seconds

@@ -11,7 +11,9 @@ import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.test.StepVerifier;
+import reactor.test.publisher.TestPublisher;
 import reactor.test.scheduler.VirtualTimeScheduler;
+import run.caracal.error.CallbackException;
 
 class CachedRevocationStoreTest {
     private static final Duration KEEP = Duration.ofSeconds(1);
@@ -125,6 +127,50 @@ class CachedRevocationStoreTest {
         assertThat(never.currentSubscriberCount()).isZero();
         revoked = Mono.just(true);
         assertThat(isRevoked("a")).isTrue();
+    }
+
+    /** Callers who come all the time must not keep a lookup alive that hangs. */
+    @Test
+    void aLookupThatHangsFailsAndIsBegunAnew() {
+        Sinks.One<Boolean> never = Sinks.one();
+        revoked = never.asMono();
+        StepVerifier first = StepVerifier.create(store.isRevoked(Set.of("a")))
+                .expectErrorSatisfies(e ->
+                        assertThat(e).isInstanceOf(CallbackException.class).hasMessageContaining("revocation store"))
+                .verifyLater();
+        time.advanceTimeBy(JwksMandateVerifier.STORE_TIMEOUT.minusNanos(1));
+        StepVerifier second = StepVerifier.create(store.isRevoked(Set.of("a")))
+                .expectError(CallbackException.class)
+                .verifyLater();
+        time.advanceTimeBy(Duration.ofNanos(1));
+        first.verify(LIMIT);
+        second.verify(LIMIT);
+        assertThat(never.currentSubscriberCount()).isZero();
+        revoked = Mono.just(true);
+        assertThat(isRevoked("a")).isTrue();
+    }
+
+    @Test
+    void aFailureBehindTheLastCallerIsNotDropped() {
+        TestPublisher<Boolean> answer = TestPublisher.createNoncompliant(TestPublisher.Violation.DEFER_CANCELLATION);
+        revoked = answer.mono();
+        StepVerifier.create(store.isRevoked(Set.of("a"))).thenCancel().verify(LIMIT);
+        answer.error(new IllegalStateException("late"));
+        revoked = Mono.just(true);
+        assertThat(isRevoked("a")).isTrue();
+    }
+
+    @Test
+    void aStoreThatReturnsNullIsNamed() {
+        revoked = nothing();
+        StepVerifier.create(store.isRevoked(Set.of("a")))
+                .expectErrorSatisfies(e -> assertThat(e).hasMessageContaining("revocation store"))
+                .verify(LIMIT);
+    }
+
+    @SuppressWarnings({"NullAway", "TypeParameterUnusedInFormals"})
+    private static <T> T nothing() {
+        return null;
     }
 
     @Test

@@ -170,10 +170,8 @@ public final class NettyHttpTransport implements HttpTransport {
                     }
                 });
         HttpClient metered = builder.metrics ? base.metrics(true, NettyHttpTransport::uriTag) : base;
-        HttpClient customized = Objects.requireNonNull(
-                        builder.customizer.apply(metered), "the customizer returned null")
-                .followRedirect(false)
-                .disableRetry(true);
+        HttpClient customized =
+                builder.customizer.apply(metered).followRedirect(false).disableRetry(true);
         // The proxy resolves the hosts behind it.
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
@@ -520,7 +518,9 @@ public final class NettyHttpTransport implements HttpTransport {
         public Builder customize(UnaryOperator<HttpClient> customizer) {
             Objects.requireNonNull(customizer, "customizer");
             UnaryOperator<HttpClient> before = this.customizer;
-            this.customizer = client -> customizer.apply(before.apply(client));
+            this.customizer = client -> Objects.requireNonNull(
+                    customizer.apply(before.apply(client)),
+                    "the function given to customize(...) returned null; it has to return the client to use");
             return this;
         }
 

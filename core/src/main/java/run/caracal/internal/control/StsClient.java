@@ -9,6 +9,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
 import run.caracal.error.ApprovalRequiredException;
@@ -23,6 +24,7 @@ import run.caracal.event.Completion.Outcome;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Ids;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.config.Rules;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.token.JwtClaims;
@@ -273,11 +275,11 @@ public final class StsClient implements TokenCache.Source {
     }
 
     private static Mono<String> resolved(ClientSecretResolver resolver) {
-        return Mono.defer(resolver::resolve)
-                // An error behind the timeout would be dropped, and logged; a value is not.
-                .materialize()
-                .timeout(MAX_RESOLVING, Mono.error(StsClient::noSecretInTime))
-                .<String>dematerialize()
+        return Supplied.within(
+                        Supplied.ask("The client secret resolver", resolver::resolve),
+                        MAX_RESOLVING,
+                        Mono.error(StsClient::noSecretInTime),
+                        Schedulers.parallel())
                 .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
                 .map(secret -> {
                     String fault = Rules.clientSecret(secret);

@@ -2,6 +2,7 @@ package run.caracal.internal.event;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Objects;
 import java.util.Queue;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
@@ -278,7 +279,7 @@ public final class EventBus {
             Context context = Context.of(view);
             for (OperationListener listener : operationListeners) {
                 try {
-                    context = listener.started(kind, context);
+                    context = Objects.requireNonNull(listener.started(kind, context), "started(...) returned null");
                 } catch (RuntimeException | LinkageError e) {
                     failed(kind, e);
                 }

@@ -5,6 +5,7 @@ import java.util.Objects;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import reactor.util.context.Context;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ConfigurationException;
@@ -15,6 +16,7 @@ import run.caracal.event.CaracalEvent.InboundRequest.ActsAs;
 import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
 import run.caracal.internal.Ids;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Provenance;
 import run.caracal.internal.event.EventBus;
@@ -128,7 +130,11 @@ public final class InboundJudge {
                     received(config.zoneId(), config.applicationId(), said, bearer, null),
                     false));
         }
-        return Mono.defer(() -> verifier.verify(bearer, boundary.requirements()))
+        return Supplied.ask(
+                        "The verifier",
+                        () -> verifier.verify(bearer, boundary.requirements()),
+                        Supplied.LIMIT,
+                        Schedulers.parallel())
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier gave no answer")))
                 // A verifier that cannot tell has neither denied nor allowed anything.
                 .onErrorMap(e -> e instanceof InboundException

@@ -18,6 +18,7 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.error.ClosedException;
 import run.caracal.error.LeaseLostException;
 import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.error.TransportException;
 import run.caracal.internal.wire.LeaseTerms;
 
 /**
@@ -134,6 +135,7 @@ public final class LeaseKeeper {
         if (left <= 0) {
             return Mono.error(lose(expired()));
         }
+        Duration limit = Duration.ofNanos(Math.min(left / 3, MAX_RENEWAL));
         long due = dueNanos;
         Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
         return renewal.renew(generation, lag)
@@ -141,7 +143,7 @@ public final class LeaseKeeper {
                 .materialize()
                 // Nothing is sent any more for a lease that is lost or given up meanwhile.
                 .takeUntilOther(end.asMono().onErrorComplete())
-                .timeout(Duration.ofNanos(Math.min(left / 3, MAX_RENEWAL)), timer)
+                .timeout(limit, Mono.error(() -> late(limit)), timer)
                 .<LeaseTerms>dematerialize()
                 .switchIfEmpty(Mono.error(this::ended))
                 .doOnNext(renewed -> {
@@ -429,6 +431,14 @@ public final class LeaseKeeper {
 
     private LeaseLostException expired() {
         return new LeaseLostException(Reason.EXPIRED, agentSessionId, null);
+    }
+
+    private TransportException late(Duration limit) {
+        return new TransportException(
+                TransportException.Kind.TIMEOUT,
+                "The renewal of the lease of " + agentSessionId + " did not end within " + limit.toMillis()
+                        + " ms: its health function or the Coordinator took too long; the lease stands until its deadline",
+                null);
     }
 
     private RuntimeException ended() {

@@ -15,6 +15,7 @@ import reactor.core.Exceptions;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Operators;
+import reactor.core.publisher.Signal;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
@@ -323,11 +324,13 @@ public final class Scope {
 
     /**
      * The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. Its failure is a value
-     * meanwhile: behind the timeout an error would be dropped, and logged once more.
+     * meanwhile: behind the timeout an error would be dropped, and logged once more. With a budget that is none it is waited
+     * for as long as it takes.
      */
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
-        return h.end.materialize()
-                .timeout(lifecycle.budget().apply(error), Mono.empty())
+        Mono<Signal<Void>> ended = h.end.materialize();
+        return Mono.defer(() -> ended.timeout(lifecycle.budget().apply(error), Mono.empty()))
+                .onErrorResume(noBudget -> ended)
                 .dematerialize();
     }
 

@@ -21,6 +21,7 @@ import run.caracal.error.SessionCloseException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.internal.LogGate;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Session;
 import run.caracal.internal.control.Coordinator;
@@ -73,20 +74,21 @@ public final class SessionRunner {
 
     /** Adds a hook that is run when a session begins; disposing removes it. */
     public Disposable onStart(Function<BoundContext, Mono<Void>> hook) {
-        return add(startHooks, hook);
+        return add(
+                startHooks,
+                context -> Supplied.ask("A session start hook", () -> hook.apply(context), Supplied.LIMIT, timer));
     }
 
     /** Adds a hook that is run before a session ends; disposing removes it. */
     public Disposable onEnd(Function<BoundContext, Mono<Void>> hook) {
-        return add(endHooks, hook);
+        return add(endHooks, context -> Supplied.ask("A session end hook", () -> hook.apply(context)));
     }
 
+    /** Each hook is a wrapper of its own, so that one registered twice is removed once. */
     private static Disposable add(
             List<Function<BoundContext, Mono<Void>>> hooks, Function<BoundContext, Mono<Void>> hook) {
-        // A wrapper of its own, so that a hook registered twice is removed once.
-        Function<BoundContext, Mono<Void>> entry = context -> hook.apply(context);
-        hooks.add(entry);
-        return () -> hooks.remove(entry);
+        hooks.add(hook);
+        return () -> hooks.remove(hook);
     }
 
     /** Runs work inside a session of its own. */
@@ -248,7 +250,7 @@ public final class SessionRunner {
 
     /**
      * Ends a session: its children first, then its end hooks, then what holds authority for it, then itself. One
-     * that fails does not keep the others.
+     * that fails, in its assembly too, does not keep the others.
      *
      * @param hooked whether the end hooks are run
      * @param terminate ends the session at the platform; empty for one that is not ours any more
@@ -256,18 +258,15 @@ public final class SessionRunner {
     Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
         BoundContext context = session.context();
         Mono<Void> hooks = Flux.fromIterable(hooked ? endHooks : List.<Function<BoundContext, Mono<Void>>>of())
-                .concatMapDelayError(hook -> Mono.defer(() -> hook.apply(context)))
+                .concatMapDelayError(hook -> hook.apply(context))
+                .then();
+        Mono<Void> end = Flux.concatDelayError(
+                        Mono.defer(() -> session.children().close(budget, timer)),
+                        Supplied.ask("The session end hooks", () -> hooks, budget, timer),
+                        // After the hooks, which may still make calls.
+                        Mono.defer(() -> session.helpers().endAll(budget, timer)),
+                        Mono.<Void>fromRunnable(session::markEnded).then(terminate))
                 .then()
-                .timeout(budget, timer);
-        // After the hooks, which may still make calls.
-        Mono<Void> helpers = session.helpers().endAll(budget, timer);
-        Mono<Void> end = session.children()
-                .close(budget, timer)
-                .then(Flux.concatDelayError(
-                                hooks,
-                                helpers,
-                                Mono.<Void>fromRunnable(session::markEnded).then(terminate))
-                        .then())
                 .contextWrite(session::bind);
         return events.observe(
                 CaracalEvent.SessionClosed.class,

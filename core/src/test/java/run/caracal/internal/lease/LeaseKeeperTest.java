@@ -12,7 +12,6 @@ import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.IntFunction;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +34,7 @@ import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.ClosedException;
 import run.caracal.error.LeaseLostException;
 import run.caracal.error.LeaseLostException.Reason;
+import run.caracal.error.TransportException;
 import run.caracal.internal.wire.LeaseTerms;
 import run.caracal.test.MovableTime;
 
@@ -442,7 +442,7 @@ class LeaseKeeperTest {
             LeaseKeeper keeper = keeper(Duration.ofSeconds(15), k -> Mono.never());
             StepVerifier.create(keeper.beat())
                     .then(() -> pass(Duration.ofSeconds(6)))
-                    .expectError(TimeoutException.class)
+                    .expectError(TransportException.class)
                     .verify(LIMIT);
             assertThat(cancelled).singleElement().satisfies(at -> assertThat(at).isBetween(4.9, 5.3));
             assertThat(keeper.isKept())

@@ -113,6 +113,27 @@ class ScopeTest {
         }
 
         @Test
+        void endsWhatHasNoBudget() {
+            Lifecycle<String> broken = new Lifecycle<>(
+                    abandoned -> Mono.just("s"),
+                    s -> Mono.fromRunnable(ended::incrementAndGet),
+                    error -> {
+                        throw new ArithmeticException("budget");
+                    },
+                    failure -> null,
+                    reported::add);
+            StepVerifier.create(scope.one(broken, Mono::just))
+                    .expectNext("s")
+                    .expectComplete()
+                    .verify(LIMIT);
+            StepVerifier.create(scope.one(broken, s -> Mono.error(new IllegalStateException("work"))))
+                    .expectErrorMessage("work")
+                    .verify(LIMIT);
+            assertThat(ended).hasValue(2);
+            assertThat(scope.count()).isZero();
+        }
+
+        @Test
         void endsOnceOnCompletionErrorAndCancel() {
             StepVerifier.create(scope.many(prompt(), s -> Flux.just(1, 2)))
                     .expectNext(1, 2)

@@ -1,0 +1,69 @@
+package run.caracal.internal;
+
+import java.time.Duration;
+import java.util.function.Supplier;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.error.CallbackException;
+
+/**
+ * Asks functions of the application, which may throw, return {@code null}, never end, or end when nobody waits any more. What
+ * they throw or signal within their time is theirs, and is passed on.
+ */
+public final class Supplied {
+    /** How long a function may take that has no limit of its own. */
+    public static final Duration LIMIT = Duration.ofSeconds(30);
+
+    private Supplied() {}
+
+    /**
+     * Asks a function that a caller waits for with a limit of its own.
+     *
+     * @param function what it is called in messages, at their beginning
+     * @param asked the function, called for each subscription
+     * @param <T> the type of its answer
+     * @return its answer; {@link CallbackException} when it returns {@code null}
+     */
+    public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked) {
+        return Mono.defer(() -> {
+            Mono<T> answer = asked.get();
+            return answer != null
+                    ? answer
+                    : Mono.error(CallbackException.withoutResult(
+                            function + " returned null; it has to return a Mono, an empty one for nothing"));
+        });
+    }
+
+    /**
+     * Asks a function within a limit.
+     *
+     * @param function what it is called in messages, at their beginning
+     * @param asked the function, called for each subscription
+     * @param limit how long it may take
+     * @param timer where that is measured
+     * @param <T> the type of its answer
+     * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
+     */
+    public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
+        return within(
+                ask(function, asked),
+                limit,
+                Mono.error(() -> CallbackException.late(function + " did not end within " + limit.toMillis()
+                        + " ms and was cancelled; check it, and what it calls")),
+                timer);
+    }
+
+    /**
+     * A timeout behind which no error is dropped: operators drop, and log, what nobody waits for any more, if it is an error.
+     *
+     * @param source what may take too long; cancelled then
+     * @param limit how long it may take
+     * @param instead what comes instead then
+     * @param timer where that is measured
+     * @param <T> the type of the result
+     * @return the result of one of them
+     */
+    public static <T> Mono<T> within(Mono<T> source, Duration limit, Mono<T> instead, Scheduler timer) {
+        return source.materialize().timeout(limit, instead.materialize(), timer).dematerialize();
+    }
+}
