@@ -4,7 +4,9 @@ import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
 import io.micrometer.core.instrument.binder.MeterBinder;
+import io.micrometer.observation.Observation;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashSet;
@@ -12,6 +14,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
+import reactor.util.context.ContextView;
 import run.caracal.Caracal;
 import run.caracal.event.CaracalEvent;
 
@@ -52,6 +55,10 @@ import run.caracal.event.CaracalEvent;
  *
  * <p>{@code outcome} is {@code success}, {@code failure} or {@code cancelled}; {@code code} is {@code none}, a known code
  * of the SDK or the platform, or {@code other}; {@code resource} is one of {@link #withResources}, or {@code other}.
+ *
+ * <p>Every operation is timed once. Where {@link CaracalObservations} tells a {@code DefaultMeterObservationHandler} of the
+ * operations, as it does with the registries of Spring Boot, that one times them as {@value CaracalObservations#NAME}, and
+ * the timers of operations here stay away; counters, gauges and {@code caracal.lease.lag} are there in any case.
  *
  * <p>Immutable; safe for use by many threads.
  */
@@ -112,10 +119,10 @@ public final class CaracalMetrics implements MeterBinder {
                 .strongReference(true)
                 .register(registry);
         // Never removed: it ends with the client.
-        var unused = caracal.onOperation((event, context) -> record(registry, active, event));
+        var unused = caracal.onOperation((event, context) -> record(registry, active, event, context));
     }
 
-    private void record(MeterRegistry registry, AtomicInteger active, CaracalEvent event) {
+    private void record(MeterRegistry registry, AtomicInteger active, CaracalEvent event, ContextView context) {
         if (event instanceof CaracalEvent.LeaseLost lost) {
             registry.counter(PREFIX + "lease.lost", common.and("reason", Operations.lower(lost.reason())))
                     .increment();
@@ -150,7 +157,17 @@ public final class CaracalMetrics implements MeterBinder {
             // One that was opened before the binding was never counted.
             active.updateAndGet(n -> Math.max(0, n - 1));
         }
-        registry.timer(PREFIX + name, tags).record(event.completion().duration());
+        if (!isTimed(context)) {
+            registry.timer(PREFIX + name, tags).record(event.completion().duration());
+        }
+    }
+
+    /** Whether a handler of observations times the operation whose Context this is. */
+    private static boolean isTimed(ContextView context) {
+        return context.stream()
+                .anyMatch(entry -> entry.getKey() instanceof CaracalObservations
+                        && entry.getValue() instanceof Observation observation
+                        && observation.getContext().get(Timer.Sample.class) != null);
     }
 
     /** A status outside HTTP's range must not become a tag value of its own. */

@@ -24,6 +24,7 @@ import run.caracal.event.OperationListener;
  * outcome, else {@code none}), with the values of {@link CaracalMetrics}. High-cardinality keys, where known: {@code
  * session.id}, {@code delegation.id}, {@code approval.id}, {@code resource}, {@code request.id} and {@code http.status}.
  * Tokens that come from memory and lost leases are no observations. No scope is opened, so nothing is bound to a thread.
+ * A handler that makes meters of observations replaces the timers of {@link CaracalMetrics}, so that none counts twice.
  *
  * <pre>{@code
  * CaracalObservations.observe(caracal, registry);

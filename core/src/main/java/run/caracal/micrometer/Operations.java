@@ -32,6 +32,8 @@ final class Operations {
     private static final Set<String> CODES = Set.of(
             "error",
             "http_status",
+            "callback_timeout",
+            "callback_without_result",
             "closed",
             "configuration_invalid",
             "foreign_context",

@@ -5,11 +5,16 @@ import static run.caracal.test.FakePlatform.LIMIT;
 
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
+import io.micrometer.core.instrument.Timer;
+import io.micrometer.core.instrument.observation.DefaultMeterObservationHandler;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
+import io.micrometer.observation.Observation;
+import io.micrometer.observation.ObservationRegistry;
 import java.time.Duration;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -163,5 +168,60 @@ class CaracalMetricsTest {
         assertThat(timer("caracal.session.open")).isEqualTo(5_000);
         assertThat(timer("caracal.session.close")).isEqualTo(5_000);
         assertThat(active()).isZero();
+    }
+
+    @Nested
+    class BesideObservations {
+        private final ObservationRegistry observations = ObservationRegistry.create();
+
+        private long timers(String name) {
+            return registry.find(name).timers().stream().mapToLong(Timer::count).sum();
+        }
+
+        private void spawn() {
+            StepVerifier.create(caracal.spawn(context -> Mono.just("done")))
+                    .expectNext("done")
+                    .expectComplete()
+                    .verify(LIMIT);
+        }
+
+        @Test
+        void thatAreTimedAnOperationIsTimedOnce() {
+            CaracalMetrics.of(caracal).bindTo(registry);
+            observations.observationConfig().observationHandler(new DefaultMeterObservationHandler(registry));
+            var observing = CaracalObservations.observe(caracal, observations);
+            spawn();
+            assertThat(timers("caracal.session.open")).isZero();
+            assertThat(timer("caracal.operation", "operation", "session.open")).isEqualTo(1);
+            assertThat(counter("caracal.coordinator.attempts", "operation", "open"))
+                    .isEqualTo(1);
+            observing.dispose();
+            spawn();
+            assertThat(timer("caracal.session.open", "outcome", "success")).isEqualTo(1);
+            assertThat(timer("caracal.operation", "operation", "session.open")).isEqualTo(1);
+            assertThat(active()).isZero();
+        }
+
+        @Test
+        void thatAreTracedOnlyItIsTimedHere() {
+            CaracalMetrics.of(caracal).bindTo(registry);
+            observations.observationConfig().observationHandler(context -> true);
+            var observing = CaracalObservations.observe(caracal, observations);
+            spawn();
+            assertThat(timer("caracal.session.open", "outcome", "success")).isEqualTo(1);
+            observing.dispose();
+        }
+
+        @Test
+        void ofOthersItIsTimedHere() {
+            CaracalMetrics.of(caracal).bindTo(registry);
+            observations.observationConfig().observationHandler(new DefaultMeterObservationHandler(registry));
+            Observation request = Observation.start("http.server.requests", observations);
+            StepVerifier.create(caracal.spawn(context -> Mono.empty())
+                            .contextWrite(context -> context.put("micrometer.observation", request)))
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(timer("caracal.session.open", "outcome", "success")).isEqualTo(1);
+        }
     }
 }
