@@ -57,8 +57,9 @@ final class Delivery<A> implements CoreSubscriber<A>, Subscription {
 
     @Override
     public void onError(Throwable error) {
-        // After a cancellation the error is reported by whoever takes back, not dropped.
-        if (state.get() != State.CANCELLED) {
+        // After a cancellation the error is reported by whoever takes back, not dropped. One that comes behind it takes
+        // nothing back: nothing was opened.
+        if (state.compareAndSet(State.AWAITED, State.DELIVERED) || state.get() != State.CANCELLED) {
             actual.onError(error);
         }
     }

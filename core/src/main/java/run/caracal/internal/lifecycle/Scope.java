@@ -275,9 +275,13 @@ public final class Scope {
     private <R> Mono<Held<R>> acquire(Lifecycle<R> lifecycle, AtomicBoolean cancelled) {
         return Mono.deferContextual(context -> {
             Mono<Held<R>> shared = hold(lifecycle, cancelled::get).cache();
-            return shared.doOnCancel(() -> {
-                cancelled.set(true);
-                endDetached(shared, lifecycle, context);
+            AtomicBoolean failed = new AtomicBoolean();
+            return shared.doOnError(told -> failed.set(true)).doOnCancel(() -> {
+                // Operators also cancel what has failed already: flatMap does, when one of its inner sources fails.
+                if (!failed.get()) {
+                    cancelled.set(true);
+                    endDetached(shared, lifecycle, context);
+                }
             });
         });
     }

@@ -133,6 +133,22 @@ class ScopeTest {
             assertThat(scope.count()).isZero();
         }
 
+        /** flatMap cancels the inner source whose failure it has received. */
+        @Test
+        void aFailureThatWasToldIsNotReportedWhenItIsCancelled() {
+            Lifecycle<String> refused = lifecycle(Mono.error(new IllegalStateException("refused")), Mono.empty());
+            for (Mono<String> failing : List.of(
+                    scope.one(refused, Mono::just),
+                    scope.many(refused, Flux::just).next(),
+                    scope.<String, String>handOver(refused, (resource, end) -> resource))) {
+                StepVerifier.create(Flux.just(1, 2).hide().flatMap(i -> i == 1 ? failing : Mono.never()))
+                        .expectErrorMessage("refused")
+                        .verify(LIMIT);
+            }
+            assertThat(reported).isEmpty();
+            assertThat(scope.count()).isZero();
+        }
+
         @Test
         void endsOnceOnCompletionErrorAndCancel() {
             StepVerifier.create(scope.many(prompt(), s -> Flux.just(1, 2)))
