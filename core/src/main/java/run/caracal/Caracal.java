@@ -251,15 +251,31 @@ public final class Caracal implements Disposable {
      * {@link run.caracal.error.LeaseLostException}. The agent's context is bound in the Reactor Context of
      * the work.
      *
+     * <p>With {@link ServiceOptions.Builder#reopen} it goes on after most of what can happen to a daemon; else the first error
+     * ends it. It needs a thread that keeps the JVM, because all of Reactor's are daemons: block for its end in {@code main}.
+     *
      * @param options how the service is opened; its heartbeat interval, if any, replaces the cadence that follows the
      *     deadline
-     * @param work makes the work, given the agent
+     * @param work makes the work, given the agent; subscribed once for each service, and again when a daemon's work failed
      * @param <T> the type of the results
      * @return the results of the work
      */
     public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
         Objects.requireNonNull(work, "work");
         return parts.services().run(options.spec(), this::agent, work);
+    }
+
+    /**
+     * Runs work with one result, or none, as a service agent of its own; see {@link #runService}. The result is signalled when
+     * the service is closed.
+     *
+     * @param options how the service is opened
+     * @param work makes the work, given the agent
+     * @param <T> the type of the result
+     * @return the result of the work, empty when the work is
+     */
+    public <T> Mono<T> runServiceMono(ServiceOptions options, Function<? super ServiceAgent, ? extends Mono<T>> work) {
+        return this.<T>runService(options, work).singleOrEmpty();
     }
 
     private ServiceAgent agent(Service service, Mono<Void> end) {

@@ -26,11 +26,13 @@ public final class ServiceOptions {
 
     private final @Nullable Duration heartbeatInterval;
     private final @Nullable Supplier<Mono<Health>> health;
+    private final @Nullable Duration reopen;
 
     private ServiceOptions(Builder b) {
         this.session = b.session.build();
         this.heartbeatInterval = b.heartbeatInterval;
         this.health = b.health;
+        this.reopen = b.reopen;
     }
 
     /** {@return the options of a plain {@code spawnService}, with every default} */
@@ -48,6 +50,7 @@ public final class ServiceOptions {
         Builder builder = new Builder(session.mutate());
         builder.heartbeatInterval = heartbeatInterval;
         builder.health = health;
+        builder.reopen = reopen;
         return builder;
     }
 
@@ -103,6 +106,14 @@ public final class ServiceOptions {
         return Optional.ofNullable(health);
     }
 
+    /**
+     * {@return how long {@link Caracal#runService} pauses before it begins again for the first time; empty when it ends with
+     * its service or its work}
+     */
+    public Optional<Duration> reopen() {
+        return Optional.ofNullable(reopen);
+    }
+
     ServiceSpec spec() {
         Supplier<Mono<Health>> signal = health;
         return new ServiceSpec(
@@ -110,7 +121,8 @@ public final class ServiceOptions {
                 heartbeatInterval,
                 signal == null
                         ? null
-                        : () -> Supplied.ask("The health function", signal).map(Health::wire));
+                        : () -> Supplied.ask("The health function", signal).map(Health::wire),
+                reopen);
     }
 
     @Override
@@ -118,17 +130,19 @@ public final class ServiceOptions {
         return other instanceof ServiceOptions that
                 && session.equals(that.session)
                 && Objects.equals(heartbeatInterval, that.heartbeatInterval)
-                && Objects.equals(health, that.health);
+                && Objects.equals(health, that.health)
+                && Objects.equals(reopen, that.reopen);
     }
 
     @Override
     public int hashCode() {
-        return Objects.hash(session, heartbeatInterval, health);
+        return Objects.hash(session, heartbeatInterval, health, reopen);
     }
 
     @Override
     public String toString() {
-        return "ServiceOptions[labels=" + labels() + ", heartbeatInterval=" + heartbeatInterval + "]";
+        return "ServiceOptions[labels=" + labels() + ", heartbeatInterval=" + heartbeatInterval + ", reopen=" + reopen
+                + "]";
     }
 
     /** Builds {@link ServiceOptions}. Not for use by several threads at once. */
@@ -136,6 +150,7 @@ public final class ServiceOptions {
         private SpawnOptions.Builder session;
         private @Nullable Duration heartbeatInterval;
         private @Nullable Supplier<Mono<Health>> health;
+        private @Nullable Duration reopen;
 
         private Builder(SpawnOptions.Builder session) {
             this.session = session;
@@ -265,11 +280,35 @@ public final class ServiceOptions {
         }
 
         /**
+         * Makes a daemon of what {@link Caracal#runService} runs. It opens a new service when the lease has expired, when the
+         * session is gone or its authority record is not active any more, and when the opening fails for a reason that
+         * passes. It begins the work again, in the same service, when that fails with any {@link Exception}, which is logged
+         * with its stack. It ends when the work completes, when somebody else took the session over or suspended it ({@link
+         * run.caracal.error.LeaseLostException.Reason#FENCED}, {@link
+         * run.caracal.error.LeaseLostException.Reason#SUSPENDED}), and when the platform refuses the application for good.
+         *
+         * <p>Each pause is double the one before it, up to a minute, with jitter; after a minute without a failure they begin
+         * anew. Nothing else than {@code runService} and {@code runServiceMono} uses this.
+         *
+         * @param backoff the first pause, a millisecond to an hour
+         * @return this builder
+         * @throws IllegalArgumentException when it is less or more
+         */
+        public Builder reopen(Duration backoff) {
+            this.reopen = Arguments.timeout(backoff, "reopen");
+            return this;
+        }
+
+        /**
          * Builds the options.
          *
          * @return immutable options
+         * @throws IllegalArgumentException if options contradict each other
          */
         public ServiceOptions build() {
+            if (reopen != null && session.build().idempotencyKey().isPresent()) {
+                throw Arguments.fault("reopen", "cannot be with an idempotencyKey, which opens one session alone");
+            }
             return new ServiceOptions(this);
         }
     }

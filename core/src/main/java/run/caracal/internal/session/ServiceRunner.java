@@ -143,14 +143,15 @@ public final class ServiceRunner {
             ServiceSpec spec,
             BiFunction<Service, Mono<Void>, A> handle,
             Function<? super A, ? extends Publisher<T>> work) {
-        return Flux.deferContextual(view -> {
-                    BoundContext bound = BoundContext.find(view);
-                    return BoundContext.scope(parent(spec, bound), client)
-                            .<Service, T>many(
-                                    lifecycle(abandoned -> open(spec, bound, abandoned)),
-                                    service -> atWork(service, spec, handle, work));
-                })
-                .onErrorStop();
+        Flux<T> service = Flux.deferContextual(view -> {
+            BoundContext bound = BoundContext.find(view);
+            return BoundContext.scope(parent(spec, bound), client)
+                    .<Service, T>many(
+                            lifecycle(abandoned -> open(spec, bound, abandoned)),
+                            opened -> atWork(opened, spec, handle, work));
+        });
+        Duration reopen = spec.reopen();
+        return (reopen == null ? service : service.retryWhen(Restarts.ofServices(reopen))).onErrorStop();
     }
 
     private <A, T> Flux<T> atWork(
@@ -163,14 +164,29 @@ public final class ServiceRunner {
             service.lease().renewInBackground(spec.heartbeatInterval());
             // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion,
             // and is signalled behind it.
-            return Flux.<T>defer(() -> work.apply(agent))
-                    .contextWrite(service.session()::bind)
+            Flux<T> results = Flux.<T>defer(() -> work.apply(agent)).contextWrite(service.session()::bind);
+            Duration reopen = spec.reopen();
+            return (reopen == null
+                            ? results
+                            : results.retryWhen(Restarts.ofWork(
+                                    reopen, service.session().context().agentSessionId())))
+                    // What the work meets without a lease may reach it before the loss does.
+                    .onErrorMap(failure -> lossBehind(service, failure))
                     .takeUntilOther(service.lease().end().onErrorComplete())
                     .concatWith(Mono.defer(() -> {
                         LeaseLostException loss = service.lease().loss();
                         return loss == null ? Mono.empty() : Mono.error(loss);
                     }));
         });
+    }
+
+    private static Throwable lossBehind(Service service, Throwable failure) {
+        LeaseLostException loss = service.lease().loss();
+        if (loss == null || loss == failure) {
+            return failure;
+        }
+        loss.addSuppressed(failure);
+        return loss;
     }
 
     /** A task is never the parent of a service: the platform refuses that. Its trace goes on all the same. */
@@ -207,7 +223,7 @@ public final class ServiceRunner {
             GrantSpec resolved =
                     new GrantSpec.Narrow(narrow.scopes(), grants.resource(narrow), narrow.constraints(), narrow.ttl());
             ServiceSpec own = spec.withSession(spec.session().withGrant(resolved));
-            return open(new ServiceSpec(HOLDER, null, null), null, traceId, null, abandoned)
+            return open(new ServiceSpec(HOLDER, null, null, null), null, traceId, null, abandoned)
                     .flatMap(holder -> {
                         holder.lease().renewInBackground(null);
                         return open(own, holder.session().context(), traceId, holder, abandoned)

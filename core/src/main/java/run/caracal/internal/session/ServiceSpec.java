@@ -11,12 +11,14 @@ import reactor.core.publisher.Mono;
  * @param session what it shares with a task; its time to live is not used
  * @param heartbeatInterval the interval of renewals in the background; {@code null} for none
  * @param status what the renewals say of the service; {@code null} for {@code healthy}
+ * @param reopen the first pause of a daemon before it begins again; {@code null} for what ends with its service
  */
 public record ServiceSpec(
         SessionSpec session,
         @Nullable Duration heartbeatInterval,
-        @Nullable Supplier<Mono<String>> status) {
+        @Nullable Supplier<Mono<String>> status,
+        @Nullable Duration reopen) {
     ServiceSpec withSession(SessionSpec other) {
-        return new ServiceSpec(other, heartbeatInterval, status);
+        return new ServiceSpec(other, heartbeatInterval, status, reopen);
     }
 }

@@ -17,13 +17,15 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.LocalPlatform;
 
 /**
- * A billing worker that lives as long as it renews its lease, until SIGTERM. On a local platform of its own it also
- * outlives a restart of the Coordinator, and then hands over to a second worker that takes the session over.
+ * A billing worker that works until SIGTERM: it renews its lease, and opens a new service when that is lost. On a local
+ * platform of its own it outlives a restart of the Coordinator, and then hands over to a second worker that takes the session
+ * over.
  */
 final class Daemon {
     private static final ServiceOptions OPTIONS = ServiceOptions.builder()
             .labels("billing-worker")
             .heartbeatInterval(Duration.ofSeconds(1))
+            .reopen(Duration.ofSeconds(1))
             .build();
 
     private final Deployment deployment;
@@ -53,12 +55,15 @@ final class Daemon {
                 .orElseGet(() -> work(first));
     }
 
-    /** The whole of a daemon: renewals go on behind the work, a loss cancels it, its end closes the session. */
+    /**
+     * The whole of a daemon: renewals go on behind the work, a session that has ended is replaced by a new one, and the end of
+     * the work closes it. Only another holder ends it from outside.
+     */
     private Mono<Void> work(Caracal caracal) {
         report("first", caracal);
         return caracal.runService(OPTIONS, agent -> {
                     out.println("first: session " + agent.agentSessionId() + " opened");
-                    opened.tryEmitValue(agent.agentSessionId()).orThrow();
+                    var unused = opened.tryEmitValue(agent.agentSessionId());
                     return invoices("first", caracal).takeUntilOther(stopped);
                 })
                 .doOnComplete(() -> out.println("first: session closed"))

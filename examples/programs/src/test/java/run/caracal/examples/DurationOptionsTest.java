@@ -111,6 +111,7 @@ class DurationOptionsTest {
                         "heartbeatInterval",
                         Takes.BOTH,
                         ServiceOptions.builder()::heartbeatInterval),
+                option("ServiceOptions$Builder.reopen", "reopen", Takes.NEITHER, ServiceOptions.builder()::reopen),
                 option("ServiceAgent.heartbeats", "interval", Takes.BOTH, agent::heartbeats),
                 option("Grant$Narrow.ttl", "ttl", Takes.NEITHER, Grant.narrow("a")::ttl),
                 option("DelegationConstraints$Builder.ttl", "ttl", Takes.NEITHER, DelegationConstraints.builder()::ttl),

@@ -22,6 +22,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -307,6 +308,40 @@ class ProgramsTest {
             });
             assertThat(daemon.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
             assertThat(lines).endsWith("first: session closed").noneMatch(ProgramsTest::isNoise);
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            daemon.destroyForcibly();
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    /** The Coordinator is away for longer than the lease, and the daemon is at work again when it is back. */
+    @Test
+    void theDaemonOutlivesItsLease() throws Exception {
+        LocalPlatform platform = LocalPlatform.builder()
+                .limits(PlatformLimits.defaults()
+                        .withServiceLease(Duration.ofSeconds(4))
+                        .withLeaseSweep(Duration.ofSeconds(1)))
+                .start();
+        Process daemon = start(platform.environment(), "daemon");
+        AtomicReference<String> last = new AtomicReference<>("");
+        try {
+            List<String> lines = lines(daemon, line -> {
+                if (line.contains("invoice charged") && last.compareAndSet("", "first")) {
+                    var unused =
+                            platform.restartCoordinator(Duration.ofSeconds(6)).subscribe();
+                } else if (OPENED.matcher(line).find() && last.compareAndSet("first", "reopened")) {
+                    assertThat(platform.totalOpened()).isGreaterThan(2);
+                } else if (line.contains("invoice charged") && last.compareAndSet("reopened", "done")) {
+                    assertThat(daemon.toHandle().destroy()).isTrue();
+                }
+            });
+            assertThat(daemon.waitFor(5, TimeUnit.SECONDS)).as("%s", lines).isTrue();
+            assertThat(lines)
+                    .containsOnlyOnce("first: lease lost, EXPIRED")
+                    .endsWith("first: session closed")
+                    .filteredOn(line -> OPENED.matcher(line).find())
+                    .hasSize(2);
             assertThat(platform.openSessionCount()).isZero();
         } finally {
             daemon.destroyForcibly();
