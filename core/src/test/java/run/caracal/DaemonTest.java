@@ -12,14 +12,12 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
-import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.reactivestreams.Publisher;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -65,11 +63,11 @@ class DaemonTest {
 
     /** Tells its session and works on. */
     private Flux<String> daemon() {
-        return caracal.runService(DAEMON, working());
+        return caracal.runService(DAEMON, DaemonTest::working);
     }
 
-    private static Function<ServiceAgent, Publisher<String>> working() {
-        return agent -> Flux.just(agent.agentSessionId()).concatWith(Mono.never());
+    private static Flux<String> working(ServiceAgent agent) {
+        return Flux.just(agent.agentSessionId()).concatWith(Mono.never());
     }
 
     private void nextRenewalIsRefused(int status, String code) {
@@ -121,7 +119,7 @@ class DaemonTest {
             ServiceOptions narrowed = DAEMON.mutate()
                     .grant(Grant.narrow("billing:read").resource("resource://billing-api"))
                     .build();
-            StepVerifier.create(caracal.runService(narrowed, working()))
+            StepVerifier.create(caracal.runService(narrowed, DaemonTest::working))
                     .expectNext("session-2")
                     .then(() -> {
                         platform.nextAnswer(
