@@ -146,6 +146,7 @@ record ConsoleState(
             json.put("policySet", event.policySetVersionId());
             json.put("session", event.metadata().get("agent_session_id"));
             json.put("delegation", event.metadata().get("delegation_edge_id"));
+            json.put("approval", event.metadata().get("challenge_id"));
             json.put("method", event.metadata().get("method"));
             json.put("upstream", event.metadata().get("upstream_status"));
             json.put("at", event.occurredAt().toEpochMilli());

@@ -31,7 +31,7 @@ final class Browser implements AutoCloseable {
 
     private static final Duration LIMIT = Duration.ofSeconds(15);
     private static final String BLANK = "about:blank";
-    private static final Duration POLL = Duration.ofMillis(50);
+    private static final Duration POLL = Duration.ofMillis(20);
     private static final List<String> FLAGS = List.of(
             "--headless=new",
             "--disable-gpu",

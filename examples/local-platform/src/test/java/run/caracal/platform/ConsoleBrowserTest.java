@@ -14,7 +14,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterAll;
-import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -33,7 +32,9 @@ final class ConsoleBrowserTest {
 
     private static Browser browser;
 
-    private final ConsoleScene scene = new ConsoleScene();
+    private static ConsoleScene shared;
+
+    private ConsoleScene scene = shared;
 
     @BeforeAll
     static void openBrowser(@TempDir Path profile) {
@@ -42,23 +43,21 @@ final class ConsoleBrowserTest {
             System.out.println(reason);
             return abort(reason);
         });
+        shared = new ConsoleScene();
     }
 
     @AfterAll
     static void closeBrowser() {
         if (browser != null) {
             browser.close();
+            shared.close();
         }
     }
 
     @BeforeEach
     void leaveTheLastPage() {
         browser.leave();
-    }
-
-    @AfterEach
-    void stop() {
-        scene.close();
+        shared.platform.reset();
     }
 
     private void open(String address) {
@@ -217,6 +216,8 @@ final class ConsoleBrowserTest {
         String first = scene.hold(ORDERS, agent.target(), agent.edge());
         assertThat(browser.with(".hold", "billing:refund").getText())
                 .contains("extreme", ORDERS, BILLING, "Approve", "Reject");
+        assertThat(browser.with("#audit .row", "Held for approval").getText())
+                .contains(ORDERS, BILLING, "billing:refund");
         browser.find(".hold .main").click();
         browser.with(".toast", "Approved");
         browser.until(() -> !browser.find("#holds").isDisplayed(), "no hold any more");
@@ -460,6 +461,7 @@ final class ConsoleBrowserTest {
 
     @Test
     void aPlatformThatEndsIsSaidToHaveEnded() {
+        scene = new ConsoleScene();
         scene.session(ORDERS, null, "worker");
         open("");
         session("worker");
