@@ -11,6 +11,7 @@ import java.util.Queue;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
@@ -28,6 +29,7 @@ import run.caracal.event.CaracalEvent.SessionClosed;
 import run.caracal.event.CaracalEvent.SessionOpened;
 import run.caracal.event.CaracalEvent.TokenExchange;
 import run.caracal.event.Completion.Outcome;
+import run.caracal.test.Effort;
 import run.caracal.test.FakePlatform;
 
 class CaracalLifecycleTest {
@@ -220,19 +222,21 @@ class CaracalLifecycleTest {
 
     /** Events of many threads at once take turns, and none ever becomes the error of an operation. */
     @Test
+    @Tag("soak")
     void parallelOperationsAreNotDisturbedByTheirEvents() {
+        int operations = Effort.of(4_000, 20_000);
         Caracal caracal = platform.client();
         AtomicInteger heard = new AtomicInteger();
         Disposable one = caracal.onEvent(event -> heard.incrementAndGet());
         Disposable two = caracal.onEvent(event -> heard.incrementAndGet());
         StepVerifier.create(Mono.delay(Duration.ofMillis(1_200))
-                        .thenMany(Flux.range(0, 20_000)
+                        .thenMany(Flux.range(0, operations)
                                 .flatMap(
                                         i -> caracal.spawn(context -> Mono.just(i))
                                                 .subscribeOn(Schedulers.boundedElastic()),
                                         16))
                         .count())
-                .expectNext(20_000L)
+                .expectNext((long) operations)
                 .expectComplete()
                 .verify(Duration.ofSeconds(60));
         assertThat(platform.live()).isEmpty();

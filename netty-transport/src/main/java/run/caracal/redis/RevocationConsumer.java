@@ -81,6 +81,7 @@ public final class RevocationConsumer implements Disposable {
     private final @Nullable StreamSignature signature;
     private final Duration pollInterval;
     private final Duration blindLimit;
+    private final Duration commandTimeout;
     private final String name;
     private final Scheduler timer;
 
@@ -107,6 +108,7 @@ public final class RevocationConsumer implements Disposable {
         this.target = builder.target;
         this.pollInterval = builder.pollInterval;
         this.blindLimit = builder.blindLimit;
+        this.commandTimeout = builder.commandTimeout;
         this.name = builder.name;
         this.timer = builder.timer;
         this.startedAt = now();
@@ -287,7 +289,7 @@ public final class RevocationConsumer implements Disposable {
     }
 
     private <T> Mono<T> bounded(Mono<T> command) {
-        return command.timeout(COMMAND_TIMEOUT, timer);
+        return command.timeout(commandTimeout, timer);
     }
 
     private EntrySource source(RevocationStream stream) {
@@ -408,6 +410,7 @@ public final class RevocationConsumer implements Disposable {
         private Duration pollInterval = DEFAULT_POLL_INTERVAL;
         private Duration blindLimit = DEFAULT_BLIND_LIMIT;
         private Duration takeOverAfter = GroupSource.IDLE;
+        private Duration commandTimeout = COMMAND_TIMEOUT;
         private Scheduler timer = Schedulers.parallel();
 
         private Builder(String name, Target target, BiFunction<RevocationStream, Builder, EntrySource> sources) {
@@ -470,6 +473,11 @@ public final class RevocationConsumer implements Disposable {
 
         Builder takeOverAfter(Duration idle) {
             this.takeOverAfter = idle;
+            return this;
+        }
+
+        Builder commandTimeout(Duration timeout) {
+            this.commandTimeout = timeout;
             return this;
         }
 

@@ -18,6 +18,7 @@ import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -32,6 +33,7 @@ import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
+import run.caracal.test.Effort;
 
 /** The decorated client on the wire. */
 class CaracalHttpTest {
@@ -384,14 +386,16 @@ class CaracalHttpTest {
     }
 
     @Test
+    @Tag("soak")
     void twoUsersOnOneStoredCallSendTheirOwnIdentity() {
         gateway.quiet();
+        int calls = Effort.of(2_000, 20_000);
         for (TestPolicy each : List.of(policy, policy.answeringLater())) {
             Mono<String> stored = CaracalHttp.decorate(plain, each)
                     .get()
                     .uri(TestPolicy.BOUND + "/s")
                     .responseSingle((response, body) -> body.asString());
-            Mono<Long> mixed = Flux.range(0, 20_000)
+            Mono<Long> mixed = Flux.range(0, calls)
                     .flatMap(
                             i -> stored.map(it -> it.contains("Bearer user" + i % 2 + "."))
                                     .contextWrite(Context.of("user", "user" + i % 2)),
@@ -399,7 +403,7 @@ class CaracalHttpTest {
                     .filter(own -> !own)
                     .count();
             StepVerifier.create(mixed).expectNext(0L).expectComplete().verify(Duration.ofMinutes(2));
-            assertThat(each.minted).hasValue(20_000);
+            assertThat(each.minted).hasValue(calls);
         }
     }
 

@@ -46,6 +46,7 @@ import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.RepeatedTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -69,6 +70,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
+import run.caracal.test.Effort;
 
 /** The transport on sockets. */
 class NettyHttpTransportTest {
@@ -421,6 +423,7 @@ class NettyHttpTransportTest {
 
     /** At the very moment at which the answer comes, from another thread. */
     @Test
+    @Tag("soak")
     void aCancelThatMeetsTheAnswerLosesNothingAndHitsNobodyElse() {
         AtomicBoolean answered = new AtomicBoolean();
         use(NettyHttpTransport.builder()
@@ -434,7 +437,7 @@ class NettyHttpTransportTest {
             Mono<Long> others = call.repeat(() -> !done.get()).count();
             Mono<Long> background = others.cache();
             Disposable running = background.subscribe();
-            for (int i = 0; i < 5_000; i++) {
+            for (int i = 0; i < Effort.of(1_000, 5_000); i++) {
                 answered.set(false);
                 Disposable cancelled = call.subscribe();
                 while (!answered.get() && !running.isDisposed()) {
@@ -790,11 +793,12 @@ class NettyHttpTransportTest {
 
     /** While connections are opened, requests written, answers read and calls cancelled. */
     @Test
+    @Tag("soak")
     void closingAmongRequestsLeavesNoneUnfinished() {
         List<Mono<Void>> ends = new ArrayList<>();
         try (EchoServer busy = new EchoServer()) {
             busy.quiet();
-            for (int round = 0; round < 200; round++) {
+            for (int round = 0; round < Effort.of(60, 200); round++) {
                 NettyHttpTransport one =
                         NettyHttpTransport.builder().maxConnections(8).build();
                 Mono<HttpResponse> call =
@@ -808,7 +812,7 @@ class NettyHttpTransportTest {
                         .then()
                         .cache();
                 Disposable running = all.subscribe();
-                LockSupport.parkNanos(round * 50_000L);
+                LockSupport.parkNanos(round * (long) Effort.of(150_000, 50_000));
                 one.dispose();
                 Await.done(all);
                 assertThat(running.isDisposed()).isTrue();
@@ -819,9 +823,10 @@ class NettyHttpTransportTest {
     }
 
     @Test
-    void aHundredTransportsLeaveNoThreadBehind() {
+    @Tag("soak")
+    void transportsLeaveNoThreadBehind() {
         Await.done(transport.disposeLater());
-        for (int i = 0; i < 100; i++) {
+        for (int i = 0; i < Effort.of(20, 100); i++) {
             server.enqueue(status(200));
             NettyHttpTransport one = NettyHttpTransport.create();
             HttpResponse response =

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
 import org.springframework.http.client.reactive.ReactorClientHttpConnector;
@@ -51,6 +52,7 @@ import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
 import run.caracal.platform.ReceivedRequest;
 import run.caracal.platform.Service;
+import run.caracal.test.Effort;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /** The whole way against a Gateway that takes one-shot mandates only: mint, use, action. */
@@ -61,7 +63,7 @@ class OneShotTest {
     private static final String LEDGER = "resource://ledger-api";
 
     /** How many calls are made, each with a bearer of its own, and how many at once. */
-    private static final int BURST = 10_000;
+    private static final int BURST = Effort.of(1_000, 10_000);
 
     private static final int CONCURRENCY = 500;
 
@@ -225,6 +227,7 @@ class OneShotTest {
 
     /** Every bearer that the Gateway sees is a new one, through whatever client and however many at once. */
     @Test
+    @Tag("soak")
     void noBearerIsSentTwice() {
         // Hundreds of mints at once queue for the SDK's own connections, on a busy machine longer than by default.
         NettyHttpTransport patient = NettyHttpTransport.builder()

@@ -30,6 +30,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
+import reactor.test.StepVerifier;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
@@ -357,18 +361,33 @@ class ProgramsTest {
 
     /** As programs of their own they end by themselves, and say nothing besides. */
     @Test
-    void theProgramsEndByThemselvesAndQuietly() throws Exception {
-        for (String name : List.of(
-                "quickstart", "protected-call", "pipeline", "webclient", "delegation", "daemon", "webflux-chain")) {
-            List<String> lines = run(Map.of(), name);
-            assertThat(lines).noneMatch(ProgramsTest::isNoise);
-            switch (name) {
-                case "quickstart" -> assertQuickstart(lines);
-                case "protected-call" -> assertAudited(lines, 1);
-                case "delegation" -> assertDelegation(lines);
-                case "daemon" -> assertDaemon(lines);
-                default -> assertThat(lines).isNotEmpty();
-            }
+    void theProgramsEndByThemselvesAndQuietly() {
+        // The daemon takes the time of all others, and mostly waits.
+        Mono<Void> all = Flux.just(
+                        "daemon",
+                        "quickstart",
+                        "protected-call",
+                        "pipeline",
+                        "webclient",
+                        "delegation",
+                        "webflux-chain")
+                .flatMap(
+                        name -> Mono.fromCallable(() -> run(Map.of(), name))
+                                .subscribeOn(Schedulers.boundedElastic())
+                                .doOnNext(lines -> assertEnded(name, lines)),
+                        2)
+                .then();
+        StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(3));
+    }
+
+    private static void assertEnded(String name, List<String> lines) {
+        assertThat(lines).noneMatch(ProgramsTest::isNoise);
+        switch (name) {
+            case "quickstart" -> assertQuickstart(lines);
+            case "protected-call" -> assertAudited(lines, 1);
+            case "delegation" -> assertDelegation(lines);
+            case "daemon" -> assertDaemon(lines);
+            default -> assertThat(lines).isNotEmpty();
         }
     }
 
@@ -390,17 +409,16 @@ class ProgramsTest {
             Map<String, String> profileOnly = Map.of("CARACAL_CONFIG", exports.get("CARACAL_CONFIG"));
             Map<String, String> environmentOnly = new LinkedHashMap<>(exports);
             environmentOnly.remove("CARACAL_CONFIG");
-            for (Map<String, String> environment : List.of(profileOnly, environmentOnly)) {
-                Process program = start(environment, "quickstart");
+            Map<String, String> wrong =
+                    with(environmentOnly, "CARACAL_APP_CLIENT_SECRET_FILE", "CARACAL_APP_CLIENT_SECRET", "wrong");
+            Process refused = start(wrong, "quickstart");
+            for (Process program : List.of(start(profileOnly, "quickstart"), start(environmentOnly, "quickstart"))) {
                 List<String> lines = lines(program);
                 assertThat(program.waitFor()).as("%s", lines).isZero();
                 Matcher gateway = GATEWAY.matcher(lines.get(1));
                 assertThat(gateway.matches()).as("%s", lines).isTrue();
                 assertThat(lines).anyMatch(line -> line.startsWith("Look the request " + gateway.group(1) + " up"));
             }
-            Process refused = start(
-                    with(environmentOnly, "CARACAL_APP_CLIENT_SECRET_FILE", "CARACAL_APP_CLIENT_SECRET", "wrong"),
-                    "quickstart");
             List<String> lines = lines(refused);
             assertThat(refused.waitFor()).isEqualTo(1);
             assertThat(lines).anyMatch(line -> line.contains("CARACAL_APP_CLIENT_SECRET"));
@@ -428,6 +446,8 @@ class ProgramsTest {
             command.add("--enable-native-access=ALL-UNNAMED");
             command.add("--sun-misc-unsafe-memory-access=allow");
         }
+        // They live for a moment: compiling them well takes longer than they run.
+        command.add("-XX:TieredStopAtLevel=1");
         command.add("-cp");
         command.add(System.getProperty("surefire.test.class.path", System.getProperty("java.class.path")));
         command.add("run.caracal.examples.Examples");
