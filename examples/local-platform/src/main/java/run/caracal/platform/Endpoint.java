@@ -14,6 +14,7 @@ import java.util.Objects;
 import java.util.TreeMap;
 import java.util.function.Function;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 import reactor.netty.DisposableServer;
 import reactor.netty.FutureMono;
 import reactor.netty.NettyPipeline;
@@ -37,6 +38,9 @@ final class Endpoint {
     private final Ring<ReceivedRequest> received;
     private volatile Handling handling = NOT_READY;
     private volatile FaultRule faults = FaultRule.none();
+
+    /** Ends with the faults that keep requests without an answer. */
+    private volatile Sinks.Empty<Void> stalls = Sinks.empty();
 
     private Endpoint(Service service, PlatformLimits limits, Clock clock) {
         this.service = service;
@@ -141,10 +145,13 @@ final class Endpoint {
         handling = new Handling(false, 0, handler);
     }
 
-    /** Forgets what was received, and ends all faults. */
+    /** Forgets what was received, ends all faults, and cuts off what they have stalled. */
     void reset() {
+        Sinks.Empty<Void> over = stalls;
+        stalls = Sinks.empty();
         faults = FaultRule.none();
         received.clear();
+        var unused = over.tryEmitEmpty();
     }
 
     List<ReceivedRequest> received() {
@@ -168,7 +175,7 @@ final class Endpoint {
                 case DELAY -> delayed(fault.delay(), current, call);
                 case RESPOND -> call.send(scripted(fault));
                 case RESET_BEFORE -> call.abort();
-                case STALL -> Mono.never();
+                case STALL -> stalls.asMono().then(Mono.defer(call::abort));
             };
         });
         // Never within the task that brings the request: Reactor Netty up to 1.3.7 reads a connection no more when a

@@ -28,7 +28,7 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
         RESET_BEFORE,
         /** It is handled; then the connection is closed without an answer. */
         DROP_RESPONSE,
-        /** It is neither handled nor answered; the connection stays open. */
+        /** It is neither handled nor answered; the connection stays open until the platform is reset. */
         STALL
     }
 
@@ -78,7 +78,7 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
         return of(Kind.DROP_RESPONSE, Duration.ZERO);
     }
 
-    /** {@return a fault that leaves the request without an answer for as long as its client waits} */
+    /** {@return a fault that leaves the request without an answer, until its client goes or the platform is reset} */
     public static Fault stall() {
         return of(Kind.STALL, Duration.ZERO);
     }

@@ -437,8 +437,9 @@ public final class LocalPlatform implements Disposable {
 
     /**
      * Forgets everything that happened: sessions, delegations, approvals, the audit log, what was received and counted,
-     * rulings and faults. Ports, keys, applications, resources and upstreams stay, and tokens that were issued stay good, so
-     * that a client which holds one works on. A session that was open is unknown from now on.
+     * rulings and faults; the connection of a request that is stalled is closed. Ports, keys, applications, resources and
+     * upstreams stay, and tokens that were issued stay good, so that a client which holds one works on. A session that was
+     * open is unknown from now on.
      */
     public void reset() {
         Approvals before = approvals;

@@ -135,6 +135,10 @@ public final class CaracalPlatformExtension
         if (context.getExecutionException().isPresent()) {
             // Surefire and the IDEs show what a failed test printed; not all of them show report entries.
             System.err.println(Trail.of(context.getDisplayName(), platform));
+            if (settings(context).reset()) {
+                // What it has stalled would hold up the end of its client.
+                platform.reset();
+            }
             return;
         }
         if (settings(context).failOnOpenSessions()) {
