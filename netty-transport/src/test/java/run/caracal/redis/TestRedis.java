@@ -6,49 +6,73 @@ import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.resource.ClientResources;
 import io.lettuce.core.resource.Delay;
+import io.lettuce.core.sentinel.api.sync.RedisSentinelCommands;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.time.Duration;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
 import redis.embedded.RedisServer;
+import redis.embedded.core.RedisServerBuilder;
 
 /**
  * A Redis for tests, and connections to it: a server of its own, or for {@link #any()} the one of {@code REDIS_URL} when that
  * is set, whose database is wiped.
  */
 final class TestRedis implements AutoCloseable {
-    private final ClientResources resources = ClientResources.builder()
-            .ioThreadPoolSize(2)
-            .computationThreadPoolSize(2)
-            .reconnectDelay(Delay.constant(Duration.ofMillis(50)))
-            .build();
+    private static final int ATTEMPTS = 5;
+
+    private final ClientResources resources;
     private final RedisClient client;
     private final RedisURI uri;
     private final int port;
+    private final List<String> settings;
     private @Nullable RedisServer server;
 
-    private TestRedis(RedisURI uri, int port, boolean start) {
+    private TestRedis(RedisURI uri, int port, List<String> settings, boolean start) {
         this.uri = uri;
         this.port = port;
-        this.client = RedisClient.create(resources);
+        this.settings = settings;
         if (start) {
             start();
-        } else {
+        }
+        this.resources = ClientResources.builder()
+                .ioThreadPoolSize(2)
+                .computationThreadPoolSize(2)
+                .reconnectDelay(Delay.constant(Duration.ofMillis(50)))
+                .build();
+        this.client = RedisClient.create(resources);
+        if (!start) {
             commands().flushdb();
         }
     }
 
     static TestRedis any() {
         String url = System.getenv("REDIS_URL");
-        return url == null ? own() : new TestRedis(RedisURI.create(url), 0, false);
+        return url == null ? own() : new TestRedis(RedisURI.create(url), 0, List.of(), false);
     }
 
-    static TestRedis own() {
-        int port = freePort();
-        return new TestRedis(RedisURI.create("127.0.0.1", port), port, true);
+    /** On a free port, and on another one when somebody else was faster. */
+    static TestRedis own(String... settings) {
+        return own(ATTEMPTS, settings);
+    }
+
+    private static TestRedis own(int attempts, String... settings) {
+        try {
+            return on(freePort(), settings);
+        } catch (UncheckedIOException e) {
+            if (attempts == 1) {
+                throw e;
+            }
+            return own(attempts - 1, settings);
+        }
+    }
+
+    static TestRedis on(int port, String... settings) {
+        return new TestRedis(RedisURI.create("127.0.0.1", port), port, List.of(settings), true);
     }
 
     static int freePort() {
@@ -62,12 +86,15 @@ final class TestRedis implements AutoCloseable {
     /** Starts an empty server on the port that it always has. */
     void start() {
         try {
-            RedisServer started = RedisServer.newRedisServer()
+            RedisServerBuilder builder = RedisServer.newRedisServer()
                     .port(port)
                     .bind("127.0.0.1")
                     .setting("save \"\"")
-                    .setting("appendonly no")
-                    .build();
+                    .setting("appendonly no");
+            for (String setting : settings) {
+                builder = builder.setting(setting);
+            }
+            RedisServer started = builder.build();
             started.start();
             server = started;
         } catch (IOException e) {
@@ -91,8 +118,26 @@ final class TestRedis implements AutoCloseable {
         return "redis://127.0.0.1:" + port;
     }
 
+    int port() {
+        return port;
+    }
+
     StatefulRedisConnection<String, String> connect() {
-        return client.connect(uri);
+        return connect(uri);
+    }
+
+    StatefulRedisConnection<String, String> connect(RedisURI other) {
+        return client.connect(other);
+    }
+
+    StatefulRedisConnection<String, String> connectTo(RedisProxy proxy) {
+        return connect(RedisURI.create("127.0.0.1", proxy.port()));
+    }
+
+    /** The commands of a Sentinel. */
+    RedisSentinelCommands<String, String> sentinel(int sentinelPort) {
+        return client.connectSentinel(RedisURI.create("127.0.0.1", sentinelPort))
+                .sync();
     }
 
     StatefulRedisConnection<String, String> connect(String user, String password) {

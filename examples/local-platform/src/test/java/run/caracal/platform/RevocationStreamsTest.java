@@ -15,8 +15,12 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 import redis.embedded.RedisServer;
+import run.caracal.Caracal;
+import run.caracal.error.InboundException;
 import run.caracal.redis.RedisRevocationStore;
 import run.caracal.redis.RevocationConsumer;
+import run.caracal.verify.JwksMandateVerifier;
+import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.RevocationStore;
 
 /** What is revoked on the platform reaches a resource server over Redis. */
@@ -39,16 +43,23 @@ class RevocationStreamsTest {
         }
     }
 
-    @BeforeEach
-    void start() throws IOException {
+    private void startRedis() throws IOException {
         redis = RedisServer.newRedisServer().port(port).bind("127.0.0.1").build();
         redis.start();
+    }
+
+    @BeforeEach
+    void start() throws IOException {
+        startRedis();
         platform = LocalPlatform.builder()
                 .revocationStreams("redis://127.0.0.1:" + port, KEY)
                 .start();
         RedisRevocationStore shared =
                 RedisRevocationStore.create(client.connect().reactive());
-        consumer = RevocationConsumer.sharing(shared, "server-1").hmacKey(KEY).start();
+        consumer = RevocationConsumer.sharing(shared, "server-1")
+                .hmacKey(KEY)
+                .blindLimit(Duration.ofSeconds(2))
+                .start();
         revocations = consumer.guard(RevocationStore.cached(shared));
     }
 
@@ -97,5 +108,34 @@ class RevocationStreamsTest {
         Object record = Http.claims(Http.token(platform)).get("sid");
         platform.revokeTokens(platform.applicationId());
         awaitRevoked(String.valueOf(record));
+    }
+
+    @Test
+    void aServerThatHearsNothingForTooLongRefusesWith503UntilItHearsAgain() throws IOException {
+        Caracal caracal = Caracal.create(platform.config());
+        JwksMandateVerifier verifier = caracal.mandateVerifier()
+                .audience(platform.resourceId())
+                .revocations(revocations)
+                .build();
+        String mandate = platform.mandates().withSession("session-1").mint();
+        awaitStatus(verifier, mandate, 200);
+
+        redis.stop();
+        awaitStatus(verifier, mandate, 503);
+        startRedis();
+        awaitStatus(verifier, mandate, 200);
+        verifier.dispose();
+        caracal.disposeLater().block(LIMIT);
+    }
+
+    private static void awaitStatus(JwksMandateVerifier verifier, String mandate, int status) {
+        assertThat(Mono.defer(() -> verifier.verify(mandate, MandateRequirements.defaults()))
+                        .map(proven -> 200)
+                        .onErrorResume(InboundException.class, e -> Mono.just(e.httpStatus()))
+                        .filter(seen -> seen == status)
+                        .repeatWhenEmpty(attempts -> attempts.delayElements(Duration.ofMillis(20)))
+                        .blockOptional(LIMIT))
+                .as("status %d", status)
+                .isPresent();
     }
 }
