@@ -49,11 +49,12 @@ class CaracalConfiguration {
      */
     @Bean
     SmartLifecycle caracalLifecycle(Caracal caracal) {
-        return new CaracalLifecycle(caracal);
+        return new CaracalLifecycle("The Caracal client", caracal.disposeLater());
     }
 
     /**
-     * The revocation store. Feed it from the platform's revocation events, or take a store that several instances share.
+     * The revocation store. Feed it from the platform's revocation events, or import {@link RedisRevocations} to share it with
+     * other instances.
      *
      * @return an empty store
      */

@@ -3,17 +3,25 @@ package run.caracal.examples.spring;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.context.SmartLifecycle;
-import run.caracal.Caracal;
+import reactor.core.publisher.Mono;
 
-/** Closes a client when the application stops, without blocking the thread that stops it. */
+/** Ends something when the application stops, without blocking the thread that stops it. */
 final class CaracalLifecycle implements SmartLifecycle {
     private static final Logger log = LoggerFactory.getLogger(CaracalLifecycle.class);
 
-    private final Caracal caracal;
+    private final String what;
+    private final Mono<Void> end;
     private volatile boolean running;
 
-    CaracalLifecycle(Caracal caracal) {
-        this.caracal = caracal;
+    /**
+     * A lifecycle that ends with this.
+     *
+     * @param what the name of what ends, for the log
+     * @param end ends it
+     */
+    CaracalLifecycle(String what, Mono<Void> end) {
+        this.what = what;
+        this.end = end;
     }
 
     @Override
@@ -29,9 +37,8 @@ final class CaracalLifecycle implements SmartLifecycle {
     @Override
     public void stop(Runnable callback) {
         running = false;
-        var unused = caracal.disposeLater()
-                .doFinally(signal -> callback.run())
-                .subscribe(null, e -> log.error("The Caracal client did not close in good order", e));
+        var unused = end.doFinally(signal -> callback.run())
+                .subscribe(null, e -> log.error("{} did not end in good order", what, e));
     }
 
     @Override
@@ -39,7 +46,7 @@ final class CaracalLifecycle implements SmartLifecycle {
         return running;
     }
 
-    /** A client that was closed stays closed, so a pause of the context must not stop it. */
+    /** What has ended stays so, and a pause of the context must not stop it. */
     @Override
     public boolean isPauseable() {
         return false;

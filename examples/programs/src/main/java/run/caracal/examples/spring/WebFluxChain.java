@@ -2,6 +2,8 @@ package run.caracal.examples.spring;
 
 import java.io.PrintStream;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
@@ -22,24 +24,34 @@ import run.caracal.webflux.CaracalExchangeFilter;
  * application and calls it through the Gateway; that proves who calls, accepts the delegation and calls the ledger with a
  * mandate of its own; the ledger proves the whole chain. One trace runs through.
  *
+ * <p>With a Redis, {@code -Dredis=redis://127.0.0.1:6379}, the platform writes there what is revoked, and the services read it:
+ * the agent revokes its delegation at the Coordinator, and the ledger refuses a mandate of before.
+ *
  * <p>A resource belongs to the application that calls it: the orders to the agent, the ledger to the orders application. The
  * agent holds nothing on the ledger, and may still delegate its scopes to the application that does.
  */
 public final class WebFluxChain implements AutoCloseable {
     private static final String AGENT = "app-agent";
     private static final Duration LIMIT = Duration.ofSeconds(60);
+    private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
 
+    /** Signs the entries of the local platform unless {@code STREAMS_HMAC_KEY} is set; a deployment has one that is secret. */
+    private static final String LOCAL_KEY = "6c6f63616c20706c6174666f726d";
+
     private final PrintStream out;
+    private final @Nullable String redis;
+    private final String hmacKey = Objects.requireNonNullElse(System.getenv("STREAMS_HMAC_KEY"), LOCAL_KEY);
     private final String secret = UUID.randomUUID().toString();
     private final WebFluxService orders = new WebFluxService();
     private final WebFluxService ledger = new WebFluxService();
     private final LocalPlatform platform;
     private final Caracal agent;
 
-    private WebFluxChain(PrintStream out) {
+    private WebFluxChain(PrintStream out, @Nullable String redis) {
         this.out = out;
-        platform = LocalPlatform.builder()
+        this.redis = redis;
+        LocalPlatform.Builder builder = LocalPlatform.builder()
                 .application(AGENT, secret)
                 .application(OrdersApplication.ID, secret)
                 .application(LedgerApplication.ID, secret)
@@ -47,26 +59,38 @@ public final class WebFluxChain implements AutoCloseable {
                         .withUpstream(orders.url()))
                 .resource(ProtectedResource.of(LedgerApplication.RESOURCE, LedgerApplication.APPEND)
                         .withOwner(OrdersApplication.ID)
-                        .withUpstream(ledger.url()))
-                .start();
+                        .withUpstream(ledger.url()));
+        platform = (redis == null ? builder : builder.revocationStreams(redis, hmacKey)).start();
         agent = Caracal.create(config(AGENT)
                 .resource(OrdersApplication.RESOURCE, orders.url(), OrdersApplication.PLACE)
                 .build());
     }
 
     /**
-     * Runs the program on a local platform of its own.
+     * Runs the program on a local platform of its own, with the Redis that the system property {@code redis} names.
      *
      * @param out where it prints
      */
     public static void run(PrintStream out) {
-        try (WebFluxChain chain = new WebFluxChain(out)) {
+        run(out, System.getProperty("redis"));
+    }
+
+    static void run(PrintStream out, @Nullable String redis) {
+        try (WebFluxChain chain = new WebFluxChain(out, redis)) {
             CaracalConfig ledger = chain.config(LedgerApplication.ID).build();
-            chain.ledger.start(LedgerApplication.class, ledger, LedgerApplication.RESOURCE, out);
+            chain.ledger.start(
+                    LedgerApplication.class,
+                    ledger,
+                    chain.properties(LedgerApplication.ID, LedgerApplication.RESOURCE),
+                    out);
             CaracalConfig orders = chain.config(OrdersApplication.ID)
                     .resource(LedgerApplication.RESOURCE, chain.ledger.url(), LedgerApplication.APPEND)
                     .build();
-            chain.orders.start(OrdersApplication.class, orders, OrdersApplication.RESOURCE, out);
+            chain.orders.start(
+                    OrdersApplication.class,
+                    orders,
+                    chain.properties(OrdersApplication.ID, OrdersApplication.RESOURCE),
+                    out);
             chain.order().block(LIMIT);
         }
     }
@@ -79,6 +103,16 @@ public final class WebFluxChain implements AutoCloseable {
                 .stsUrl(platform.stsUrl())
                 .coordinatorUrl(platform.coordinatorUrl())
                 .gatewayUrl(platform.gatewayUrl());
+    }
+
+    private Map<String, Object> properties(String application, String resource) {
+        Map<String, Object> properties = new HashMap<>(Map.of("caracal.protected-resource", resource));
+        if (redis != null) {
+            properties.put("caracal.redis.uri", redis);
+            properties.put("caracal.redis.hmac-key", hmacKey);
+            properties.put("caracal.redis.consumer", application + "-1");
+        }
+        return properties;
     }
 
     private Mono<Void> order() {
@@ -99,7 +133,9 @@ public final class WebFluxChain implements AutoCloseable {
                             .flatMap(delegation -> web.post()
                                     .uri(orders.url() + "/orders")
                                     .bodyValue(delegation.delegationEdgeId())
-                                    .exchangeToMono(this::report));
+                                    .exchangeToMono(this::report)
+                                    .then(Mono.defer(() ->
+                                            redis == null ? Mono.empty() : revoke(delegation.delegationEdgeId()))));
                 })
                 .doOnSuccess(done -> out.println("agent session closed"));
     }
@@ -112,6 +148,30 @@ public final class WebFluxChain implements AutoCloseable {
                     explain("orders", headers.getFirst("X-Request-Id"));
                     explain("ledger", headers.getFirst(OrdersApplication.LEDGER_REQUEST));
                 })
+                .then();
+    }
+
+    /**
+     * Revokes the delegation while a mandate that was made under it has time left: the one that the ledger has just been given.
+     * The platform makes no other any more, and the ledger refuses this one itself.
+     */
+    private Mono<Void> revoke(String delegation) {
+        String authorization = ledger.lastAuthorization();
+        Mono<Integer> answer = WebClient.create(ledger.url())
+                .post()
+                .uri("/entries")
+                .header(HttpHeaders.AUTHORIZATION, authorization)
+                .exchangeToMono(response ->
+                        response.releaseBody().thenReturn(response.statusCode().value()));
+        Mono<Integer> refusal = answer.filter(status -> status != 200)
+                .repeatWhenEmpty(again -> again.delayElements(LOOK_AGAIN))
+                .timeout(LIMIT);
+        return answer.doOnNext(status -> out.println("ledger answers its last mandate with " + status))
+                .then(agent.revokeDelegation(delegation))
+                .then(Mono.fromRunnable(() -> out.println("agent revoked its delegation")))
+                .then(refusal.elapsed())
+                .doOnNext(refused -> out.println(
+                        "ledger refuses the mandate with " + refused.getT2() + " after " + refused.getT1() + " ms"))
                 .then();
     }
 

@@ -2,6 +2,7 @@ package run.caracal.examples.spring;
 
 import java.io.PrintStream;
 import java.util.Map;
+import java.util.Objects;
 import java.util.function.BiFunction;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
@@ -23,6 +24,7 @@ import run.caracal.config.CaracalConfig;
 final class WebFluxService implements AutoCloseable {
     private final AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
     private volatile @Nullable BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> application;
+    private volatile @Nullable String authorization;
     private final DisposableServer server =
             HttpServer.create().host("127.0.0.1").port(0).handle(this::handle).bindNow();
 
@@ -31,14 +33,15 @@ final class WebFluxService implements AutoCloseable {
     }
 
     /** Starts an application; what it needs beside its own beans is given here, where Boot takes it from its properties. */
-    void start(Class<?> configuration, CaracalConfig caracal, String resource, PrintStream out) {
+    void start(Class<?> configuration, CaracalConfig caracal, Map<String, Object> properties, PrintStream out) {
         context.registerBean(ResponseStatusExceptionHandler.class);
         context.registerBean(CaracalConfig.class, () -> caracal);
         context.registerBean(PrintStream.class, () -> out, definition -> definition.setDestroyMethodName(""));
-        context.getEnvironment()
-                .getPropertySources()
-                .addFirst(new MapPropertySource("service", Map.of("caracal.protected-resource", resource)));
+        context.getEnvironment().getPropertySources().addFirst(new MapPropertySource("service", properties));
         context.register(configuration);
+        if (properties.containsKey("caracal.redis.uri")) {
+            context.register(RedisRevocations.class);
+        }
         context.refresh();
         application = new ReactorHttpHandlerAdapter(
                 WebHttpHandlerBuilder.applicationContext(context).build())::apply;
@@ -48,7 +51,13 @@ final class WebFluxService implements AutoCloseable {
         return context.getBean(type);
     }
 
+    /** What the last request had to show. */
+    String lastAuthorization() {
+        return Objects.requireNonNull(authorization, "nobody has called with a mandate");
+    }
+
     private Publisher<Void> handle(HttpServerRequest request, HttpServerResponse response) {
+        authorization = request.requestHeaders().get("Authorization");
         var started = application;
         return started == null ? response.status(503).send() : started.apply(request, response);
     }

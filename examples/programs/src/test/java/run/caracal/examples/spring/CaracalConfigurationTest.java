@@ -6,6 +6,7 @@ import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Map;
 import java.util.Objects;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,7 +45,11 @@ class CaracalConfigurationTest {
                 .disposeTimeout(Duration.ofMillis(200))
                 .build();
         PrintStream nowhere = new PrintStream(OutputStream.nullOutputStream(), true, StandardCharsets.UTF_8);
-        ledger.start(LedgerApplication.class, config, LedgerApplication.RESOURCE, nowhere);
+        ledger.start(
+                LedgerApplication.class,
+                config,
+                Map.of("caracal.protected-resource", LedgerApplication.RESOURCE),
+                nowhere);
     }
 
     @AfterEach
