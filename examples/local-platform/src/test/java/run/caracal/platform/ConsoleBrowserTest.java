@@ -34,7 +34,7 @@ final class ConsoleBrowserTest {
 
     private static ConsoleScene shared;
 
-    private ConsoleScene scene = shared;
+    private ConsoleScene scene;
 
     @BeforeAll
     static void openBrowser(@TempDir Path profile) {
@@ -56,6 +56,7 @@ final class ConsoleBrowserTest {
 
     @BeforeEach
     void leaveTheLastPage() {
+        scene = shared;
         browser.leave();
         shared.platform.reset();
     }
