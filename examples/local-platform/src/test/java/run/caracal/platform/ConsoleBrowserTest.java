@@ -59,6 +59,7 @@ final class ConsoleBrowserTest {
         scene = shared;
         browser.leave();
         shared.platform.reset();
+        scene = shared;
     }
 
     private void open(String address) {
