@@ -1,4 +1,7 @@
-/** The Caracal client: governed agent sessions as reactive resources, and the context they bind. */
+/**
+ * The client of Caracal: governed agent sessions as reactive resources, and the context that they bind. The package holds what
+ * users name, as views and options; the engines behind it are internal.
+ */
 @NullMarked
 package run.caracal;
 

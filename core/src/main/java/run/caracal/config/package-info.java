@@ -1,4 +1,7 @@
-/** Configuration of a Caracal client: builder, environment, runtime profiles. */
+/**
+ * Configuration of a client: builder, environment and profiles, client secrets and bindings of resources. It reads files and
+ * the environment, and calls no service.
+ */
 @NullMarked
 package run.caracal.config;
 

@@ -1,5 +1,6 @@
 /**
- * The exceptions of the SDK, one type for each thing a caller can do about it.
+ * The exceptions of the SDK, one type for each thing a caller can do about it. They hold no token and no secret, and know
+ * no engine.
  *
  * @serial exclude
  */

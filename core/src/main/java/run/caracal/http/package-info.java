@@ -1,4 +1,7 @@
-/** How the SDK speaks HTTP: the transport it uses itself, and the policy that gives outgoing requests an identity. */
+/**
+ * HTTP as the SDK sees it: the transport that it uses itself, and the policy that gives outgoing requests an identity. Clients
+ * implement or call these types; no HTTP library is known here.
+ */
 @NullMarked
 package run.caracal.http;
 

@@ -1,4 +1,7 @@
-/** The Caracal SDK in Spring WebFlux applications; needs {@code spring-webflux} on the class path. */
+/**
+ * The SDK in Spring WebFlux applications: a filter of {@code WebClient} and one of servers. Needs {@code spring-webflux}; nothing
+ * else of the SDK knows Spring.
+ */
 @NullMarked
 package run.caracal.webflux;
 

@@ -1,4 +1,7 @@
-/** How events reach their listeners. Not part of the API. */
+/**
+ * The way of an event from an operation to its listeners. An event never holds up the operation or fails it. The bus knows
+ * the events themselves, and no engine.
+ */
 @NullMarked
 package run.caracal.internal.event;
 

@@ -1,4 +1,7 @@
-/** Outgoing requests: what identity they get, and those that the SDK sends itself. */
+/**
+ * Decides which identity an outgoing request gets, and sends the requests of {@code fetch}. It may know routes, contexts and
+ * mandates; HTTP clients know only the policy that it implements.
+ */
 @NullMarked
 package run.caracal.internal.outbound;
 

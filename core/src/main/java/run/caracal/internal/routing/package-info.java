@@ -1,4 +1,7 @@
-/** Where a request goes: to the Gateway, past it, or nowhere. */
+/**
+ * Decides where a request goes: to the Gateway, past it, or nowhere. Pure functions of an address and the bindings; nothing
+ * here knows identity.
+ */
 @NullMarked
 package run.caracal.internal.routing;
 

@@ -1,4 +1,7 @@
-/** Tokens: what they say about themselves, and where they come from. */
+/**
+ * Tokens: their own claims, read without a proof, and the cache of the application's token. The exchange comes as a function;
+ * nothing here knows the STS.
+ */
 @NullMarked
 package run.caracal.internal.token;
 
