@@ -427,11 +427,7 @@ public final class Caracal implements Disposable {
         return current().map(context -> Provenance.describe(context.bound()));
     }
 
-    /**
-     * The context that is bound in the subscriber's Reactor Context.
-     *
-     * @return the context; empty outside a session
-     */
+    /** {@return the context that is bound in the subscriber's Reactor Context; empty outside a session} */
     public Mono<CaracalContext> current() {
         return Mono.deferContextual(view -> Mono.justOrEmpty(CaracalContext.from(view)));
     }
@@ -441,7 +437,6 @@ public final class Caracal implements Disposable {
      * bound again where the work is subscribed. Does not keep the session open.
      *
      * @param context the context to bind
-     * @param work the work
      * @param <T> the type of the result
      * @return the same work, with the context bound
      */
@@ -453,7 +448,6 @@ public final class Caracal implements Disposable {
      * Binds a context for work with many results; see {@link #bind(CaracalContext, Mono)}.
      *
      * @param context the context to bind
-     * @param work the work
      * @param <T> the type of the results
      * @return the same work, with the context bound
      */
@@ -564,7 +558,6 @@ public final class Caracal implements Disposable {
      * How incoming requests are judged. Applications use the adapter of their server or {@link #bindFromHeaders(Function,
      * Boundary, Mono)} instead of calling this; it is public for those who adapt another server.
      *
-     * @param boundary the boundary
      * @return the policy, good for as long as this client
      * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
      *     application, unless it is trusted
@@ -830,7 +823,6 @@ public final class Caracal implements Disposable {
      * were added, with the session bound. One that fails, or does not end within 30 seconds, ends the session and fails the
      * spawn, with what it signals or a {@link run.caracal.error.CallbackException}.
      *
-     * @param hook the hook
      * @return removes the hook
      */
     public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
@@ -842,7 +834,6 @@ public final class Caracal implements Disposable {
      * which they were added, with the session bound. All together they have the close timeout. One that fails, or is too
      * late, is reported like a failing termination, which takes place all the same.
      *
-     * @param hook the hook
      * @return removes the hook
      */
     public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {

@@ -23,16 +23,7 @@ public record Delegation(
         String targetApplicationId,
         List<String> scopes,
         @Nullable Instant expiresAt) {
-    /**
-     * Copies the scopes.
-     *
-     * @param delegationEdgeId its id
-     * @param sourceSessionId the session that delegated
-     * @param targetSessionId the session that receives
-     * @param targetApplicationId the application of the session that receives
-     * @param scopes what was delegated
-     * @param expiresAt when it ends, or {@code null}
-     */
+    /** Copies the scopes. */
     public Delegation {
         scopes = List.copyOf(scopes);
     }

@@ -158,7 +158,6 @@ public final class DelegationConstraints {
          * Limits the delegation to resources.
          *
          * @param resources up to {@value #MAX_RESOURCES} resource identifiers
-         * @return this builder
          */
         public Builder resources(String... resources) {
             return resources(Arrays.asList(resources));
@@ -168,7 +167,6 @@ public final class DelegationConstraints {
          * Limits the delegation to resources; see {@link #resources(String...)}.
          *
          * @param resources the resource identifiers
-         * @return this builder
          */
         public Builder resources(List<String> resources) {
             if (resources.isEmpty() || resources.size() > MAX_RESOURCES) {
@@ -187,7 +185,6 @@ public final class DelegationConstraints {
          * Sets how many delegations may follow one another under its older name; prefer {@link #maxHops(int)}.
          *
          * @param maxDepth 1 to {@value #MAX_HOPS}; the same as {@code maxHops} when both are set
-         * @return this builder
          */
         public Builder maxDepth(int maxDepth) {
             this.maxDepth = Arguments.range(maxDepth, 1, MAX_HOPS, "constraints.maxDepth");
@@ -199,7 +196,6 @@ public final class DelegationConstraints {
          * use what it passed on, the platform wants 2 at the last delegation and 3 at the one before it.
          *
          * @param maxHops 1 to {@value #MAX_HOPS}
-         * @return this builder
          */
         public Builder maxHops(int maxHops) {
             this.maxHops = Arguments.range(maxHops, 1, MAX_HOPS, "constraints.maxHops");
@@ -211,7 +207,6 @@ public final class DelegationConstraints {
          * delegation's own time to live.
          *
          * @param ttl whole seconds, from 1 second to a day
-         * @return this builder
          */
         public Builder ttl(Duration ttl) {
             this.ttlSeconds = Arguments.ttl(ttl, "constraints.ttl").toSeconds();
@@ -223,7 +218,6 @@ public final class DelegationConstraints {
          * is logged once: leave it out there.
          *
          * @param budget 1 to {@value #MAX_BUDGET}
-         * @return this builder
          */
         public Builder budget(int budget) {
             this.budget = Arguments.range(budget, 1, MAX_BUDGET, "constraints.budget");
@@ -239,7 +233,6 @@ public final class DelegationConstraints {
          * States that a policy approved a delegation that covers every resource.
          *
          * @param policyApproved whether it did
-         * @return this builder
          */
         public Builder policyApproved(boolean policyApproved) {
             this.policyApproved = policyApproved;
@@ -250,7 +243,6 @@ public final class DelegationConstraints {
          * Sets when the delegation ends. On the platform it wins over every time to live.
          *
          * @param expiresAt an instant; parts of a millisecond are dropped
-         * @return this builder
          */
         public Builder expiresAt(Instant expiresAt) {
             this.expiresAt = expiresAt.truncatedTo(ChronoUnit.MILLIS).toString();
@@ -261,7 +253,6 @@ public final class DelegationConstraints {
          * Says why the delegation covers every resource.
          *
          * @param broadReason 1 to {@value #MAX_BROAD_REASON_LENGTH} characters
-         * @return this builder
          */
         public Builder broadReason(String broadReason) {
             if (broadReason.isBlank()

@@ -131,7 +131,6 @@ public final class DelegationSpec {
          *
          * @param agentSessionId the session; another than the one that delegates
          * @param applicationId the application of the session
-         * @return this builder
          */
         public Builder to(String agentSessionId, String applicationId) {
             this.agentSessionId = Arguments.id(agentSessionId, "to.agentSessionId");
@@ -143,7 +142,6 @@ public final class DelegationSpec {
          * Sets what is delegated.
          *
          * @param scopes the scopes, at least one
-         * @return this builder
          */
         public Builder scopes(String... scopes) {
             return scopes(Arrays.asList(scopes));
@@ -153,7 +151,6 @@ public final class DelegationSpec {
          * Sets what is delegated; see {@link #scopes(String...)}.
          *
          * @param scopes the scopes, at least one
-         * @return this builder
          */
         public Builder scopes(List<String> scopes) {
             this.scopes = Arguments.scopes(scopes, "scopes");
@@ -165,7 +162,6 @@ public final class DelegationSpec {
          * resource, which the platform allows only to those with a permission for it.
          *
          * @param id its identifier
-         * @return this builder
          */
         public Builder resource(String id) {
             this.resource = Arguments.resource(id, "resource");
@@ -176,7 +172,6 @@ public final class DelegationSpec {
          * Adds constraints to those that are set.
          *
          * @param edit sets them, for instance {@code c -> c.maxHops(1)}
-         * @return this builder
          */
         public Builder constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
             return constraints(constraints.with(edit));
@@ -186,7 +181,6 @@ public final class DelegationSpec {
          * Sets the constraints.
          *
          * @param constraints all of them
-         * @return this builder
          */
         public Builder constraints(DelegationConstraints constraints) {
             this.constraints = Objects.requireNonNull(constraints, "constraints");
@@ -197,7 +191,6 @@ public final class DelegationSpec {
          * Sets how long the delegation lives.
          *
          * @param ttl whole seconds, from 1 second to a day
-         * @return this builder
          */
         public Builder ttl(Duration ttl) {
             this.ttl = Arguments.ttl(ttl, "ttl");
@@ -209,7 +202,6 @@ public final class DelegationSpec {
          * received it.
          *
          * @param revokeOnEnd whether to revoke it
-         * @return this builder
          */
         public Builder revokeOnEnd(boolean revokeOnEnd) {
             this.revokeOnEnd = revokeOnEnd;
@@ -220,7 +212,6 @@ public final class DelegationSpec {
          * Sets the caller's own idempotency key: creating with it again gives the same delegation, as long as it is active.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
-         * @return this builder
          */
         public Builder idempotencyKey(String key) {
             this.idempotencyKey = Arguments.idempotencyKey(key);

@@ -20,12 +20,7 @@ public record GatewayRequest(String resource, String url) {
     /** The header that names the resource to the Gateway. */
     public static final String RESOURCE_HEADER = Headers.RESOURCE;
 
-    /**
-     * Checks the components.
-     *
-     * @param resource the resource identifier
-     * @param url the absolute address at the Gateway
-     */
+    /** Checks the components. */
     public GatewayRequest {
         Objects.requireNonNull(resource, "resource");
         Objects.requireNonNull(url, "url");

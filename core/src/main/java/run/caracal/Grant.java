@@ -156,37 +156,24 @@ public abstract sealed class Grant {
                     spec.scopes(), spec.resource(), spec.constraints(), Arguments.ttl(ttl, "ttl")));
         }
 
-        /**
-         * The scopes.
-         *
-         * @return an immutable list, never empty
-         */
+        /** {@return the scopes; an immutable list, never empty} */
         public List<String> scopes() {
             return spec.scopes();
         }
 
-        /**
-         * The resource.
-         *
-         * @return its identifier; empty for the only configured one
-         */
+        /** {@return the resource; its identifier; empty for the only configured one} */
         public Optional<String> resource() {
             return Optional.ofNullable(spec.resource());
         }
 
-        /**
-         * The constraints.
-         *
-         * @return the constraints, none by default
-         */
+        /** {@return the constraints, none by default} */
         public DelegationConstraints constraints() {
             return new DelegationConstraints(spec.constraints());
         }
 
         /**
-         * How long the delegation lives.
-         *
-         * @return the time to live; empty for the session's own, and no longer than what the parent has left
+         * {@return how long the delegation lives; the time to live; empty for the session's own, and no longer than
+         * what the parent has left}
          */
         public Optional<Duration> ttl() {
             return Optional.ofNullable(spec.ttl());

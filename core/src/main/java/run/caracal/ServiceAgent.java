@@ -60,7 +60,6 @@ public final class ServiceAgent implements Disposable {
     /**
      * Binds the service's context to work.
      *
-     * @param work the work
      * @param <T> the type of the result
      * @return the same work, with the present context bound at each subscription
      */
@@ -71,7 +70,6 @@ public final class ServiceAgent implements Disposable {
     /**
      * Binds the service's context to work with many results.
      *
-     * @param work the work
      * @param <T> the type of the results
      * @return the same work, with the present context bound at each subscription
      */
@@ -120,10 +118,9 @@ public final class ServiceAgent implements Disposable {
     }
 
     /**
-     * The loss of the lease, found by a renewal or, when the deadline passes without one, by this machine alone.
-     *
-     * @return errors once with {@link run.caracal.error.LeaseLostException} when the lease is lost, also for those who
-     *     subscribe later; completes when the agent is closed
+     * {@return the loss of the lease, found by a renewal or, when the deadline passes without one, by this machine
+     * alone; errors once with {@link run.caracal.error.LeaseLostException} when the lease is lost, also for those who
+     * subscribe later; completes when the agent is closed}
      */
     public Mono<Void> lost() {
         return service.lease().end();

@@ -98,9 +98,8 @@ public final class ServiceOptions {
     }
 
     /**
-     * The health function of the service.
-     *
-     * @return the signal of liveness; empty when every renewal says {@link Health#HEALTHY}
+     * {@return the health function of the service; the signal of liveness; empty when every renewal says {@link
+     * Health#HEALTHY}}
      */
     public Optional<Supplier<Mono<Health>>> health() {
         return Optional.ofNullable(health);
@@ -161,28 +160,18 @@ public final class ServiceOptions {
          *
          * @param labels up to {@value SpawnOptions#MAX_LABELS} labels of 1 to {@value SpawnOptions#MAX_LABEL_LENGTH}
          *     characters each
-         * @return this builder
          */
         public Builder labels(String... labels) {
             return labels(Arrays.asList(labels));
         }
 
-        /**
-         * Sets the labels; see {@link #labels(String...)}.
-         *
-         * @param labels the labels
-         * @return this builder
-         */
+        /** Sets the labels; see {@link #labels(String...)}. */
         public Builder labels(List<String> labels) {
             session = session.labels(labels);
             return this;
         }
 
-        /**
-         * Adds the application id to the labels; see {@link SpawnOptions.Builder#labelledAsApplication()}.
-         *
-         * @return this builder
-         */
+        /** Adds the application id to the labels; see {@link SpawnOptions.Builder#labelledAsApplication()}. */
         public Builder labelledAsApplication() {
             session = session.labelledAsApplication();
             return this;
@@ -192,19 +181,13 @@ public final class ServiceOptions {
          * Sets what the session's record says besides.
          *
          * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of them
-         * @return this builder
          */
         public Builder metadata(Map<String, ?> metadata) {
             session = session.metadata(metadata);
             return this;
         }
 
-        /**
-         * Sets the kind, which platforms from 1.0 on ignore.
-         *
-         * @param kind the kind
-         * @return this builder
-         */
+        /** Sets the kind, which platforms from 1.0 on ignore. */
         public Builder kind(String kind) {
             session = session.kind(kind);
             return this;
@@ -214,7 +197,6 @@ public final class ServiceOptions {
          * Sets the parent, which must be a service: the platform does not let a task open one.
          *
          * @param parent the context of a service session
-         * @return this builder
          * @throws IllegalArgumentException if the context is that of a task
          */
         public Builder parent(CaracalContext parent) {
@@ -234,9 +216,6 @@ public final class ServiceOptions {
          * Sets what the service gets of authority. A narrowed service keeps its authority for its whole life: its delegation
          * is renewed before it expires, and when it has no service as its parent, the SDK opens, renews and closes one that
          * holds the authority.
-         *
-         * @param grant the grant
-         * @return this builder
          */
         public Builder grant(Grant grant) {
             session = session.grant(grant);
@@ -247,7 +226,6 @@ public final class ServiceOptions {
          * Sets the caller's own idempotency key. A replay of a session that it opened before is an error.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
-         * @return this builder
          */
         public Builder idempotencyKey(String key) {
             session = session.idempotencyKey(key);
@@ -259,7 +237,6 @@ public final class ServiceOptions {
          * than a second, or of more than a third of the lease, becomes that, with a warning.
          *
          * @param interval a positive time
-         * @return this builder
          */
         public Builder heartbeatInterval(Duration interval) {
             this.heartbeatInterval = Arguments.interval(interval, "heartbeatInterval");
@@ -272,7 +249,6 @@ public final class ServiceOptions {
          * nothing, or takes longer than a renewal may, the renewal is skipped, so a service that hangs loses its lease.
          *
          * @param health the signal of liveness; subscribed on {@code Schedulers.boundedElastic()}, where it may block
-         * @return this builder
          */
         public Builder health(Supplier<Mono<Health>> health) {
             this.health = Objects.requireNonNull(health, "health");
@@ -291,7 +267,6 @@ public final class ServiceOptions {
          * anew. Nothing else than {@code runService} and {@code runServiceMono} uses this.
          *
          * @param backoff the first pause, a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder reopen(Duration backoff) {

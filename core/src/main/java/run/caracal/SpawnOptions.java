@@ -172,18 +172,12 @@ public final class SpawnOptions {
          * Sets the labels. On the platform they decide, together with a grant's roles, which mandates may be minted.
          *
          * @param labels up to {@value #MAX_LABELS} labels of 1 to {@value #MAX_LABEL_LENGTH} characters each
-         * @return this builder
          */
         public Builder labels(String... labels) {
             return labels(Arrays.asList(labels));
         }
 
-        /**
-         * Sets the labels; see {@link #labels(String...)}.
-         *
-         * @param labels the labels
-         * @return this builder
-         */
+        /** Sets the labels; see {@link #labels(String...)}. */
         public Builder labels(List<String> labels) {
             this.labels = Arguments.labels(labels);
             return this;
@@ -194,8 +188,6 @@ public final class SpawnOptions {
          * id, which has every scope of the application, or a role of the resource's grant, which may have fewer: a session
          * whose labels are neither gets 403 {@code role_scope_mismatch}. Leave this out where a role is to restrict the
          * session. An application id that is no label fails the spawn.
-         *
-         * @return this builder
          */
         public Builder labelledAsApplication() {
             this.labelledAsApplication = true;
@@ -206,7 +198,6 @@ public final class SpawnOptions {
          * Sets how long the platform lets the session live: the last defence against a session that nobody ends.
          *
          * @param ttl whole seconds, from 1 second to {@link CaracalConfig#MAX_TTL}
-         * @return this builder
          */
         public Builder ttl(Duration ttl) {
             this.ttl = Arguments.ttl(ttl, "ttl");
@@ -217,7 +208,6 @@ public final class SpawnOptions {
          * Sets what the session's record says besides.
          *
          * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of them
-         * @return this builder
          */
         public Builder metadata(Map<String, ?> metadata) {
             this.metadata = Arguments.metadata(metadata);
@@ -228,7 +218,6 @@ public final class SpawnOptions {
          * Sets the kind, which platforms from 1.0 on ignore.
          *
          * @param kind the kind, for instance {@code instance} or {@code ephemeral}
-         * @return this builder
          */
         public Builder kind(String kind) {
             this.kind = Arguments.id(kind, "kind");
@@ -239,7 +228,6 @@ public final class SpawnOptions {
          * Sets the parent, instead of the session bound in the Reactor Context.
          *
          * @param parent the context of the parent session
-         * @return this builder
          */
         public Builder parent(CaracalContext parent) {
             this.parent = parent.bound();
@@ -249,9 +237,6 @@ public final class SpawnOptions {
         /**
          * Sets what the session is given of its parent's authority. A narrowed session without labels is labelled with the
          * application id, without which the platform gives it no tokens.
-         *
-         * @param grant the grant
-         * @return this builder
          */
         public Builder grant(Grant grant) {
             this.grant = grant.spec();
@@ -263,7 +248,6 @@ public final class SpawnOptions {
          * spawn fails: two owners of one session would end it under each other. {@link #adopt(boolean)} takes it over.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
-         * @return this builder
          */
         public Builder idempotencyKey(String key) {
             this.idempotencyKey = Arguments.idempotencyKey(key);
@@ -274,7 +258,6 @@ public final class SpawnOptions {
          * Takes over a session that the caller's idempotency key opened earlier.
          *
          * @param adopt whether to take it over
-         * @return this builder
          */
         public Builder adopt(boolean adopt) {
             this.adopt = adopt;
@@ -285,7 +268,6 @@ public final class SpawnOptions {
          * Sets the user for whom the session and its children act. Replaces what {@link #subject(FederatedSubject)} set.
          *
          * @param id the id of the user's authority record
-         * @return this builder
          */
         public Builder subjectAuthorityRecordId(String id) {
             this.subjectAuthorityRecordId = Arguments.id(id, "subjectAuthorityRecordId");
@@ -298,7 +280,6 @@ public final class SpawnOptions {
          * user's mandate. Platform 1.0 goes by the authority record alone.
          *
          * @param user what {@link Caracal#federateSubject(String)} gave
-         * @return this builder
          */
         public Builder subject(FederatedSubject user) {
             this.subjectAuthorityRecordId = user.authorityRecordId();
@@ -310,7 +291,6 @@ public final class SpawnOptions {
          * Sets the W3C trace id, for instance that of a trace which a tracer has begun.
          *
          * @param traceId 32 lower-case hexadecimal digits, not all zero
-         * @return this builder
          */
         public Builder traceId(String traceId) {
             this.traceId = Arguments.traceId(traceId);
@@ -322,7 +302,6 @@ public final class SpawnOptions {
          * termination goes on in the background.
          *
          * @param closeTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder closeTimeout(Duration closeTimeout) {

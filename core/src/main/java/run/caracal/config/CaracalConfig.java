@@ -361,8 +361,6 @@ public final class CaracalConfig {
     /**
      * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and so must be the
      * origins that the {@link #propagation()} names.
-     *
-     * @return whether this is production
      */
     public boolean production() {
         return production;
@@ -496,7 +494,6 @@ public final class CaracalConfig {
          * Sets the zone; required.
          *
          * @param zoneId its identifier
-         * @return this builder
          */
         public Builder zoneId(String zoneId) {
             this.zoneId = Objects.requireNonNull(zoneId, "zoneId");
@@ -507,7 +504,6 @@ public final class CaracalConfig {
          * Sets the application; required.
          *
          * @param applicationId its identifier
-         * @return this builder
          */
         public Builder applicationId(String applicationId) {
             this.applicationId = Objects.requireNonNull(applicationId, "applicationId");
@@ -518,7 +514,6 @@ public final class CaracalConfig {
          * Sets a client secret that never changes, in place of a subject token.
          *
          * @param clientSecret the secret
-         * @return this builder
          * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
          */
         public Builder clientSecret(String clientSecret) {
@@ -529,7 +524,6 @@ public final class CaracalConfig {
          * Sets where the client secret comes from, in place of a subject token.
          *
          * @param clientSecret finds the secret whenever one is needed
-         * @return this builder
          */
         public Builder clientSecret(ClientSecretResolver clientSecret) {
             this.clientSecret = Objects.requireNonNull(clientSecret, "clientSecret");
@@ -541,7 +535,6 @@ public final class CaracalConfig {
          * Sets a static token, in place of a client secret. One that is expired or unsigned is refused.
          *
          * @param subjectToken the token, a secret
-         * @return this builder
          */
         public Builder subjectToken(String subjectToken) {
             this.subjectToken = Objects.requireNonNull(subjectToken, "subjectToken");
@@ -553,7 +546,6 @@ public final class CaracalConfig {
          * Sets the address of the STS; required in production.
          *
          * @param stsUrl an absolute http or https address
-         * @return this builder
          */
         public Builder stsUrl(String stsUrl) {
             this.stsUrl = Rules.stripSlashes(stsUrl);
@@ -564,7 +556,6 @@ public final class CaracalConfig {
          * Sets the address of the Coordinator; required in production.
          *
          * @param coordinatorUrl an absolute http or https address
-         * @return this builder
          */
         public Builder coordinatorUrl(String coordinatorUrl) {
             this.coordinatorUrl = Objects.requireNonNull(coordinatorUrl, "coordinatorUrl");
@@ -575,19 +566,13 @@ public final class CaracalConfig {
          * Sets the address of the Gateway; required in production.
          *
          * @param gatewayUrl an absolute http or https address
-         * @return this builder
          */
         public Builder gatewayUrl(String gatewayUrl) {
             this.gatewayUrl = Objects.requireNonNull(gatewayUrl, "gatewayUrl");
             return this;
         }
 
-        /**
-         * Adds a binding, or replaces the one of the same resource.
-         *
-         * @param binding the binding
-         * @return this builder
-         */
+        /** Adds a binding, or replaces the one of the same resource. */
         public Builder resource(ResourceBinding binding) {
             bind(binding);
             return this;
@@ -603,18 +588,12 @@ public final class CaracalConfig {
          * @param resource the id of the resource
          * @param upstreamPrefix the absolute address prefix of its upstream
          * @param scopes the scopes that calls to it ask for
-         * @return this builder
          */
         public Builder resource(String resource, String upstreamPrefix, String... scopes) {
             return resource(new ResourceBinding(resource, upstreamPrefix, List.of(scopes)));
         }
 
-        /**
-         * Replaces all bindings.
-         *
-         * @param bindings the bindings
-         * @return this builder
-         */
+        /** Replaces all bindings. */
         public Builder resources(List<ResourceBinding> bindings) {
             List<ResourceBinding> copy = List.copyOf(bindings);
             resources.clear();
@@ -627,7 +606,6 @@ public final class CaracalConfig {
          * any case.
          *
          * @param resourceIds ids of resources
-         * @return this builder
          */
         public Builder resourceIds(String... resourceIds) {
             List<String> copy = List.of(resourceIds);
@@ -640,8 +618,6 @@ public final class CaracalConfig {
          * Sets the scopes that calls to a resource ask for when it has no binding, or one without scopes.
          *
          * @param resource the id of a resource that is bound or in {@link #resourceIds}
-         * @param scopes the scopes
-         * @return this builder
          */
         public Builder resourceScopes(String resource, String... scopes) {
             resourceScopes.put(Objects.requireNonNull(resource, "resource"), List.of(scopes));
@@ -652,7 +628,6 @@ public final class CaracalConfig {
          * Sets the time to live of sessions that name none.
          *
          * @param defaultTtl whole seconds from {@link #MIN_TTL} to {@link #MAX_TTL}
-         * @return this builder
          */
         public Builder defaultTtl(Duration defaultTtl) {
             this.defaultTtl = Objects.requireNonNull(defaultTtl, "defaultTtl");
@@ -663,7 +638,6 @@ public final class CaracalConfig {
          * Sets the kind of sessions that name none.
          *
          * @param defaultKind the kind
-         * @return this builder
          */
         public Builder defaultKind(String defaultKind) {
             this.defaultKind = Objects.requireNonNull(defaultKind, "defaultKind");
@@ -674,7 +648,6 @@ public final class CaracalConfig {
          * Turns the production rules on or off. Unless called, {@code CARACAL_ENV=production} in the environment decides.
          *
          * @param production whether they hold
-         * @return this builder
          */
         public Builder production(boolean production) {
             this.production = production;
@@ -686,7 +659,6 @@ public final class CaracalConfig {
          * called, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} in the environment decides.
          *
          * @param allowInsecureUrls whether it is allowed
-         * @return this builder
          */
         public Builder allowInsecureUrls(boolean allowInsecureUrls) {
             this.allowInsecureUrls = allowInsecureUrls;
@@ -697,7 +669,6 @@ public final class CaracalConfig {
          * Chooses where identity goes, {@link Propagation#resources()} unless called.
          *
          * @param propagation the choice
-         * @return this builder
          */
         public Builder propagation(Propagation propagation) {
             this.propagation = Objects.requireNonNull(propagation, "propagation");
@@ -707,9 +678,6 @@ public final class CaracalConfig {
         /**
          * Sets the transport to the STS and the Coordinator, which then carries the calls of {@link run.caracal.Caracal#fetch}
          * too. It stays the caller's to dispose.
-         *
-         * @param transport the transport
-         * @return this builder
          */
         public Builder transport(HttpTransport transport) {
             this.transport = Objects.requireNonNull(transport, "transport");
@@ -720,7 +688,6 @@ public final class CaracalConfig {
          * Sets how long terminating a session may hold up the result of its work.
          *
          * @param closeTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder closeTimeout(Duration closeTimeout) {
@@ -732,7 +699,6 @@ public final class CaracalConfig {
          * Sets how long disposing the client waits for sessions at work.
          *
          * @param disposeTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder disposeTimeout(Duration disposeTimeout) {
@@ -744,7 +710,6 @@ public final class CaracalConfig {
          * Sets whether a session that cannot be terminated fails its work.
          *
          * @param failOnCloseError whether it does
-         * @return this builder
          */
         public Builder failOnCloseError(boolean failOnCloseError) {
             this.failOnCloseError = failOnCloseError;
@@ -755,7 +720,6 @@ public final class CaracalConfig {
          * Sets how long one call to the Coordinator may take.
          *
          * @param coordinatorTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder coordinatorTimeout(Duration coordinatorTimeout) {
@@ -767,7 +731,6 @@ public final class CaracalConfig {
          * Sets how long one call to the STS may take.
          *
          * @param stsTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder stsTimeout(Duration stsTimeout) {

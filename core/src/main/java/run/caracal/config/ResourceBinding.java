@@ -13,13 +13,7 @@ import java.util.Objects;
  */
 public record ResourceBinding(String resource, String upstreamPrefix, List<String> scopes) {
 
-    /**
-     * Copies the scopes.
-     *
-     * @param resource the resource identifier
-     * @param upstreamPrefix the absolute address prefix of the upstream
-     * @param scopes the scopes that calls to this resource ask for
-     */
+    /** Copies the scopes. */
     public ResourceBinding {
         Objects.requireNonNull(resource, "resource");
         Objects.requireNonNull(upstreamPrefix, "upstreamPrefix");

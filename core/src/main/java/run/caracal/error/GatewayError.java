@@ -106,20 +106,14 @@ public final class GatewayError {
         return origin;
     }
 
-    /**
-     * The status of the answer.
-     *
-     * @return 400 or more
-     */
+    /** {@return the status of the answer; 400 or more} */
     public int httpStatus() {
         return httpStatus;
     }
 
     /**
-     * The code.
-     *
-     * @return the Gateway's or the STS's own code, for instance {@code access_denied}; {@code upstream_status} when the
-     *     upstream answered; {@code error} when the answer named none
+     * {@return the code; the Gateway's or the STS's own code, for instance {@code access_denied}; {@code
+     * upstream_status} when the upstream answered; {@code error} when the answer named none}
      */
     public String code() {
         return code;

@@ -48,20 +48,12 @@ public final class InboundException extends CaracalException {
             this.httpStatus = httpStatus;
         }
 
-        /**
-         * The HTTP status of the answer to such a request.
-         *
-         * @return 401, 403 or 503
-         */
+        /** {@return the HTTP status of the answer to such a request; 401, 403 or 503} */
         public int httpStatus() {
             return httpStatus;
         }
 
-        /**
-         * The code on the wire, for instance {@code invalid_token}.
-         *
-         * @return the name in lower case
-         */
+        /** {@return the code on the wire, for instance {@code invalid_token}; the name in lower case} */
         public String code() {
             return name().toLowerCase(Locale.ROOT);
         }

@@ -28,15 +28,7 @@ public record Refusal(
     private static final int MAX_ID = 128;
     private static final int MAX_DESCRIPTION = 1024;
 
-    /**
-     * Cleans the texts.
-     *
-     * @param httpStatus the HTTP status
-     * @param code the code, or an empty text
-     * @param description the explanation, or an empty text
-     * @param requestId the id of the request, or {@code null}
-     * @param retryAfter how long to wait, or {@code null}
-     */
+    /** Cleans the texts. */
     public Refusal {
         code = Excerpts.of(code, MAX_ID);
         code = code.isEmpty() ? NO_CODE : code;

@@ -10,11 +10,7 @@ import run.caracal.error.LeaseLostException;
  */
 public interface CaracalEvent {
 
-    /**
-     * How the operation ended.
-     *
-     * @return the completion
-     */
+    /** {@return how the operation ended} */
     Completion completion();
 
     /**

@@ -30,15 +30,7 @@ public record Completion(
         CANCELLED
     }
 
-    /**
-     * Checks the components.
-     *
-     * @param outcome how it ended
-     * @param duration how long it took
-     * @param status the HTTP status of the last answer
-     * @param code the error code
-     * @param requestId the request id of the last answer
-     */
+    /** Checks the components. */
     public Completion {
         Objects.requireNonNull(outcome, "outcome");
         Objects.requireNonNull(duration, "duration");

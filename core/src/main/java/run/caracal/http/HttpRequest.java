@@ -32,12 +32,6 @@ public record HttpRequest(
     /**
      * Checks and copies the components.
      *
-     * @param method the HTTP method
-     * @param uri the absolute address
-     * @param headers the headers
-     * @param body the body
-     * @param timeout how long the exchange may take
-     * @param maxResponseBytes how large the answer may be
      * @throws IllegalArgumentException if the timeout is not within its limits
      */
     public HttpRequest {

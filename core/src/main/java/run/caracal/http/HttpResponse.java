@@ -24,11 +24,7 @@ public final class HttpResponse {
         this.body = body;
     }
 
-    /**
-     * The HTTP status.
-     *
-     * @return the status code
-     */
+    /** {@return the HTTP status} */
     public int status() {
         return status;
     }
@@ -42,11 +38,7 @@ public final class HttpResponse {
         return Optional.ofNullable(headers.get(name));
     }
 
-    /**
-     * The body.
-     *
-     * @return the bytes, empty when there was none; not a copy
-     */
+    /** {@return the body; the bytes, empty when there was none; not a copy} */
     public byte[] body() {
         return body;
     }

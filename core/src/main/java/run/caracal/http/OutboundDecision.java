@@ -45,9 +45,7 @@ public interface OutboundDecision {
     }
 
     /**
-     * Whether somebody observes how the request ends.
-     *
-     * @return {@code false} when {@link #ended} need not be called
+     * {@return whether somebody observes how the request ends; {@code false} when {@link #ended} need not be called}
      */
     default boolean isObserved() {
         return false;

@@ -93,36 +93,32 @@ public final class TransportOptions {
     }
 
     /**
-     * Which scopes the requests need.
-     *
-     * @return an immutable list; empty for those of the session's grant, else those of the configuration
+     * {@return which scopes the requests need; an immutable list; empty for those of the session's grant, else those of
+     * the configuration}
      */
     public List<String> scopes() {
         return scopes;
     }
 
     /**
-     * The labels of the sessions that are opened to hold the authority.
-     *
-     * @return an immutable list, empty for the application id
+     * {@return the labels of the sessions that are opened to hold the authority; an immutable list, empty for the
+     * application id}
      */
     public List<String> labels() {
         return labels;
     }
 
     /**
-     * Where identity goes.
-     *
-     * @return the policy; empty for the configuration's, which is {@link Propagation#resources()} unless chosen
+     * {@return where identity goes; the policy; empty for the configuration's, which is {@link Propagation#resources()}
+     * unless chosen}
      */
     public Optional<Propagation> propagation() {
         return Optional.ofNullable(propagation);
     }
 
     /**
-     * Whether requests outside every session act as the application.
-     *
-     * @return {@code false} by default: then such a request fails and is not sent
+     * {@return whether requests outside every session act as the application; {@code false} by default: then such a
+     * request fails and is not sent}
      */
     public boolean asApplication() {
         return asApplication;

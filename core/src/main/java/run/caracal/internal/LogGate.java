@@ -27,11 +27,7 @@ public final class LogGate {
         this.closedUntil = new AtomicLong(nanos.getAsLong());
     }
 
-    /**
-     * Whether the next warning may pass; it closes the gate behind it.
-     *
-     * @return {@code false} when another one passed a moment ago
-     */
+    /** Whether the next warning may pass; it closes the gate behind it. */
     public boolean passes() {
         long now = nanos.getAsLong();
         long until = closedUntil.get();
@@ -41,7 +37,6 @@ public final class LogGate {
     /**
      * Logs a warning when it may pass, else the same at the level DEBUG.
      *
-     * @param log where to
      * @param message the message, with SLF4J's placeholders
      * @param arguments what stands in their place; a throwable at the end is logged with its stack
      */

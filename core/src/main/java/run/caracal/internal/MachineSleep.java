@@ -17,7 +17,6 @@ public final class MachineSleep {
     /**
      * Notes how far the clocks are apart.
      *
-     * @param timer whose clocks they are
      * @return the mark that {@link #since} takes
      */
     public static long mark(Scheduler timer) {
@@ -25,11 +24,8 @@ public final class MachineSleep {
     }
 
     /**
-     * The time since a mark that the timer has not counted.
-     *
-     * @param mark of the same timer
-     * @param timer whose clocks are compared
-     * @return nanoseconds; zero when the wall clock was corrected by a few seconds or set back
+     * {@return the time since a mark that the timer has not counted; nanoseconds; zero when the wall clock was
+     * corrected by a few seconds or set back}
      */
     public static long since(long mark, Scheduler timer) {
         long ahead = mark(timer) - mark;

@@ -21,7 +21,6 @@ public final class Supplied {
      *
      * @param function what it is called in messages, at their beginning
      * @param asked the function, called for each subscription
-     * @param <T> the type of its answer
      * @return its answer; {@link CallbackException} when it returns {@code null}
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked) {
@@ -39,9 +38,6 @@ public final class Supplied {
      *
      * @param function what it is called in messages, at their beginning
      * @param asked the function, called for each subscription
-     * @param limit how long it may take
-     * @param timer where that is measured
-     * @param <T> the type of its answer
      * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
@@ -57,11 +53,6 @@ public final class Supplied {
      * A timeout behind which no error is dropped: operators drop, and log, what nobody waits for any more, if it is an error.
      *
      * @param source what may take too long; cancelled then
-     * @param limit how long it may take
-     * @param instead what comes instead then
-     * @param timer where that is measured
-     * @param <T> the type of the result
-     * @return the result of one of them
      */
     public static <T> Mono<T> within(Mono<T> source, Duration limit, Mono<T> instead, Scheduler timer) {
         return source.materialize().timeout(limit, instead.materialize(), timer).dematerialize();

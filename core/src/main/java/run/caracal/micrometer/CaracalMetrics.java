@@ -98,18 +98,13 @@ public final class CaracalMetrics implements MeterBinder {
     /**
      * Adds tags to every meter, so that the meters of several clients stand side by side in one registry.
      *
-     * @param tags the tags
      * @return the same meters with these tags too
      */
     public CaracalMetrics withTags(Tag... tags) {
         return new CaracalMetrics(caracal, resources, common.and(Arrays.asList(tags)));
     }
 
-    /**
-     * Meters the client into a registry, for as long as the client lives. Bind once for each registry.
-     *
-     * @param registry the registry
-     */
+    /** Meters the client into a registry, for as long as the client lives. Bind once for each registry. */
     @Override
     public void bindTo(MeterRegistry registry) {
         AtomicInteger active = new AtomicInteger();

@@ -52,11 +52,7 @@ final class Es256 {
         return signature;
     }
 
-    /**
-     * A key by its coordinates.
-     *
-     * @return {@code null} for what is no point of P-256
-     */
+    /** {@return a key by its coordinates; {@code null} for what is no point of P-256} */
     static @Nullable Es256 of(String x, String y) {
         try {
             return new Es256(

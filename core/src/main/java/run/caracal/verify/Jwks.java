@@ -79,10 +79,8 @@ final class Jwks implements Disposable {
     }
 
     /**
-     * The key of an id.
-     *
-     * @return the key, at once when it is at hand; empty when the zone has none of that id; what the fetch met when that
-     *     cannot be told
+     * {@return the key of an id; at once when it is at hand; empty when the zone has none of that id; what the fetch
+     * met when that cannot be told}
      */
     Mono<Es256> key(String kid) {
         return Mono.defer(() -> {

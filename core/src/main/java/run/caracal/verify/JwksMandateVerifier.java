@@ -203,7 +203,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * Sets the zone. Required; it is never taken from a token.
          *
          * @param zoneId its id
-         * @return this builder
          */
         public Builder zoneId(String zoneId) {
             this.zoneId = zoneId;
@@ -215,7 +214,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * Required.
          *
          * @param issuer the {@code iss} of the zone's tokens
-         * @return this builder
          */
         public Builder issuer(String issuer) {
             this.issuer = issuer;
@@ -226,7 +224,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * Sets the audience: the identifier of the resource that is protected. Required.
          *
          * @param audience what the {@code aud} of a mandate has to name
-         * @return this builder
          */
         public Builder audience(String audience) {
             this.audience = audience;
@@ -237,19 +234,13 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * Sets where the keys of the zone are, if not where the issuer's address says.
          *
          * @param jwksUrl the whole address, with its query
-         * @return this builder
          */
         public Builder jwksUrl(String jwksUrl) {
             this.jwksUrl = jwksUrl;
             return this;
         }
 
-        /**
-         * Sets how the keys are fetched. Required; stays the caller's to close.
-         *
-         * @param transport the transport
-         * @return this builder
-         */
+        /** Sets how the keys are fetched. Required; stays the caller's to close. */
         public Builder transport(HttpTransport transport) {
             this.transport = transport;
             return this;
@@ -260,7 +251,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * InMemoryRevocationStore#create()} is the simplest.
          *
          * @param revocations the store
-         * @return this builder
          */
         public Builder revocations(RevocationStore revocations) {
             this.revocations = revocations;
@@ -272,7 +262,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * this, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} does.
          *
          * @param allowInsecureUrls whether it is allowed
-         * @return this builder
          */
         public Builder allowInsecureUrls(boolean allowInsecureUrls) {
             this.allowInsecureUrls = allowInsecureUrls;

@@ -46,13 +46,7 @@ public final class VerifiedMandate {
             @Nullable String agentSessionId,
             @Nullable String delegationEdgeId) {
 
-        /**
-         * Checks the components.
-         *
-         * @param applicationId the application
-         * @param agentSessionId its session
-         * @param delegationEdgeId its delegation
-         */
+        /** Checks the components. */
         public Hop {
             Objects.requireNonNull(applicationId, "applicationId");
         }
@@ -218,11 +212,7 @@ public final class VerifiedMandate {
         return delegationChain;
     }
 
-    /**
-     * Over how many delegations the authority came.
-     *
-     * @return the number, 0 without a delegation
-     */
+    /** {@return over how many delegations the authority came; the number, 0 without a delegation} */
     public int hopCount() {
         return hopCount;
     }
@@ -318,7 +308,6 @@ public final class VerifiedMandate {
          * Sets the zone. Required.
          *
          * @param zoneId its id
-         * @return this builder
          */
         public Builder zoneId(String zoneId) {
             this.zoneId = zoneId;
@@ -329,7 +318,6 @@ public final class VerifiedMandate {
          * Sets the application that acts. Required.
          *
          * @param applicationId its id
-         * @return this builder
          */
         public Builder applicationId(String applicationId) {
             this.applicationId = applicationId;
@@ -341,7 +329,6 @@ public final class VerifiedMandate {
          *
          * @param subject a user or the application itself
          * @param subjectType which of them
-         * @return this builder
          */
         public Builder subject(String subject, SubjectType subjectType) {
             this.subject = subject;
@@ -353,7 +340,6 @@ public final class VerifiedMandate {
          * Sets the authority record. Required.
          *
          * @param authorityRecordId its id
-         * @return this builder
          */
         public Builder authorityRecordId(String authorityRecordId) {
             this.authorityRecordId = authorityRecordId;
@@ -364,7 +350,6 @@ public final class VerifiedMandate {
          * Sets the authority record from which that one comes. Required.
          *
          * @param rootAuthorityRecordId its id; the same one's when there is no other
-         * @return this builder
          */
         public Builder rootAuthorityRecordId(String rootAuthorityRecordId) {
             this.rootAuthorityRecordId = rootAuthorityRecordId;
@@ -375,7 +360,6 @@ public final class VerifiedMandate {
          * Sets what the mandate is good for. Required.
          *
          * @param use its use
-         * @return this builder
          */
         public Builder use(Use use) {
             this.use = use;
@@ -386,7 +370,6 @@ public final class VerifiedMandate {
          * Sets the id of the token. Required.
          *
          * @param jti the id
-         * @return this builder
          */
         public Builder jti(String jti) {
             this.jti = jti;
@@ -397,7 +380,6 @@ public final class VerifiedMandate {
          * Sets what the mandate allows.
          *
          * @param scopes the scopes; copied
-         * @return this builder
          */
         public Builder scopes(Collection<String> scopes) {
             // List.copyOf() refuses null; a LinkedHashSet keeps the order.
@@ -409,7 +391,6 @@ public final class VerifiedMandate {
          * Sets the resources that were granted.
          *
          * @param targets their identifiers; copied
-         * @return this builder
          */
         public Builder targets(Collection<String> targets) {
             this.targets = List.copyOf(targets);
@@ -420,7 +401,6 @@ public final class VerifiedMandate {
          * Sets for whom the mandate is meant.
          *
          * @param audience the audience; copied
-         * @return this builder
          */
         public Builder audience(Collection<String> audience) {
             this.audience = List.copyOf(audience);
@@ -431,7 +411,6 @@ public final class VerifiedMandate {
          * Sets the agent session that acts.
          *
          * @param agentSessionId its id, or {@code null} for none
-         * @return this builder
          */
         public Builder agentSessionId(@Nullable String agentSessionId) {
             this.agentSessionId = agentSessionId;
@@ -442,7 +421,6 @@ public final class VerifiedMandate {
          * Sets the delegation under which it acts.
          *
          * @param delegationEdgeId its id, or {@code null} for none
-         * @return this builder
          */
         public Builder delegationEdgeId(@Nullable String delegationEdgeId) {
             this.delegationEdgeId = delegationEdgeId;
@@ -453,7 +431,6 @@ public final class VerifiedMandate {
          * Sets the session from which the delegation comes.
          *
          * @param sourceSessionId its id, or {@code null} for none
-         * @return this builder
          */
         public Builder sourceSessionId(@Nullable String sourceSessionId) {
             this.sourceSessionId = sourceSessionId;
@@ -464,7 +441,6 @@ public final class VerifiedMandate {
          * Sets the session to which the delegation goes.
          *
          * @param targetSessionId its id, or {@code null} for none
-         * @return this builder
          */
         public Builder targetSessionId(@Nullable String targetSessionId) {
             this.targetSessionId = targetSessionId;
@@ -475,7 +451,6 @@ public final class VerifiedMandate {
          * Sets the delegations over which the authority came.
          *
          * @param delegationPath their ids, the root's first; copied
-         * @return this builder
          */
         public Builder delegationPath(Collection<String> delegationPath) {
             this.delegationPath = List.copyOf(delegationPath);
@@ -486,7 +461,6 @@ public final class VerifiedMandate {
          * Sets who passed the authority on.
          *
          * @param delegationChain the stations, the root first; copied
-         * @return this builder
          */
         public Builder delegationChain(Collection<Hop> delegationChain) {
             this.delegationChain = List.copyOf(delegationChain);
@@ -497,7 +471,6 @@ public final class VerifiedMandate {
          * Sets over how many delegations the authority came.
          *
          * @param hopCount the number, 0 without a delegation
-         * @return this builder
          * @throws IllegalArgumentException if it is negative
          */
         public Builder hopCount(int hopCount) {
@@ -512,7 +485,6 @@ public final class VerifiedMandate {
          * Sets the epoch of the zone's delegations.
          *
          * @param delegationGraphEpoch the epoch, or {@code null} for none
-         * @return this builder
          */
         public Builder delegationGraphEpoch(@Nullable Long delegationGraphEpoch) {
             this.delegationGraphEpoch = delegationGraphEpoch;
@@ -523,7 +495,6 @@ public final class VerifiedMandate {
          * Sets when the mandate was minted. Required.
          *
          * @param issuedAt the point in time
-         * @return this builder
          */
         public Builder issuedAt(Instant issuedAt) {
             this.issuedAt = issuedAt;
@@ -534,7 +505,6 @@ public final class VerifiedMandate {
          * Sets when the mandate ends. Required.
          *
          * @param expiresAt the point in time
-         * @return this builder
          */
         public Builder expiresAt(Instant expiresAt) {
             this.expiresAt = expiresAt;

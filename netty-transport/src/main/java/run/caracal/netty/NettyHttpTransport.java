@@ -513,7 +513,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * Following redirects and repeating requests stay off.
          *
          * @param customizer gets the client with the settings of this transport, returns the one to use
-         * @return this builder
          */
         public Builder customize(UnaryOperator<HttpClient> customizer) {
             Objects.requireNonNull(customizer, "customizer");
@@ -534,7 +533,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * @param sslContext gives the current context for clients. It is called on an event loop and must not block: load
          *     certificates elsewhere and hand out what is current. Return the same instance as long as nothing has
          *     changed: TLS sessions are resumed within one context only.
-         * @return this builder
          */
         public Builder sslContext(Supplier<? extends SslContext> sslContext) {
             this.sslContext = Objects.requireNonNull(sslContext, "sslContext");
@@ -545,7 +543,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * Sets how many connections there may be to one service.
          *
          * @param maxConnections at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_CONNECTIONS}
-         * @return this builder
          */
         public Builder maxConnections(int maxConnections) {
             this.maxConnections = positive(maxConnections, "maxConnections");
@@ -557,7 +554,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}.
          *
          * @param maxPending at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_PENDING}
-         * @return this builder
          */
         public Builder maxPending(int maxPending) {
             this.maxPending = positive(maxPending, "maxPending");
@@ -570,7 +566,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * runs from the same moment.
          *
          * @param acquireTimeout a millisecond to an hour (resolution: ms); default 5 s
-         * @return this builder
          */
         public Builder acquireTimeout(Duration acquireTimeout) {
             if (acquireTimeout.compareTo(MIN_ACQUIRE_TIMEOUT) < 0
@@ -589,7 +584,6 @@ public final class NettyHttpTransport implements HttpTransport {
          * {@link IllegalStateException}.
          *
          * @param metrics whether to record; default {@code false}
-         * @return this builder
          */
         public Builder metrics(boolean metrics) {
             this.metrics = metrics;

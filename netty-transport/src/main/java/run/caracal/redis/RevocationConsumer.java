@@ -149,7 +149,6 @@ public final class RevocationConsumer implements Disposable {
      * A consumer that fills the memory of this process alone. It needs no more than to read the streams, and each instance
      * has one of its own.
      *
-     * @param store the store
      * @param redis the commands of a connection that the application closes, as for {@link RedisRevocationStore#create}
      * @return a new builder
      */
@@ -319,9 +318,8 @@ public final class RevocationConsumer implements Disposable {
     }
 
     /**
-     * The changes between connected and not, the last one first.
-     *
-     * @return a hot Flux that never fails; a slow subscriber misses all but the latest; completes when the consumer has ended
+     * {@return the changes between connected and not, the last one first; a hot Flux that never fails; a slow
+     * subscriber misses all but the latest; completes when the consumer has ended}
      */
     public Flux<RevocationStatus> changes() {
         return changes.asFlux().takeUntilOther(ended.asMono()).onBackpressureLatest();
@@ -423,7 +421,6 @@ public final class RevocationConsumer implements Disposable {
          * Sets the key with which the platform signs its entries. Required, unless {@link #unsigned()} is chosen.
          *
          * @param hex the platform's {@code STREAMS_HMAC_KEY}, in hexadecimal; {@code null} counts as not set
-         * @return this builder
          */
         public Builder hmacKey(@Nullable String hex) {
             this.hmacKey = hex;
@@ -433,8 +430,6 @@ public final class RevocationConsumer implements Disposable {
         /**
          * Believes every entry, signed or not: whoever may write to the streams then decides who is let in. For a platform
          * that has no key.
-         *
-         * @return this builder
          */
         public Builder unsigned() {
             this.unsigned = true;
@@ -445,7 +440,6 @@ public final class RevocationConsumer implements Disposable {
          * Sets how often the streams are asked for new entries.
          *
          * @param interval from 10 milliseconds to 10 seconds; by default {@link #DEFAULT_POLL_INTERVAL}
-         * @return this builder
          * @throws IllegalArgumentException if it is another
          */
         public Builder pollInterval(Duration interval) {
@@ -460,7 +454,6 @@ public final class RevocationConsumer implements Disposable {
          * Sets how long {@link #guard} lets a store answer while the streams cannot be read to their ends.
          *
          * @param limit from a second to an hour; by default {@link #DEFAULT_BLIND_LIMIT}
-         * @return this builder
          * @throws IllegalArgumentException if it is another
          */
         public Builder blindLimit(Duration limit) {

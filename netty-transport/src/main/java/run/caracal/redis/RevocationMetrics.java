@@ -29,21 +29,12 @@ public final class RevocationMetrics implements MeterBinder {
         this.consumer = consumer;
     }
 
-    /**
-     * The meters of a consumer.
-     *
-     * @param consumer the consumer
-     * @return its meters
-     */
+    /** {@return the meters of a consumer} */
     public static RevocationMetrics of(RevocationConsumer consumer) {
         return new RevocationMetrics(Objects.requireNonNull(consumer, "consumer"));
     }
 
-    /**
-     * Meters the consumer into a registry, which then keeps it. Bind once for each registry.
-     *
-     * @param registry the registry
-     */
+    /** Meters the consumer into a registry, which then keeps it. Bind once for each registry. */
     @Override
     public void bindTo(MeterRegistry registry) {
         Gauge.builder(PREFIX + "connected", consumer, it -> it.status().connected() ? 1 : 0)

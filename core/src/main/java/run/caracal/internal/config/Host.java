@@ -10,10 +10,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * All that loading a configuration may know of the machine it runs on.
  *
- * @param variables the environment variables
  * @param userHome the home directory of the user, or empty
  * @param osName the name of the operating system, as Java gives it
- * @param clock tells whether a static token is expired
  */
 public record Host(Map<String, String> variables, String userHome, String osName, Clock clock) {
 

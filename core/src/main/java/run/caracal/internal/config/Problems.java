@@ -26,11 +26,7 @@ public final class Problems {
         }
     }
 
-    /**
-     * As {@link #check}.
-     *
-     * @return whether there was nothing to note
-     */
+    /** As {@link #check}. */
     public boolean passes(String setting, String source, @Nullable String fault) {
         check(setting, source, fault);
         return fault == null;

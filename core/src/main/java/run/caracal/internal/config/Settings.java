@@ -11,9 +11,7 @@ import org.jspecify.annotations.Nullable;
  * The checked settings of the environment or a profile.
  *
  * @param source where it came from, for the log
- * @param warnings what a reader of the log should know
  * @param clientSecret the client secret itself
- * @param clientSecretFile the file that holds it instead
  * @param groupReadableSecrets whether others than its owner may be able to read that file
  * @param applicationResources the ids that the application token asks for before those of the bindings
  * @param prefixes the bindings: prefixes by resource, in the order of their sources

@@ -12,12 +12,9 @@ import run.caracal.internal.propagation.Envelope;
 /**
  * The identity in the Reactor Context, under this class as its key.
  *
- * @param zoneId the zone in which the application acts
- * @param applicationId the application whose credential backs the session
  * @param envelope what goes with calls: the session, its delegation and trace
  * @param session the session that this client opened; {@code null} for a context that came from elsewhere
  * @param provenance how it came by its authority; {@code null} for a context that came from elsewhere
- * @param isElsewhere whether it was put into another trace than its session's
  */
 public record BoundContext(
         String zoneId,
@@ -161,8 +158,6 @@ public record BoundContext(
 
     /**
      * Refuses what is not done for the caller of a request: its bearer goes to the Gateway and to named origins alone.
-     *
-     * @param what what it would be
      */
     public static void requireNoCaller(@Nullable BoundContext context, String what) {
         Provenance.Received received = context == null ? null : context.received();

@@ -32,8 +32,6 @@ public final class HelperSession {
      * @param envelope who it is, in the trace of its parent
      * @param ends when the platform ends it, on the timer's clock
      * @param margin how long before that it is replaced
-     * @param end ends it
-     * @param timer where time is measured
      */
     public HelperSession(Envelope envelope, long ends, Duration margin, Mono<Void> end, Scheduler timer) {
         this.envelope = envelope;
@@ -46,7 +44,6 @@ public final class HelperSession {
     /**
      * The purpose of a delegation.
      *
-     * @param resource the resource
      * @param scopes the scopes, in any order
      */
     public record Need(String resource, List<String> scopes) {
@@ -121,8 +118,6 @@ public final class HelperSession {
         /**
          * Creates it.
          *
-         * @param helper who received it
-         * @param edge the delegation
          * @param hop how many delegations lie between the helper and the root of its authority
          */
         public Held(HelperSession helper, IssuedDelegation edge, int hop) {

@@ -7,11 +7,6 @@ import org.jspecify.annotations.Nullable;
 /**
  * A delegation that was created.
  *
- * @param id its id
- * @param sourceSessionId the session that delegated
- * @param targetSessionId the session that receives
- * @param targetApplicationId the application of the session that receives
- * @param scopes what was delegated
  * @param expiresAt when it ends; {@code null} when the platform did not say
  * @param ends when it ends at the earliest, on the monotonic clock
  */

@@ -18,10 +18,6 @@ public sealed interface Provenance {
     /**
      * A session that this client opened.
      *
-     * @param above its parent
-     * @param labels its labels
-     * @param grant what it was given of the parent's authority
-     * @param resource the resource of a narrowed one
      * @param edgeEnds when the delegation that bounds it ends at the earliest, on the monotonic clock
      */
     record Spawned(
@@ -32,19 +28,10 @@ public sealed interface Provenance {
             @Nullable Long edgeEnds)
             implements Provenance {}
 
-    /**
-     * A context that shows a delegation which its session issued.
-     *
-     * @param above the context that issued it
-     * @param delegation the delegation
-     */
+    /** A context that shows a delegation which its session issued. */
     record Issued(BoundContext above, IssuedDelegation delegation) implements Provenance {}
 
-    /**
-     * A context that presents a delegation which its session received.
-     *
-     * @param above the context that received it
-     */
+    /** A context that presents a delegation which its session received. */
     record Accepted(BoundContext above) implements Provenance {}
 
     /**

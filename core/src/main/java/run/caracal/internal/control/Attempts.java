@@ -33,8 +33,6 @@ final class Attempts {
     /**
      * An operation.
      *
-     * @param name its name in events
-     * @param retries how many times it may be tried again
      * @param keepsBearer whether all attempts after an ambiguous one must carry the same bearer: the digest of a session
      *     start covers it, and a second bearer would turn the replay into a conflict
      */
@@ -43,29 +41,17 @@ final class Attempts {
     /** Hears that an operation may have acted although it failed. */
     @FunctionalInterface
     interface Unresolved {
-        /**
-         * The operation has failed for its caller.
-         *
-         * @param token the bearer of its attempts
-         * @param error what its caller gets
-         */
+        /** The operation has failed for its caller. */
         void failed(AccessToken token, Throwable error);
     }
 
-    /**
-     * Reads a 2xx answer.
-     *
-     * @param <T> the type of the result
-     */
+    /** Reads a 2xx answer. */
     @FunctionalInterface
     interface Reader<T> {
         /**
          * Reads it.
          *
-         * @param sent the request
-         * @param answer its answer
          * @param repeated whether an earlier attempt may have done already what this one asked for
-         * @return the result
          */
         T read(HttpRequest sent, HttpResponse answer, boolean repeated);
     }
@@ -87,11 +73,8 @@ final class Attempts {
     /**
      * Runs an operation.
      *
-     * @param operation what it is
-     * @param request makes the request for a bearer
      * @param read reads a 2xx answer, given the request that it answers
      * @param abandoned whether the caller has gone: then only what is ambiguous is tried again, to learn what came of it
-     * @param <T> the type of the result
      * @return the result, or the last error
      */
     <T> Mono<T> run(
@@ -106,7 +89,6 @@ final class Attempts {
     /**
      * Runs an operation with a given first bearer.
      *
-     * @param first the bearer of the first attempt
      * @param unresolved hears of a failure behind which the operation may have acted
      */
     <T> Mono<T> run(

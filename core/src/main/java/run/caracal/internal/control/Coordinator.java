@@ -55,11 +55,6 @@ public final class Coordinator {
      * Creates the client.
      *
      * @param config which Coordinator, zone and application
-     * @param transport how to reach it
-     * @param tokens the application token
-     * @param events observes every operation
-     * @param timer where pauses are measured
-     * @param state whether the client is closed: nothing is sent then
      */
     public Coordinator(
             CaracalConfig config,
@@ -78,10 +73,7 @@ public final class Coordinator {
     /**
      * Opens a session, under one idempotency key through all attempts, so that a lost answer never leaves a second session.
      *
-     * @param session what it is opened with
      * @param adopt whether a session that the caller's own key opened before is taken over
-     * @param trace the trace it belongs to
-     * @param abandoned whether the caller has gone
      * @return the session; an error when the caller's own key opened it before and it is not to be adopted
      */
     public Mono<SessionAnswer> open(OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned) {
@@ -148,11 +140,7 @@ public final class Coordinator {
         return conflict || PendingTerminations.passes(e) || e.httpStatus() == 401 ? Mono.error(e) : Mono.empty();
     }
 
-    /**
-     * How many sessions are being ended in the background because a call about them failed.
-     *
-     * @return the number
-     */
+    /** How many sessions are being ended in the background because a call about them failed. */
     public int pendingTerminations() {
         return pending.count();
     }
@@ -160,7 +148,6 @@ public final class Coordinator {
     /**
      * Ends what is pending; see {@link PendingTerminations#close}.
      *
-     * @param bound how long that may take
      * @return completes when nothing is pending any more; never an error
      */
     public Mono<Void> closePending(Duration bound) {
@@ -195,11 +182,7 @@ public final class Coordinator {
     /**
      * Renews the lease of a service. One attempt: the next tick is the retry.
      *
-     * @param agentSessionId the session
-     * @param status the status that the renewal carries
      * @param generation the generation of the lease, or {@code null} when none was given
-     * @param trace the trace it belongs to
-     * @return the renewed lease
      */
     public Mono<LeaseAnswer> renew(String agentSessionId, String status, @Nullable Long generation, Envelope trace) {
         return attempts.run(
@@ -209,14 +192,7 @@ public final class Coordinator {
                 () -> false);
     }
 
-    /**
-     * Takes over the lease of a service, which fences its older holder.
-     *
-     * @param agentSessionId the session
-     * @param trace the trace it belongs to
-     * @param abandoned whether the caller has gone
-     * @return the lease in its new generation
-     */
+    /** Takes over the lease of a service, which fences its older holder. */
     public Mono<LeaseAnswer> attach(String agentSessionId, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                 ATTACH,
@@ -229,11 +205,8 @@ public final class Coordinator {
      * Terminates a session. One that is already gone counts as terminated. A failure that passes is signalled, and the
      * session is ended in the background.
      *
-     * @param agentSessionId the session
      * @param generation the generation of a service's lease; {@code null} for a task
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
-     * @param trace the trace it belongs to
-     * @return completes when the session is gone
      */
     public Mono<Void> terminate(
             String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace) {
@@ -263,14 +236,7 @@ public final class Coordinator {
                 .then();
     }
 
-    /**
-     * Creates a delegation, under one idempotency key through all attempts.
-     *
-     * @param delegation what is delegated
-     * @param trace the trace it belongs to
-     * @param abandoned whether the caller has gone
-     * @return the delegation
-     */
+    /** Creates a delegation, under one idempotency key through all attempts. */
     public Mono<DelegationAnswer> delegate(CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                 DELEGATE,
@@ -282,9 +248,6 @@ public final class Coordinator {
     /**
      * Asks for a delegation that is addressed to a session.
      *
-     * @param agentSessionId the session
-     * @param delegationEdgeId the delegation
-     * @param trace the trace the call belongs to
      * @return the delegation; empty when it is not active or not addressed to the session
      */
     public Mono<InboundAnswer> inbound(String agentSessionId, String delegationEdgeId, Envelope trace) {
@@ -297,13 +260,7 @@ public final class Coordinator {
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation);
     }
 
-    /**
-     * Revokes a delegation and what was derived from it. One that is not active any more counts as revoked.
-     *
-     * @param delegationEdgeId the delegation
-     * @param trace the trace the call belongs to
-     * @return completes when the delegation has ended
-     */
+    /** Revokes a delegation and what was derived from it. One that is not active any more counts as revoked. */
     public Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
         return attempts.run(
                         REVOKE,
@@ -316,8 +273,6 @@ public final class Coordinator {
 
     /**
      * Asks for a delegation that does not exist, which only a Coordinator that takes the application token can tell.
-     *
-     * @return completes when it answers
      */
     public Mono<Void> check() {
         return Mono.defer(() -> inbound(

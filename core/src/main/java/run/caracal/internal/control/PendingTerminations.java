@@ -265,7 +265,6 @@ final class PendingTerminations {
     /**
      * Tries every entry once more, then reports and gives up the rest.
      *
-     * @param bound how long the attempts may take together
      * @return completes when nothing is pending any more; never an error
      */
     Mono<Void> close(Duration bound) {

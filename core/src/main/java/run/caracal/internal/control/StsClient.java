@@ -67,8 +67,6 @@ public final class StsClient implements TokenCache.Source {
      * Creates the client.
      *
      * @param config whose token to fetch, and where
-     * @param transport how
-     * @param events observes every exchange
      */
     public StsClient(CaracalConfig config, HttpTransport transport, EventBus events) {
         this.config = config;
@@ -112,10 +110,6 @@ public final class StsClient implements TokenCache.Source {
     /**
      * The request for a one-shot mandate.
      *
-     * @param resource the resource
-     * @param scopes what the call needs
-     * @param agentSessionId the session that acts
-     * @param delegationEdgeId the delegation under which it acts
      * @param ttl how long it lives; {@code null} for the platform's own default
      * @param approvalId the approval that is presented, or {@code null}
      * @param requestId the id under which it is asked for: that of the call it is for
@@ -132,7 +126,6 @@ public final class StsClient implements TokenCache.Source {
     /**
      * A one-shot mandate.
      *
-     * @param value the bearer
      * @param lifetime how long it lives from the instant it was asked for
      */
     public record Minted(String value, Duration lifetime) {
@@ -145,7 +138,6 @@ public final class StsClient implements TokenCache.Source {
     /**
      * Mints a one-shot mandate: one attempt, nothing is kept.
      *
-     * @param mint what it is for
      * @return the mandate; {@link run.caracal.error.ApprovalRequiredException} when a person has to approve first
      */
     public Mono<Minted> mint(Mint mint) {
@@ -178,8 +170,6 @@ public final class StsClient implements TokenCache.Source {
     /**
      * A user whom the platform knows now.
      *
-     * @param token the user's own session mandate
-     * @param authorityRecordId the user's authority record
      * @param lifetime how long the mandate lives from the instant it was asked for
      */
     public record Federated(String token, String authorityRecordId, Duration lifetime) {
@@ -192,9 +182,7 @@ public final class StsClient implements TokenCache.Source {
     /**
      * Exchanges a user's identity token: one attempt, nothing is kept.
      *
-     * @param idToken the user's token
      * @param ttl how long the mandate lives; {@code null} for the platform's own default
-     * @return the user's authority record and mandate
      */
     public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
         Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
@@ -230,8 +218,6 @@ public final class StsClient implements TokenCache.Source {
     /**
      * Asks for the state of an approval: one poll, which the STS holds open while nothing changes.
      *
-     * @param approvalId the approval
-     * @param wait how long it may hold it open
      * @return the state, for instance {@code pending} or {@code approved}
      */
     public Mono<String> approvalState(String approvalId, Duration wait) {

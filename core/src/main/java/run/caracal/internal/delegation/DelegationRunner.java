@@ -37,11 +37,7 @@ public final class DelegationRunner {
     private final Scope client;
     private final ClientState state;
 
-    /**
-     * Creates the delegations of a client.
-     *
-     * @param client the scope of its sessions
-     */
+    /** Creates the delegations of a client. */
     public DelegationRunner(
             CaracalConfig config,
             Coordinator coordinator,

@@ -8,13 +8,8 @@ import run.caracal.internal.wire.ConstraintFields;
 /**
  * The terms of a delegation, and its receiver.
  *
- * @param targetSessionId the session that receives
- * @param targetApplicationId its application
- * @param scopes the scopes
  * @param resource the resource, if one is named
- * @param constraints the constraints
  * @param ttl how long it lives; {@code null} for {@link #DEFAULT_TTL}, and no longer than what the issuer has left
- * @param revokeOnEnd whether it is revoked when the work under it ends
  * @param idempotencyKey the caller's own key; {@code null} for a generated one
  */
 public record DelegationTerms(

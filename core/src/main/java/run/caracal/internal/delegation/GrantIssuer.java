@@ -34,11 +34,7 @@ public final class GrantIssuer {
     private final EventBus events;
     private final Scheduler timer;
 
-    /**
-     * Creates the issuer of a client.
-     *
-     * @param timer where time is measured
-     */
+    /** Creates the issuer of a client. */
     public GrantIssuer(CaracalConfig config, Coordinator coordinator, EventBus events, Scheduler timer) {
         this.config = config;
         this.coordinator = coordinator;
@@ -50,7 +46,6 @@ public final class GrantIssuer {
      * The part of its parent's authority that a session is opened with.
      *
      * @param parent the parent: the context that holds the authority, not one that shows what it passed on
-     * @param grant what the session is given
      * @param resource the resource of a narrowed session; {@code null} when its constraints name resources
      * @param labels the labels, with the default of a narrowed session
      */
@@ -139,8 +134,6 @@ public final class GrantIssuer {
     /**
      * Gives an open session what the plan says, before its work begins. An error is one of the session's work, so that the
      * session is terminated before it surfaces.
-     *
-     * @param ttl how long the session lives
      */
     public Mono<Void> settle(Session session, Plan plan, Duration ttl) {
         BoundContext parent = plan.parent();
@@ -177,13 +170,7 @@ public final class GrantIssuer {
                 : Mono.empty();
     }
 
-    /**
-     * Creates a delegation, under one idempotency key through all attempts.
-     *
-     * @param issuer the context of the session that delegates
-     * @param terms what it delegates
-     * @param abandoned whether the caller has gone
-     */
+    /** Creates a delegation, under one idempotency key through all attempts. */
     public Mono<IssuedDelegation> issue(BoundContext issuer, DelegationTerms terms, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             BoundContext source = issuer.own();

@@ -70,9 +70,8 @@ public final class EventBus {
     private volatile boolean closing;
 
     /**
-     * The events from the subscription on.
-     *
-     * @return a hot Flux, on the bus's own thread; completes when the bus is disposed
+     * {@return the events from the subscription on; a hot Flux, on the bus's own thread; completes when the bus is
+     * disposed}
      */
     public Flux<CaracalEvent> events() {
         return Flux.defer(() -> scheduler.isDisposed()
@@ -86,7 +85,6 @@ public final class EventBus {
      * Adds a listener.
      *
      * @param listener receives every event on the bus's own thread; what it throws is logged
-     * @return removes it
      */
     public Disposable listen(Consumer<? super CaracalEvent> listener) {
         return events().subscribe(
@@ -115,21 +113,15 @@ public final class EventBus {
         }
     }
 
-    /**
-     * Adds a listener that is called by the operations themselves.
-     *
-     * @param listener the listener
-     * @return removes it
-     */
+    /** Adds a listener that is called by the operations themselves. */
     public Disposable listen(OperationListener listener) {
         operationListeners.add(listener);
         return Disposables.composite(() -> operationListeners.remove(listener));
     }
 
     /**
-     * Whether anybody would observe an operation that starts now.
-     *
-     * @return {@code false} when there is nothing to prepare for its end
+     * {@return whether anybody would observe an operation that starts now; {@code false} when there is nothing to
+     * prepare for its end}
      */
     public boolean isObserved() {
         return sink.currentSubscriberCount() > 0 || !operationListeners.isEmpty() || details.isDebugEnabled();
@@ -138,8 +130,6 @@ public final class EventBus {
     /**
      * Emits an event without a duration when somebody listens. Whatever goes wrong with it, the operation that it is about
      * goes on.
-     *
-     * @param event makes the event
      */
     public void emit(Supplier<CaracalEvent> event) {
         emit(event, Context.empty());
@@ -188,10 +178,7 @@ public final class EventBus {
     /**
      * Observes an operation: when it ends, however it ends, its event is emitted.
      *
-     * @param kind the kind of its event
-     * @param operation the operation
      * @param event makes the event of its result ({@code null} unless it gave one) and its completion
-     * @param <T> the type of the result
      * @return the same operation, observed for each subscription
      */
     public <T> Mono<T> observe(Class<? extends CaracalEvent> kind, Mono<T> operation, EventFactory<T> event) {
@@ -210,22 +197,14 @@ public final class EventBus {
         });
     }
 
-    /**
-     * Starts an operation whose end is told with {@link Running#end}.
-     *
-     * @param kind the kind of its event
-     * @param view the Reactor Context in which it was subscribed
-     * @return the running operation
-     */
+    /** Starts an operation whose end is told with {@link Running#end}. */
     public Running start(Class<? extends CaracalEvent> kind, ContextView view) {
         return new Running(kind, view);
     }
 
     /**
-     * A transport whose answers are told to the operations that asked for them.
-     *
-     * @param transport sends
-     * @return the transport, to be used by operations that are observed
+     * {@return a transport whose answers are told to the operations that asked for them; to be used by operations that
+     * are observed}
      */
     public HttpTransport observe(HttpTransport transport) {
         return new ObservedTransport(transport);
@@ -299,9 +278,7 @@ public final class EventBus {
         /**
          * Ends the operation; the first end counts.
          *
-         * @param outcome how it ended
          * @param error why it failed, or {@code null}
-         * @param event makes its event
          */
         public void end(Outcome outcome, @Nullable Throwable error, Function<Completion, CaracalEvent> event) {
             if (ended.compareAndSet(false, true)) {
@@ -331,19 +308,13 @@ public final class EventBus {
         return error instanceof CaracalException typed ? typed.code() : Refusal.NO_CODE;
     }
 
-    /**
-     * Makes the event of an ended operation.
-     *
-     * @param <T> the type of the operation's result
-     */
+    /** Makes the event of an ended operation. */
     @FunctionalInterface
     public interface EventFactory<T> {
         /**
          * Makes the event.
          *
          * @param result the result, or {@code null} when there was none
-         * @param completion how the operation ended
-         * @return the event
          */
         CaracalEvent create(@Nullable T result, Completion completion);
     }

@@ -8,7 +8,6 @@ import run.caracal.verify.MandateVerifier;
  * How incoming requests are judged.
  *
  * @param verifier proves the bearers; {@code null} when nothing is proven here
- * @param requirements what a mandate has to allow
  * @param missing what becomes of a request without a bearer
  * @param trusted whether something in front of the service is said to have proven each request
  */

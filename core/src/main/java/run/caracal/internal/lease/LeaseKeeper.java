@@ -85,8 +85,6 @@ public final class LeaseKeeper {
     /**
      * Starts keeping a lease.
      *
-     * @param agentSessionId the service session
-     * @param first the lease as it was granted
      * @param sentNanos when its request was sent, on the timer's clock
      * @param renewal renews it; never twice at a time
      * @param onLost hears once that it is lost
@@ -322,7 +320,6 @@ public final class LeaseKeeper {
      * Counts time that the timer has not counted. The Coordinator is asked before the lease is lost by it: the wall clock
      * may have been set.
      *
-     * @param nanos how long the machine slept
      * @return renews the lease, which is lost when that fails and the deadline has passed; never fails
      */
     Mono<Void> slept(long nanos) {
@@ -352,7 +349,6 @@ public final class LeaseKeeper {
     /**
      * Declares the lease lost for a reason that is not found by renewing it.
      *
-     * @param reason the reason
      * @param cause what shows it, or {@code null}
      */
     public void declareLost(Reason reason, @Nullable Throwable cause) {
@@ -392,39 +388,25 @@ public final class LeaseKeeper {
     }
 
     /**
-     * The end of the lease.
-     *
-     * @return errors with {@link LeaseLostException} when it is lost, completes when it is given up; heard on another
-     *     thread than the renewals
+     * {@return the end of the lease; errors with {@link LeaseLostException} when it is lost, completes when it is given
+     * up; heard on another thread than the renewals}
      */
     public Mono<Void> end() {
         // Also while every parallel worker is blocked, and for those who block themselves when they hear of it.
         return end.asMono().publishOn(Schedulers.boundedElastic());
     }
 
-    /**
-     * The present generation.
-     *
-     * @return the generation, or {@code null} when none was given
-     */
+    /** {@return the present generation, or {@code null} when none was given} */
     public @Nullable Long generation() {
         return generation;
     }
 
-    /**
-     * Whether the lease is kept.
-     *
-     * @return {@code false} once it was lost or given up
-     */
+    /** {@return whether the lease is kept; {@code false} once it was lost or given up} */
     public boolean isKept() {
         return kept;
     }
 
-    /**
-     * Why the lease is lost.
-     *
-     * @return the loss, or {@code null}
-     */
+    /** {@return why the lease is lost; the loss, or {@code null}} */
     public @Nullable LeaseLostException loss() {
         return loss;
     }

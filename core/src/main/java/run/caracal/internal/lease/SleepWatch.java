@@ -27,11 +27,7 @@ public final class SleepWatch {
     private @Nullable Disposable watching;
     private long mark;
 
-    /**
-     * Creates a watch without leases.
-     *
-     * @param timer whose clocks tell
-     */
+    /** Creates a watch without leases. */
     public SleepWatch(Scheduler timer) {
         this.timer = timer;
     }

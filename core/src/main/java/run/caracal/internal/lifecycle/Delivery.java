@@ -9,8 +9,6 @@ import reactor.util.context.Context;
 /**
  * Tells delivered from not delivered: what a subscriber cancelled before it had received it is taken back, what it cancelled
  * afterwards, or while it was receiving it, is its own.
- *
- * @param <A> what is delivered
  */
 final class Delivery<A> implements CoreSubscriber<A>, Subscription {
     private enum State {

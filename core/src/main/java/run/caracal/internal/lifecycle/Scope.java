@@ -94,7 +94,6 @@ public final class Scope {
     /**
      * How resources of one kind are opened and ended.
      *
-     * @param <R> the type of the resource
      * @param open opens a resource; told whether the caller has gone, it may stop retrying what cannot have opened one
      * @param end ends a resource; subscribed once for each
      * @param budget how long a pipeline waits for the end, given the error of its work or {@code null}; after that it goes
@@ -125,7 +124,6 @@ public final class Scope {
      * when the grace is over, and waits for that once more as long.
      *
      * @param grace how long to wait, twice at most
-     * @param timer where time is measured
      * @return completes when nothing is held any more or the time is over; never an error
      */
     public Mono<Void> close(Duration grace, Scheduler timer) {
@@ -147,8 +145,6 @@ public final class Scope {
     /**
      * Refuses new resources and ends what it holds at once, for resources that nobody's work holds on to.
      *
-     * @param limit how long to wait for that
-     * @param timer where time is measured
      * @return completes when nothing is held any more or the time is over; never an error
      */
     public Mono<Void> endAll(Duration limit, Scheduler timer) {
@@ -182,10 +178,6 @@ public final class Scope {
     /**
      * Runs work that needs one resource; see {@link #many}.
      *
-     * @param lifecycle how the resource is opened and ended
-     * @param work the work
-     * @param <R> the type of the resource
-     * @param <T> the type of the result
      * @return the result, held back until the end of the resource or until the budget is over
      */
     public <R, T> Mono<T> one(Lifecycle<R> lifecycle, Function<R, Mono<T>> work) {
@@ -206,12 +198,6 @@ public final class Scope {
      * Runs work that needs one resource. The resource is opened on subscription and ended exactly once: when the work
      * completes, fails or is cancelled, and also when the cancellation arrives while it is still being opened. Cleanup
      * failures never replace the result or the error of the work, unless the lifecycle asks for it.
-     *
-     * @param lifecycle how the resource is opened and ended
-     * @param work the work
-     * @param <R> the type of the resource
-     * @param <T> the type of the results
-     * @return the results
      */
     public <R, T> Flux<T> many(Lifecycle<R> lifecycle, Function<R, Publisher<T>> work) {
         return Flux.defer(() -> {
@@ -231,12 +217,8 @@ public final class Scope {
      * Opens a resource for an owner who ends it. Until it is delivered it belongs to this scope: a subscriber that has gone
      * by then leaves nothing behind.
      *
-     * @param lifecycle how the resource is opened and ended
      * @param handle makes what the owner gets of the resource and its end: the first subscription to the end starts it, all
      *     others share it, and no cancellation stops it
-     * @param <R> the type of the resource
-     * @param <A> the type of the handle
-     * @return the handle
      */
     public <R, A> Mono<A> handOver(Lifecycle<R> lifecycle, BiFunction<R, Mono<Void>, A> handle) {
         return Mono.deferContextual(context -> {

@@ -44,12 +44,7 @@ public final class ApplicationSessions {
     /** The most recently used last; guarded by itself. */
     private final Map<Need, Provision> held = new LinkedHashMap<>(MAX_HELD, 0.75f, true);
 
-    /**
-     * Creates the sessions of a client's own calls.
-     *
-     * @param client the scope of its sessions
-     * @param timer where time is measured
-     */
+    /** Creates the sessions of a client's own calls. */
     public ApplicationSessions(
             CaracalConfig config, SessionRunner sessions, HelperSessions helpers, Scope client, Scheduler timer) {
         this.config = config;
@@ -62,10 +57,8 @@ public final class ApplicationSessions {
     /**
      * All that the authority depends on.
      *
-     * @param resource the resource
      * @param scopes the scopes, in any order
      * @param labels the labels of both sessions; none for the application id
-     * @param mandateTtl how long the mandates live
      * @param subject the authority record of the user for whom it is, or {@code null}
      */
     public record Need(

@@ -35,11 +35,7 @@ public final class ApprovalWaiter {
     private final Scheduler timer;
     private final ClientState state;
 
-    /**
-     * Creates the waiter of a client.
-     *
-     * @param timer where pauses are measured
-     */
+    /** Creates the waiter of a client. */
     public ApprovalWaiter(StsClient sts, EventBus events, Scheduler timer, ClientState state) {
         this.sts = sts;
         this.events = events;

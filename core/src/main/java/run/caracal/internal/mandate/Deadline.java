@@ -8,7 +8,6 @@ import reactor.core.scheduler.Scheduler;
  * The end of a life, on a monotonic clock.
  *
  * @param nanos when it is over, on the clock
- * @param clock the clock
  */
 public record Deadline(long nanos, Scheduler clock) {
     /** The time left, zero when it is over. */

@@ -1,12 +1,6 @@
 package run.caracal.internal.mandate;
 
-/**
- * A user of another identity provider whom the platform knows now.
- *
- * @param token the user's own session mandate
- * @param authorityRecordId the user's authority record
- * @param deadline when the mandate ends
- */
+/** A user of another identity provider whom the platform knows now. */
 public record FederatedUser(String token, String authorityRecordId, Deadline deadline) {
     /** Never shows the mandate. */
     @Override

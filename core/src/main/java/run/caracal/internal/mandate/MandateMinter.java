@@ -35,12 +35,7 @@ public final class MandateMinter {
     private final ClientState state;
     private final Scheduler timer;
 
-    /**
-     * Creates the minter of a client.
-     *
-     * @param client the scope of its sessions
-     * @param timer where time is measured
-     */
+    /** Creates the minter of a client. */
     public MandateMinter(
             CaracalConfig config,
             StsClient sts,

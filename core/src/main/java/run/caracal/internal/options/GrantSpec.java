@@ -21,7 +21,6 @@ public sealed interface GrantSpec {
      *
      * @param scopes the scopes, at least one
      * @param resource the resource; {@code null} for the only configured one, or those of the constraints
-     * @param constraints the constraints
      * @param ttl how long the delegation lives; {@code null} for as long as the session
      */
     record Narrow(

@@ -24,11 +24,7 @@ public final class FetchSender {
     private final OutboundDecider outbound;
     private final TrafficTransport transport;
 
-    /**
-     * Creates the sender of a client.
-     *
-     * @param transport what carries the requests
-     */
+    /** Creates the sender of a client. */
     public FetchSender(OutboundDecider outbound, TrafficTransport transport) {
         this.outbound = outbound;
         this.transport = transport;

@@ -73,7 +73,6 @@ public final class OutboundDecider {
      * Creates the policies of a client.
      *
      * @param client the scope of its sessions: contexts of another client are refused
-     * @param events observes requests to the Gateway
      */
     public OutboundDecider(
             CaracalConfig config,

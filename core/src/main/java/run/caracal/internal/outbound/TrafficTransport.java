@@ -19,13 +19,7 @@ public final class TrafficTransport {
     private final ClientState state;
     private volatile boolean used;
 
-    /**
-     * Prepares the transport.
-     *
-     * @param provider makes it
-     * @param owned whether what it makes is ours to release
-     * @param state whether the client is closed
-     */
+    /** Prepares the transport. */
     public TrafficTransport(HttpTransportProvider provider, boolean owned, ClientState state) {
         this.owned = owned;
         this.state = state;

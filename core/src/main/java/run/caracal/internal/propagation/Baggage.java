@@ -52,7 +52,6 @@ public final class Baggage {
      * Reads all lines of a header; costs no more than the limits allow, however long the lines are.
      *
      * @param lines the lines, which count as joined by commas
-     * @param sink what hears the members
      * @return {@code false} when the header is over the limits; nothing was heard then
      */
     static boolean parse(List<String> lines, Sink sink) {

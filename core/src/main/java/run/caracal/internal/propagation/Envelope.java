@@ -61,20 +61,12 @@ public final class Envelope {
         hop = builder.hop;
     }
 
-    /**
-     * Starts an empty envelope.
-     *
-     * @return a new builder
-     */
+    /** Starts an empty envelope. */
     public static Builder builder() {
         return new Builder();
     }
 
-    /**
-     * Starts a copy of this envelope.
-     *
-     * @return a new builder with the values of this envelope
-     */
+    /** Starts a copy of this envelope. */
     public Builder toBuilder() {
         Builder builder = new Builder();
         builder.bearer = bearer;
@@ -98,12 +90,7 @@ public final class Envelope {
         return EMPTY.inTraceOf(this);
     }
 
-    /**
-     * The ids of this envelope in the trace of another, with the baggage of others that the other one has.
-     *
-     * @param other whose trace it is
-     * @return a new envelope
-     */
+    /** The ids of this envelope in the trace of another, with the baggage of others that the other one has. */
     public Envelope inTraceOf(Envelope other) {
         Builder builder = other.toBuilder();
         builder.bearer = bearer;
@@ -194,8 +181,6 @@ public final class Envelope {
      * Writes trace context and baggage onto a request that is about to leave, next to what its caller has set: a valid
      * traceparent and any tracestate stay, other members of the baggage stay, the own five members are those of this
      * envelope. Applying it twice changes nothing but an invalid traceparent. Never touches Authorization.
-     *
-     * @param headers the outgoing headers
      */
     public void encode(OutboundHeaders headers) {
         encodeTraceParent(headers);

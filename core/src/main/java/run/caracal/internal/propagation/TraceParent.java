@@ -49,10 +49,7 @@ public record TraceParent(String traceId, String flags) {
     }
 
     /**
-     * Whether a text is a trace id.
-     *
-     * @param text the text
-     * @return {@code true} for 32 lower-case hexadecimal digits that are not all zero
+     * {@return whether a text is a trace id; {@code true} for 32 lower-case hexadecimal digits that are not all zero}
      */
     public static boolean isTraceId(String text) {
         return text.length() == 32 && isHexNotZero(text, 0, 32);
@@ -75,7 +72,6 @@ public record TraceParent(String traceId, String flags) {
      *
      * @param traceId the trace, anything but a valid id begins a new one
      * @param flags the flags, anything but valid ones are replaced by {@code 01}
-     * @return a valid header
      */
     public static String write(@Nullable String traceId, @Nullable String flags) {
         byte[] out = new byte[LENGTH];

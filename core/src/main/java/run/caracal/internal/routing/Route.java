@@ -7,7 +7,6 @@ public sealed interface Route {
      * The address lies under a bound prefix, or the caller named the resource: it goes to the Gateway instead.
      *
      * @param url the address at the Gateway; the caller's path and query, with what cannot stand in a request line escaped
-     * @param resource the resource to name there
      */
     record Rewritten(String url, String resource) implements Route {}
 

@@ -20,12 +20,7 @@ import run.caracal.internal.text.Chars;
 public final class Router {
     private static final String GATEWAY_SETTING = "gateway_url (CARACAL_GATEWAY_URL)";
 
-    /**
-     * A bound resource.
-     *
-     * @param resource the resource identifier
-     * @param upstreamPrefix the absolute address prefix of the upstream
-     */
+    /** A bound resource. */
     public record Binding(String resource, String upstreamPrefix) {}
 
     /** The bindings of one origin, found by their paths as given and by their decoded paths. */
@@ -127,7 +122,6 @@ public final class Router {
      *
      * @param url the address that the caller asked for, exactly as it would be sent
      * @param explicitResource the resource that the caller named, {@code null} or empty for none
-     * @return where it goes
      * @throws RoutingException if it must not be sent
      */
     public Route route(String url, @Nullable String explicitResource) {
@@ -258,9 +252,7 @@ public final class Router {
     /**
      * The address at the Gateway for a resource. Nothing is escaped or normalised.
      *
-     * @param resource the resource that the request will name
      * @param path the path and query at the resource, {@code "/"} when empty; a missing leading slash is added
-     * @return the absolute address
      * @throws ConfigurationException if no Gateway is configured
      * @throws IllegalArgumentException if the resource or the path cannot be used
      */

@@ -76,7 +76,6 @@ public final class ServiceRunner {
     /**
      * Creates the services of a client.
      *
-     * @param client the scope of its sessions
      * @param timer where renewals and deadlines are timed: one daemon thread of the SDK's own, so that no blocked worker
      *     starves it
      */

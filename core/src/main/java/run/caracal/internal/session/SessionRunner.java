@@ -52,11 +52,7 @@ public final class SessionRunner {
     private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
 
-    /**
-     * Creates the sessions of a client.
-     *
-     * @param client the scope that holds them all
-     */
+    /** Creates the sessions of a client. */
     public SessionRunner(
             CaracalConfig config,
             Coordinator coordinator,
@@ -252,7 +248,6 @@ public final class SessionRunner {
      * Ends a session: its children first, then its end hooks, then what holds authority for it, then itself. One
      * that fails, in its assembly too, does not keep the others.
      *
-     * @param hooked whether the end hooks are run
      * @param terminate ends the session at the platform; empty for one that is not ours any more
      */
     Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {

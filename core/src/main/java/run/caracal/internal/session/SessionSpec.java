@@ -12,13 +12,9 @@ import run.caracal.internal.options.GrantSpec;
 /**
  * How an agent session is opened.
  *
- * @param labels its labels
- * @param labelledAsApplication whether the application id is one of its labels too
  * @param ttl how long a task lives; {@code null} for the configuration's default
- * @param metadata what its record says besides
  * @param kind its kind; {@code null} for the configuration's default
  * @param parent its parent; {@code null} for what is bound
- * @param grant what it is given of its parent's authority
  * @param idempotencyKey the caller's own key; {@code null} for a generated one
  * @param adopt whether a session that the key opened earlier is taken over
  * @param subjectAuthorityRecordId the user for whom it acts; {@code null} for the parent's

@@ -4,12 +4,7 @@ package run.caracal.internal.text;
 public final class Chars {
     private Chars() {}
 
-    /**
-     * Whether the character is white space.
-     *
-     * @param c the character
-     * @return {@code true} for ASCII blanks and all Unicode separators
-     */
+    /** {@return whether the character is white space; {@code true} for ASCII blanks and all Unicode separators} */
     public static boolean isBlank(char c) {
         if (c <= ' ') {
             return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F);
@@ -20,7 +15,6 @@ public final class Chars {
     /**
      * Whether the text holds white space or a control character anywhere; such a text is no token, id or path.
      *
-     * @param text the text
      * @return {@code true} when it cannot stand in a header or a request line as it is
      */
     public static boolean hasBlankOrControl(String text) {
@@ -36,7 +30,6 @@ public final class Chars {
     /**
      * Whether the text is written in visible ASCII only. A header carries nothing else unchanged.
      *
-     * @param text the text
      * @return {@code true} when no character is a blank, a control or beyond ASCII
      */
     public static boolean isVisibleAscii(String text) {
@@ -49,12 +42,7 @@ public final class Chars {
         return true;
     }
 
-    /**
-     * Whether the text holds an ASCII control character other than a tab; no header can carry it.
-     *
-     * @param text the text
-     * @return {@code true} when there is one
-     */
+    /** Whether the text holds an ASCII control character other than a tab; no header can carry it. */
     public static boolean hasControl(String text) {
         for (int i = 0; i < text.length(); i++) {
             char c = text.charAt(i);

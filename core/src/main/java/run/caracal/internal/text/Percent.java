@@ -15,7 +15,6 @@ public final class Percent {
     /**
      * Decodes escapes; a malformed escape stays as it is, a malformed UTF-8 sequence becomes U+FFFD.
      *
-     * @param text the text
      * @return the decoded text, {@code text} itself when it holds no escape
      */
     public static String decode(String text) {
@@ -35,7 +34,6 @@ public final class Percent {
     /**
      * Decodes escapes; a malformed escape stays as it is.
      *
-     * @param text the text
      * @return the decoded text, {@code text} itself when it holds no escape, {@code null} when the bytes are not UTF-8
      */
     public static @Nullable String decodeStrict(String text) {
@@ -63,14 +61,7 @@ public final class Percent {
         out.append(text, plain, length);
     }
 
-    /**
-     * Appends the UTF-8 bytes of the code point at an index as escapes; a lone surrogate as those of U+FFFD.
-     *
-     * @param text the text
-     * @param index where the code point begins
-     * @param out where to append
-     * @return the index of the last character of the code point
-     */
+    /** Appends the UTF-8 bytes of the code point at an index as escapes; a lone surrogate as those of U+FFFD. */
     public static int encodeCodePoint(String text, int index, StringBuilder out) {
         int codePoint = text.codePointAt(index);
         int last = index + Character.charCount(codePoint) - 1;

@@ -20,7 +20,6 @@ public final class AccessToken {
     /**
      * Creates a token.
      *
-     * @param value the bearer
      * @param targets the resources it is good for; {@code null} when the STS did not say
      * @param refreshAtNanos when to fetch the next one, on the clock of {@link TokenCache}
      * @param expiresAtNanos when it stops being used, on the same clock
@@ -49,10 +48,8 @@ public final class AccessToken {
     }
 
     /**
-     * Whether the token was granted for a resource.
-     *
-     * @param resource the resource identifier
-     * @return {@code true} also when the STS did not name the granted resources
+     * {@return whether the token was granted for a resource; {@code true} also when the STS did not name the granted
+     * resources}
      */
     public boolean covers(String resource) {
         return targets == null || targets.contains(resource);

@@ -27,7 +27,6 @@ public final class TokenCache implements Disposable {
     /**
      * The result of an exchange.
      *
-     * @param value the bearer
      * @param lifetime how long it lives from now on; zero when unknown, and then it is not kept
      * @param targets the granted resources, or {@code null} when the STS did not name them
      */
@@ -41,22 +40,13 @@ public final class TokenCache implements Disposable {
 
     /** Where tokens come from, and who hears how the cache did. */
     public interface Source {
-        /**
-         * Fetches a token; subscribed once for each flight, never concurrently.
-         *
-         * @param early whether the old token is still being served meanwhile
-         * @return a new token
-         */
+        /** Fetches a token; subscribed once for each flight, never concurrently. */
         Mono<Exchanged> exchange(boolean early);
 
         /** A token was served from memory. */
         void served();
 
-        /**
-         * An early exchange failed; the old token goes on being served.
-         *
-         * @param error what it met
-         */
+        /** An early exchange failed; the old token goes on being served. */
         void refreshFailed(Throwable error);
     }
 
@@ -71,7 +61,6 @@ public final class TokenCache implements Disposable {
     /**
      * Creates an empty cache.
      *
-     * @param source where tokens come from
      * @param timer gives the clocks: its nanoseconds are monotonic, its milliseconds tell of sleep
      */
     public TokenCache(Source source, Scheduler timer) {
@@ -131,11 +120,7 @@ public final class TokenCache implements Disposable {
         return token;
     }
 
-    /**
-     * Drops a token that a service refused with 401. Another token, fetched since, stays.
-     *
-     * @param refused the token that was refused
-     */
+    /** Drops a token that a service refused with 401. Another token, fetched since, stays. */
     public void reject(AccessToken refused) {
         current.compareAndSet(refused, null);
     }

@@ -19,7 +19,6 @@ public final class Backoff {
      * @param attempt how many retries there were before, from 0
      * @param retryAfter what the answer asked for, which wins, or {@code null}
      * @param random uniform, at least 0 and less than 1
-     * @return the delay
      */
     public static Duration delay(int attempt, @Nullable Duration retryAfter, double random) {
         Duration base;

@@ -6,10 +6,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * The headers of every call to the Coordinator.
  *
- * @param bearer the token
  * @param traceparent the finished header, or {@code null}
  * @param tracestate the finished header, sent beside a traceparent only, or {@code null}
- * @param timeout how long the call may take
  */
 public record CallHeaders(
         String bearer,

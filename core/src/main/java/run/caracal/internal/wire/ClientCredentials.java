@@ -3,8 +3,6 @@ package run.caracal.internal.wire;
 /**
  * The credentials of the application at the STS.
  *
- * @param zoneId the zone
- * @param applicationId the application
  * @param clientSecret its secret
  */
 public record ClientCredentials(String zoneId, String applicationId, String clientSecret) {

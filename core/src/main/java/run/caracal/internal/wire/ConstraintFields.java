@@ -13,13 +13,7 @@ import org.jspecify.annotations.Nullable;
  * are sent, since to drop a constraint would widen the authority.
  *
  * @param resources the resources it covers, by their identifiers
- * @param maxDepth the older name of {@code maxHops}
- * @param maxHops how many delegations may follow one another
- * @param ttlSeconds how long what is minted under it lives
- * @param budget how many scopes a mandate may have
- * @param policyApproved whether a policy approved a broad delegation
  * @param expiresAt when it ends, ending in {@code Z}
- * @param broadReason why a delegation covers every resource
  */
 public record ConstraintFields(
         @Nullable List<String> resources,

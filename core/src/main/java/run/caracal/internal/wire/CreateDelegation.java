@@ -21,12 +21,7 @@ public final class CreateDelegation {
         this.body = Collections.unmodifiableMap(new LinkedHashMap<>(b.body));
     }
 
-    /**
-     * Begins a request.
-     *
-     * @param zoneId the zone
-     * @param scopes what is delegated
-     */
+    /** Begins a request. */
     public static Builder builder(String zoneId, List<String> scopes) {
         return new Builder(zoneId, scopes);
     }

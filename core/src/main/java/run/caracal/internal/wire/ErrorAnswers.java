@@ -39,7 +39,6 @@ public final class ErrorAnswers {
     /**
      * Returns the error of a refusal by the STS.
      *
-     * @param request the request
      * @param response the answer, not a success
      * @param now the time to which a date in {@code Retry-After} is relative
      */
@@ -63,7 +62,6 @@ public final class ErrorAnswers {
     /**
      * Returns the error of a call through the Gateway.
      *
-     * @param request the request
      * @param response the answer, its status 400 or more
      * @param now the time to which a date in {@code Retry-After} is relative
      */
@@ -89,7 +87,6 @@ public final class ErrorAnswers {
     /**
      * Returns the error of a refusal by the Coordinator.
      *
-     * @param request the request
      * @param response the answer, not a success
      * @param now the time to which a date in {@code Retry-After} is relative
      */

@@ -26,8 +26,6 @@ public final class IdempotencyKeys {
      * Checks a key that a caller gives.
      *
      * @param field the name of the option, for the message
-     * @param key the key
-     * @return the key
      * @throws IllegalArgumentException when the platform would refuse it; the message names the field
      */
     public static String require(String field, String key) {

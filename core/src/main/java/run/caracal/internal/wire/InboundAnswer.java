@@ -12,7 +12,6 @@ import run.caracal.internal.json.JsonObject;
 /**
  * A delegation addressed to a session of the caller.
  *
- * @param delegationEdgeId its id
  * @param status its state, for instance {@code active}; {@code null} when unknown
  */
 public record InboundAnswer(

@@ -10,7 +10,6 @@ import run.caracal.internal.json.JsonObject;
  * The answer to a renewal or a takeover.
  *
  * @param status the state of the session, for instance {@code active} or {@code suspended}; {@code null} when unknown
- * @param lease the lease
  */
 public record LeaseAnswer(@Nullable String status, LeaseTerms lease) {
 

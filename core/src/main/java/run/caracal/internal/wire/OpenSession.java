@@ -91,8 +91,6 @@ public final class OpenSession {
         /**
          * The session that this one is a child of, if any.
          *
-         * @param id the parent
-         * @param inherits whether it is given all that the parent holds
          * @param edgeId the delegation that bounds the parent, to be inherited
          */
         public Builder childOf(@Nullable String id, boolean inherits, @Nullable String edgeId) {

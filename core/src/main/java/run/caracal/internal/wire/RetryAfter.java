@@ -20,7 +20,6 @@ public final class RetryAfter {
      * Reads the header.
      *
      * @param header seconds or a date, or {@code null}
-     * @param now the time to which a date is relative
      * @return how long to wait, zero for a date that has passed; {@code null} when the header says nothing usable
      */
     public static @Nullable Duration parse(@Nullable String header, Instant now) {

@@ -9,7 +9,6 @@ import run.caracal.internal.json.JsonObject;
 /**
  * A session that the Coordinator opened.
  *
- * @param agentSessionId its id
  * @param delegationEdgeId the edge it was given, or {@code null}
  * @param lease its lease, all of it unknown for a task of an older platform
  * @param isReplay whether it had been opened by an earlier request with the same key

@@ -25,9 +25,7 @@ public final class StsRequests {
     /**
      * Exchanges credentials for a token.
      *
-     * @param form what is asked for
      * @param requestId the id to find the call by in the platform's audit, or {@code null} to let the STS make one
-     * @param timeout how long the call may take
      */
     public HttpRequest token(TokenForm form, @Nullable String requestId, Duration timeout) {
         Map<String, String> headers = new LinkedHashMap<>();
@@ -49,7 +47,6 @@ public final class StsRequests {
     /**
      * Asks for the state of an approval, waiting for a change.
      *
-     * @param approvalId the hold
      * @param wait how long the STS shall wait; it cuts this to 25 s
      * @param timeout how long the call may take, longer than {@code wait}
      */

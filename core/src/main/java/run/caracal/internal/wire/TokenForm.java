@@ -30,7 +30,6 @@ public final class TokenForm {
     /**
      * The application's own token.
      *
-     * @param credentials who asks
      * @param resources the resources it shall be good for, each sent once
      * @param ttlSeconds how long it shall live, or {@code null} for the platform's default
      */
@@ -46,9 +45,7 @@ public final class TokenForm {
     /**
      * A mandate for one call through the Gateway.
      *
-     * @param credentials who asks
      * @param scopes what the call needs, sent sorted
-     * @param resource the resource
      * @param agentSessionId the session that acts, or {@code null} for the application itself
      * @param delegationEdgeId the delegation it acts under, or {@code null}
      * @param ttlSeconds how long the mandate shall live, or {@code null} for the platform's default
@@ -75,8 +72,6 @@ public final class TokenForm {
     /**
      * A user's identity token for an authority record of the platform; takes neither scopes nor resources.
      *
-     * @param credentials who asks
-     * @param idToken the user's token
      * @param ttlSeconds how long the answer shall live, or {@code null} for the platform's default
      */
     public static TokenForm federation(ClientCredentials credentials, String idToken, @Nullable Integer ttlSeconds) {

@@ -15,7 +15,6 @@ import run.caracal.internal.json.JsonObject;
 /**
  * A token that the STS issued.
  *
- * @param accessToken the token
  * @param expiresIn how long it lives from now; {@code null} when the answer does not say, so that the token has to
  * @param scopes the scopes it carries; {@code null} when the answer does not say, which means those asked for
  * @param targetResources the resources it is good for; {@code null} when the answer does not say

@@ -60,7 +60,6 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
     /**
      * {@return a fault that answers in the server's place}
      *
-     * @param status the status
      * @param headers the headers; {@code Content-Type} is JSON unless it is among them
      * @param body the body, as it goes out
      */

@@ -21,11 +21,7 @@ public interface FaultRule {
         return request -> Fault.none();
     }
 
-    /**
-     * {@return a rule under which each request gets the same fault} Narrow it with {@link #on} and {@link #times}.
-     *
-     * @param fault the fault
-     */
+    /** {@return a rule under which each request gets the same fault} Narrow it with {@link #on} and {@link #times}. */
     static FaultRule always(Fault fault) {
         return request -> fault;
     }

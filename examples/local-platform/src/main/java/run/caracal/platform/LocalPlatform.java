@@ -647,7 +647,6 @@ public final class LocalPlatform implements Disposable {
          * so that a team can share them. Later settings of this builder add to it. Blocks on the file.
          *
          * @param location a file, or a resource of the class path where there is no such file
-         * @return this builder
          * @throws IllegalArgumentException with every fault and its line, when nothing of it was taken over; also if there is
          *     neither
          */
@@ -660,7 +659,6 @@ public final class LocalPlatform implements Disposable {
          * Names the zone.
          *
          * @param id the id, default {@code zone-local}
-         * @return this builder
          */
         public Builder zone(String id) {
             this.zoneId = id;
@@ -672,7 +670,6 @@ public final class LocalPlatform implements Disposable {
          *
          * @param id the id; {@code app-local} if no application is registered
          * @param secret its secret; a random one if no application is registered
-         * @return this builder
          */
         public Builder application(String id, String secret) {
             applications.put(id, new Application(id, secret));
@@ -684,7 +681,6 @@ public final class LocalPlatform implements Disposable {
          *
          * @param resource the resource; {@code resource://billing-api} with the scopes {@code billing:charge} and
          *     {@code billing:read} if none is registered
-         * @return this builder
          */
         public Builder resource(ProtectedResource resource) {
             resources.put(resource.id(), resource);
@@ -695,7 +691,6 @@ public final class LocalPlatform implements Disposable {
          * Says which bearer the Gateway takes.
          *
          * @param mode the mode, default {@link GatewayMode#ONE_SHOT}
-         * @return this builder
          */
         public Builder gatewayMode(GatewayMode mode) {
             this.gatewayMode = mode;
@@ -709,7 +704,6 @@ public final class LocalPlatform implements Disposable {
          *
          * @param issuer the {@code iss} of its ID tokens
          * @param audience the {@code aud} that they must have
-         * @return this builder
          */
         public Builder trustedIssuer(String issuer, String audience) {
             issuers.add(TrustedIssuers.Issuer.generated(issuer, audience));
@@ -722,7 +716,6 @@ public final class LocalPlatform implements Disposable {
          * @param issuer the {@code iss} of its ID tokens
          * @param audience the {@code aud} that they must have
          * @param key a private RSA or EC key with an id and an algorithm
-         * @return this builder
          * @throws IllegalArgumentException if the key is another
          */
         public Builder trustedIssuer(String issuer, String audience, JWK key) {
@@ -734,7 +727,6 @@ public final class LocalPlatform implements Disposable {
          * Sets the limits.
          *
          * @param value the limits, default {@link PlatformLimits#defaults()}
-         * @return this builder
          */
         public Builder limits(PlatformLimits value) {
             this.limits = value;
@@ -745,7 +737,6 @@ public final class LocalPlatform implements Disposable {
          * Sets the ports.
          *
          * @param value the ports, default {@link Ports#free()}
-         * @return this builder
          */
         public Builder ports(Ports value) {
             this.ports = value;
@@ -756,7 +747,6 @@ public final class LocalPlatform implements Disposable {
          * Sets the clock that every time of the platform is taken from, for tests of expiry.
          *
          * @param value the clock, default {@link Clock#systemUTC()}
-         * @return this builder
          */
         public Builder clock(Clock value) {
             this.clock = value;
@@ -767,8 +757,6 @@ public final class LocalPlatform implements Disposable {
          * Opens no socket: the servers, otherwise the same, are reached inside this JVM alone, by clients with the
          * {@link LocalPlatform#config()} of this platform and by its {@link LocalPlatform#httpClient()}. Its URLs mean nothing
          * to any other client, and its Gateway reaches no upstream but {@link LocalPlatform#upstreamUrl()}.
-         *
-         * @return this builder
          */
         public Builder inProcess() {
             this.inProcess = true;
@@ -781,7 +769,6 @@ public final class LocalPlatform implements Disposable {
          * open it. Without this call there is none, and none in process: a browser needs a socket.
          *
          * @param port the port of 127.0.0.1 to serve it on; 0 takes a free one
-         * @return this builder
          */
         public Builder console(int port) {
             this.consolePort = port;
@@ -794,7 +781,6 @@ public final class LocalPlatform implements Disposable {
          *
          * @param uri where Redis is, for instance {@code redis://localhost:6379}
          * @param hmacKeyHex the key that signs the entries ({@code STREAMS_HMAC_KEY}), in hexadecimal
-         * @return this builder
          */
         public Builder revocationStreams(String uri, String hmacKeyHex) {
             this.redisUri = uri;

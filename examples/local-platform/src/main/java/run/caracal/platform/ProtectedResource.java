@@ -81,7 +81,6 @@ public record ProtectedResource(
     /**
      * {@return the same resource, permitting one more operation and nothing that is not named}
      *
-     * @param method the method
      * @param path the path as it is sent to the Gateway
      */
     public ProtectedResource withOperation(String method, String path) {
@@ -94,7 +93,6 @@ public record ProtectedResource(
      * {@return the same resource, known to one more role} A session has the roles that its labels name. A session that is
      * labelled with its application's id may have every scope.
      *
-     * @param role the role
      * @param roleScopes the scopes it may have; none means every scope of the resource
      */
     public ProtectedResource withRole(String role, String... roleScopes) {

@@ -10,7 +10,6 @@ import java.util.Optional;
  * A request as it arrived at one of the servers.
  *
  * @param service the server
- * @param method the method
  * @param uri path and query as they were sent
  * @param headers the headers, names in lower case, values in the order of arrival
  * @param body the body as text; empty at the Gateway, which streams it

@@ -78,11 +78,7 @@ public final class TestMandates {
         return with(Map.of("aud", List.of(resourceId), "target", List.of(resourceId)));
     }
 
-    /**
-     * {@return mandates with these scopes} Without it they have none.
-     *
-     * @param scopes the scopes
-     */
+    /** {@return mandates with these scopes} Without it they have none. */
     public TestMandates withScopes(String... scopes) {
         return with(Map.of("scope", String.join(" ", scopes)));
     }

@@ -54,13 +54,7 @@ public final class GovernedHttpClient extends HttpClient {
         this.policy = policy;
     }
 
-    /**
-     * Decorates a client, or gives a decorated one another policy.
-     *
-     * @param client the client
-     * @param policy the policy
-     * @return the decorated client
-     */
+    /** Decorates a client, or gives a decorated one another policy. */
     public static HttpClient decorate(HttpClient client, OutboundPolicy policy) {
         if (client instanceof GovernedHttpClient governed) {
             return governed.policy.equals(policy) ? governed : new GovernedHttpClient(governed.delegate, policy);

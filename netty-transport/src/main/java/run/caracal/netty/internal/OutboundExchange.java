@@ -84,11 +84,8 @@ public final class OutboundExchange {
     /**
      * Asks the policy. An immediate decision comes as a scalar, without operators in between.
      *
-     * @param policy the policy
-     * @param url the absolute address as the caller gave it
      * @param resource the caller's resource, as far as it is known
      * @param requestId the caller's request id, as far as it is known
-     * @param context the subscriber's Context
      * @param governed whether a decorated client asks, whose own request it is then
      * @return the exchange, or the error that keeps the request from being sent; never empty
      */
@@ -107,12 +104,8 @@ public final class OutboundExchange {
      * before, for the address of the request by now is the policy's answer. A request that names a resource of its own, or
      * that a decorated client makes within one of its own, is another one.
      *
-     * @param policy the policy
      * @param named the resource that the request names, as far as it is known
      * @param id the request id that the request names, as far as it is known
-     * @param context the subscriber's Context
-     * @param governed whether a decorated client asks
-     * @return as for the first attempt
      */
     public Mono<OutboundExchange> again(
             OutboundPolicy policy, @Nullable String named, @Nullable String id, ContextView context, boolean governed) {
@@ -154,11 +147,7 @@ public final class OutboundExchange {
     }
 
     /**
-     * The exchange that a filter further up has resolved for this very address, used or not.
-     *
-     * @param context the subscriber's Context
-     * @param url the absolute address
-     * @return the exchange, or {@code null}
+     * {@return the exchange that a filter further up has resolved for this very address, used or not, or {@code null}}
      */
     public static @Nullable OutboundExchange in(ContextView context, String url) {
         return context.getOrDefault(KEY, null) instanceof OutboundExchange exchange && exchange.target.equals(url)
@@ -166,11 +155,7 @@ public final class OutboundExchange {
                 : null;
     }
 
-    /**
-     * Whether a request may still be sent with this exchange.
-     *
-     * @return {@code false} when one has been
-     */
+    /** Whether a request may still be sent with this exchange. */
     public boolean isFree() {
         return claimed == 0;
     }
@@ -184,37 +169,24 @@ public final class OutboundExchange {
         return false;
     }
 
-    /**
-     * Where the request goes.
-     *
-     * @return the absolute address
-     */
+    /** Where the request goes. */
     public String target() {
         return target;
     }
 
-    /**
-     * Whether that is another address than the caller asked for.
-     *
-     * @return {@code true} when the request is routed to the Gateway
-     */
+    /** Whether that is another address than the caller asked for. */
     public boolean isRewritten() {
         return rewritten;
     }
 
-    /**
-     * Whether the request gets an identity.
-     *
-     * @return {@code false} when the policy leaves it alone
-     */
+    /** Whether the request gets an identity. */
     public boolean carriesIdentity() {
         return decision.carriesIdentity();
     }
 
     /**
-     * Whether somebody wants to hear how the request ends.
-     *
-     * @return {@code false} when {@link #ended} need not be called
+     * {@return whether somebody wants to hear how the request ends; {@code false} when {@link #ended} need not be
+     * called}
      */
     public boolean isObserved() {
         return decision.isObserved();
@@ -231,9 +203,8 @@ public final class OutboundExchange {
     }
 
     /**
-     * Whether a decorated client has taken the exchange over, which then looks after the wire.
-     *
-     * @return {@code true} below a filter, on a decorated client
+     * {@return whether a decorated client has taken the exchange over, which then looks after the wire; {@code true}
+     * below a filter, on a decorated client}
      */
     public boolean isGoverned() {
         return governed;
@@ -277,8 +248,6 @@ public final class OutboundExchange {
     /**
      * A request is about to be written by a connector that is not Reactor Netty's: what happens to it afterwards cannot be
      * seen from here, so there is one request for each resolution.
-     *
-     * @param headers the outgoing headers
      */
     public void prepare(OutboundHeaders headers) {
         if (superseded) {
@@ -294,7 +263,6 @@ public final class OutboundExchange {
      * A request is prepared on a connection: the first one of this exchange, or what follows it on the same subscription.
      * On the event loop.
      *
-     * @param request the request
      * @param connection its connection, or stream
      */
     public void prepare(HttpClientRequest request, Connection connection) {
@@ -438,11 +406,7 @@ public final class OutboundExchange {
     public abstract static class View implements OutboundHeaders {
         private final OutboundExchange exchange;
 
-        /**
-         * A view for one edit.
-         *
-         * @param exchange whose request it is
-         */
+        /** A view for one edit. */
         protected View(OutboundExchange exchange) {
             this.exchange = exchange;
         }
@@ -459,12 +423,7 @@ public final class OutboundExchange {
             put(name, value);
         }
 
-        /**
-         * Whether HTTP allows a value.
-         *
-         * @param value the value
-         * @return {@code false} when a character of it may not be in a header
-         */
+        /** {@return whether HTTP allows a value; {@code false} when a character of it may not be in a header} */
         protected boolean isSendable(String value) {
             for (int i = 0; i < value.length(); i++) {
                 char c = value.charAt(i);
@@ -475,12 +434,7 @@ public final class OutboundExchange {
             return true;
         }
 
-        /**
-         * Replaces all values of a header by one that can be sent.
-         *
-         * @param name the name
-         * @param value the value
-         */
+        /** Replaces all values of a header by one that can be sent. */
         protected abstract void put(String name, String value);
 
         /** Headers carry tokens. */

@@ -9,7 +9,6 @@ import run.caracal.error.InboundException.Reason;
  * The answer to a rejected request (RFC 6750): JSON with {@code error} and {@code error_description}, and a
  * challenge where another token would help.
  *
- * @param status the HTTP status
  * @param challenge the value of {@code WWW-Authenticate}; {@code null} when the token is not at fault
  * @param body the body, JSON in ASCII
  */
@@ -17,12 +16,7 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
     /** The content type of the body. */
     public static final String CONTENT_TYPE = "application/json";
 
-    /**
-     * Makes the answer.
-     *
-     * @param refusal why the request is refused
-     * @return its answer
-     */
+    /** Makes the answer. */
     public static RefusalAnswer of(InboundException refusal) {
         String error = plain(refusal.code());
         String description =
@@ -33,12 +27,7 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
                 "{\"error\":\"" + error + "\",\"error_description\":\"" + description + "\"}");
     }
 
-    /**
-     * The answer while the client is being closed: the caller may try another instance.
-     *
-     * @param closed what the judgement met
-     * @return the refusal
-     */
+    /** The answer while the client is being closed: the caller may try another instance. */
     public static InboundException stopping(Throwable closed) {
         return new InboundException(Reason.VERIFIER_UNAVAILABLE, "The service is stopping", "Try again", closed);
     }

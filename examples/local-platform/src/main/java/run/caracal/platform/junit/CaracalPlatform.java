@@ -37,31 +37,26 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 public @interface CaracalPlatform {
 
     /**
-     * How long the platform lives.
-     *
-     * @return for the class, or for the whole run, shared by all classes with an equal annotation
+     * {@return how long the platform lives; for the class, or for the whole run, shared by all classes with an equal
+     * annotation}
      */
     Lifetime lifetime() default Lifetime.CLASS;
 
     /**
-     * The settings of the platform.
-     *
-     * @return a TOML file on the class path or in the working directory, as {@code LocalPlatform.Builder.setup} reads it;
-     *     none by default
+     * {@return the settings of the platform; a TOML file on the class path or in the working directory, as {@code
+     * LocalPlatform.Builder.setup} reads it; none by default}
      */
     String setup() default "";
 
     /**
-     * Whether the platform forgets everything before each test.
-     *
-     * @return false for an application that keeps sessions for longer than a test
+     * {@return whether the platform forgets everything before each test; false for an application that keeps sessions
+     * for longer than a test}
      */
     boolean reset() default true;
 
     /**
-     * Whether a test fails that leaves sessions open which it opened.
-     *
-     * @return false for an application that keeps sessions for longer than a test
+     * {@return whether a test fails that leaves sessions open which it opened; false for an application that keeps
+     * sessions for longer than a test}
      */
     boolean failOnOpenSessions() default true;
 

@@ -263,7 +263,6 @@ public final class CaracalPlatformExtension
          * Says what the platform is made of.
          *
          * @param settings told the builder of each platform before it starts
-         * @return this builder
          */
         public Builder platform(Consumer<LocalPlatform.Builder> settings) {
             this.platform = settings;
@@ -274,7 +273,6 @@ public final class CaracalPlatformExtension
          * Sets how long the platform lives.
          *
          * @param value the lifetime, default {@link Lifetime#CLASS}
-         * @return this builder
          */
         public Builder lifetime(Lifetime value) {
             this.lifetime = value;
@@ -285,7 +283,6 @@ public final class CaracalPlatformExtension
          * Says whether the platform forgets everything before each test.
          *
          * @param value default true; false for an application that keeps sessions for longer than a test
-         * @return this builder
          */
         public Builder reset(boolean value) {
             this.reset = value;
@@ -296,7 +293,6 @@ public final class CaracalPlatformExtension
          * Says whether a test fails that leaves sessions open which it opened.
          *
          * @param value default true; false for an application that keeps sessions for longer than a test
-         * @return this builder
          */
         public Builder failOnOpenSessions(boolean value) {
             this.failOnOpenSessions = value;
