@@ -8,7 +8,7 @@ public final class Ids {
     /** The platform's form of an identifier. */
     public static final String PATTERN = "^[A-Za-z0-9_.\\-:]{1,128}$";
 
-    private static final Pattern COMPILED = Pattern.compile("[A-Za-z0-9_.\\-:]{1,128}");
+    private static final Pattern COMPILED = Pattern.compile(PATTERN);
 
     private Ids() {}
 

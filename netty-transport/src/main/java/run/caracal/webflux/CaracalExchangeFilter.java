@@ -29,6 +29,7 @@ import run.caracal.error.CaracalException;
 import run.caracal.error.RoutingException;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
+import run.caracal.netty.internal.HeaderNames;
 import run.caracal.netty.internal.OutboundExchange;
 
 /**
@@ -107,8 +108,8 @@ public final class CaracalExchangeFilter {
                         new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
                                 + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
             }
-            String resource = request.headers().getFirst("X-Caracal-Resource");
-            String requestId = request.headers().getFirst("X-Request-Id");
+            String resource = request.headers().getFirst(HeaderNames.RESOURCE);
+            String requestId = request.headers().getFirst(HeaderNames.REQUEST_ID);
             Mono<OutboundExchange> resolved = above != null
                     ? above.again(policy, resource, requestId, context, false)
                     : OutboundExchange.resolve(policy, url, resource, requestId, context, false);

@@ -15,6 +15,7 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
+import reactor.util.context.ContextView;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.SessionCloseException;
@@ -90,13 +91,11 @@ public final class SessionRunner {
     /** Runs work inside a session of its own. */
     public <T> Mono<T> one(SessionSpec spec, Function<BoundContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
-                    BoundContext bound = bound(spec, BoundContext.find(view));
-                    BoundContext parent = parent(bound);
-                    Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
-                    return BoundContext.scope(parent, client)
+                    Task task = task(spec, view);
+                    return task.scope()
                             .one(
-                                    lifecycle(spec, plan, bound, true),
-                                    session -> settled(session, spec, plan)
+                                    task.lifecycle(),
+                                    session -> settled(session, spec, task.plan())
                                             .then(Mono.defer(() -> started(session)
                                                     .then(Mono.<T>defer(() -> work.apply(session.context())))
                                                     .contextWrite(session::bind))));
@@ -108,18 +107,26 @@ public final class SessionRunner {
     /** Runs work with many results inside a session of its own. */
     public <T> Flux<T> many(SessionSpec spec, Function<BoundContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
-                    BoundContext bound = bound(spec, BoundContext.find(view));
-                    BoundContext parent = parent(bound);
-                    Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
-                    return BoundContext.scope(parent, client)
+                    Task task = task(spec, view);
+                    return task.scope()
                             .<Session, T>many(
-                                    lifecycle(spec, plan, bound, true),
-                                    session -> settled(session, spec, plan)
+                                    task.lifecycle(),
+                                    session -> settled(session, spec, task.plan())
                                             .thenMany(Flux.defer(() -> started(session)
                                                     .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
                                                     .contextWrite(session::bind))));
                 })
                 .onErrorStop();
+    }
+
+    /** A session about to be opened for one subscriber. */
+    private record Task(Scope scope, Plan plan, Lifecycle<Session> lifecycle) {}
+
+    private Task task(SessionSpec spec, ContextView view) {
+        BoundContext bound = bound(spec, BoundContext.find(view));
+        BoundContext parent = parent(bound);
+        Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
+        return new Task(BoundContext.scope(parent, client), plan, lifecycle(spec, plan, bound, true));
     }
 
     /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */

@@ -8,7 +8,6 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import java.net.URI;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,11 +93,9 @@ class CoordinatorAnswersTest {
 
         assertThat(InboundAnswer.parse(request, WireCases.response(200, "{\"id\":\"e\",\"status\":\"active\"}")))
                 .isEqualTo(new InboundAnswer("e", "active"));
-        assertThat(InboundAnswer.parseList(request, WireCases.response(200, "{\"items\":[{\"id\":\"e\"}]}")))
-                .isEqualTo(List.of(new InboundAnswer("e", null)));
-        assertThatThrownBy(() -> InboundAnswer.parseList(request, WireCases.response(200, "{}")))
+        assertThatThrownBy(() -> InboundAnswer.parse(request, WireCases.response(200, "{}")))
                 .isInstanceOf(ProtocolException.class)
-                .hasMessageContaining("items");
+                .hasMessageContaining("id");
     }
 
     /** A session that was opened with an answer that cannot be used can still be ended. */

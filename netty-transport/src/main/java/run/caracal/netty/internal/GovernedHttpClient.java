@@ -134,8 +134,8 @@ public final class GovernedHttpClient extends HttpClient {
         Defaults(GovernedHttpClient client) {
             this.client = client;
             this.configuration = client.configuration();
-            this.resource = configuration.headers().get("X-Caracal-Resource");
-            this.requestId = configuration.headers().get("X-Request-Id");
+            this.resource = configuration.headers().get(HeaderNames.RESOURCE);
+            this.requestId = configuration.headers().get(HeaderNames.REQUEST_ID);
         }
 
         /** A request without an address. Neither it nor what it records ever changes, so one of each method is enough. */

@@ -29,9 +29,9 @@ public final class OutboundExchange {
     /** Where the exchange stands in the Reactor Context of its request. */
     public static final Object KEY = OutboundExchange.class;
 
-    private static final AsciiString TRACEPARENT = AsciiString.cached("traceparent");
-    private static final AsciiString TRACESTATE = AsciiString.cached("tracestate");
-    private static final AsciiString BAGGAGE = AsciiString.cached("baggage");
+    private static final AsciiString TRACEPARENT = AsciiString.cached(HeaderNames.TRACEPARENT);
+    private static final AsciiString TRACESTATE = AsciiString.cached(HeaderNames.TRACESTATE);
+    private static final AsciiString BAGGAGE = AsciiString.cached(HeaderNames.BAGGAGE);
     private static final String OWN_HEADERS = "x-caracal-";
     private static final String OWN_MEMBERS = "caracal.";
     private static final AtomicIntegerFieldUpdater<OutboundExchange> CLAIMED =
@@ -219,12 +219,13 @@ public final class OutboundExchange {
         OutboundExchange before = replaced;
         if (before != null) {
             // Headers of an earlier attempt are not the caller's own.
-            if (before.authorization != null && headers.getAll("Authorization").contains(before.authorization)) {
-                headers.remove("Authorization");
+            if (before.authorization != null
+                    && headers.getAll(HeaderNames.AUTHORIZATION).contains(before.authorization)) {
+                headers.remove(HeaderNames.AUTHORIZATION);
             }
-            removeOnly(headers, "X-Request-Id", before.ownRequestId);
-            removeOnly(headers, "traceparent", before.traceparent);
-            removeOnly(headers, "tracestate", before.tracestate);
+            removeOnly(headers, HeaderNames.REQUEST_ID, before.ownRequestId);
+            removeOnly(headers, HeaderNames.TRACEPARENT, before.traceparent);
+            removeOnly(headers, HeaderNames.TRACESTATE, before.tracestate);
         }
         edited = true;
         decision.edit(headers);
@@ -233,10 +234,10 @@ public final class OutboundExchange {
     /** Remembers what the edit sets; what the caller had set to the same stays the caller's. */
     private void sets(View view, String name, String value) {
         switch (name.length()) {
-            case 12 -> ownRequestId = isNew(view, name, "X-Request-Id", value) ? value : ownRequestId;
-            case 13 -> authorization = name.equalsIgnoreCase("Authorization") ? value : authorization;
-            case 11 -> traceparent = isNew(view, name, "traceparent", value) ? value : traceparent;
-            case 10 -> tracestate = isNew(view, name, "tracestate", value) ? value : tracestate;
+            case 12 -> ownRequestId = isNew(view, name, HeaderNames.REQUEST_ID, value) ? value : ownRequestId;
+            case 13 -> authorization = name.equalsIgnoreCase(HeaderNames.AUTHORIZATION) ? value : authorization;
+            case 11 -> traceparent = isNew(view, name, HeaderNames.TRACEPARENT, value) ? value : traceparent;
+            case 10 -> tracestate = isNew(view, name, HeaderNames.TRACESTATE, value) ? value : tracestate;
             default -> {}
         }
     }
@@ -320,15 +321,15 @@ public final class OutboundExchange {
         if (own == null) {
             return;
         }
-        List<String> there = headers.getAll("Authorization");
+        List<String> there = headers.getAll(HeaderNames.AUTHORIZATION);
         if (there.size() == 1 && own.equals(there.get(0))) {
             return;
         }
         String callers = decision.ownsAuthorization() ? null : firstOther(there, own);
         if (callers == null) {
-            headers.set("Authorization", own);
+            headers.set(HeaderNames.AUTHORIZATION, own);
         } else if (there.size() > 1) {
-            headers.set("Authorization", callers); // added to ours
+            headers.set(HeaderNames.AUTHORIZATION, callers); // added to ours
             authorization = own; // still what a redirect has to lose
         }
     }
@@ -416,7 +417,7 @@ public final class OutboundExchange {
             if (!isSendable(value)) {
                 throw unsendable(name);
             }
-            if (exchange.authorization == null && name.equalsIgnoreCase("Authorization")) {
+            if (exchange.authorization == null && name.equalsIgnoreCase(HeaderNames.AUTHORIZATION)) {
                 exchange.displaced = List.copyOf(getAll(name));
             }
             exchange.sets(this, name, value);
