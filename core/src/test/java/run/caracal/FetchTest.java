@@ -27,6 +27,7 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ApprovalRequiredException;
+import run.caracal.error.AuthorityRevokedException;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
@@ -214,6 +215,23 @@ class FetchTest {
                     assertThat(answer.header("location")).contains("/elsewhere");
                 })
                 .expectComplete()
+                .verify(LIMIT);
+        assertThat(calls()).hasSize(1);
+    }
+
+    @Test
+    void anAnswerThatWasCutOffIsNoSuccess() {
+        platform.next(
+                FakePlatform::isGateway,
+                real -> Mono.just(new HttpResponse(
+                        200, Map.of("X-Request-Id", "r-cut"), new byte[130], Map.of("x-caracal-revoked", "true"))));
+        StepVerifier.create(inSession(caracal.fetch(charge)))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(AuthorityRevokedException.class, cut -> {
+                            assertThat(cut.resource()).isEqualTo(RESOURCE);
+                            assertThat(cut.requestId()).isEqualTo("r-cut");
+                        })
+                        .hasMessageContaining("may be incomplete"))
                 .verify(LIMIT);
         assertThat(calls()).hasSize(1);
     }

@@ -9,7 +9,8 @@ import reactor.core.publisher.Mono;
  * calls of {@link run.caracal.Caracal#fetch} to the Gateway too.
  *
  * <p>An implementation does not follow redirects, does not repeat a request by itself, does not block, and keeps its
- * connections apart from those of user traffic.
+ * connections apart from those of user traffic. It hands on the trailers of an answer: without them {@code fetch} takes an
+ * answer that the Gateway has cut off for a whole one.
  */
 public interface HttpTransport extends Disposable {
 

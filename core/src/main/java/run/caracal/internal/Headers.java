@@ -17,6 +17,9 @@ public final class Headers {
     /** Joins a call and its traces in the audit log. */
     public static final String REQUEST_ID = "X-Request-Id";
 
+    /** The trailer of an answer that the Gateway cut off. */
+    public static final String REVOKED = "X-Caracal-Revoked";
+
     /** The trace, of W3C Trace Context. */
     public static final String TRACEPARENT = "traceparent";
 

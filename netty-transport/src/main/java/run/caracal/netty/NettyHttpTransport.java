@@ -436,8 +436,11 @@ public final class NettyHttpTransport implements HttpTransport {
                         return fits;
                     })
                     .takeUntil(fits -> !fits)
-                    .then(Mono.fromSupplier(
-                            () -> new HttpResponse(response.status().code(), first(headers), collected.bytes())));
+                    .then(response.trailerHeaders())
+                    .map(Attempt::first)
+                    .defaultIfEmpty(Map.of())
+                    .map(trailers ->
+                            new HttpResponse(response.status().code(), first(headers), collected.bytes(), trailers));
         }
 
         private static long announced(HttpHeaders headers) {

@@ -50,6 +50,12 @@ import run.caracal.netty.internal.OutboundExchange;
  * <p><b>Redirects.</b> When a Reactor Netty connector follows a redirect, the redirected request is sent without any
  * identity, to the same origin too. Other connectors do not show redirects to a filter: leave following them off there
  * (the JDK client's default; not Jetty's).
+ *
+ * <p><b>Answers that are cut off.</b> When the authority of a call is revoked while its answer is on its way, the Gateway ends
+ * the answer early and says so in a trailer. On a Reactor Netty connector the body then ends with an {@link
+ * run.caracal.error.AuthorityRevokedException} after the part that has arrived; {@code retrieve()} wraps it, as each error of
+ * a body, in a {@link org.springframework.web.reactive.function.client.WebClientResponseException}. Other connectors do not
+ * show trailers to a filter: there a cut answer looks whole, so have the application's own format tell where it ends.
  */
 public final class CaracalExchangeFilter {
     /** The attribute by which a request, and what others make of it, shows that it has been here. */

@@ -1,6 +1,7 @@
 package run.caracal.netty;
 
 import io.netty.handler.codec.http.HttpHeaders;
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Queue;
@@ -78,6 +79,13 @@ public final class EchoServer implements AutoCloseable {
                         return response.status(307)
                                 .header("Location", headers.get("x-to", "/landed"))
                                 .send();
+                    }
+                    if (request.uri().startsWith("/cut")) {
+                        return response.header("Trailer", "X-Caracal-Revoked")
+                                .header("X-Request-Id", "r-cut")
+                                .trailerHeaders(trailers -> trailers.set("X-Caracal-Revoked", "true"))
+                                .sendString(Flux.range(0, 100).map(i -> i + "\n"), StandardCharsets.US_ASCII)
+                                .then();
                     }
                     if (request.uri().startsWith("/challenge")) {
                         return response.status(401).send();

@@ -8,6 +8,7 @@ import java.util.TreeMap;
 import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
+import run.caracal.error.AuthorityRevokedException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.OutboundDecision;
@@ -46,6 +47,10 @@ public final class FetchSender {
                                         decision.ended(answer.status(), null);
                                         if (answer.status() >= FIRST_ERROR) {
                                             throw ErrorAnswers.gateway(sent, answer, Instant.now());
+                                        }
+                                        if (Boolean.parseBoolean(answer.trailer(Headers.REVOKED))) {
+                                            throw new AuthorityRevokedException(
+                                                    request.resource(), answer.header(Headers.REQUEST_ID));
                                         }
                                         return answer;
                                     });

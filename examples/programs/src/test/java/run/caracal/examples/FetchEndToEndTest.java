@@ -17,6 +17,8 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestInstance;
+import org.springframework.core.io.buffer.DataBuffer;
+import org.springframework.core.io.buffer.DataBufferUtils;
 import org.springframework.http.MediaType;
 import org.springframework.web.reactive.function.client.WebClient;
 import reactor.core.publisher.Flux;
@@ -33,6 +35,7 @@ import run.caracal.Mandate;
 import run.caracal.MandateOptions;
 import run.caracal.SpawnOptions;
 import run.caracal.config.CaracalConfig;
+import run.caracal.error.AuthorityRevokedException;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.GatewayError;
@@ -404,6 +407,61 @@ class FetchEndToEndTest {
         StepVerifier.create(caracal.revokeDelegation(edge)).expectComplete().verify(LIMIT);
         StepVerifier.create(call).expectError(StsException.AccessDenied.class).verify(LIMIT);
         StepVerifier.create(call).expectNext(200).expectComplete().verify(LIMIT);
+    }
+
+    /** Forty events, a fifth of a second apart; the delegation is revoked when the first has arrived at the Gateway. */
+    @Test
+    void anAnswerThatTheGatewayCutsOffIsNoSuccessForAnyClient() {
+        HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
+        WebClient web = WebClient.builder()
+                .filter(CaracalExchangeFilter.create(caracal))
+                .build();
+        String path = "/stream?count=40&ms=200";
+        String url = platform.upstreamUrl() + path;
+        Flux<String> netty = http.get().uri(url).responseContent().asString();
+        Flux<String> filtered = web.get()
+                .uri(url)
+                .exchangeToFlux(answer -> answer.bodyToFlux(DataBuffer.class).map(piece -> {
+                    String text = piece.toString(StandardCharsets.UTF_8);
+                    DataBufferUtils.release(piece);
+                    return text;
+                }));
+        for (Flux<String> body : List.of(netty, filtered)) {
+            StringBuilder arrived = new StringBuilder();
+            assertCut(body.doOnNext(piece -> {
+                if (arrived.isEmpty()) {
+                    revoke();
+                }
+                arrived.append(piece);
+            }));
+            assertThat(arrived.toString()).contains("data: 0").doesNotContain("data: 39");
+        }
+        String marker = "&marker=cut-fetch";
+        Mono<HttpResponse> collected = caracal.fetch(FetchRequest.of(BILLING, path + marker));
+        Mono<HttpResponse> revoked = Mono.fromSupplier(() -> platform.received(Service.UPSTREAM).stream()
+                        .anyMatch(seen -> seen.uri().contains(marker)))
+                .filter(Boolean::booleanValue)
+                .repeatWhenEmpty(tries -> tries.delayElements(Duration.ofMillis(10)))
+                .doOnNext(arrived -> revoke())
+                .then(Mono.empty());
+        assertCut(Flux.merge(collected, revoked));
+    }
+
+    private void revoke() {
+        platform.delegations().stream()
+                .filter(delegation -> delegation.status().equals("active"))
+                .forEach(delegation -> {
+                    var unused = caracal.revokeDelegation(delegation.id()).subscribe();
+                });
+    }
+
+    private void assertCut(Flux<?> body) {
+        StepVerifier.create(caracal.spawn(session -> body.then()))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOfSatisfying(
+                                AuthorityRevokedException.class,
+                                cut -> assertThat(cut.resource()).isEqualTo(BILLING)))
+                .verify(LIMIT);
     }
 
     @Test

@@ -1,32 +1,44 @@
 package run.caracal.netty.internal;
 
 import io.netty.channel.Channel;
+import io.netty.channel.ChannelDuplexHandler;
 import io.netty.channel.ChannelHandlerContext;
-import io.netty.channel.ChannelOutboundHandlerAdapter;
 import io.netty.channel.ChannelPipeline;
 import io.netty.channel.ChannelPromise;
 import io.netty.handler.codec.http.HttpRequest;
+import io.netty.handler.codec.http.HttpResponse;
 import io.netty.handler.codec.http.LastHttpContent;
+import io.netty.util.AsciiString;
 import io.netty.util.AttributeKey;
 import io.netty.util.ReferenceCountUtil;
 import org.jspecify.annotations.Nullable;
 import reactor.netty.NettyPipeline;
 import reactor.netty.channel.ChannelOperations;
+import run.caracal.error.AuthorityRevokedException;
 
 /**
- * Edits the head of a request next to the codec, where everything that the caller wanted to set is set. Stays on a
- * connection once it is there, and lets pass what it was not armed for.
+ * Edits the head of a request next to the codec, where everything that the caller wanted to set is set, and looks at the
+ * end of its answer, where the Gateway says that it cut the answer off. Stays on a connection once it is there, and lets
+ * pass what it was not armed for.
  */
-final class WireEdit extends ChannelOutboundHandlerAdapter {
+final class WireEdit extends ChannelDuplexHandler {
     private static final String NAME = "caracal.wireEdit";
     private static final AttributeKey<@Nullable WireEdit> KEY = AttributeKey.valueOf(NAME);
     private static final String[] CODECS = {
         NettyPipeline.HttpCodec, NettyPipeline.H2ToHttp11Codec, NettyPipeline.H3ToHttp11Codec
     };
 
+    private static final AsciiString RESOURCE = AsciiString.cached("x-caracal-resource");
+    private static final AsciiString REQUEST_ID = AsciiString.cached("x-request-id");
+    private static final AsciiString REVOKED = AsciiString.cached("x-caracal-revoked");
+
     private @Nullable OutboundExchange next;
     private @Nullable ChannelOperations<?, ?> armedFor;
     private @Nullable Throwable refused;
+
+    // Of the request that was sent last; null when it did not go to the Gateway, which alone cuts answers off.
+    private @Nullable String resource;
+    private @Nullable String requestId;
 
     private WireEdit() {}
 
@@ -59,9 +71,11 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
             next = null;
             armedFor = null;
             refused = null;
+            resource = null;
             if (exchange != null) {
                 try {
                     exchange.onWire(request.headers());
+                    resource = request.headers().get(RESOURCE);
                 } catch (RuntimeException | Error e) {
                     ChannelOperations<?, ?> asking = ChannelOperations.get(context.channel());
                     refuse(message, promise, e);
@@ -75,6 +89,26 @@ final class WireEdit extends ChannelOutboundHandlerAdapter {
             return;
         }
         super.write(context, message, promise);
+    }
+
+    @Override
+    public void channelRead(ChannelHandlerContext context, Object message) {
+        String called = resource;
+        if (called != null) {
+            if (message instanceof HttpResponse answer) {
+                requestId = answer.headers().get(REQUEST_ID);
+            }
+            if (message instanceof LastHttpContent last
+                    && Boolean.parseBoolean(last.trailingHeaders().get(REVOKED))) {
+                ReferenceCountUtil.release(message); // trailers come without content
+                end(
+                        context,
+                        ChannelOperations.get(context.channel()),
+                        new AuthorityRevokedException(called, requestId));
+                return;
+            }
+        }
+        context.fireChannelRead(message);
     }
 
     private void refuse(Object message, ChannelPromise promise, Throwable error) {
