@@ -433,8 +433,7 @@ class MandateTest {
                 FakePlatform::isMint,
                 403,
                 "{\"error\":\"access_denied\",\"error_description\":\"delegation edge inactive or expired\"}");
-        StepVerifier.create(caracal.spawn(session ->
-                        bearer(policy).onErrorResume(StsException.AccessDenied.class, gone -> bearer(policy))))
+        StepVerifier.create(caracal.spawn(session -> bearer(policy)))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
@@ -446,6 +445,33 @@ class MandateTest {
                 FakePlatform::isMint, 403, "{\"error\":\"access_denied\",\"error_description\":\"policy denied\"}");
         assertFails(caracal.spawn(session -> bearer(policy)), StsException.AccessDenied.class);
         assertThat(platform.requests(FakePlatform::isOpen)).hasSize(5);
+    }
+
+    @Test
+    void onDemand_aHelperThatOthersEndedIsReplacedInsideTheCall() {
+        platform.nextAnswer(FakePlatform::isDelegate, 404, "{\"error\":\"delegation_endpoint_not_found\"}");
+        StepVerifier.create(caracal.spawn(session -> bearer(caracal.outbound(scoped))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(mints()).hasSize(1);
+        assertThat(platform.ended()).hasSize(3).last().isEqualTo("session-1");
+    }
+
+    @Test
+    void onDemand_authorityIsObtainedAnewOnceOnly() {
+        for (int i = 0; i < 3; i++) {
+            platform.nextAnswer(
+                    FakePlatform::isMint,
+                    403,
+                    "{\"error\":\"access_denied\",\"error_description\":\"delegation target inactive or suspended\"}");
+        }
+        StepVerifier.create(caracal.spawn(session -> bearer(caracal.outbound(scoped))))
+                .expectErrorSatisfies(e -> assertThat(e)
+                        .isInstanceOf(StsException.AccessDenied.class)
+                        .hasMessageContaining("suspended: open a new one, or have it resumed"))
+                .verify(LIMIT);
+        assertThat(mints()).hasSize(2);
     }
 
     @Test

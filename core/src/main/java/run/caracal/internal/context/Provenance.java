@@ -135,10 +135,10 @@ public sealed interface Provenance {
             }
         } else if (edge != null) {
             text.append(" holds delegation ").append(edge).append(", inherited from its parent");
+        } else if (spawned.grant() == GrantSpec.Whole.NONE) {
+            text.append(spawned.above() == null ? " holds no authority" : " holds nothing of its parent's authority");
         } else if (spawned.above() == null) {
             text.append(" holds the application's authority");
-        } else if (spawned.grant() == GrantSpec.Whole.NONE) {
-            text.append(" holds nothing of its parent's authority");
         } else {
             text.append(" holds its parent's authority");
         }

@@ -206,6 +206,9 @@ public final class HelperSessions {
 
     /** Whether a refusal says that the session or the delegation of a mandate is no more. */
     static boolean isGone(Throwable error) {
-        return error instanceof StsException refused && GONE.stream().anyMatch(refused.description()::startsWith);
+        return error instanceof StsException refused
+                ? GONE.stream().anyMatch(refused.description()::startsWith)
+                : error instanceof CoordinatorException unknown
+                        && unknown.code().equals("delegation_endpoint_not_found");
     }
 }

@@ -125,8 +125,8 @@ public final class MandateMinter {
             throw new DelegationException(
                     Reason.NOTHING_GRANTED,
                     "The agent session " + own.agentSessionId()
-                            + " was given nothing of its parent's authority, and obtains"
-                            + " none, so nothing was sent. Give it a part with Grant.narrow, or make the call in its parent");
+                            + " was given no authority, and obtains none, so nothing was sent. Give it a part of its parent's "
+                            + "with Grant.narrow, or make the call in a session that was not opened with Grant.none");
         }
     }
 
@@ -152,13 +152,11 @@ public final class MandateMinter {
 
     private static boolean holdsNothing(BoundContext own) {
         BoundContext context = own;
-        while (context != null
-                && context.provenance() instanceof Provenance.Spawned spawned
-                && spawned.above() != null) {
+        while (context != null && context.provenance() instanceof Provenance.Spawned spawned) {
             if (spawned.grant() == GrantSpec.Whole.NONE) {
                 return true;
             }
-            context = spawned.above().own();
+            context = spawned.above() == null ? null : spawned.above().own();
         }
         return false;
     }
@@ -179,8 +177,8 @@ public final class MandateMinter {
             if (own.envelope().delegationEdgeId() != null || session == null) {
                 return mint(own.envelope(), resource, scopes, spec, requestId);
             }
-            return helpers.obtain(session, resource, scopes, spec.labels(), null)
-                    .flatMap(held -> mint(held, resource, scopes, spec, requestId));
+            return mint(
+                    helpers.obtain(session, resource, scopes, spec.labels(), null), resource, scopes, spec, requestId);
         });
     }
 
@@ -188,9 +186,7 @@ public final class MandateMinter {
     public Mono<MintedMandate> mintAsApplication(ApplicationSessions.Need need, MandateSpec spec, String requestId) {
         return Mono.defer(() -> {
             requireCredentials();
-            return ofApplication
-                    .obtain(need)
-                    .flatMap(held -> mint(held, need.resource(), need.scopes(), spec, requestId));
+            return mint(ofApplication.obtain(need), need.resource(), need.scopes(), spec, requestId);
         });
     }
 
@@ -211,10 +207,12 @@ public final class MandateMinter {
         return new Deadline(asked + lifetime.toNanos(), timer);
     }
 
+    /** Others may end what holds the authority; a refused mint has no effect, so it is obtained anew, once. */
     private Mono<MintedMandate> mint(
-            Held held, String resource, List<String> scopes, MandateSpec spec, String requestId) {
-        return mint(held.envelope(), resource, scopes, spec, requestId)
-                .doOnError(HelperSessions::isGone, gone -> held.refused());
+            Mono<Held> obtained, String resource, List<String> scopes, MandateSpec spec, String requestId) {
+        Mono<MintedMandate> minted = obtained.flatMap(held -> mint(held.envelope(), resource, scopes, spec, requestId)
+                .doOnError(HelperSessions::isGone, gone -> held.refused()));
+        return minted.onErrorResume(HelperSessions::isGone, gone -> minted);
     }
 
     private Mono<MintedMandate> mint(

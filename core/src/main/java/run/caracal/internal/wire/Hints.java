@@ -202,7 +202,8 @@ final class Hints {
                     + " end and 3 at the start.";
         }
         if (text.contains(" inactive or ")) {
-            return "The session or the delegation has ended: open a new one.";
+            return "The session or the delegation has ended, or the session is suspended: open a new one, or have it"
+                    + " resumed.";
         }
         if (text.startsWith("requested ttl exceeds")) {
             return "Ask for a shorter ttl, or constrain the delegation less.";
