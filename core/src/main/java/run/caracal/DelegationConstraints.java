@@ -206,10 +206,11 @@ public final class DelegationConstraints {
          * Sets how long the delegation, and what is minted under it, lives at most. On the platform it wins over the
          * delegation's own time to live.
          *
-         * @param ttl whole seconds, from 1 second to a day
+         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
+         *     a day
          */
         public Builder ttl(Duration ttl) {
-            this.ttlSeconds = Arguments.ttl(ttl, "constraints.ttl").toSeconds();
+            this.ttlSeconds = Arguments.delegationTtl(ttl, "constraints.ttl").toSeconds();
             return this;
         }
 

@@ -190,10 +190,11 @@ public final class DelegationSpec {
         /**
          * Sets how long the delegation lives.
          *
-         * @param ttl whole seconds, from 1 second to a day
+         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
+         *     a day; cut to what is left of the delegation that the issuer holds itself
          */
         public Builder ttl(Duration ttl) {
-            this.ttl = Arguments.ttl(ttl, "ttl");
+            this.ttl = Arguments.delegationTtl(ttl, "ttl");
             return this;
         }
 

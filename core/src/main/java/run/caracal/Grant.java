@@ -45,7 +45,7 @@ public abstract sealed class Grant {
     }
 
     /**
-     * Nothing: the session holds no authority of its parent's.
+     * Nothing: the session holds no authority, of its parent's or of the application's, and obtains none.
      *
      * @return the grant
      */
@@ -148,12 +148,13 @@ public abstract sealed class Grant {
         /**
          * Sets how long the delegation lives.
          *
-         * @param ttl whole seconds, from 1 second to a day
+         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
+         *     a day; cut to what is left of the delegation that the parent holds itself
          * @return this grant for that time
          */
         public Narrow ttl(Duration ttl) {
             return new Narrow(new GrantSpec.Narrow(
-                    spec.scopes(), spec.resource(), spec.constraints(), Arguments.ttl(ttl, "ttl")));
+                    spec.scopes(), spec.resource(), spec.constraints(), Arguments.delegationTtl(ttl, "ttl")));
         }
 
         /** {@return the scopes; an immutable list, never empty} */

@@ -34,6 +34,9 @@ import run.caracal.vectors.VectorTests;
 /** Grants, constraints and the first request of a delegation, as a peer makes them. */
 class AuthorityVectorTest {
 
+    /** In seconds: the Gateway refuses calls under a shorter one. */
+    private static final long SHORTEST_DELEGATION = 40;
+
     @VectorTests("authority")
     void speaksThePlatformsWire(VectorCase vector) {
         switch (vector.input().string("op")) {
@@ -94,7 +97,7 @@ class AuthorityVectorTest {
         return scopes.isEmpty()
                 || !scopes.stream().allMatch(scope -> scope.matches("[!-~&&[^\",\\\\]]+"))
                 || (input.hasValue("resource_id") && isNoResource(input.string("resource_id")))
-                || input.number("ttl_seconds") > 86_400
+                || isOutside(input.number("ttl_seconds"), SHORTEST_DELEGATION, 86_400)
                 || (constraints != null && isOutOfLimits(constraints(constraints)));
     }
 
@@ -109,18 +112,18 @@ class AuthorityVectorTest {
                         && (resources.isEmpty()
                                 || resources.size() > 64
                                 || resources.stream().anyMatch(AuthorityVectorTest::isNoResource)))
-                || isOutside(fields.maxDepth(), 10)
-                || isOutside(fields.maxHops(), 10)
+                || isOutside(fields.maxDepth(), 1, 10)
+                || isOutside(fields.maxHops(), 1, 10)
                 || (fields.maxDepth() != null
                         && fields.maxHops() != null
                         && !fields.maxDepth().equals(fields.maxHops()))
-                || isOutside(fields.ttlSeconds(), 86_400)
-                || isOutside(fields.budget(), 64)
+                || isOutside(fields.ttlSeconds(), SHORTEST_DELEGATION, 86_400)
+                || isOutside(fields.budget(), 1, 64)
                 || (reason != null && (reason.isBlank() || reason.length() > 256));
     }
 
-    private static boolean isOutside(@Nullable Number value, long max) {
-        return value != null && (value.longValue() < 1 || value.longValue() > max);
+    private static boolean isOutside(@Nullable Number value, long min, long max) {
+        return value != null && (value.longValue() < min || value.longValue() > max);
     }
 
     private static Duration ttl(VectorCase vector) {

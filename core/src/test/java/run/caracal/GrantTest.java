@@ -97,6 +97,72 @@ class GrantTest {
         assertThat(platform.ended()).containsExactly("session-2", "session-1");
     }
 
+    /** An equal time to live would end some milliseconds after the one that it derives from. */
+    @Test
+    void anExplicitTimeIsCutToWhatTheParentHasLeft() {
+        Grant grant = Grant.narrow("a").ttl(Duration.ofMinutes(10));
+        DelegationSpec onward = DelegationSpec.builder()
+                .to("session-9", "app-9")
+                .scopes("a")
+                .resource("resource://billing-api")
+                .ttl(Duration.ofMinutes(20))
+                .build();
+        run(caracal.spawn(root -> caracal.spawn(
+                with(grant), parent -> caracal.spawn(with(grant), Mono::just).then(caracal.createDelegation(onward)))));
+        assertThat(delegation(0).value("ttl_seconds")).isEqualTo(600L);
+        assertThat((Long) delegation(1).value("ttl_seconds")).as("a child").isBetween(570L, 590L);
+        assertThat((Long) delegation(2).value("ttl_seconds"))
+                .as("another session")
+                .isBetween(570L, 590L);
+    }
+
+    @Test
+    void aTimeThatTheGatewayWouldRefuseIsRefusedWhereItIsAskedFor() {
+        for (int seconds : new int[] {1, 35, 39}) {
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> Grant.narrow("a").ttl(Duration.ofSeconds(seconds)))
+                    .withMessageContainingAll("ttl: ", "40 seconds", "Gateway", "35 seconds");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> DelegationSpec.builder().ttl(Duration.ofSeconds(seconds)))
+                    .withMessageContainingAll("ttl: ", "40 seconds", "Gateway", "35 seconds");
+            assertThatIllegalArgumentException()
+                    .isThrownBy(() -> DelegationConstraints.builder().ttl(Duration.ofSeconds(seconds)))
+                    .withMessageContainingAll("constraints.ttl: ", "40 seconds", "Gateway", "35 seconds");
+        }
+        assertThat(Grant.narrow("a").ttl(Duration.ofSeconds(40)).ttl()).contains(Duration.ofSeconds(40));
+    }
+
+    /** Its own end comes first. */
+    @Test
+    void theDelegationOfAShortSessionCanBeUsed() {
+        SpawnOptions brief = SpawnOptions.builder()
+                .ttl(Duration.ofSeconds(10))
+                .grant(Grant.narrow("a"))
+                .build();
+        run(caracal.spawn(root -> caracal.spawn(brief, Mono::just)));
+        assertThat(delegation(0).value("ttl_seconds")).isEqualTo(40L);
+    }
+
+    @Test
+    void aRootThatIsGivenNothingObtainsNothing() {
+        Mono<Mandate> call = caracal.mintMandate("resource://billing-api", "billing:charge");
+        for (Mono<Mandate> work : List.of(
+                caracal.spawn(with(Grant.none()), root -> call),
+                caracal.spawn(with(Grant.none()), root -> caracal.spawn(child -> call)))) {
+            StepVerifier.create(work)
+                    .expectErrorMatches(
+                            e -> e instanceof DelegationException none && none.reason() == Reason.NOTHING_GRANTED)
+                    .verify(LIMIT);
+        }
+        StepVerifier.create(caracal.spawn(with(Grant.none()), root -> caracal.describeAuthority()))
+                .expectNextMatches(text -> text.endsWith("holds no authority"))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.opened()).as("no helper").isEqualTo(4);
+        assertThat(platform.requests(FakePlatform::isMint)).isEmpty();
+        assertThat(platform.requests(FakePlatform::isDelegate)).isEmpty();
+    }
+
     @Test
     void manyIsNarrowedToo() {
         Flux<String> edges = caracal.spawnMany(parent ->

@@ -393,7 +393,7 @@ class InboundAuthorityTest {
     @Test
     void aRenewedDelegationIsFollowedInAnotherTrace() {
         ServiceAgent agent = get(caracal.spawnService(ServiceOptions.builder()
-                .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(2)))
+                .grant(Grant.narrow("ledger:read").resource("resource://ledger").ttl(Duration.ofSeconds(40)))
                 .build()));
         CaracalContext handling = agent.context().inTraceOf(CarriedContext.fromMap(HEADERS));
         String first = handling.delegationEdgeId().orElseThrow();

@@ -57,7 +57,7 @@ class ServiceAgentTest {
         StepVerifier.create(agent.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    private static Grant ledger() {
+    private static Grant.Narrow ledger() {
         return Grant.narrow("ledger:read").resource("resource://ledger");
     }
 
@@ -815,7 +815,7 @@ class ServiceAgentTest {
             ServiceAgent agent = agent(ServiceOptions.builder()
                     .grant(Grant.narrow("ledger:read")
                             .resource("resource://ledger")
-                            .ttl(Duration.ofSeconds(2)))
+                            .ttl(Duration.ofSeconds(40)))
                     .build());
             String first = agent.context().delegationEdgeId().orElseThrow();
             StepVerifier.create(Mono.fromSupplier(
@@ -829,12 +829,43 @@ class ServiceAgentTest {
             close(agent);
         }
 
+        /** The Gateway refuses a call when the authority behind it has less than 35 seconds left. */
+        @ParameterizedTest
+        @ValueSource(ints = {40, 45, 60, 600})
+        void aDelegationIsRenewedWhileTheGatewayStillTakesIt(int seconds) {
+            VirtualTimeScheduler time = VirtualTimeScheduler.getOrSet();
+            try {
+                Caracal client = platform.client();
+                ServiceAgent agent = Objects.requireNonNull(client.spawnService(ServiceOptions.builder()
+                                .grant(ledger().ttl(Duration.ofSeconds(seconds)))
+                                .heartbeatInterval(Duration.ofSeconds(30))
+                                .build())
+                        .block(LIMIT));
+                for (int second = 0; second < 700; second++) {
+                    time.advanceTimeBy(Duration.ofSeconds(1));
+                    long ends =
+                            Objects.requireNonNull(agent.context().bound().present().edgeEnds());
+                    assertThat(Duration.ofNanos(ends - time.now(TimeUnit.NANOSECONDS)))
+                            .as("left after %s s", second + 1)
+                            .isGreaterThan(Duration.ofSeconds(35));
+                }
+                assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
+                assertThat(platform.requests(FakePlatform::isDelegate))
+                        .hasSizeBetween(700 / seconds + 1, 700 / Math.min(seconds / 2, seconds - 38) + 1);
+                client.disposeLater().subscribe();
+                time.advanceTimeBy(Duration.ofMinutes(1));
+                assertThat(platform.live()).isEmpty();
+            } finally {
+                VirtualTimeScheduler.reset();
+            }
+        }
+
         @Test
         void aDelegationThatIsRefusedIsALoss() {
             ServiceAgent agent = agent(ServiceOptions.builder()
                     .grant(Grant.narrow("ledger:read")
                             .resource("resource://ledger")
-                            .ttl(Duration.ofSeconds(2)))
+                            .ttl(Duration.ofSeconds(40)))
                     .build());
             platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"parent_delegation_not_active\"}");
             StepVerifier.create(agent.lost())
@@ -883,7 +914,7 @@ class ServiceAgentTest {
             ServiceAgent agent = agent(ServiceOptions.builder()
                     .grant(Grant.narrow("ledger:read")
                             .resource("resource://ledger")
-                            .ttl(Duration.ofSeconds(2)))
+                            .ttl(Duration.ofSeconds(40)))
                     .build());
             String first = agent.context().delegationEdgeId().orElseThrow();
             StepVerifier.create(agent.bind(caracal.headers()

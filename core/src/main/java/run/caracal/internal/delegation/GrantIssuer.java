@@ -144,7 +144,7 @@ public final class GrantIssuer {
                     narrow.scopes(),
                     plan.resource(),
                     narrow.constraints(),
-                    narrow.ttl() == null ? within(parent, ttl) : narrow.ttl(),
+                    narrow.ttl() == null ? ttl : narrow.ttl(),
                     false,
                     null);
             return issue(parent, terms, () -> false)
@@ -174,7 +174,7 @@ public final class GrantIssuer {
     public Mono<IssuedDelegation> issue(BoundContext issuer, DelegationTerms terms, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             BoundContext source = issuer.own();
-            Duration ttl = terms.ttl() == null ? within(issuer, DelegationTerms.DEFAULT_TTL) : terms.ttl();
+            Duration ttl = within(issuer, terms.ttl() == null ? DelegationTerms.DEFAULT_TTL : terms.ttl());
             String key = terms.idempotencyKey();
             CreateDelegation request = CreateDelegation.builder(config.zoneId(), terms.scopes())
                     .issuer(config.applicationId(), source.agentSessionId())
@@ -207,7 +207,7 @@ public final class GrantIssuer {
         });
     }
 
-    /** A default time to live, cut to what is left of the delegation that the issuer holds. */
+    /** A time to live, cut to what is left of the delegation that the issuer holds: an equal one would end later. */
     private Duration within(BoundContext issuer, Duration wanted) {
         Long ends = issuer.own().edgeEnds();
         if (ends == null) {

@@ -24,6 +24,12 @@ public final class Arguments {
     /** How large the metadata of a session may be, as JSON in UTF-8. */
     public static final int MAX_METADATA_BYTES = 64 * 1024;
 
+    /** What the Gateway wants to be left of the authority behind a call. */
+    public static final Duration GATEWAY_RESERVE = Duration.ofSeconds(35);
+
+    /** The shortest life of a delegation that is of use: beyond the reserve, calls take their time. */
+    public static final Duration MIN_DELEGATION_TTL = Duration.ofSeconds(40);
+
     /** The shortest life of a mandate that is of use: the Gateway refuses one of which less than 35 seconds are left. */
     public static final Duration MIN_MANDATE_TTL = Duration.ofSeconds(36);
 
@@ -83,6 +89,19 @@ public final class Arguments {
         String fault = Rules.ttl(ttl);
         require(argument, fault == null ? null : fault + ", not " + ttl);
         return ttl;
+    }
+
+    /** The time to live of a delegation, which no call can use once the Gateway refuses the mandates under it. */
+    public static Duration delegationTtl(Duration ttl, String argument) {
+        Duration whole = ttl(ttl, argument);
+        require(
+                argument,
+                whole.compareTo(MIN_DELEGATION_TTL) < 0
+                        ? "a delegation needs " + MIN_DELEGATION_TTL.toSeconds() + " seconds or more, not " + ttl
+                                + ": the Gateway refuses a call when its authority has less than "
+                                + GATEWAY_RESERVE.toSeconds() + " seconds left"
+                        : null);
+        return whole;
     }
 
     /** The time to live of a mandate for a call. */

@@ -37,6 +37,7 @@ import run.caracal.internal.lease.LeaseKeeper;
 import run.caracal.internal.lease.SleepWatch;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
+import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
@@ -60,6 +61,9 @@ public final class ServiceRunner {
 
     /** How long the delegation of a narrowed service lives until it is renewed, unless its grant says otherwise. */
     private static final Duration EDGE_TTL = CaracalConfig.MAX_TTL;
+
+    /** What is left of a delegation when it is renewed at the latest: the Gateway's reserve, and time for the renewal. */
+    private static final Duration EDGE_RESERVE = Arguments.GATEWAY_RESERVE.plusSeconds(3);
 
     /** A delegation is renewed when half of its time is over, but not in a hurry. */
     private static final Duration MIN_EDGE_WAIT = Duration.ofSeconds(1);
@@ -308,8 +312,9 @@ public final class ServiceRunner {
             return Mono.empty();
         }
         Duration half = left.dividedBy(2);
-        Duration wait = half.compareTo(MIN_EDGE_WAIT) > 0 || left.compareTo(MIN_EDGE_WAIT) < 0 ? half : MIN_EDGE_WAIT;
-        return Mono.delay(wait.compareTo(MIN_TIMER) > 0 ? wait : MIN_TIMER, timer)
+        Duration unhurried = min(half, MIN_EDGE_WAIT);
+        Duration wait = max(min(half, left.minus(EDGE_RESERVE)), unhurried);
+        return Mono.delay(max(wait, MIN_TIMER), timer)
                 .then(Mono.defer(() -> grants.settle(service.session(), plan, EDGE_TTL))
                         .onErrorResume(e -> {
                             if (e instanceof CoordinatorException refused && endsAuthority(refused)) {
@@ -322,6 +327,14 @@ public final class ServiceRunner {
                             }
                             return Mono.empty();
                         }));
+    }
+
+    private static Duration min(Duration a, Duration b) {
+        return a.compareTo(b) < 0 ? a : b;
+    }
+
+    private static Duration max(Duration a, Duration b) {
+        return a.compareTo(b) < 0 ? b : a;
     }
 
     /** Whether no later attempt can renew a delegation. */
