@@ -20,6 +20,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.DelegationException;
@@ -388,6 +389,28 @@ class DelegationTest {
                         .isInstanceOf(CoordinatorException.class)
                         .hasMessageContaining("its ttl was over")
                         .hasMessageContaining("to(...)"));
+    }
+
+    @Test
+    void badInput_aSessionWhoseTimeIsOverIsSaidToHaveEnded() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.getOrSet();
+        try {
+            Caracal client = platform.client();
+            SpawnOptions brief =
+                    SpawnOptions.builder().ttl(Duration.ofMinutes(1)).build();
+            Mono<Delegation> late = Mono.delay(Duration.ofMinutes(1)).then(client.createDelegation(SPEC));
+            StepVerifier.create(client.spawn(brief, session -> late))
+                    .then(() -> time.advanceTimeBy(Duration.ofMinutes(1)))
+                    .expectErrorSatisfies(e -> assertThat(e)
+                            .isInstanceOf(ClosedException.class)
+                            .hasMessageContainingAll("session-1 has ended", "ttl")
+                            .hasMessageNotContaining("to(...)"))
+                    .verify(LIMIT);
+            assertThat(platform.requests(FakePlatform::isDelegate)).isEmpty();
+            StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
+        } finally {
+            VirtualTimeScheduler.reset();
+        }
     }
 
     @Test

@@ -9,6 +9,7 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ResourceBinding;
+import run.caracal.error.ClosedException;
 import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.event.CaracalEvent;
@@ -19,6 +20,7 @@ import run.caracal.internal.context.Provenance;
 import run.caracal.internal.context.Session;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.event.EventBus;
+import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.wire.CreateDelegation;
@@ -144,7 +146,7 @@ public final class GrantIssuer {
                     narrow.scopes(),
                     plan.resource(),
                     narrow.constraints(),
-                    narrow.ttl() == null ? ttl : narrow.ttl(),
+                    narrow.ttl() == null ? usable(ttl) : narrow.ttl(),
                     false,
                     null);
             return issue(parent, terms, () -> false)
@@ -174,6 +176,7 @@ public final class GrantIssuer {
     public Mono<IssuedDelegation> issue(BoundContext issuer, DelegationTerms terms, BooleanSupplier abandoned) {
         return Mono.defer(() -> {
             BoundContext source = issuer.own();
+            requireTimeLeft(source);
             Duration ttl = within(issuer, terms.ttl() == null ? DelegationTerms.DEFAULT_TTL : terms.ttl());
             String key = terms.idempotencyKey();
             CreateDelegation request = CreateDelegation.builder(config.zoneId(), terms.scopes())
@@ -205,6 +208,22 @@ public final class GrantIssuer {
                             terms.targetSessionId(),
                             completion));
         });
+    }
+
+    /** A short session may use its delegation until its end: the Gateway wants more to be left of that. */
+    private static Duration usable(Duration ttl) {
+        return ttl.compareTo(Arguments.MIN_DELEGATION_TTL) < 0 ? Arguments.MIN_DELEGATION_TTL : ttl;
+    }
+
+    /** The platform would say that it knows no such session, which could as well be the one that receives. */
+    private void requireTimeLeft(BoundContext source) {
+        Session session = source.session();
+        Long ends = session == null ? null : session.ends();
+        if (ends != null && now() - ends >= 0) {
+            throw new ClosedException("The agent session " + source.agentSessionId()
+                    + " has ended, because its ttl was over, so nothing was sent; give it a longer one with"
+                    + " SpawnOptions.ttl, or delegate earlier in its work");
+        }
     }
 
     /** A time to live, cut to what is left of the delegation that the issuer holds: an equal one would end later. */
