@@ -732,12 +732,12 @@ public final class Caracal implements Disposable {
      * upstream may have acted on it.
      *
      * @param request what to call
-     * @return the answer, when its status is below 400, a redirect too; {@link run.caracal.error.GatewayException} for any
-     *     other status, which tells what the Gateway said from what the upstream said; {@link
-     *     run.caracal.error.AuthorityRevokedException} when the Gateway cut the answer off because the authority of the call
+     * @return the answer, when its status is below 400, a redirect of the upstream too; {@link
+     *     run.caracal.error.GatewayException} for any other, which tells what the Gateway said from what the upstream said;
+     *     {@link run.caracal.error.AuthorityRevokedException} when the Gateway cut the answer off because the authority of the call
      *     was revoked meanwhile; {@link run.caracal.error.NoContextException} outside a session, unless the request allows
-     *     the application itself; {@link run.caracal.error.TransportException} when no answer came in time or it is too large; or what the mandate met, as
-     *     for {@link #mintMandate(String, List, MandateOptions)}
+     *     the application itself; {@link run.caracal.error.TransportException} when no answer came in time or it is too
+     *     large; or what the mandate met, as for {@link #mintMandate(String, List, MandateOptions)}
      * @throws IllegalArgumentException if the path cannot be used
      * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */

@@ -207,8 +207,8 @@ class FetchTest {
     }
 
     @Test
-    void aRedirectIsAResultAndNotFollowed() {
-        next(302, Map.of("Location", "/elsewhere"), "");
+    void aRedirectOfTheUpstreamIsAResultAndNotFollowed() {
+        next(302, Map.of("Location", "/elsewhere", "X-Caracal-Token-Expires-In", "800"), "");
         StepVerifier.create(inSession(caracal.fetch(charge)))
                 .assertNext(answer -> {
                     assertThat(answer.status()).isEqualTo(302);
@@ -217,6 +217,28 @@ class FetchTest {
                 .expectComplete()
                 .verify(LIMIT);
         assertThat(calls()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(ints = {301, 302, 307, 308})
+    void aRedirectOfTheGatewayIsAnErrorAndNotFollowed(int status) {
+        next(status, Map.of("Location", "/b", "X-Request-Id", "r-3"), "<a href=\"/b\">Moved</a>.");
+        assertRefused(charge, e -> {
+            assertThat(e.origin()).isEqualTo(Origin.GATEWAY);
+            assertThat(e.httpStatus()).isEqualTo(status);
+            assertThat(e.requestId()).isEqualTo("r-3");
+            assertThat(e.isRetryable()).isFalse();
+            assertThat(e).hasMessageContaining("no redirect is followed");
+        });
+        assertThat(calls()).hasSize(1);
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"//a", "/a//b", "/a//", "//"})
+    void aPathThatTheGatewayRedirectsIsRefusedBeforeAnyCall(String path) {
+        assertThatThrownBy(() -> caracal.fetch(FetchRequest.of(RESOURCE, path).withScopes("billing:charge")))
+                .isInstanceOf(IllegalArgumentException.class);
+        assertThat(platform.requests(r -> true)).isEmpty();
     }
 
     @Test

@@ -56,14 +56,15 @@ public final class GatewayError {
      * @param httpStatus the status of the answer
      * @param header gives the first value of a header by name, {@code null} when it is absent
      * @param body the body, or its first part; empty when it was not read
-     * @return the error; empty for a status below 400
+     * @return the error; empty for a success, and for a redirect of the upstream's
      */
     public static Optional<GatewayError> from(int httpStatus, Function<String, @Nullable String> header, byte[] body) {
-        if (httpStatus < 400) {
+        boolean upstream = header.apply(UPSTREAM_ANSWERED) != null;
+        if (httpStatus < 300 || (upstream && httpStatus < 400)) {
             return Optional.empty();
         }
         String requestId = header.apply("X-Request-Id");
-        if (header.apply(UPSTREAM_ANSWERED) != null) {
+        if (upstream) {
             return Optional.of(new GatewayError(Origin.UPSTREAM, httpStatus, "upstream_status", "", requestId, null));
         }
         JsonObject said = JsonObject.parseLeniently(body);
@@ -80,6 +81,10 @@ public final class GatewayError {
     }
 
     private static @Nullable String hint(int httpStatus, String description) {
+        if (httpStatus < 400) {
+            return "the Gateway, or a proxy in front of it, redirects, and no redirect is followed; check the path, and the"
+                    + " scheme and host of gateway_url";
+        }
         if (httpStatus == 401 && description.startsWith("invalid subject_token")) {
             return "this platform wants a one-shot mandate for each request, minted for a delegated session and for scopes";
         }
@@ -106,7 +111,7 @@ public final class GatewayError {
         return origin;
     }
 
-    /** {@return the status of the answer; 400 or more} */
+    /** {@return the status of the answer; 400 or more, or that of a redirect that is not the upstream's} */
     public int httpStatus() {
         return httpStatus;
     }

@@ -6,7 +6,8 @@ import run.caracal.error.GatewayError.Origin;
 
 /**
  * A call through the Gateway was answered with a status of 400 or more: by the Gateway, or the STS behind it, or by the
- * protected upstream; {@link #origin()} tells which, so that an upstream's 401 or 429 is not taken for the platform's.
+ * protected upstream; {@link #origin()} tells which, so that an upstream's 401 or 429 is not taken for the platform's. A
+ * redirect of the Gateway's own is a failure too: the upstream has not seen the request.
  */
 public final class GatewayException extends ServiceException {
     private static final long serialVersionUID = 1L;

@@ -14,7 +14,21 @@ class GatewayErrorTest {
     @Test
     void aSuccessIsNoError() {
         assertThat(GatewayError.from(200, name -> null, new byte[0])).isEmpty();
-        assertThat(GatewayError.from(302, name -> null, new byte[0])).isEmpty();
+        for (int status : new int[] {200, 302, 304, 307}) {
+            assertThat(GatewayError.from(status, Map.of("X-Caracal-Token-Expires-In", "800")::get, new byte[0]))
+                    .isEmpty();
+        }
+    }
+
+    @Test
+    void aRedirectOfTheGatewaysOwnIsAnError() {
+        GatewayError error = GatewayError.from(
+                        307, Map.of("X-Request-Id", "req-1")::get, bytes("<a href=\"/a/b\">Temporary Redirect</a>."))
+                .orElseThrow();
+        assertThat(error.origin()).isEqualTo(GatewayError.Origin.GATEWAY);
+        assertThat(error.httpStatus()).isEqualTo(307);
+        assertThat(error.code()).isEqualTo("error");
+        assertThat(error.toString()).contains("307", "req-1", "no redirect is followed", "gateway_url");
     }
 
     @Test

@@ -5,10 +5,12 @@ import java.net.URISyntaxException;
 import java.time.Instant;
 import java.util.Map;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.error.AuthorityRevokedException;
+import run.caracal.error.CaracalException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.OutboundDecision;
@@ -20,8 +22,6 @@ import run.caracal.internal.wire.ErrorAnswers;
 
 /** Calls of protected resources that the SDK sends itself. */
 public final class FetchSender {
-    private static final int FIRST_ERROR = 400;
-
     private final OutboundDecider outbound;
     private final TrafficTransport transport;
 
@@ -44,13 +44,10 @@ public final class FetchSender {
                                     .get()
                                     .flatMap(http -> http.exchange(sent))
                                     .map(answer -> {
-                                        decision.ended(answer.status(), null);
-                                        if (answer.status() >= FIRST_ERROR) {
-                                            throw ErrorAnswers.gateway(sent, answer, Instant.now());
-                                        }
-                                        if (Boolean.parseBoolean(answer.trailer(Headers.REVOKED))) {
-                                            throw new AuthorityRevokedException(
-                                                    request.resource(), answer.header(Headers.REQUEST_ID));
+                                        CaracalException failure = failure(request.resource(), sent, answer);
+                                        decision.ended(answer.status(), failure);
+                                        if (failure != null) {
+                                            throw failure;
                                         }
                                         return answer;
                                     });
@@ -59,6 +56,13 @@ public final class FetchSender {
                         .doOnError(error -> decision.ended(0, error))
                         .doOnCancel(() -> decision.ended(0, null)))
                 .onErrorStop();
+    }
+
+    private static @Nullable CaracalException failure(String resource, HttpRequest sent, HttpResponse answer) {
+        CaracalException refused = ErrorAnswers.gateway(sent, answer, Instant.now());
+        return refused == null && Boolean.parseBoolean(answer.trailer(Headers.REVOKED))
+                ? new AuthorityRevokedException(resource, answer.header(Headers.REQUEST_ID))
+                : refused;
     }
 
     private static void requireSendable(String url) {

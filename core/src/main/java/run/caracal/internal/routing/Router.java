@@ -19,6 +19,7 @@ import run.caracal.internal.text.Chars;
  */
 public final class Router {
     private static final String GATEWAY_SETTING = "gateway_url (CARACAL_GATEWAY_URL)";
+    private static final String EMPTY_SEGMENT = "//";
 
     /** A bound resource. */
     public record Binding(String resource, String upstreamPrefix) {}
@@ -138,7 +139,7 @@ public final class Router {
         String decoded = requireSafe(target);
         if (atGateway && isUnderGatewayPath(target.path)) {
             requireNoUserInfo(target);
-            requireNotOnlySlashes(target, target.path.substring(gatewayPath.length()));
+            requireNoEmptySegment(target, target.path.substring(gatewayPath.length()));
             return new Route.AtGateway(target.escaped());
         }
         if (named != null) {
@@ -204,7 +205,7 @@ public final class Router {
     }
 
     private Route rewrite(Url target, String resource, String path) {
-        requireNotOnlySlashes(target, path);
+        requireNoEmptySegment(target, path);
         return new Route.Rewritten(gatewayBase + path + target.queryPart, resource);
     }
 
@@ -226,9 +227,11 @@ public final class Router {
         }
     }
 
-    private static void requireNotOnlySlashes(Url target, String path) {
-        if (SafePath.isOnlySlashes(path)) {
-            throw new RoutingException("The path of " + target + " names nothing; nothing was sent");
+    /** The Gateway answers such a path with a redirect to another one; an escaped slash is no segment's end to it. */
+    private static void requireNoEmptySegment(Url target, String path) {
+        if (path.contains(EMPTY_SEGMENT)) {
+            throw new RoutingException("The path of " + target
+                    + " has an empty segment (//), which the Gateway redirects" + " elsewhere; nothing was sent");
         }
     }
 
@@ -293,8 +296,9 @@ public final class Router {
                     "gatewayRequest: path must not contain dot segments, backslashes or escapes"
                             + " that are not UTF-8, plain or encoded");
         }
-        if (SafePath.isOnlySlashes(pathOnly)) {
-            throw new IllegalArgumentException("gatewayRequest: path must name something after its slashes");
+        if (pathOnly.contains(EMPTY_SEGMENT)) {
+            throw new IllegalArgumentException(
+                    "gatewayRequest: path must not contain an empty segment (//), which the Gateway redirects elsewhere");
         }
         boolean emptyQuery = question == path.length() - 1;
         return (pathOnly.startsWith("/") ? "" : "/") + (emptyQuery ? pathOnly : path);

@@ -47,17 +47,4 @@ final class SafePath {
     private static boolean endsSegment(String path, int index) {
         return index == path.length() || path.charAt(index) == '/' || path.charAt(index) == ';';
     }
-
-    /** Whether the path is nothing but two or more slashes, which names nothing and is read in different ways. */
-    static boolean isOnlySlashes(String path) {
-        if (path.length() < 2) {
-            return false;
-        }
-        for (int i = 0; i < path.length(); i++) {
-            if (path.charAt(i) != '/') {
-                return false;
-            }
-        }
-        return true;
-    }
 }

@@ -62,13 +62,17 @@ public final class ErrorAnswers {
     /**
      * Returns the error of a call through the Gateway.
      *
-     * @param response the answer, its status 400 or more
+     * @param response the answer
      * @param now the time to which a date in {@code Retry-After} is relative
+     * @return the error, or {@code null} when it is none
      */
-    public static GatewayException gateway(HttpRequest request, HttpResponse response, Instant now) {
+    public static @Nullable GatewayException gateway(HttpRequest request, HttpResponse response, Instant now) {
         GatewayError error = GatewayError.from(
                         response.status(), name -> response.header(name).orElse(null), response.body())
-                .orElseThrow();
+                .orElse(null);
+        if (error == null) {
+            return null;
+        }
         List<String> secrets = bearers(request);
         Refusal refusal = new Refusal(
                 error.httpStatus(),
