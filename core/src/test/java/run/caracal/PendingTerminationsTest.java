@@ -114,6 +114,16 @@ class PendingTerminationsTest {
         }
 
         @Test
+        void anAnswerThatNeverComesIsOutlasted() {
+            answers(3, FakePlatform::isTerminate, fails(lost()));
+            spawn();
+            assertThat(caracal.pendingTerminations()).isOne();
+            time.advanceTimeBy(Duration.ofSeconds(2));
+            assertThat(caracal.pendingTerminations()).isZero();
+            assertThat(platform.live()).isEmpty();
+        }
+
+        @Test
         void thePausesGrowToAMinute() {
             answers(1_000, FakePlatform::isTerminate, fails(refused()));
             spawn();

@@ -44,6 +44,8 @@ import run.caracal.event.CaracalEvent;
  * <tr><td>{@code caracal.session.open}, {@code caracal.session.close}</td><td>timers</td>
  *     <td>{@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.sessions.active}</td><td>gauge: opened since the binding, and not closed</td><td></td></tr>
+ * <tr><td>{@code caracal.sessions.pending.terminations}</td>
+ *     <td>gauge: what {@link Caracal#pendingTerminations()} tells</td><td></td></tr>
  * <tr><td>{@code caracal.lease.renewal}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.lease.lag}</td><td>timer: how late renewals began</td><td></td></tr>
  * <tr><td>{@code caracal.lease.lost}</td><td>counter</td>
@@ -110,6 +112,11 @@ public final class CaracalMetrics implements MeterBinder {
         AtomicInteger active = new AtomicInteger();
         Gauge.builder(PREFIX + "sessions.active", active, AtomicInteger::get)
                 .description("Agent sessions that were opened and not closed")
+                .tags(common)
+                .strongReference(true)
+                .register(registry);
+        Gauge.builder(PREFIX + "sessions.pending.terminations", caracal, Caracal::pendingTerminations)
+                .description("Agent sessions that are being ended in the background, and may still be open")
                 .tags(common)
                 .strongReference(true)
                 .register(registry);

@@ -32,6 +32,7 @@ final class Operations {
     private static final Set<String> CODES = Set.of(
             "error",
             "http_status",
+            "authority_revoked",
             "callback_timeout",
             "callback_without_result",
             "closed",

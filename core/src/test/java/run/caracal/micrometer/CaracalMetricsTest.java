@@ -3,6 +3,7 @@ package run.caracal.micrometer;
 import static org.assertj.core.api.Assertions.assertThat;
 import static run.caracal.test.FakePlatform.LIMIT;
 
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Meter;
 import io.micrometer.core.instrument.Tag;
 import io.micrometer.core.instrument.Timer;
@@ -20,8 +21,10 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.Caracal;
 import run.caracal.error.ApprovalNotGrantedException;
+import run.caracal.error.AuthorityRevokedException;
 import run.caracal.error.DelegationException;
 import run.caracal.error.LeaseLostException;
 import run.caracal.error.TransportException;
@@ -128,6 +131,35 @@ class CaracalMetricsTest {
         }
         for (String state : List.of("rejected", "expired", "consumed")) {
             assertKnown(new ApprovalNotGrantedException("approval-1", state).code());
+        }
+        assertKnown(new AuthorityRevokedException("resource://billing-api", null).code());
+    }
+
+    /** The Coordinator is away while sessions end. */
+    @Test
+    void aGaugeFollowsTheTerminationsThatAreDueYet() {
+        VirtualTimeScheduler time = VirtualTimeScheduler.getOrSet();
+        try {
+            Caracal client = platform.client();
+            CaracalMetrics.of(client).bindTo(registry);
+            Gauge pending =
+                    registry.get("caracal.sessions.pending.terminations").gauge();
+            for (int i = 0; i < 6; i++) {
+                platform.nextAnswer(FakePlatform::isTerminate, 503, "");
+            }
+            StepVerifier.create(client.spawn(one -> Mono.just(1)).zipWith(client.spawn(two -> Mono.just(2))))
+                    .then(() -> time.advanceTimeBy(Duration.ofMillis(960)))
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(pending.value()).isEqualTo(2);
+            time.advanceTimeBy(Duration.ofMinutes(1));
+            assertThat(pending.value()).isZero();
+            assertThat(timer("caracal.session.terminate", "outcome", "success")).isEqualTo(2);
+            assertThat(platform.live()).isEmpty();
+            StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
+        } finally {
+            VirtualTimeScheduler.reset();
         }
     }
 
