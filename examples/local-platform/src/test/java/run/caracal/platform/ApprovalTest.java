@@ -117,6 +117,18 @@ final class ApprovalTest {
                         "step_up_consumed",
                         "token_exchange",
                         "gateway_resource_request");
+        String binding = platform.approvals().get(0).binding();
+        assertThat(platform.audit().events())
+                .filteredOn(event -> event.eventType().startsWith("step_up_"))
+                .extracting(AuditEvent::decision)
+                .containsExactly("pending", "approved", "consumed");
+        assertThat(platform.audit().events())
+                .filteredOn(event -> event.eventType().startsWith("step_up_"))
+                .allSatisfy(event -> {
+                    assertThat(event.evaluationStatus()).isEqualTo("complete");
+                    assertThat(event.metadata())
+                            .isEqualTo(Map.of("challenge_id", id, "approver_class", "any", "binding", binding));
+                });
         assertThatThrownBy(() -> platform.decideApproval(id, true)).isInstanceOf(IllegalStateException.class);
         assertThatThrownBy(() -> platform.decideApproval("none", true)).isInstanceOf(IllegalArgumentException.class);
     }

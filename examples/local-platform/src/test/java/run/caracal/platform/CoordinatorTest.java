@@ -3,8 +3,10 @@ package run.caracal.platform;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -319,6 +321,46 @@ final class CoordinatorTest {
         Result result = call("POST", "", START, "Idempotency-Key", "k".repeat(256), "X-Request-Id", "req-9");
         assertError(result, 400, "idempotency_key_invalid");
         assertThat(result.json()).containsEntry("request_id", "req-9").containsKey("message");
+    }
+
+    @Test
+    void listsTheChildrenOfASession() {
+        String root = open(START);
+        String child = "{\"application_id\":\"app-local\",\"parent_id\":\"%s\"}";
+        String first = open(child.formatted(root));
+        String second = open(child.formatted(root));
+        String grandchild = open(child.formatted(second));
+        assertThat(children(root, ""))
+                .extracting(item -> item.get("agent_session_id"))
+                .containsExactly(first, second);
+        assertThat(children(root, ""))
+                .allSatisfy(item -> assertThat(item)
+                        .containsEntry("parent_id", root)
+                        .containsEntry("status", "active")
+                        .doesNotContainKey("delegation_edge_id"));
+        assertThat(children(second, ""))
+                .extracting(item -> item.get("agent_session_id"))
+                .containsExactly(grandchild);
+        assertThat(children(grandchild, "")).isEmpty();
+
+        Result page = call("GET", "/" + root + "/children?limit=1", null);
+        assertThat(page.json()).containsEntry("next_cursor", first);
+        assertThat(children(root, "?cursor=" + first))
+                .extracting(item -> item.get("agent_session_id"))
+                .containsExactly(second);
+    }
+
+    private List<Map<String, @Nullable Object>> children(String session, String query) {
+        Result result = call("GET", "/" + session + "/children" + query, null);
+        assertThat(result.status()).as(result.body()).isEqualTo(200);
+        assertThat(result.json()).containsOnlyKeys("items", "next_cursor");
+        List<Map<String, @Nullable Object>> items = new ArrayList<>();
+        for (Object child : (List<?>) Objects.requireNonNull(result.json().get("items"))) {
+            Map<String, @Nullable Object> item = Json.object();
+            ((Map<?, ?>) child).forEach((name, value) -> item.put(String.valueOf(name), value));
+            items.add(item);
+        }
+        return items;
     }
 
     @Test

@@ -3,6 +3,7 @@ package run.caracal.platform;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.tuple;
 
+import io.netty.buffer.Unpooled;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -16,6 +17,9 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import reactor.core.publisher.Flux;
+import reactor.netty.DisposableServer;
+import reactor.netty.http.server.HttpServer;
 import run.caracal.platform.Http.Result;
 
 /** Details of the real platform's answers that show only on the wire, or in the audit log. */
@@ -23,17 +27,31 @@ final class RealDetailsTest {
 
     private static final String BILLING = "resource://billing-api";
     private static final String SHUT = "resource://shut";
+    private static final String LONG = "resource://long";
 
+    private final DisposableServer pieces = HttpServer.create()
+            .host("127.0.0.1")
+            .port(0)
+            .handle((request, response) -> response.header("Content-Length", "1000000")
+                    .send(
+                            Flux.range(0, 1_000)
+                                    .map(i -> Unpooled.copiedBuffer("a piece, ".repeat(100), StandardCharsets.US_ASCII))
+                                    .delayElements(Duration.ofMillis(20)),
+                            piece -> true)
+                    .then())
+            .bindNow();
     private final LocalPlatform platform = LocalPlatform.builder()
             .limits(PlatformLimits.defaults().withRevocationDelay(Duration.ZERO))
             .resource(ProtectedResource.of(BILLING, "api:call"))
             .resource(ProtectedResource.of(SHUT, "api:call").withUpstream("http://169.254.169.254"))
+            .resource(ProtectedResource.of(LONG, "api:call").withUpstream("http://127.0.0.1:" + pieces.port()))
             .start();
-    private final Delegated agent = Delegated.on(platform, List.of(BILLING, SHUT), "api:call");
+    private final Delegated agent = Delegated.on(platform, List.of(BILLING, SHUT, LONG), "api:call");
 
     @AfterEach
     void stop() {
         platform.disposeLater().block(Duration.ofSeconds(5));
+        pieces.disposeNow();
     }
 
     @Test
@@ -53,6 +71,21 @@ final class RealDetailsTest {
             assertThat(event.evaluationStatus()).isEqualTo("executed");
             assertThat(event.metadata()).containsEntry("revocation_interrupted", true);
         });
+    }
+
+    /** The length was promised, so there is no trailer: the client sees that the body is short. */
+    @Test
+    void aRevocationCutsAnAnswerOfAKnownLengthShort() throws IOException {
+        try (Socket socket = connect(platform.gatewayUrl())) {
+            write(socket, gatewayRequest("GET", "/", "", LONG));
+            String begin = readUntil(socket, "a piece, ");
+            assertThat(begin)
+                    .startsWith("HTTP/1.1 200 ")
+                    .containsIgnoringCase("content-length: 1000000")
+                    .doesNotContainIgnoringCase("trailer");
+            revoke();
+            assertThat(readUntil(socket, null)).hasSizeLessThan(100_000);
+        }
     }
 
     @Test
@@ -273,7 +306,11 @@ final class RealDetailsTest {
     }
 
     private String mandate() {
-        return agent.mandate("api:call", BILLING);
+        return mandate(BILLING);
+    }
+
+    private String mandate(String resource) {
+        return agent.mandate("api:call", resource);
     }
 
     private void revoke() {
@@ -288,8 +325,12 @@ final class RealDetailsTest {
     }
 
     private String gatewayRequest(String method, String path, String headers) {
-        return method + " " + path + " HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer " + mandate()
-                + "\r\nx-caracal-resource: " + BILLING + "\r\n" + headers + "\r\n";
+        return gatewayRequest(method, path, headers, BILLING);
+    }
+
+    private String gatewayRequest(String method, String path, String headers, String resource) {
+        return method + " " + path + " HTTP/1.1\r\nhost: gateway\r\nauthorization: Bearer " + mandate(resource)
+                + "\r\nx-caracal-resource: " + resource + "\r\n" + headers + "\r\n";
     }
 
     private static Socket connect(String url) throws IOException {
