@@ -23,16 +23,17 @@ import run.caracal.netty.CaracalHttp;
  * owns the resource that it is lent the parent's authority on.
  */
 final class DelegationExample {
-    private static final String CHARGE = "billing:charge";
-    private static final String READ = "billing:read";
-
     private final Deployment deployment;
+    private final String granted;
+    private final String withheld;
     private final Caracal caracal;
     private final @Nullable Peer other;
     private final PrintStream out;
 
     private DelegationExample(Deployment deployment, PrintStream out) {
         this.deployment = deployment;
+        this.granted = deployment.scope();
+        this.withheld = deployment.otherScope();
         this.caracal = deployment.caracal();
         this.other = deployment.peer().orElse(null);
         this.out = out;
@@ -52,32 +53,32 @@ final class DelegationExample {
                 .then(Mono.fromRunnable(() -> out.println("parent closed")));
     }
 
-    /** The child may charge, and let one more hop charge. */
+    /** The child may do one thing with the resource, and let one more hop do it. */
     private Mono<Void> narrowedChild() {
-        return caracal.spawn(narrowed(2, CHARGE), child -> {
-            out.println("child " + child.agentSessionId() + " opened, narrowed to " + CHARGE);
+        return caracal.spawn(narrowed(2, granted), child -> {
+            out.println("child " + child.agentSessionId() + " opened, narrowed to " + granted);
             return caracal.describeAuthority()
                     .doOnNext(out::println)
-                    .then(charge(caracal, deployment.resourceId(), CHARGE))
+                    .then(charge(caracal, deployment.resourceId(), deployment.resourcePath(), granted))
                     .then(withinItsLimits())
                     .then(beyondItsLimits());
         });
     }
 
     private Mono<Void> withinItsLimits() {
-        return caracal.spawn(narrowed(1, CHARGE), grandchild -> {
-            out.println("child passed " + CHARGE + " on to " + grandchild.agentSessionId());
+        return caracal.spawn(narrowed(1, granted), grandchild -> {
+            out.println("child passed " + granted + " on to " + grandchild.agentSessionId());
             return Mono.empty();
         });
     }
 
     private Mono<Void> beyondItsLimits() {
-        return caracal.<Void>spawn(narrowed(1, CHARGE, READ), grandchild -> {
+        return caracal.<Void>spawn(narrowed(1, granted, withheld), grandchild -> {
                     out.println("child passed on more than it was given");
                     return Mono.empty();
                 })
                 .onErrorResume(CoordinatorException.class, refused -> {
-                    out.println("child may not pass on " + READ + ": refused " + refused.httpStatus() + " "
+                    out.println("child may not pass on " + withheld + ": refused " + refused.httpStatus() + " "
                             + refused.code());
                     return Mono.empty();
                 });
@@ -87,8 +88,7 @@ final class DelegationExample {
     private Mono<Void> peer(CaracalContext parent) {
         Peer owner = this.other;
         if (owner == null) {
-            out.println("No peer: set CARACAL_PEER_APPLICATION_ID, CARACAL_PEER_APP_CLIENT_SECRET and"
-                    + " CARACAL_PEER_RESOURCES to see one");
+            out.println("No peer: set " + Deployment.PEER_VARIABLES + " to see one");
             return Mono.empty();
         }
         Caracal other = owner.client();
@@ -100,7 +100,7 @@ final class DelegationExample {
                     return caracal.bind(parent, delegateTo(peer, owner))
                             .flatMap(edge -> other.acceptDelegation(edge, Acceptance.VALIDATED, accepted -> {
                                         out.println("peer accepted delegation " + edge);
-                                        return charge(other, owner.resource(), owner.scope());
+                                        return charge(other, owner.resource(), owner.path(), owner.scope());
                                     })
                                     .then(revoke(edge)));
                 })
@@ -127,8 +127,8 @@ final class DelegationExample {
                         done -> out.println("parent revoked delegation " + edge + ", which ends the peer's session"));
     }
 
-    private Mono<Void> charge(Caracal client, String resource, String scope) {
-        GatewayRequest request = client.gatewayRequest(resource, deployment.resourcePath());
+    private Mono<Void> charge(Caracal client, String resource, String path, String scope) {
+        GatewayRequest request = client.gatewayRequest(resource, path);
         TransportOptions charging = TransportOptions.defaults().withScopes(scope);
         return Charge.with(CaracalHttp.decorate(HttpClient.create(), client, charging), request)
                 .doOnNext(answer -> {

@@ -12,6 +12,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
+import run.caracal.config.ResourceBinding;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
@@ -25,8 +26,11 @@ final class Deployment implements AutoCloseable {
 
     private static final String RESOURCE = "resource://billing-api";
     private static final String SCOPE = "billing:charge";
+    private static final String OTHER_SCOPE = "billing:read";
     private static final String RESOURCE_ID = "CARACAL_RESOURCE_ID";
     private static final String RESOURCE_SCOPE = "CARACAL_RESOURCE_SCOPE";
+    static final String PEER_VARIABLES =
+            "CARACAL_PEER_APPLICATION_ID, CARACAL_PEER_APP_CLIENT_SECRET and CARACAL_PEER_RESOURCES";
     private static final String PEER_ID = "CARACAL_PEER_APPLICATION_ID";
     private static final String PEER = "app-peer";
     private static final String PEER_RESOURCE = "resource://ledger";
@@ -48,18 +52,22 @@ final class Deployment implements AutoCloseable {
         return open(billing -> billing);
     }
 
+    private static boolean isNamedBy(Map<String, String> environment) {
+        return environment.entrySet().stream()
+                .anyMatch(
+                        e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty());
+    }
+
     /** Like {@link #open()}, with a change to the resource of the local platform. */
     static Deployment open(UnaryOperator<ProtectedResource> change) {
         Map<String, String> environment = System.getenv();
-        if (environment.entrySet().stream()
-                .anyMatch(
-                        e -> e.getKey().startsWith("CARACAL_") && !e.getValue().isEmpty())) {
+        if (isNamedBy(environment)) {
             return new Deployment(Caracal.create(loaded(environment)), null, environment);
         }
         LocalPlatform platform = LocalPlatform.builder()
                 .application("app-local", UUID.randomUUID().toString())
                 .application(PEER, PEER_SECRET)
-                .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, "billing:read")))
+                .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, OTHER_SCOPE)))
                 .resource(ProtectedResource.of(PEER_RESOURCE, PEER_SCOPE).withOwner(PEER))
                 .limits(PlatformLimits.defaults()
                         .withServiceLease(Duration.ofSeconds(6))
@@ -122,22 +130,36 @@ final class Deployment implements AutoCloseable {
      *
      * @param client its client
      * @param resource the resource
+     * @param path where it is called
      * @param scope what may be done with it
      */
-    record Peer(Caracal client, String resource, String scope) {}
+    record Peer(Caracal client, String resource, String path, String scope) {}
 
     /**
-     * Another application, its client closed with this deployment; empty when {@code CARACAL_PEER_APPLICATION_ID}, {@code
-     * CARACAL_PEER_APP_CLIENT_SECRET} and {@code CARACAL_PEER_RESOURCES} do not name one and what is its own.
+     * Another application, its client closed with this deployment; empty when {@value #PEER_VARIABLES} do not name one and
+     * what is its own.
      */
     Optional<Peer> peer() {
-        if (platform != null) {
-            return Optional.of(peer(
-                    connected(platform).applicationId(PEER).clientSecret(PEER_SECRET),
-                    PEER_RESOURCE,
-                    platform.upstreamUrl(),
-                    PEER_SCOPE));
-        }
+        Optional<CaracalConfig> config = platform == null
+                ? peer(environment)
+                : Optional.of(connected(platform)
+                        .applicationId(PEER)
+                        .clientSecret(PEER_SECRET)
+                        .resource(PEER_RESOURCE, platform.upstreamUrl(), PEER_SCOPE)
+                        .build());
+        return config.map(this::peer);
+    }
+
+    private Peer peer(CaracalConfig config) {
+        ResourceBinding own = config.resources().get(0);
+        return new Peer(
+                closedAtTheEnd(Caracal.create(config)),
+                own.resource(),
+                environment.getOrDefault("CARACAL_PEER_RESOURCE_PATH", resourcePath()),
+                own.scopes().get(0));
+    }
+
+    private static Optional<CaracalConfig> peer(Map<String, String> environment) {
         String applicationId = environment.get(PEER_ID);
         String clientSecret = environment.get("CARACAL_PEER_APP_CLIENT_SECRET");
         // One resource is enough here: ID=ADDRESS, as in CARACAL_RESOURCES.
@@ -146,22 +168,14 @@ final class Deployment implements AutoCloseable {
         if (applicationId == null || clientSecret == null || resource.length < 2) {
             return Optional.empty();
         }
-        CaracalConfig.Builder config = CaracalConfig.load()
+        String[] scopes = words(environment.getOrDefault("CARACAL_PEER_RESOURCE_SCOPE", PEER_SCOPE));
+        return Optional.of(CaracalConfig.load()
                 .mutate()
                 .applicationId(applicationId)
                 .clientSecret(clientSecret)
                 .resourceIds()
-                .resources(List.of());
-        return Optional.of(peer(
-                config,
-                resource[0].strip(),
-                resource[1].strip(),
-                environment.getOrDefault("CARACAL_PEER_RESOURCE_SCOPE", PEER_SCOPE)));
-    }
-
-    private Peer peer(CaracalConfig.Builder config, String resource, String address, String scope) {
-        CaracalConfig own = config.resource(resource, address, scope).build();
-        return new Peer(closedAtTheEnd(Caracal.create(own)), resource, scope);
+                .resources(List.of(new ResourceBinding(resource[0].strip(), resource[1].strip(), List.of(scopes))))
+                .build());
     }
 
     String peerApplicationId() {
@@ -177,9 +191,19 @@ final class Deployment implements AutoCloseable {
         return environment.getOrDefault(RESOURCE_ID, RESOURCE);
     }
 
-    /** The call of the examples to the resource. */
+    /** The scope of the examples' calls to the resource: the first that is named. */
     String scope() {
-        return words(environment.getOrDefault(RESOURCE_SCOPE, SCOPE))[0];
+        return scopes()[0];
+    }
+
+    /** Another scope of the resource, or else one that it does not know. */
+    String otherScope() {
+        String[] scopes = scopes();
+        return scopes.length > 1 ? scopes[1] : OTHER_SCOPE;
+    }
+
+    private String[] scopes() {
+        return words(environment.getOrDefault(RESOURCE_SCOPE, SCOPE));
     }
 
     String resourcePath() {

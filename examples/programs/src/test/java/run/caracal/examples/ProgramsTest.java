@@ -37,6 +37,8 @@ import reactor.test.StepVerifier;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
+import run.caracal.platform.ReceivedRequest;
+import run.caracal.platform.Service;
 
 /** The example programs, run as a user runs them. */
 class ProgramsTest {
@@ -240,30 +242,63 @@ class ProgramsTest {
                 .endsWith("parent closed");
     }
 
-    /** Against a deployment the peer has variables of its own; without them it is left out, with a line that names them. */
+    /**
+     * Against a deployment all names are its own. The peer has variables of its own too; without them it is left out, with a
+     * line that names them.
+     */
     @Test
-    void delegationLeavesOutAPeerThatIsNotConfigured() throws Exception {
+    void delegationTakesAllNamesFromTheEnvironmentAndLeavesOutAPeerThatIsNotConfigured() throws Exception {
         LocalPlatform platform = LocalPlatform.builder()
                 .application("app-own", "secret-1")
                 .application("app-peer", "secret-2")
-                .resource(ProtectedResource.of("resource://billing-api", "billing:charge", "billing:read"))
+                .resource(ProtectedResource.of("resource://shelf", "shelf:fill", "shelf:look"))
                 .resource(ProtectedResource.of("resource://peer-books", "books:keep")
                         .withOwner("app-peer"))
                 .start();
         try {
-            Map<String, String> environment = new LinkedHashMap<>(platform.environment());
+            Map<String, String> environment = oneResource(platform, "shelf:fill shelf:look");
             assertThat(run(environment, "delegation"))
+                    .anyMatch(line -> line.endsWith("opened, narrowed to shelf:fill"))
+                    .contains("child may not pass on shelf:look: refused 403 delegation_exceeds_parent_authority")
                     .anyMatch(line -> line.contains("CARACAL_PEER_RESOURCES"))
                     .endsWith("parent closed");
             environment.put("CARACAL_PEER_APPLICATION_ID", "app-peer");
             environment.put("CARACAL_PEER_APP_CLIENT_SECRET", "secret-2");
             environment.put("CARACAL_PEER_RESOURCES", "resource://peer-books=" + platform.upstreamUrl());
             environment.put("CARACAL_PEER_RESOURCE_SCOPE", "books:keep");
+            environment.put("CARACAL_PEER_RESOURCE_PATH", "/echo/of-the-peer");
             assertThat(run(environment, "delegation"))
                     .anyMatch(line -> line.startsWith("parent delegated books:keep"))
                     .anyMatch(line -> line.startsWith("peer accepted delegation"))
                     .endsWith("parent closed");
+            assertThat(platform.received(Service.UPSTREAM))
+                    .extracting(ReceivedRequest::uri)
+                    .contains("/charge", "/echo/of-the-peer");
             assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    /** As the platform's tutorial sets it up: one resource, and its scopes in a variable beside its id. */
+    private static Map<String, String> oneResource(LocalPlatform platform, String scopes) {
+        Map<String, String> environment = new LinkedHashMap<>(platform.environment());
+        environment.remove("CARACAL_RESOURCE_SCOPES");
+        environment.put("CARACAL_RESOURCE_SCOPE", scopes);
+        return environment;
+    }
+
+    @Test
+    void quickstartTakesTheScopesOfItsResourceFromTheEnvironment() throws Exception {
+        LocalPlatform platform = LocalPlatform.builder()
+                .resource(ProtectedResource.of("resource://shelf", "shelf:fill", "shelf:look"))
+                .start();
+        try {
+            assertThat(run(oneResource(platform, " shelf:fill  shelf:look "), "quickstart"))
+                    .anyMatch(line -> line.startsWith("gateway 200 "));
+            assertThat(platform.received(Service.STS))
+                    .anyMatch(seen ->
+                            seen.body().contains("shelf%3Afill") && seen.body().contains("shelf%3Alook"));
         } finally {
             platform.disposeLater().block(LIMIT);
         }
