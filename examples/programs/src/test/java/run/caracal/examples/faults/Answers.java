@@ -169,6 +169,7 @@ final class Answers {
             undocumented(cells, status, "oversized", Answer.of(status, huge));
         }
         busyProxy(cells);
+        busyForAWhile(cells);
         keys(cells);
         return cells;
     }
@@ -220,7 +221,20 @@ final class Answers {
         add(cells, Op.EXCHANGE, "429 with Retry-After", wait, false, new Expected("error", "", 1, 0, refused));
     }
 
-    /** One attempt, whatever it is. */
+    /** The limit of a minute is over by the time of the next request: nothing stays open behind it. */
+    private static void busyForAWhile(List<Cell> cells) {
+        Answer limited = Answer.of(429, bytes("{\"error\":\"rate_limited\"}"));
+        Refused refused = new Refused(429, true, false);
+        for (Op op : List.of(Op.OPEN, Op.CLOSE, Op.DELEGATE, Op.RENEW, Op.ATTACH)) {
+            Expected expected = op == Op.CLOSE
+                    ? new Expected("ok", 1, 0)
+                    : new Expected("rate_limited", "CoordinatorException", 2, 0, refused);
+            Plan plan = new Plan(null, limited, false, op.hits, op.after, 1);
+            cells.add(new Cell(op, "429 for a minute", true, plan, World.SOUND, expected));
+        }
+    }
+
+    /** One attempt, whatever it is; but when others have ended the authority on demand, it is obtained anew once. */
     private static void sts(List<Cell> cells, int status, String code, String type, String description) {
         String body = code.equals("interaction_required") ? """
                   {"error":"interaction_required","error_description":"%s","approval_id":"7d0e8b0a-7a0c-4b7e-9d51-0f3cf9e5b001",\
@@ -231,13 +245,14 @@ final class Answers {
                 || code.equals("sts_unavailable")
                 || code.equals("provider_rate_limited");
         for (Op op : List.of(Op.EXCHANGE, Op.MINT)) {
+            int attempts = op == Op.MINT && description.endsWith("inactive or expired") ? 2 : 1;
             add(
                     cells,
                     op,
                     status + " " + code + ": " + description,
                     Answer.of(status, bytes(body)),
                     false,
-                    new Expected(code, type, 1, 0, new Refused(status, retryable, false)));
+                    new Expected(code, type, attempts, 0, new Refused(status, retryable, false)));
         }
     }
 

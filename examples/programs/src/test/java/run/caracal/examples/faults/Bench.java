@@ -246,8 +246,9 @@ final class Bench {
                 () -> plan.fault() == WireFault.TLS_UNTRUSTED && spoiled().spoilsConnection()
                         ? shared.distrusting
                         : shared.trusting;
-        Resolver resolver =
-                new Resolver(() -> plan.fault() == WireFault.DNS && spoiled().spoilsConnection());
+        Resolver resolver = new Resolver(() -> plan.fault() == WireFault.LOST_THEN_GONE
+                ? spoiled().isMissed(op.retries)
+                : plan.fault() == WireFault.DNS && spoiled().spoilsConnection());
         transport = NettyHttpTransport.builder()
                 .sslContext(tls)
                 .customize(client -> client.resolver(resolver))
@@ -290,7 +291,7 @@ final class Bench {
 
     private String url(Where where, FaultProxy proxy) {
         WireFault fault = op.where == where ? plan.fault() : null;
-        if (fault == WireFault.DNS) {
+        if (fault != null && fault.isOfNames()) {
             return "http://caracal.invalid:" + proxy.port();
         }
         return fault != null && fault.isTls()

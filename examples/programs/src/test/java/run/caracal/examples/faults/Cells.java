@@ -57,7 +57,7 @@ final class Cells {
 
     /**
      * The first request of the operation meets the fault. Who sees an error calls again, and that has to succeed; its
-     * attempts are counted too.
+     * attempts are counted too, those behind the caller's back are not.
      */
     private static final String ONCE = """
             fault           | EXCHANGE             | MINT                 | OPEN                 | CLOSE  | DELEGATE             | RENEW                | ATTACH
@@ -70,6 +70,7 @@ final class Cells {
             STALL_BEFORE    | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
             NO_HTTP         | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
             RESET_AFTER     | io 2 0               | io 2 0               | ok 2 0               | ok 2 0 | ok 2 0               | io 2 0               | ok 2 0
+            LOST_THEN_GONE  | -                    | -                    | connect 4 0          | ok 3 0 | connect 3 0          | -                    | connect 3 1
             STALL_HEADERS   | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
             STALL_BODY      | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
             DRIP            | timeout 2 0          | timeout 2 0          | ok 2 0               | ok 2 0 | ok 2 0               | timeout 2 0          | ok 2 0
@@ -114,8 +115,8 @@ final class Cells {
             EMPTY           | 200 1 0                          | 200 1 0
             GARBAGE         | 200 1 0                          | 200 1 0
             HTML            | 200 1 0                          | 200 1 0
-            REDIRECT_302    | 302 1 0                          | 302 1 0
-            REDIRECT_307    | 307 1 0                          | 307 1 0
+            REDIRECT_302    | 302 GATEWAY error 1 0            | 302 1 0
+            REDIRECT_307    | 307 GATEWAY error 1 0            | 307 1 0
             """;
 
     // Reset at accept: Reactor Netty connects once more if the reset comes before it has written the request.
@@ -143,8 +144,8 @@ final class Cells {
             EMPTY           | 200 1 0                          | 200 1 0
             GARBAGE         | 200 1 0                          | 200 1 0
             HTML            | 200 1 0                          | 200 1 0
-            REDIRECT_302    | 302 2 0                          | 302 2 0
-            REDIRECT_307    | 307 2 0                          | 307 2 0
+            REDIRECT_302    | 302 GATEWAY error 2 0            | 302 2 0
+            REDIRECT_307    | 307 GATEWAY error 2 0            | 307 2 0
             """;
 
     /**
@@ -251,8 +252,9 @@ final class Cells {
         restarted.put(Op.DELEGATE, new Expected("parent_not_found", "CoordinatorException", 0, 0, null));
         restarted.put(Op.RENEW, new Expected("lease_lost_gone", "LeaseLostException", 2, 0, null));
         restarted.put(Op.ATTACH, new Expected("session_not_found", "CoordinatorException", 2, 0, null));
-        restarted.put(Op.MINT, new Expected("access_denied", "AccessDenied", 2, 0, null));
-        restarted.put(Op.GATEWAY, new Expected("access_denied", "AccessDenied", 1, 0, null));
+        // The authority on demand is obtained anew, which shows that the session itself is gone.
+        restarted.put(Op.MINT, new Expected("parent_not_found", "CoordinatorException", 2, 0, null));
+        restarted.put(Op.GATEWAY, new Expected("parent_not_found", "CoordinatorException", 1, 0, null));
         restarted.put(Op.VERIFY, denied(UNKNOWN_KEY));
         restarted.forEach((op, expected) -> cells.add(cell(op, "restart without state", World.FORGETFUL, expected)));
     }

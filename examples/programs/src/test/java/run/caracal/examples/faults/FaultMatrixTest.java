@@ -295,7 +295,7 @@ class FaultMatrixTest {
         }
         String flags = (saw.retryable() ? "retryable " : "") + (saw.ambiguous() ? "ambiguous" : "");
         String right = switch (saw.code()) {
-            case "connect" -> "retryable ";
+            case "connect" -> cell.plan().fault() == WireFault.LOST_THEN_GONE ? "retryable ambiguous" : "retryable ";
             case "io", "timeout" -> "retryable ambiguous";
             case "response_too_large" -> "ambiguous";
             case "ok", "protocol_error" -> "";
@@ -310,7 +310,8 @@ class FaultMatrixTest {
     private static void checkEvents(Cell cell, Bench bench, Row row, List<String> wrong) {
         long accounted = bench.accountedFor();
         long arrived = bench.arrivedAtControl();
-        boolean unseen = cell.plan().isOfConnections() && cell.op().isControl();
+        WireFault fault = cell.plan().fault();
+        boolean unseen = fault != null && fault.isOfConnections() && cell.op().isControl();
         if (unseen ? arrived > accounted : arrived != accounted) {
             wrong.add(arrived + " requests arrived, and the events speak of " + accounted);
         }

@@ -91,6 +91,7 @@ final class FaultProxy {
     private final AtomicInteger played = new AtomicInteger();
     private final AtomicInteger forwarding = new AtomicInteger();
     private final AtomicInteger passed = new AtomicInteger();
+    private final AtomicInteger missed = new AtomicInteger();
     private final int port;
     private final Socket keeper = new Socket();
     private volatile String target;
@@ -172,6 +173,11 @@ final class FaultProxy {
     /** Whether a fault of connections is in force, for those parts of it that are not played here; uses it up. */
     boolean spoilsConnection() {
         return armed && played.getAndIncrement() < plan.times();
+    }
+
+    /** Whether the server has gone, as it has after its fault for so many attempts to reach it; uses one up. */
+    boolean isMissed(int attempts) {
+        return !isLoaded() && missed.getAndIncrement() < attempts;
     }
 
     void close() {
@@ -389,6 +395,12 @@ final class FaultProxy {
             @Override
             public void endOutput() {
                 ((DuplexChannel) context.channel()).shutdownOutput();
+            }
+
+            @Override
+            public void endAll() {
+                reset();
+                connections.close();
             }
 
             @Override

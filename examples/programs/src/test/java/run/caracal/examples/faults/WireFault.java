@@ -31,6 +31,11 @@ enum WireFault {
     NO_HTTP(Stage.REQUEST, (wire, answer) -> wire.last("\u0001\u0002 not HTTP at all\r\n\r\n".getBytes(UTF_8))),
     /** The server has acted, the connection is reset instead of its answer. */
     RESET_AFTER(Stage.ANSWER, (wire, answer) -> wire.reset()),
+    /**
+     * The server has acted, all connections end instead of its answer, and the server has gone for as long as the operation
+     * is tried again: nobody knows its name.
+     */
+    LOST_THEN_GONE(Stage.ANSWER, (wire, answer) -> wire.endAll()),
     /** The server has acted, its answer does not come. */
     STALL_HEADERS(Stage.ANSWER, (wire, answer) -> {}),
     /** The server has acted, the rest of its answer does not come. */
@@ -108,6 +113,8 @@ enum WireFault {
 
         void endOutput();
 
+        void endAll();
+
         byte[] redirect(int status);
     }
 
@@ -131,6 +138,16 @@ enum WireFault {
             case STALL_BEFORE, STALL_HEADERS, STALL_BODY, DRIP, CHUNKED_STALL -> true;
             default -> false;
         };
+    }
+
+    /** Whether the client may not find the server by its name. */
+    boolean isOfNames() {
+        return this == DNS || this == LOST_THEN_GONE;
+    }
+
+    /** Whether there are attempts that never become a request. */
+    boolean isOfConnections() {
+        return stage == Stage.CONNECTION || this == LOST_THEN_GONE;
     }
 
     boolean isTls() {
