@@ -104,26 +104,9 @@ final class Gateway {
             case "/health", "/ready" -> Optional.of(Answer.empty(200));
             case "/metrics", "/metrics.json" -> Optional.of(Answer.text(401, "Unauthorized\n"));
             case "/internal/revocations/reload" ->
-                call.method().equals("POST") ? Optional.of(Answer.text(404, "404 page not found\n")) : Optional.empty();
-            default -> {
-                String cleaned = UpstreamUrl.cleaned(path);
-                yield cleaned.equals(path) ? Optional.empty() : Optional.of(redirect(call, cleaned));
-            }
+                call.method().equals("POST") ? Optional.of(GoMux.notFound()) : Optional.empty();
+            default -> GoMux.redirect(call);
         };
-    }
-
-    private static Answer redirect(Call call, String path) {
-        String location = call.query() == null ? path : path + '?' + call.query();
-        Answer answer = Answer.empty(307);
-        if (call.method().equals("GET") || call.method().equals("HEAD")) {
-            String link = location.replace("&", "&amp;")
-                    .replace("<", "&lt;")
-                    .replace(">", "&gt;")
-                    .replace("\"", "&#34;")
-                    .replace("'", "&#39;");
-            answer = Answer.html(307, "<a href=\"" + link + "\">Temporary Redirect</a>.\n\n");
-        }
-        return answer.with("Location", location);
     }
 
     /** Nothing is counted twice when it is forgotten: by then it has expired, and is refused before it is looked at here. */

@@ -40,6 +40,10 @@ final class Sts {
     }
 
     Mono<Answer> answer(Call call) {
+        return GoMux.redirect(call).map(Mono::just).orElseGet(() -> routed(call));
+    }
+
+    private Mono<Answer> routed(Call call) {
         return switch (call.path()) {
             case "/oauth/2/token" -> allowed(call, "POST", token(call));
             case "/.well-known/jwks.json" -> allowed(call, "GET", Mono.fromSupplier(() -> jwks(call)));
@@ -51,7 +55,7 @@ final class Sts {
     private Mono<Answer> approval(Call call) {
         Matcher matcher = APPROVAL.matcher(call.path());
         if (!matcher.matches()) {
-            return Mono.just(Answer.text(404, "404 page not found\n"));
+            return Mono.just(GoMux.notFound());
         }
         return matcher.group(2) == null
                 ? allowed(call, "GET", awaitApproval(call, matcher.group(1)))
@@ -127,11 +131,7 @@ final class Sts {
     }
 
     private static Mono<Answer> allowed(Call call, String method, Mono<Answer> answer) {
-        boolean fits = call.method().equals(method)
-                || (method.equals("GET") && call.method().equals("HEAD"));
-        return fits
-                ? answer
-                : Mono.just(Answer.text(405, "Method Not Allowed\n").with("Allow", method));
+        return GoMux.takes(method, call.method()) ? answer : Mono.just(GoMux.methodNotAllowed(method));
     }
 
     private Answer jwks(Call call) {

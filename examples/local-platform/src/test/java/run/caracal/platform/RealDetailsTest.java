@@ -162,6 +162,27 @@ final class RealDetailsTest {
     }
 
     @Test
+    void theRouterOfTheGoServicesAnswersByItself() throws IOException {
+        for (String url : List.of(platform.stsUrl(), platform.gatewayUrl())) {
+            assertThat(exchange(url, "GET /a/.//health?a=1&b HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n"))
+                    .startsWith("HTTP/1.1 307 ")
+                    .containsIgnoringCase("location: /a/health?a=1&b\r\n")
+                    .endsWith("<a href=\"/a/health?a=1&amp;b\">Temporary Redirect</a>.\n\n");
+        }
+        assertThat(exchange(platform.stsUrl(), "POST //oauth/2/token HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n"
+                        + "connection: close\r\n\r\n"))
+                .startsWith("HTTP/1.1 307 ")
+                .containsIgnoringCase("location: /oauth/2/token\r\n")
+                .endsWith("\r\n\r\n");
+        for (String path : List.of("/health", "/.well-known/jwks.json", "/approvals/x")) {
+            Result refused = Http.send("PUT", platform.stsUrl() + path, null, Map.of());
+            assertThat(refused.status()).isEqualTo(405);
+            assertThat(refused.header("allow")).isEqualTo("GET, HEAD");
+            assertThat(refused.header("x-content-type-options")).isEqualTo("nosniff");
+        }
+    }
+
+    @Test
     void answersWithoutABodySayNothingAboutOne() throws IOException {
         assertThat(exchange(platform.gatewayUrl(), gatewayRequest("HEAD", "/stream?count=3", "connection: close\r\n")))
                 .startsWith("HTTP/1.1 200 ")
