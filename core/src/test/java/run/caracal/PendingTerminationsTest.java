@@ -289,6 +289,24 @@ class PendingTerminationsTest {
             assertThat(caracal.pendingTerminations()).isZero();
         }
 
+        /** It knows neither the key nor the session, so the replay makes another one there. */
+        @Test
+        void aCoordinatorThatWasReplacedByAnEmptyOneKeepsNoSession() {
+            platform.nextLost(FakePlatform::isOpen, lost());
+            answers(2, FakePlatform::isOpen, fails(refused()));
+            answers(1, FakePlatform::isOpen, status(201, "{\"agent_session_id\":\"session-of-the-replay\"}"));
+            caracal.spawn(context -> Mono.never()).subscribe().dispose();
+            platform.live().clear();
+            time.advanceTimeBy(Duration.ofMinutes(1));
+            assertThat(platform.requests(FakePlatform::isTerminate))
+                    .singleElement()
+                    .satisfies(sent -> assertThat(sent.uri().getPath()).endsWith("/session-of-the-replay"));
+            assertThat(settled).singleElement().satisfies(event -> {
+                assertThat(event.agentSessionId()).isEqualTo("session-of-the-replay");
+                assertThat(event.completion().outcome()).isEqualTo(Outcome.SUCCESS);
+            });
+        }
+
         @Test
         void aRefusedReplayMeansThatThereIsNoSession() {
             answers(3, FakePlatform::isOpen, status(503, ""));
