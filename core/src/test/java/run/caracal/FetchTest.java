@@ -226,7 +226,7 @@ class FetchTest {
         assertRefused(charge, e -> {
             assertThat(e.origin()).isEqualTo(Origin.GATEWAY);
             assertThat(e.httpStatus()).isEqualTo(status);
-            assertThat(e.requestId()).isEqualTo("r-3");
+            assertThat(e.requestId()).contains("r-3");
             assertThat(e.isRetryable()).isFalse();
             assertThat(e).hasMessageContaining("no redirect is followed");
         });
@@ -236,7 +236,7 @@ class FetchTest {
     @ParameterizedTest
     @ValueSource(strings = {"//a", "/a//b", "/a//", "//"})
     void aPathThatTheGatewayRedirectsIsRefusedBeforeAnyCall(String path) {
-        assertThatThrownBy(() -> caracal.fetch(FetchRequest.of(RESOURCE, path).withScopes("billing:charge")))
+        assertThatThrownBy(() -> caracal.fetch(FetchRequest.of(RESOURCE, path)))
                 .isInstanceOf(IllegalArgumentException.class);
         assertThat(platform.requests(r -> true)).isEmpty();
     }
@@ -251,7 +251,7 @@ class FetchTest {
                 .expectErrorSatisfies(e -> assertThat(e)
                         .isInstanceOfSatisfying(AuthorityRevokedException.class, cut -> {
                             assertThat(cut.resource()).isEqualTo(RESOURCE);
-                            assertThat(cut.requestId()).isEqualTo("r-cut");
+                            assertThat(cut.requestId()).contains("r-cut");
                         })
                         .hasMessageContaining("may be incomplete"))
                 .verify(LIMIT);

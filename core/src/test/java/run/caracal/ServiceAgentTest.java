@@ -843,8 +843,8 @@ class ServiceAgentTest {
                         .block(LIMIT));
                 for (int second = 0; second < 700; second++) {
                     time.advanceTimeBy(Duration.ofSeconds(1));
-                    long ends =
-                            Objects.requireNonNull(agent.context().bound().present().edgeEnds());
+                    long ends = Objects.requireNonNull(
+                            agent.context().bound().present().edgeEnds());
                     assertThat(Duration.ofNanos(ends - time.now(TimeUnit.NANOSECONDS)))
                             .as("left after %s s", second + 1)
                             .isGreaterThan(Duration.ofSeconds(35));

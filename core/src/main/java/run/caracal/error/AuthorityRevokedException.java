@@ -1,5 +1,6 @@
 package run.caracal.error;
 
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,11 +40,8 @@ public final class AuthorityRevokedException extends CaracalException {
         return resource;
     }
 
-    /**
-     * {@return the id of the request, by which the platform's logs and audit can be searched, or {@code null} when it is not
-     * known}
-     */
-    public @Nullable String requestId() {
-        return requestId;
+    /** {@return the id of the request, by which the platform's logs and audit can be searched; empty when it is not known} */
+    public Optional<String> requestId() {
+        return Optional.ofNullable(requestId);
     }
 }

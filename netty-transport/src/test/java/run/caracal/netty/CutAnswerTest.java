@@ -66,7 +66,7 @@ class CutAnswerTest {
         assertThat(error)
                 .isInstanceOfSatisfying(AuthorityRevokedException.class, cut -> {
                     assertThat(cut.resource()).isEqualTo("resource://billing");
-                    assertThat(cut.requestId()).isEqualTo("r-cut");
+                    assertThat(cut.requestId()).contains("r-cut");
                     assertThat(cut.code()).isEqualTo("authority_revoked");
                     assertThat(cut.isRetryable()).isFalse();
                 })
@@ -168,10 +168,11 @@ class CutAnswerTest {
             Mono<String> answer = transport
                     .exchange(new HttpRequest(
                             "GET", URI.create(gateway.url() + "/cut"), Map.of(), null, Await.BOUND, 10_000))
-                    .map(it -> it.trailer("x-caracal-REVOKED") + " " + it.header("x-caracal-revoked") + " "
+                    .map(it -> it.trailer("x-caracal-REVOKED").orElse("") + " "
+                            + it.header("x-caracal-revoked").isPresent() + " "
                             + new String(it.body(), StandardCharsets.US_ASCII));
             StepVerifier.create(answer)
-                    .expectNext("true null " + ARRIVED)
+                    .expectNext("true false " + ARRIVED)
                     .expectComplete()
                     .verify(Await.BOUND);
         }

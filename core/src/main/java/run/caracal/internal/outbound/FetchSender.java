@@ -60,8 +60,12 @@ public final class FetchSender {
 
     private static @Nullable CaracalException failure(String resource, HttpRequest sent, HttpResponse answer) {
         CaracalException refused = ErrorAnswers.gateway(sent, answer, Instant.now());
-        return refused == null && Boolean.parseBoolean(answer.trailer(Headers.REVOKED))
-                ? new AuthorityRevokedException(resource, answer.header(Headers.REQUEST_ID))
+        return refused == null
+                        && answer.trailer(Headers.REVOKED)
+                                .filter(Boolean::parseBoolean)
+                                .isPresent()
+                ? new AuthorityRevokedException(
+                        resource, answer.header(Headers.REQUEST_ID).orElse(null))
                 : refused;
     }
 

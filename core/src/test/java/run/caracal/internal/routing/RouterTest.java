@@ -230,9 +230,8 @@ class RouterTest {
         @ParameterizedTest
         @ValueSource(
                 strings = {
-                    "a:x", "z:x", "A:x", "Z:x", "a0:x", "a9:x", "a+:x", "a-:x", "a.:x", "//host", "///a", "/a//b", "a//",
-                    "#f", "/a#f", "..",
-                    "../x", "./x", ".", "\\x"
+                    "a:x", "z:x", "A:x", "Z:x", "a0:x", "a9:x", "a+:x", "a-:x", "a.:x", "//host", "///a", "/a//b",
+                    "a//", "#f", "/a#f", "..", "../x", "./x", ".", "\\x"
                 })
         void refusesGatewayRequestsThatCouldLeadElsewhere(String path) {
             assertThatThrownBy(() -> PROXY.gatewayUrl("r", path)).isInstanceOf(IllegalArgumentException.class);
