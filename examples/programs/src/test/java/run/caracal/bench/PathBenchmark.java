@@ -17,7 +17,6 @@ import reactor.core.scheduler.Schedulers;
 import reactor.util.context.Context;
 import run.caracal.Caracal;
 import run.caracal.CaracalContext;
-import run.caracal.config.ResourceBinding;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.internal.routing.Route;
@@ -40,10 +39,10 @@ public class PathBenchmark {
     private final AtomicReference<@Nullable String> token = new AtomicReference<>(Canned.TOKEN);
 
     public PathBenchmark() {
-        List<ResourceBinding> bindings = new ArrayList<>();
-        bindings.add(new ResourceBinding(Canned.RESOURCE, Canned.UPSTREAM));
+        List<Router.Binding> bindings = new ArrayList<>();
+        bindings.add(new Router.Binding(Canned.RESOURCE, Canned.UPSTREAM));
         for (int i = 0; i < 99; i++) {
-            bindings.add(new ResourceBinding("resource://other-" + i, "https://other-" + i + ".example.com/v1"));
+            bindings.add(new Router.Binding("resource://other-" + i, "https://other-" + i + ".example.com/v1"));
         }
         router = new Router("https://gateway.example.com", bindings);
         tokens = new TokenCache(
