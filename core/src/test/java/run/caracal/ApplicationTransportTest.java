@@ -334,7 +334,7 @@ class ApplicationTransportTest {
         assertThat(platform.live()).isEmpty();
         assertThat(platform.ended()).containsExactly("session-2", "session-1");
         platform.nextAnswer(FakePlatform::isOpen, 429, "{\"error\":\"session_zone_limit_exceeded\"}");
-        assertFails(bearer(policy), CoordinatorException.class, "close sessions");
+        assertFails(bearer(policy), CoordinatorException.class, "maxOpenSessions");
         StepVerifier.create(bearer(policy)).expectNextCount(1).expectComplete().verify(LIMIT);
         assertThat(platform.live()).hasSize(2);
     }

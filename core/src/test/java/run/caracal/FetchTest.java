@@ -288,7 +288,7 @@ class FetchTest {
                 "401 | invalid_token | token replay detected | new one | true",
                 "401 | invalid_token | invalid subject_token | one-shot mandate | false",
                 "401 | invalid_token | session revoked | | false",
-                "403 | access_denied | policy denied | policy | false",
+                "403 | access_denied | policy denied | policy | true",
                 "403 | sts_unavailable | trusted time unavailable | | true",
                 "503 | sts_unavailable | sts unavailable | | true",
                 "504 | internal_error | upstream timeout | | true",

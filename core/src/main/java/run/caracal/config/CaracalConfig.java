@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -58,6 +59,12 @@ public final class CaracalConfig {
     /** How long disposing a client waits for its sessions, unless configured: 10 seconds. */
     public static final Duration DEFAULT_DISPOSE_TIMEOUT = Duration.ofSeconds(10);
 
+    /**
+     * How long capacity is waited for, unless configured: 2 minutes, because the limits of the platform that count in a
+     * minute pass once in each.
+     */
+    public static final Duration DEFAULT_SESSION_ACQUIRE_TIMEOUT = Duration.ofMinutes(2);
+
     /** How long a call to the Coordinator may take, unless configured: 10 seconds. */
     public static final Duration DEFAULT_COORDINATOR_TIMEOUT = Duration.ofSeconds(10);
 
@@ -91,6 +98,9 @@ public final class CaracalConfig {
     private final boolean failOnCloseError;
     private final Duration coordinatorTimeout;
     private final Duration stsTimeout;
+    private final @Nullable Integer maxOpenSessions;
+    private final Duration sessionAcquireTimeout;
+    private final @Nullable Integer maxMintsPerMinute;
 
     private CaracalConfig(
             Builder builder, @Nullable URI stsUrl, @Nullable URI coordinatorUrl, @Nullable URI gatewayUrl) {
@@ -124,6 +134,9 @@ public final class CaracalConfig {
         this.failOnCloseError = builder.failOnCloseError;
         this.coordinatorTimeout = builder.coordinatorTimeout;
         this.stsTimeout = builder.stsTimeout;
+        this.maxOpenSessions = builder.maxOpenSessions;
+        this.sessionAcquireTimeout = builder.sessionAcquireTimeout;
+        this.maxMintsPerMinute = builder.maxMintsPerMinute;
     }
 
     /**
@@ -166,6 +179,8 @@ public final class CaracalConfig {
      *   <li>{@code CARACAL_RESOURCES} ({@code id=prefix,...}), {@code CARACAL_RESOURCES_FILE} (JSON), {@code
      *       CARACAL_APP_RESOURCES} ({@code id,...}), {@code CARACAL_RESOURCE_SCOPES} ({@code id=scope scope,...});
      *   <li>{@code CARACAL_DEFAULT_TTL_SECONDS};
+     *   <li>{@code CARACAL_MAX_OPEN_SESSIONS}, {@code CARACAL_SESSION_ACQUIRE_TIMEOUT_SECONDS}, {@code
+     *       CARACAL_MAX_MINTS_PER_MINUTE};
      *   <li>{@code CARACAL_PROPAGATION}: {@code gateway}, {@code resources}, {@code everywhere}, or origins separated by
      *       commas;
      *   <li>{@code CARACAL_ENV}: {@code production}, {@code staging}, {@code development}, {@code test} or {@code local};
@@ -190,8 +205,9 @@ public final class CaracalConfig {
      *
      * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or {@code app_client_secret_file}
      * (relative to the profile), {@code sts_url} (or {@code zone_url}), {@code coordinator_url}, {@code gateway_url},
-     * {@code default_ttl_seconds}, {@code propagation}, {@code allow_group_readable_secrets}, and the tables {@code [[credentials]]} and {@code
-     * [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
+     * {@code default_ttl_seconds}, {@code max_open_sessions}, {@code session_acquire_timeout_seconds}, {@code
+     * max_mints_per_minute}, {@code propagation}, {@code allow_group_readable_secrets}, and the tables {@code
+     * [[credentials]]} and {@code [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
      *
      * @param profile the file
      * @return the configuration
@@ -232,6 +248,11 @@ public final class CaracalConfig {
             builder.bind(new ResourceBinding(resource, prefix, scopes == null ? List.of() : scopes));
         });
         builder.defaultTtl = settings.defaultTtl();
+        builder.maxOpenSessions = settings.maxOpenSessions();
+        if (settings.sessionAcquireTimeout() != null) {
+            builder.sessionAcquireTimeout = settings.sessionAcquireTimeout();
+        }
+        builder.maxMintsPerMinute = settings.maxMintsPerMinute();
         builder.propagation = propagation(settings.propagation());
         builder.production = settings.production();
         builder.allowInsecureUrls = settings.allowInsecureUrls();
@@ -274,6 +295,9 @@ public final class CaracalConfig {
         builder.failOnCloseError = failOnCloseError;
         builder.coordinatorTimeout = coordinatorTimeout;
         builder.stsTimeout = stsTimeout;
+        builder.maxOpenSessions = maxOpenSessions;
+        builder.sessionAcquireTimeout = sessionAcquireTimeout;
+        builder.maxMintsPerMinute = maxMintsPerMinute;
         return builder;
     }
 
@@ -412,6 +436,21 @@ public final class CaracalConfig {
         return stsTimeout;
     }
 
+    /** {@return how many sessions the client holds open at most; empty for as many as the platform lets it} */
+    public OptionalInt maxOpenSessions() {
+        return maxOpenSessions == null ? OptionalInt.empty() : OptionalInt.of(maxOpenSessions);
+    }
+
+    /** {@return how long a session waits for a place, and a mandate for its turn, before they fail} */
+    public Duration sessionAcquireTimeout() {
+        return sessionAcquireTimeout;
+    }
+
+    /** {@return how many mandates of each resource are minted and used in a minute at most; empty for no pace} */
+    public OptionalInt maxMintsPerMinute() {
+        return maxMintsPerMinute == null ? OptionalInt.empty() : OptionalInt.of(maxMintsPerMinute);
+    }
+
     private List<@Nullable Object> values() {
         return Arrays.asList(
                 zoneId,
@@ -434,7 +473,10 @@ public final class CaracalConfig {
                 disposeTimeout,
                 failOnCloseError,
                 coordinatorTimeout,
-                stsTimeout);
+                stsTimeout,
+                maxOpenSessions,
+                sessionAcquireTimeout,
+                maxMintsPerMinute);
     }
 
     /** Resolver and transport are compared as their classes do. */
@@ -457,7 +499,9 @@ public final class CaracalConfig {
                 + resourceIds() + ", defaultTtl=" + defaultTtl + ", defaultKind=" + defaultKind + ", production="
                 + production + ", allowInsecureUrls=" + allowInsecureUrls + ", propagation=" + propagation
                 + ", closeTimeout=" + closeTimeout + ", disposeTimeout=" + disposeTimeout + ", failOnCloseError="
-                + failOnCloseError + ", coordinatorTimeout=" + coordinatorTimeout + ", stsTimeout=" + stsTimeout + ']';
+                + failOnCloseError + ", coordinatorTimeout=" + coordinatorTimeout + ", stsTimeout=" + stsTimeout
+                + ", maxOpenSessions=" + maxOpenSessions + ", sessionAcquireTimeout=" + sessionAcquireTimeout
+                + ", maxMintsPerMinute=" + maxMintsPerMinute + ']';
     }
 
     /** Builds a {@link CaracalConfig}. Not safe for use by several threads. */
@@ -483,6 +527,9 @@ public final class CaracalConfig {
         private boolean failOnCloseError;
         private Duration coordinatorTimeout = DEFAULT_COORDINATOR_TIMEOUT;
         private Duration stsTimeout = DEFAULT_STS_TIMEOUT;
+        private @Nullable Integer maxOpenSessions;
+        private Duration sessionAcquireTimeout = DEFAULT_SESSION_ACQUIRE_TIMEOUT;
+        private @Nullable Integer maxMintsPerMinute;
 
         private final Map<String, String> variables;
 
@@ -739,6 +786,66 @@ public final class CaracalConfig {
         }
 
         /**
+         * Bounds how many sessions the client holds open, and makes what has no place yet wait for one, for the {@link
+         * #sessionAcquireTimeout}. Choose this client's share of the zone's limit, which is 50 unless its operator changed it.
+         * While this is set, openings and delegations also wait for the Coordinator's limits, those that pass when a minute or
+         * another session ends, instead of failing with them.
+         *
+         * <p>Every open session counts, from before it is opened until the platform has ended it: tasks, services, and those
+         * that the SDK opens for authority on demand and for application transports. Sessions of the same rank are served
+         * first come, first served, and a cancelled one leaves its place in the line to the next.
+         *
+         * <p><b>Sessions inside sessions.</b> A session that waits inside the work of another holds that one's place meanwhile,
+         * so it must never wait for a place that only its own ancestors could free. Therefore a session outside of all others
+         * takes two places: its own, and one for the first session inside it, which is also the one that obtains its authority
+         * for scoped calls. Sessions inside others go before those outside, deeper ones first, and each depth leaves one place
+         * to the next deeper one. Whatever is open, the deepest that wait can thus be served, end, and make room for the rest.
+         * This goes as deep as half of the places that tasks may have, and ten at the most, which is as deep as the platform
+         * lets sessions nest; for more, a session inside others fails at once and says what the least is. Of 50 places, nine
+         * are kept so, and 20 sessions outside of others are open at a time. Services and the sessions of application
+         * transports hold their places for as long as they live, and sessions inside a service count as outside of others.
+         *
+         * @param maxOpenSessions at least 1; 2 where a session makes scoped calls or has another one inside it
+         * @return this builder
+         * @throws IllegalArgumentException when it is less
+         */
+        public Builder maxOpenSessions(int maxOpenSessions) {
+            this.maxOpenSessions = counted(maxOpenSessions, "maxOpenSessions", Rules.maxOpenSessions(maxOpenSessions));
+            return this;
+        }
+
+        /**
+         * Sets how long a session waits for a place among {@link #maxOpenSessions} and for the Coordinator's limits, and how
+         * long a mandate waits for its turn among {@link #maxMintsPerMinute}. When the time is over they fail with a {@link
+         * run.caracal.error.CapacityException}, or with the platform's own refusal when that was met meanwhile.
+         *
+         * @param sessionAcquireTimeout a millisecond to an hour
+         * @return this builder
+         * @throws IllegalArgumentException when it is less or more
+         */
+        public Builder sessionAcquireTimeout(Duration sessionAcquireTimeout) {
+            this.sessionAcquireTimeout = timeout(sessionAcquireTimeout, "sessionAcquireTimeout");
+            return this;
+        }
+
+        /**
+         * Paces the mandates of each resource, so that the calls of one minute are spread over it and those beyond wait for
+         * their turn, first come, first served, for the {@link #sessionAcquireTimeout}. The number is in the platform's own
+         * units, of which a call costs two: its mandate is counted when it is minted, and again when it is used. Choose this
+         * client's share of the application's limit for a resource, which is 1000 unless its operator changed it, less a few,
+         * because a mandate may be used in a later minute than it is minted in. A burst of calls for one second passes at once.
+         *
+         * @param maxMintsPerMinute at least 2, for one call
+         * @return this builder
+         * @throws IllegalArgumentException when it is less
+         */
+        public Builder maxMintsPerMinute(int maxMintsPerMinute) {
+            this.maxMintsPerMinute =
+                    counted(maxMintsPerMinute, "maxMintsPerMinute", Rules.maxMintsPerMinute(maxMintsPerMinute));
+            return this;
+        }
+
+        /**
          * Checks all settings and makes the configuration.
          *
          * @return the configuration
@@ -828,6 +935,13 @@ public final class CaracalConfig {
 
         private boolean allowsInsecureUrls() {
             return allowInsecureUrls != null ? allowInsecureUrls : Rules.isOn(variables.get(Rules.ALLOW_INSECURE));
+        }
+
+        private static int counted(int value, String field, @Nullable String fault) {
+            if (fault != null) {
+                throw new IllegalArgumentException(field + ' ' + fault);
+            }
+            return value;
         }
 
         private static Duration timeout(Duration value, String field) {

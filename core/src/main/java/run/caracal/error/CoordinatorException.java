@@ -41,7 +41,12 @@ public final class CoordinatorException extends ServiceException {
             @Nullable String hint,
             boolean outcomeUnknown,
             @Nullable Throwable cause) {
-        super("The coordinator answered " + method + " " + path + " with ", refusal, hint, cause);
+        super(
+                "The coordinator answered " + method + " " + path + " with ",
+                refusal,
+                hint,
+                Limit.ofCoordinator(refusal),
+                cause);
         this.method = method;
         this.path = path;
         this.outcomeUnknown = outcomeUnknown;
@@ -77,14 +82,11 @@ public final class CoordinatorException extends ServiceException {
     }
 
     /**
-     * Whether the same call may succeed later without any change by the caller: outages, timeouts and rate limits, but not
-     * the platform's capacity limits, which last until sessions are closed.
+     * Whether the same call may succeed later without any change by the caller: after outages and timeouts, and when it met a
+     * {@link #limit()} that passes, which all do but that of the depth. Those of open sessions pass when sessions end.
      */
     @Override
     public boolean isRetryable() {
-        if (httpStatus() == 429 && code().endsWith("_limit_exceeded")) {
-            return false;
-        }
-        return isTransient(httpStatus());
+        return isPassingLimit() || isTransient(httpStatus());
     }
 }

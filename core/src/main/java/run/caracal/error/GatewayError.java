@@ -91,6 +91,10 @@ public final class GatewayError {
         if (httpStatus == 401 && description.startsWith("token replay")) {
             return "a one-shot mandate was sent twice; send the request again with a new one";
         }
+        if (httpStatus == 403 && description.equals("policy denied")) {
+            return "the use of the mandate may be above the limit of the minute for this resource, for which maxMintsPerMinute "
+                    + "waits; else check the resource and its scopes";
+        }
         if (httpStatus == 403 && description.startsWith("policy denied")) {
             return "check the resource, its policy and the session's labels; the audit log explains the decision";
         }

@@ -26,7 +26,12 @@ public final class GatewayException extends ServiceException {
      * @param body the body of the answer, or its beginning; not copied
      */
     public GatewayException(Origin origin, Refusal refusal, @Nullable String hint, byte[] body) {
-        super(origin == Origin.GATEWAY ? "The Gateway answered " : "The upstream answered ", refusal, hint, null);
+        super(
+                origin == Origin.GATEWAY ? "The Gateway answered " : "The upstream answered ",
+                refusal,
+                hint,
+                origin == Origin.GATEWAY ? Limit.ofSts(refusal) : Limit.ofOthers(refusal),
+                null);
         this.origin = origin;
         this.body = body;
     }
@@ -47,15 +52,16 @@ public final class GatewayException extends ServiceException {
     /**
      * Whether the same call may succeed later without any change by the caller: for the statuses 408, 425, 429 and from 500
      * on, whoever answered; and when the Gateway says {@code sts_unavailable} or {@code provider_rate_limited} under another
-     * status, or {@code token replay detected}, since each call has a mandate of its own and a Gateway that has lost its
-     * memory answers so.
+     * status, the bare {@code policy denied} of a {@link #limit()}, or {@code token replay detected}, since each call has a
+     * mandate of its own and a Gateway that has lost its memory answers so.
      *
      * <p>It does not tell whether repeating is safe: the upstream may have acted, certainly when it is the {@link #origin()}.
      * Repeat what is not idempotent only when you can tell that it has not.
      */
     @Override
     public boolean isRetryable() {
-        return isTransient(httpStatus())
+        return isPassingLimit()
+                || isTransient(httpStatus())
                 || (origin == Origin.GATEWAY
                         && (OUTAGES.contains(code()) || description().startsWith("token replay detected")));
     }

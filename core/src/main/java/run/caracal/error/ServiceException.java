@@ -14,10 +14,13 @@ public abstract sealed class ServiceException extends CaracalException
     private static final long serialVersionUID = 1L;
 
     private final Refusal refusal;
+    private final @Nullable Limit limit;
 
-    ServiceException(String who, Refusal refusal, @Nullable String hint, @Nullable Throwable cause) {
+    ServiceException(
+            String who, Refusal refusal, @Nullable String hint, @Nullable Limit limit, @Nullable Throwable cause) {
         super(refusal.code(), message(who, refusal, hint), cause);
         this.refusal = refusal;
+        this.limit = limit;
     }
 
     private static String message(String who, Refusal refusal, @Nullable String hint) {
@@ -63,11 +66,24 @@ public abstract sealed class ServiceException extends CaracalException
         return Optional.ofNullable(refusal.retryAfter());
     }
 
+    /**
+     * {@return the limit that the call met; empty when it is another refusal} Every 429 has one, and so has the bare {@code
+     * policy denied} with which the STS answers above its limit of mandates, and in a few other cases that it does not tell
+     * apart.
+     */
+    public final Optional<Limit> limit() {
+        return Optional.ofNullable(limit);
+    }
+
+    final boolean isPassingLimit() {
+        return limit != null && limit.passes();
+    }
+
     final Refusal refusal() {
         return refusal;
     }
 
     static boolean isTransient(int status) {
-        return status == 408 || status == 425 || status == 429 || status >= 500;
+        return status == 408 || status == 425 || status >= 500;
     }
 }

@@ -27,7 +27,7 @@ public sealed class StsException extends ServiceException
     private static final long serialVersionUID = 1L;
 
     StsException(Refusal refusal, @Nullable String hint) {
-        super("The STS answered ", refusal, hint, null);
+        super("The STS answered ", refusal, hint, Limit.ofSts(refusal), null);
     }
 
     /**
@@ -52,9 +52,17 @@ public sealed class StsException extends ServiceException
         };
     }
 
+    /**
+     * Whether the same call may succeed later without any change by the caller: after outages and timeouts, and when it met a
+     * {@link #limit()}. The bare {@code policy denied} is one of those: the STS says it above its limit of mandates, and also
+     * of a resource that it does not know or a scope that is not declared, so bound what repeats it.
+     */
     @Override
     public final boolean isRetryable() {
-        return isTransient(httpStatus()) || code().equals("sts_unavailable") || code().equals("provider_rate_limited");
+        return isPassingLimit()
+                || isTransient(httpStatus())
+                || code().equals("sts_unavailable")
+                || code().equals("provider_rate_limited");
     }
 
     /** Policy, a binding or the credentials say no; the message says which where the STS tells. {@code access_denied}. */

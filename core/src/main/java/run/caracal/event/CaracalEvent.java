@@ -102,6 +102,24 @@ public interface CaracalEvent {
     record CoordinatorCall(String operation, int attempts, Completion completion) implements CaracalEvent {}
 
     /**
+     * A session has waited for its place among those that the client may hold open, or a mandate for its turn. What did not
+     * have to wait makes no event.
+     *
+     * @param capacity for what it waited
+     * @param completion how the waiting ended; its duration is that of the waiting
+     */
+    record CapacityWaited(Capacity capacity, Completion completion) implements CaracalEvent {
+
+        /** For what it waited. */
+        public enum Capacity {
+            /** A place among {@code maxOpenSessions}. */
+            SESSION,
+            /** A turn among {@code maxMintsPerMinute}. */
+            MINT
+        }
+    }
+
+    /**
      * An agent session was opened, or could not be.
      *
      * @param agentSessionId the session; {@code null} when none was opened

@@ -41,6 +41,8 @@ import run.caracal.event.CaracalEvent;
  * <tr><td>{@code caracal.coordinator.call}</td><td>timer, with all attempts</td>
  *     <td>{@code operation}: {@code open}, {@code terminate} and so on; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.coordinator.attempts}</td><td>counter of requests</td><td>{@code operation}</td></tr>
+ * <tr><td>{@code caracal.capacity.wait}</td><td>timer of what had to wait</td>
+ *     <td>{@code capacity}: {@code session}, {@code mint}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.session.open}, {@code caracal.session.close}</td><td>timers</td>
  *     <td>{@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.sessions.active}</td><td>gauge: opened since the binding, and not closed</td><td></td></tr>
@@ -147,6 +149,8 @@ public final class CaracalMetrics implements MeterBinder {
                     status(call.completion().status()));
         } else if (event instanceof CaracalEvent.InboundRequest request) {
             tags = tags.and("as", Operations.lower(request.actsAs()), "mismatch", Boolean.toString(request.mismatch()));
+        } else if (event instanceof CaracalEvent.CapacityWaited waited) {
+            tags = tags.and("capacity", Operations.lower(waited.capacity()));
         } else if (event instanceof CaracalEvent.CoordinatorCall call) {
             tags = tags.and("operation", call.operation());
             registry.counter(PREFIX + "coordinator.attempts", common.and("operation", call.operation()))

@@ -109,6 +109,9 @@ public final class CaracalObservations implements OperationListener {
         if (event instanceof CaracalEvent.CoordinatorCall call) {
             return call.operation();
         }
+        if (event instanceof CaracalEvent.CapacityWaited waited) {
+            return Operations.lower(waited.capacity());
+        }
         return event instanceof CaracalEvent.TokenExchange token ? Operations.lower(token.cache()) : Operations.NONE;
     }
 

@@ -12,6 +12,7 @@ import java.time.Clock;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -152,6 +153,28 @@ class ConfigFaultsTest {
         } else {
             assertThat(empty).isNull();
         }
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "CARACAL_MAX_OPEN_SESSIONS, 0, at least 1",
+        "CARACAL_MAX_OPEN_SESSIONS, -1, at least 1",
+        "CARACAL_MAX_OPEN_SESSIONS, many, a whole number",
+        "CARACAL_MAX_OPEN_SESSIONS, 4.5, a whole number",
+        "CARACAL_MAX_OPEN_SESSIONS, 99999999999, a whole number",
+        "CARACAL_MAX_MINTS_PER_MINUTE, 1, at least 2",
+        "CARACAL_MAX_MINTS_PER_MINUTE, -5, at least 2",
+        "CARACAL_SESSION_ACQUIRE_TIMEOUT_SECONDS, 0, 1 millisecond",
+        "CARACAL_SESSION_ACQUIRE_TIMEOUT_SECONDS, 3601, 1 hour",
+    })
+    void aLimitThatCannotBeNamesItsPlaceAndTheLeast(String name, String value, String least) throws IOException {
+        assertThat(environmentFault(environment(name, value)))
+                .hasMessageContaining(name + " (environment variable)")
+                .hasMessageContaining(least);
+        String key = name.substring("CARACAL_".length()).toLowerCase(Locale.ROOT);
+        assertThat(profileFault(GOOD + key + " = " + (value.equals("many") ? "'many'" : value)))
+                .hasMessageContaining(key)
+                .hasMessageContaining(least);
     }
 
     @ParameterizedTest

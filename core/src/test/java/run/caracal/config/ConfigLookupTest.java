@@ -191,11 +191,16 @@ class ConfigLookupTest {
         variables.put("CARACAL_GATEWAY_URL", "https://env.example.com");
         variables.put("CARACAL_DEFAULT_TTL_SECONDS", "5");
         variables.put("CARACAL_PROPAGATION", "everywhere");
+        variables.put("CARACAL_MAX_OPEN_SESSIONS", "50");
+        variables.put("CARACAL_SESSION_ACQUIRE_TIMEOUT_SECONDS", "45");
+        variables.put("CARACAL_MAX_MINTS_PER_MINUTE", "1000");
         variables.put("CARACAL_RESOURCE_SCOPES", "r1=env,r2=env one");
         Path file = profile(
                 "p",
                 "coordinator_url = 'https://own.example.com'",
                 "default_ttl_seconds = 600",
+                "max_open_sessions = 20",
+                "max_mints_per_minute = 900",
                 "propagation = ['https://a.example.com', 'https://b.example.com']",
                 "env = 'ignored'",
                 "colour = 'blue'",
@@ -212,6 +217,10 @@ class ConfigLookupTest {
         assertThat(config.coordinatorUrl()).hasToString("https://own.example.com");
         assertThat(config.gatewayUrl()).hasToString("https://env.example.com");
         assertThat(config.defaultTtl().orElseThrow()).hasSeconds(600);
+        assertThat(config.maxOpenSessions()).hasValue(20);
+        assertThat(config.sessionAcquireTimeout()).hasSeconds(45);
+        assertThat(config.maxMintsPerMinute()).hasValue(900);
+        assertThat(config.mutate().build().toString()).isEqualTo(config.toString());
         assertThat(config.propagation())
                 .hasValue(Propagation.origins("https://a.example.com", "https://b.example.com"));
         assertThat(config.scopesOf("r1")).containsExactly("own");

@@ -17,6 +17,7 @@ import java.util.Locale;
 import java.util.Set;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
+import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
@@ -117,6 +118,21 @@ class CaracalMetricsTest {
         StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
     }
 
+    @Test
+    void whatHadToWaitForCapacityIsTimed() {
+        Caracal limited = Caracal.create(platform.config().maxOpenSessions(2).build());
+        CaracalMetrics.of(limited).bindTo(registry);
+        Disposable first = limited.spawn(session -> Mono.never()).subscribe();
+        StepVerifier.create(limited.spawn(session -> Mono.just(1)))
+                .then(first::dispose)
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(timer("caracal.capacity.wait", "capacity", "session", "outcome", "success", "code", "none"))
+                .isOne();
+        StepVerifier.create(limited.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
     /** The codes that this SDK itself makes are all told apart. */
     @Test
     void theSdksOwnCodesAreKnown() {
@@ -129,6 +145,8 @@ class CaracalMetricsTest {
         for (LeaseLostException.Reason reason : LeaseLostException.Reason.values()) {
             assertKnown("lease_lost_" + reason.name());
         }
+        assertKnown("capacity_timeout");
+        assertKnown("capacity_too_small");
         for (String state : List.of("rejected", "expired", "consumed")) {
             assertKnown(new ApprovalNotGrantedException("approval-1", state).code());
         }

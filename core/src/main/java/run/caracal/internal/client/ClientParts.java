@@ -14,6 +14,8 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.capacity.MintPace;
+import run.caracal.internal.capacity.SessionGate;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.delegation.DelegationRunner;
@@ -52,6 +54,8 @@ public final class ClientParts {
     private final TrafficTransport traffic;
     private final TokenCache tokens;
     private final Coordinator coordinator;
+    private final SessionGate gate;
+    private final MintPace pace;
     private final SessionRunner sessions;
     private final ServiceRunner services;
     private final DelegationRunner delegations;
@@ -87,25 +91,35 @@ public final class ClientParts {
         this.tokens = new TokenCache(sts, timer);
         this.coordinator = new Coordinator(config, observed, tokens, events, timer, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
-        this.sessions = new SessionRunner(config, coordinator, events, grants, scope, timer);
-        this.services = new ServiceRunner(config, coordinator, sessions, grants, scope, events, leaseTimer);
+        this.gate = new SessionGate(config, events, timer);
+        this.pace = new MintPace(config, events, timer);
+        this.sessions = new SessionRunner(config, coordinator, events, grants, gate, scope, timer);
+        this.services = new ServiceRunner(config, coordinator, sessions, grants, gate, scope, events, leaseTimer);
         this.delegations = new DelegationRunner(config, coordinator, events, grants, scope, state);
-        HelperSessions helpers = new HelperSessions(config, coordinator, grants, events, timer, sessions::report);
+        HelperSessions helpers = new HelperSessions(config, coordinator, grants, gate, events, timer, sessions::report);
         ApplicationSessions ofApplication = new ApplicationSessions(config, sessions, helpers, scope, timer);
-        this.mandates = new MandateMinter(config, sts, helpers, ofApplication, scope, state, timer);
+        this.mandates = new MandateMinter(config, sts, helpers, ofApplication, pace, scope, state, timer);
         this.approvals = new ApprovalWaiter(sts, events, timer, state);
         this.outbound = new OutboundDecider(config, router, tokens, mandates, scope, state, events);
         this.inbound = new InboundJudge(config, events, scope, state);
         this.fetches = new FetchSender(outbound, traffic);
         // cache(): one shared end for all callers; it cannot fail.
-        this.end = scope.close(config.disposeTimeout(), timer)
+        this.end = Mono.<Void>fromRunnable(this::refuseWaiters)
+                .then(scope.close(config.disposeTimeout(), timer))
                 .then(coordinator.closePending(config.closeTimeout()))
                 .then(Mono.defer(this::release))
                 .cache();
     }
 
+    private void refuseWaiters() {
+        scope.refuse();
+        gate.close();
+        coordinator.refuseWaiters();
+    }
+
     private Mono<Void> release() {
         state.close();
+        pace.close();
         tokens.dispose();
         Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
         Mono<Void> released = Flux.mergeDelayError(2, own, traffic.release())

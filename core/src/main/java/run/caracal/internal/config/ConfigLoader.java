@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.IntFunction;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -40,9 +41,13 @@ public final class ConfigLoader {
     private static final String ZONE_URL = "CARACAL_ZONE_URL";
     private static final String GATEWAY_URL = "CARACAL_GATEWAY_URL";
     private static final String DEFAULT_TTL = "CARACAL_DEFAULT_TTL_SECONDS";
+    private static final String MAX_OPEN_SESSIONS = "CARACAL_MAX_OPEN_SESSIONS";
+    private static final String SESSION_ACQUIRE_TIMEOUT = "CARACAL_SESSION_ACQUIRE_TIMEOUT_SECONDS";
+    private static final String MAX_MINTS_PER_MINUTE = "CARACAL_MAX_MINTS_PER_MINUTE";
     private static final String PROPAGATION = "CARACAL_PROPAGATION";
     private static final String GROUP_READABLE_KEY = "allow_group_readable_secrets";
     private static final Pattern DIGITS = Pattern.compile("[0-9]{1,18}");
+    private static final Pattern NUMBER = Pattern.compile("-?[0-9]{1,18}");
 
     /** The keys of a profile: the SDK reads the first group, other tools of the platform the second. */
     private static final Set<String> PROFILE_KEYS = Set.of(
@@ -55,6 +60,9 @@ public final class ConfigLoader {
             "coordinator_url",
             "gateway_url",
             "default_ttl_seconds",
+            "max_open_sessions",
+            "session_acquire_timeout_seconds",
+            "max_mints_per_minute",
             "propagation",
             GROUP_READABLE_KEY,
             "credentials",
@@ -185,6 +193,12 @@ public final class ConfigLoader {
         URI gatewayUrl =
                 serviceUrl(first(key("gateway_url"), variable(GATEWAY_URL)), GATEWAY_URL, production, allowInsecure);
         Duration defaultTtl = defaultTtl();
+        Integer maxOpenSessions = count("max_open_sessions", MAX_OPEN_SESSIONS, Rules::maxOpenSessions);
+        Integer acquireSeconds = count(
+                "session_acquire_timeout_seconds",
+                SESSION_ACQUIRE_TIMEOUT,
+                seconds -> Rules.timeout(Duration.ofSeconds(seconds)));
+        Integer maxMintsPerMinute = count("max_mints_per_minute", MAX_MINTS_PER_MINUTE, Rules::maxMintsPerMinute);
         List<String> propagation = propagation(production, allowInsecure);
         readResources();
         warnOfIgnored();
@@ -210,6 +224,9 @@ public final class ConfigLoader {
                 resources.prefixes(),
                 resources.scopes(),
                 defaultTtl,
+                maxOpenSessions,
+                acquireSeconds == null ? null : Duration.ofSeconds(acquireSeconds),
+                maxMintsPerMinute,
                 propagation,
                 production,
                 allowInsecure,
@@ -415,6 +432,31 @@ public final class ConfigLoader {
         Duration ttl = seconds == null ? null : Duration.ofSeconds(seconds);
         problems.check(setting, source, ttl == null ? Rules.NO_TTL : Rules.ttl(ttl));
         return ttl;
+    }
+
+    /** A whole number; what is none, or too large to count anything, is a fault. */
+    private @Nullable Integer count(String key, String name, IntFunction<@Nullable String> rule) {
+        Long number;
+        String setting = name;
+        String source = ENVIRONMENT;
+        if (table != null && isKey(key)) {
+            number = table.get(List.of(key)) instanceof Long given ? given : null;
+            setting = key;
+            source = source();
+        } else {
+            Value value = variable(name);
+            if (value == null) {
+                return null;
+            }
+            String digits = Text.strip(value.text);
+            number = NUMBER.matcher(digits).matches() ? Long.valueOf(digits) : null;
+        }
+        if (number == null || number != number.intValue()) {
+            problems.add(setting, source, "must be a whole number");
+            return null;
+        }
+        problems.check(setting, source, rule.apply(number.intValue()));
+        return number.intValue();
     }
 
     private List<String> propagation(boolean production, boolean allowInsecure) {

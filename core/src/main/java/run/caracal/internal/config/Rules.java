@@ -51,6 +51,9 @@ public final class Rules {
     /** The longest time to live that the platform takes. */
     public static final Duration MAX_TTL = Duration.ofDays(1);
 
+    /** The mint of a mandate and its use count one each. */
+    public static final int UNITS_OF_A_CALL = 2;
+
     static final String NO_TTL = "must be a positive integer of seconds, at most " + MAX_TTL.toSeconds();
 
     /** How many labels a session may have. */
@@ -115,6 +118,22 @@ public final class Rules {
         return value.compareTo(MIN_TIMEOUT) < 0 || value.compareTo(MAX_TIMEOUT) > 0
                 ? "is " + value + ", but must be from " + MIN_TIMEOUT + " (1 millisecond) to " + MAX_TIMEOUT
                         + " (1 hour)"
+                : null;
+    }
+
+    /** How many sessions a client may hold open. */
+    public static @Nullable String maxOpenSessions(int value) {
+        return value < 1
+                ? "is " + value
+                        + ", but must be at least 1; 2 for a session that makes scoped calls or has one below it"
+                : null;
+    }
+
+    /** How many mandates a client may have minted and used for a resource in a minute. */
+    public static @Nullable String maxMintsPerMinute(int value) {
+        return value < UNITS_OF_A_CALL
+                ? "is " + value + ", but must be at least " + UNITS_OF_A_CALL
+                        + ": a call counts when its mandate is minted, and again when it is used"
                 : null;
     }
 

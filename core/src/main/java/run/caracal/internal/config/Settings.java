@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  * @param applicationResources the ids that the application token asks for before those of the bindings
  * @param prefixes the bindings: prefixes by resource, in the order of their sources
  * @param scopes the scopes by resource, bound or not
+ * @param maxOpenSessions how many sessions may be open; {@code null} for no limit
+ * @param sessionAcquireTimeout how long capacity is waited for; {@code null} for the default
+ * @param maxMintsPerMinute the pace of the mandates of each resource; {@code null} for none
  * @param propagation the word of the choice, or its origins; empty when there is none
  * @param insecureOverride whether plain http in production is in use because it was allowed
  */
@@ -35,6 +38,9 @@ public record Settings(
         Map<String, String> prefixes,
         Map<String, List<String>> scopes,
         @Nullable Duration defaultTtl,
+        @Nullable Integer maxOpenSessions,
+        @Nullable Duration sessionAcquireTimeout,
+        @Nullable Integer maxMintsPerMinute,
         List<String> propagation,
         boolean production,
         boolean allowInsecureUrls,

@@ -6,6 +6,7 @@ import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ForeignContextException;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
@@ -103,6 +104,11 @@ public record BoundContext(
     /** When the delegation that bounds it ends at the earliest, on the monotonic clock; {@code null} when unknown. */
     public @Nullable Long edgeEnds() {
         return provenance instanceof Provenance.Spawned spawned ? spawned.edgeEnds() : null;
+    }
+
+    /** The place of its session among those that the client may hold open, or {@code null}. */
+    public static @Nullable Place place(@Nullable BoundContext context) {
+        return context == null || context.session == null ? null : context.session.place();
     }
 
     /** The scope in which a session or a delegation under a context is held. */

@@ -11,6 +11,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Function;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.propagation.Envelope;
 
 /** A child session that holds authority for its parent: one delegation for each resource and set of scopes. */
@@ -22,6 +23,7 @@ public final class HelperSession {
     private final long ends;
     private final Duration margin;
     private final Mono<Void> end;
+    private final Place place;
     private final Scheduler timer;
     private final Map<Need, Mono<Held>> held = new ConcurrentHashMap<>();
     private final AtomicBoolean retired = new AtomicBoolean();
@@ -32,12 +34,14 @@ public final class HelperSession {
      * @param envelope who it is, in the trace of its parent
      * @param ends when the platform ends it, on the timer's clock
      * @param margin how long before that it is replaced
+     * @param place its place among the sessions that the client may hold open
      */
-    public HelperSession(Envelope envelope, long ends, Duration margin, Mono<Void> end, Scheduler timer) {
+    public HelperSession(Envelope envelope, long ends, Duration margin, Mono<Void> end, Place place, Scheduler timer) {
         this.envelope = envelope;
         this.ends = ends;
         this.margin = margin;
         this.end = end;
+        this.place = place;
         this.timer = timer;
     }
 
@@ -55,7 +59,12 @@ public final class HelperSession {
 
     /** The same helper with the end that its owner was given. */
     public HelperSession endedBy(Mono<Void> theEnd) {
-        return new HelperSession(envelope, ends, margin, theEnd, timer);
+        return new HelperSession(envelope, ends, margin, theEnd, place, timer);
+    }
+
+    /** Its place among the sessions that the client may hold open. */
+    public Place place() {
+        return place;
     }
 
     /** The session. */

@@ -6,6 +6,7 @@ import java.util.concurrent.ConcurrentHashMap;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
@@ -14,6 +15,7 @@ public final class Session {
     private final Object owner;
     private final Scope enclosing;
     private final boolean service;
+    private final Place place;
     // Made on first use: a hundred thousand idle service agents have neither children nor helpers.
     private volatile @Nullable Scope children;
     private volatile @Nullable Scope helpers;
@@ -29,9 +31,11 @@ public final class Session {
             Envelope envelope,
             Scope enclosing,
             @Nullable Provenance provenance,
-            boolean service) {
+            boolean service,
+            Place place) {
         this.owner = owner;
         this.enclosing = enclosing;
+        this.place = place;
         this.service = service;
         this.context = new BoundContext(zoneId, applicationId, envelope, this, provenance, false);
     }
@@ -42,8 +46,9 @@ public final class Session {
             String applicationId,
             Envelope envelope,
             Scope enclosing,
-            Provenance provenance) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, false);
+            Provenance provenance,
+            Place place) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, false, place);
     }
 
     public static Session service(
@@ -52,13 +57,19 @@ public final class Session {
             String applicationId,
             Envelope envelope,
             Scope enclosing,
-            @Nullable Provenance provenance) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, true);
+            @Nullable Provenance provenance,
+            Place place) {
+        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, true, place);
     }
 
     /** Whether it is a service, which lives as long as its lease. */
     public boolean isService() {
         return service;
+    }
+
+    /** Its place among the sessions that the client may hold open. */
+    public Place place() {
+        return place;
     }
 
     public BoundContext context() {

@@ -3,14 +3,17 @@ package run.caracal.internal.control;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.error.CaracalException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.Limit;
 import run.caracal.error.ProtocolException;
 import run.caracal.error.ServiceException;
 import run.caracal.error.TransportException;
@@ -19,6 +22,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.event.EventBus;
+import run.caracal.internal.lifecycle.ClientState;
 import run.caracal.internal.token.AccessToken;
 import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.Backoff;
@@ -35,8 +39,13 @@ final class Attempts {
      *
      * @param keepsBearer whether all attempts after an ambiguous one must carry the same bearer: the digest of a session
      *     start covers it, and a second bearer would turn the replay into a conflict
+     * @param waits whether it waits for limits of the platform that pass, when the client has the patience
      */
-    record Operation(String name, int retries, boolean keepsBearer) {}
+    record Operation(String name, int retries, boolean keepsBearer, boolean waits) {
+        boolean opensSession() {
+            return keepsBearer;
+        }
+    }
 
     /** Hears that an operation may have acted although it failed. */
     @FunctionalInterface
@@ -56,14 +65,36 @@ final class Attempts {
         T read(HttpRequest sent, HttpResponse answer, boolean repeated);
     }
 
+    /** Over how long what waited for a new minute is spread. */
+    private static final Duration SPREAD = Duration.ofSeconds(1);
+
+    /** From which attempt on the pauses between two attempts to find a free place grow no more. */
+    private static final int LAST_STEP = 4;
+
     private final HttpTransport transport;
     private final TokenCache tokens;
     private final EventBus events;
     private final Scheduler timer;
     private final BooleanSupplier closed;
+    private final Duration patience;
+    private final Sinks.Empty<Void> noMoreOpening = Sinks.empty();
+    private final Sinks.Empty<Void> noMoreWaiting = Sinks.empty();
 
-    Attempts(HttpTransport transport, TokenCache tokens, EventBus events, Scheduler timer, BooleanSupplier closed) {
+    /**
+     * Creates it.
+     *
+     * @param closed whether the client is closed: nothing is sent then
+     * @param patience how long one operation waits for limits of the platform that pass; zero not to wait
+     */
+    Attempts(
+            HttpTransport transport,
+            TokenCache tokens,
+            EventBus events,
+            Scheduler timer,
+            BooleanSupplier closed,
+            Duration patience) {
         this.closed = closed;
+        this.patience = patience;
         this.transport = transport;
         this.tokens = tokens;
         this.events = events;
@@ -80,6 +111,16 @@ final class Attempts {
     <T> Mono<T> run(
             Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
         return run(operation, tokens.get(), request, read, abandoned, (token, error) -> {});
+    }
+
+    /** What waits for a limit to open a session is refused at once, and so is what would wait. */
+    void stopOpening() {
+        var unused = noMoreOpening.tryEmitEmpty();
+    }
+
+    /** What waits for a limit fails with it at once, and so does what would wait. */
+    void stopWaiting() {
+        var unused = noMoreWaiting.tryEmitEmpty();
     }
 
     Mono<AccessToken> bearer() {
@@ -120,6 +161,8 @@ final class Attempts {
         private int retried;
         private boolean ambiguous;
         private boolean refreshed;
+        private int waited;
+        private long waitsUntil;
 
         Run(
                 Operation operation,
@@ -163,6 +206,14 @@ final class Attempts {
                         .flatMap(fresh -> fresh.value().equals(token.value()) ? Mono.error(error) : attempt(fresh));
             }
             ambiguous |= isAmbiguous(error);
+            Duration turn = turn(error);
+            if (turn != null) {
+                Sinks.Empty<Void> stop = operation.opensSession() ? noMoreOpening : noMoreWaiting;
+                return Mono.firstWithSignal(
+                                stop.asMono().thenReturn(false),
+                                Mono.delay(turn, timer).thenReturn(true))
+                        .flatMap(goesOn -> goesOn ? attempt(token) : stopped(token, error));
+            }
             if (retried < operation.retries() && isTransient(error) && (ambiguous || !abandoned.getAsBoolean())) {
                 Duration pause = Backoff.delay(
                         retried++,
@@ -175,6 +226,45 @@ final class Attempts {
                                 ClosedException.class, closed -> ambiguous ? ended(token, error) : Mono.error(closed));
             }
             return ended(token, error);
+        }
+
+        private Mono<T> stopped(AccessToken token, Throwable error) {
+            return operation.opensSession() && !ambiguous ? Mono.error(ClientState.closedError()) : ended(token, error);
+        }
+
+        /** How long to wait for a limit to pass; {@code null} when it is not waited for, or not as long as that. */
+        private @Nullable Duration turn(Throwable error) {
+            if (patience.isZero() || !operation.waits() || !(error instanceof CoordinatorException refused)) {
+                return null;
+            }
+            Limit limit = refused.limit().orElse(null);
+            Duration turn =
+                    limit == null ? null : turn(limit, refused.retryAfter().orElse(null));
+            if (turn == null) {
+                return null;
+            }
+            long now = timer.now(TimeUnit.NANOSECONDS);
+            if (waited++ == 0) {
+                waitsUntil = now + patience.toNanos();
+            }
+            return now + turn.toNanos() - waitsUntil > 0 ? null : turn;
+        }
+
+        private @Nullable Duration turn(Limit limit, @Nullable Duration asked) {
+            double random = ThreadLocalRandom.current().nextDouble();
+            return switch (limit.kind()) {
+                // Counted by the minutes of the clock. Not all at the same moment.
+                case COORDINATOR_CALLS ->
+                    (asked == null ? untilNextMinute() : asked).plusMillis((long) (random * SPREAD.toMillis()));
+                case ZONE_SESSIONS, APPLICATION_SESSIONS, SESSION_CHILDREN ->
+                    asked == null ? Backoff.delay(Math.min(waited, LAST_STEP), null, random) : asked;
+                default -> null;
+            };
+        }
+
+        private Duration untilNextMinute() {
+            long minute = TimeUnit.MINUTES.toMillis(1);
+            return Duration.ofMillis(minute - Math.floorMod(timer.now(TimeUnit.MILLISECONDS), minute));
         }
 
         private Mono<T> ended(AccessToken token, Throwable error) {

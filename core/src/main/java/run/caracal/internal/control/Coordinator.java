@@ -14,6 +14,7 @@ import run.caracal.error.SessionReplayedException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.control.Attempts.Operation;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.ClientState;
@@ -32,15 +33,15 @@ import run.caracal.internal.wire.SessionAnswer;
 
 /** The operations at the Coordinator. */
 public final class Coordinator {
-    private static final Operation OPEN = new Operation("open", 2, true);
-    private static final Operation REPLAY = new Operation("settle", 0, false);
-    private static final Operation TERMINATE = new Operation("terminate", 2, false);
-    private static final Operation TERMINATE_ONCE = new Operation("settle", 0, false);
-    private static final Operation RENEW = new Operation("renew", 0, false);
-    private static final Operation ATTACH = new Operation("attach", 1, false);
-    private static final Operation DELEGATE = new Operation("delegate", 1, false);
-    private static final Operation CHECK = new Operation("check", 1, false);
-    private static final Operation REVOKE = new Operation("revoke", 1, false);
+    private static final Operation OPEN = new Operation("open", 2, true, true);
+    private static final Operation REPLAY = new Operation("settle", 0, false, false);
+    private static final Operation TERMINATE = new Operation("terminate", 2, false, true);
+    private static final Operation TERMINATE_ONCE = new Operation("settle", 0, false, false);
+    private static final Operation RENEW = new Operation("renew", 0, false, false);
+    private static final Operation ATTACH = new Operation("attach", 1, false, true);
+    private static final Operation DELEGATE = new Operation("delegate", 1, false, true);
+    private static final Operation CHECK = new Operation("check", 1, false, false);
+    private static final Operation REVOKE = new Operation("revoke", 1, false, true);
 
     /** No session and no delegation has this id. */
     private static final String NOBODY = "00000000-0000-0000-0000-000000000000";
@@ -65,7 +66,9 @@ public final class Coordinator {
             ClientState state) {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
-        this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed);
+        // Who bounds the open sessions has asked to wait for capacity.
+        Duration patience = config.maxOpenSessions().isPresent() ? config.sessionAcquireTimeout() : Duration.ZERO;
+        this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed, patience);
         this.timer = timer;
         this.pending = new PendingTerminations(events, timer);
     }
@@ -74,9 +77,11 @@ public final class Coordinator {
      * Opens a session, under one idempotency key through all attempts, so that a lost answer never leaves a second session.
      *
      * @param adopt whether a session that the caller's own key opened before is taken over
+     * @param place its place among the sessions that the client may hold open, taken already; given back when it fails
      * @return the session; an error when the caller's own key opened it before and it is not to be adopted
      */
-    public Mono<SessionAnswer> open(OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned) {
+    public Mono<SessionAnswer> open(
+            OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned, Place place) {
         return attempts.run(
                         OPEN,
                         attempts.bearer(),
@@ -94,15 +99,20 @@ public final class Coordinator {
                             // The caller of a key of its own learns the session by using the key again.
                             if (session.isKeyGenerated() && error instanceof CaracalException) {
                                 pending.takeOver(
-                                        null, endsAt(session), error, entry -> settle(entry, session, token, trace));
+                                        null,
+                                        endsAt(session),
+                                        error,
+                                        place,
+                                        entry -> settle(entry, session, token, trace));
                             }
                         })
                 // The answer cannot be used, but it names a session that is open.
                 .onErrorResume(
                         UnreadableSession.class,
-                        e -> terminate(e.agentSessionId, null, endsAt(session), trace)
+                        e -> terminate(e.agentSessionId, null, endsAt(session), trace, place)
                                 .onErrorComplete()
-                                .then(Mono.error(e.problem)));
+                                .then(Mono.error(e.problem)))
+                .doOnError(failed -> place.release());
     }
 
     /** Replays an opening whose answer was lost until the session is known, and ends that session. */
@@ -146,12 +156,20 @@ public final class Coordinator {
     }
 
     /**
+     * Refuses what still waits for the Coordinator's limits to open a session: the client closes.
+     */
+    public void refuseWaiters() {
+        attempts.stopOpening();
+    }
+
+    /**
      * Ends what is pending; see {@link PendingTerminations#close}.
      *
      * @return completes when nothing is pending any more; never an error
      */
     public Mono<Void> closePending(Duration bound) {
-        return pending.close(bound);
+        // What still waits for the Coordinator's limits has no more time to.
+        return Mono.<Void>fromRunnable(attempts::stopWaiting).then(pending.close(bound));
     }
 
     /** Not a {@link ProtocolException}, which is tried again: the same answer would come again. */
@@ -207,9 +225,10 @@ public final class Coordinator {
      *
      * @param generation the generation of a service's lease; {@code null} for a task
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
+     * @param place its place among the sessions that the client may hold open, which is given back when it is gone
      */
     public Mono<Void> terminate(
-            String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace) {
+            String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace, Place place) {
         return terminate(TERMINATE, agentSessionId, generation, trace)
                 .doOnError(
                         PendingTerminations::passes,
@@ -217,7 +236,12 @@ public final class Coordinator {
                                 agentSessionId,
                                 endsAtNanos,
                                 e,
-                                entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)));
+                                place,
+                                entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)))
+                // Before its owner hears of it, who may want the place for the next one.
+                .doOnSuccess(gone -> place.release())
+                .doOnError(failed -> place.release())
+                .doOnCancel(place::release);
     }
 
     private @Nullable Long endsAt(OpenSession session) {

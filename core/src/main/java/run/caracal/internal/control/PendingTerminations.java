@@ -25,6 +25,7 @@ import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.event.EventBus;
 
 /**
@@ -69,12 +70,15 @@ final class PendingTerminations {
     final class Entry {
         private final Function<Entry, Mono<Void>> attempt;
         private final long endsAtNanos;
+        private final Place place;
         private final EventBus.Running running;
         private volatile @Nullable String agentSessionId;
 
-        private Entry(@Nullable String agentSessionId, long endsAtNanos, Function<Entry, Mono<Void>> attempt) {
+        private Entry(
+                @Nullable String agentSessionId, long endsAtNanos, Place place, Function<Entry, Mono<Void>> attempt) {
             this.agentSessionId = agentSessionId;
             this.attempt = attempt;
+            this.place = place;
             this.endsAtNanos = endsAtNanos;
             this.running = events.start(CaracalEvent.TerminationSettled.class, Context.empty());
         }
@@ -107,15 +111,18 @@ final class PendingTerminations {
      * @param agentSessionId the session; {@code null} while only its opening is known
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
      * @param failure why it could not be ended, or opened for certain
+     * @param place its place among the sessions that the client may hold open, which is kept until this is settled
      * @param attempt one attempt to end it: completes when the session is gone or was never made
      */
     void takeOver(
             @Nullable String agentSessionId,
             @Nullable Long endsAtNanos,
             Throwable failure,
+            Place place,
             Function<Entry, Mono<Void>> attempt) {
+        place.pend();
         long ends = endsAtNanos == null ? timer.now(TimeUnit.NANOSECONDS) + MAX_LIFE.toNanos() : endsAtNanos;
-        Entry entry = new Entry(agentSessionId, ends, attempt);
+        Entry entry = new Entry(agentSessionId, ends, place, attempt);
         Entry dropped = null;
         boolean refused;
         boolean starts = false;
@@ -239,6 +246,7 @@ final class PendingTerminations {
         if (remove(entry)) {
             int left = count();
             log.debug("The agent session {}, which was left open, is gone; {} are pending", entry.named(), left);
+            entry.place.settled();
             entry.running.end(
                     Outcome.SUCCESS,
                     null,
@@ -256,6 +264,7 @@ final class PendingTerminations {
                 ids,
                 given.size() > NAMED ? ", ..." : "");
         int left = count();
+        given.forEach(entry -> entry.place.settled());
         given.forEach(entry -> entry.running.end(
                 Outcome.FAILURE,
                 cause,

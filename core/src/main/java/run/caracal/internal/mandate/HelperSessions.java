@@ -15,6 +15,8 @@ import run.caracal.config.CaracalConfig;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.StsException;
 import run.caracal.event.CaracalEvent;
+import run.caracal.internal.capacity.Place;
+import run.caracal.internal.capacity.SessionGate;
 import run.caracal.internal.config.Rules;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.HelperSession;
@@ -54,6 +56,7 @@ public final class HelperSessions {
     private final CaracalConfig config;
     private final Coordinator coordinator;
     private final GrantIssuer grants;
+    private final SessionGate gate;
     private final EventBus events;
     private final Scheduler timer;
     private final Consumer<Throwable> report;
@@ -61,18 +64,21 @@ public final class HelperSessions {
     /**
      * Creates the helpers of a client.
      *
+     * @param gate holds them back until there is a place for them
      * @param report hears of helpers that could not be opened or ended
      */
     public HelperSessions(
             CaracalConfig config,
             Coordinator coordinator,
             GrantIssuer grants,
+            SessionGate gate,
             EventBus events,
             Scheduler timer,
             Consumer<Throwable> report) {
         this.config = config;
         this.coordinator = coordinator;
         this.grants = grants;
+        this.gate = gate;
         this.events = events;
         this.timer = timer;
         this.report = report;
@@ -114,16 +120,23 @@ public final class HelperSessions {
     }
 
     private Mono<HelperSession> open(Session session, List<String> labels, @Nullable Duration ttl) {
-        Lifecycle<HelperSession> lifecycle = new Lifecycle<>(
-                abandoned -> start(session, labels, ttl == null ? ttl(session) : ttl, abandoned),
-                this::terminate,
-                error -> config.closeTimeout(),
-                failure -> null,
-                report);
-        return session.helpers().handOver(lifecycle, HelperSession::endedBy);
+        return gate.one(
+                SessionGate.Kind.HELPER,
+                session.place(),
+                place -> session.helpers()
+                        .handOver(
+                                new Lifecycle<>(
+                                        abandoned -> start(
+                                                session, labels, ttl == null ? ttl(session) : ttl, abandoned, place),
+                                        this::terminate,
+                                        error -> config.closeTimeout(),
+                                        failure -> null,
+                                        report),
+                                HelperSession::endedBy));
     }
 
-    private Mono<HelperSession> start(Session session, List<String> labels, Duration ttl, BooleanSupplier abandoned) {
+    private Mono<HelperSession> start(
+            Session session, List<String> labels, Duration ttl, BooleanSupplier abandoned, Place place) {
         return Mono.defer(() -> {
             BoundContext parent = session.context();
             Envelope above = parent.envelope();
@@ -137,8 +150,9 @@ public final class HelperSessions {
                     .subjectAuthorityRecordId(above.authorityRecordId())
                     .ownOrGeneratedKey(null)
                     .build();
+            place.take();
             Mono<HelperSession> opened = coordinator
-                    .open(request, false, above, abandoned)
+                    .open(request, false, above, abandoned, place)
                     .map(answer -> new HelperSession(
                             above.toBuilder()
                                     .agentSessionId(answer.agentSessionId())
@@ -148,6 +162,7 @@ public final class HelperSessions {
                             ends,
                             margin(ttl),
                             Mono.empty(),
+                            place,
                             timer));
             return events.observe(
                     CaracalEvent.SessionOpened.class,
@@ -160,7 +175,7 @@ public final class HelperSessions {
     private Mono<Void> terminate(HelperSession helper) {
         return events.observe(
                 CaracalEvent.SessionClosed.class,
-                coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope()),
+                coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope(), helper.place()),
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 

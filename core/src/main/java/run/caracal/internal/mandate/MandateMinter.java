@@ -12,6 +12,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.error.NoContextException;
+import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.HelperSession.Held;
 import run.caracal.internal.context.Provenance;
@@ -31,6 +32,7 @@ public final class MandateMinter {
     private final StsClient sts;
     private final HelperSessions helpers;
     private final ApplicationSessions ofApplication;
+    private final MintPace pace;
     private final Scope client;
     private final ClientState state;
     private final Scheduler timer;
@@ -41,6 +43,7 @@ public final class MandateMinter {
             StsClient sts,
             HelperSessions helpers,
             ApplicationSessions ofApplication,
+            MintPace pace,
             Scope client,
             ClientState state,
             Scheduler timer) {
@@ -48,6 +51,7 @@ public final class MandateMinter {
         this.sts = sts;
         this.helpers = helpers;
         this.ofApplication = ofApplication;
+        this.pace = pace;
         this.client = client;
         this.state = state;
         this.timer = timer;
@@ -217,7 +221,7 @@ public final class MandateMinter {
 
     private Mono<MintedMandate> mint(
             Envelope acting, String resource, List<String> scopes, MandateSpec spec, String requestId) {
-        return Mono.defer(() -> {
+        return pace.inTurn(resource, () -> {
             String session = Objects.requireNonNull(acting.agentSessionId());
             String edge = Objects.requireNonNull(acting.delegationEdgeId());
             long asked = timer.now(TimeUnit.NANOSECONDS);

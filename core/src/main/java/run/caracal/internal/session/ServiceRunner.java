@@ -26,6 +26,9 @@ import run.caracal.error.SessionCloseException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.capacity.Place;
+import run.caracal.internal.capacity.SessionGate;
+import run.caracal.internal.capacity.SessionGate.Kind;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Provenance;
 import run.caracal.internal.context.Session;
@@ -72,6 +75,7 @@ public final class ServiceRunner {
     private final Coordinator coordinator;
     private final SessionRunner sessions;
     private final GrantIssuer grants;
+    private final SessionGate gate;
     private final Scope client;
     private final EventBus events;
     private final Scheduler timer;
@@ -88,6 +92,7 @@ public final class ServiceRunner {
             Coordinator coordinator,
             SessionRunner sessions,
             GrantIssuer grants,
+            SessionGate gate,
             Scope client,
             EventBus events,
             Scheduler timer) {
@@ -95,6 +100,7 @@ public final class ServiceRunner {
         this.coordinator = coordinator;
         this.sessions = sessions;
         this.grants = grants;
+        this.gate = gate;
         this.client = client;
         this.events = events;
         this.timer = timer;
@@ -109,8 +115,13 @@ public final class ServiceRunner {
     public <A> Mono<A> open(ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
         return Mono.deferContextual(view -> {
                     BoundContext bound = BoundContext.find(view);
-                    return BoundContext.scope(parent(spec, bound), client)
-                            .handOver(lifecycle(abandoned -> open(spec, bound, abandoned)), renewing(spec, handle));
+                    Scope scope = BoundContext.scope(parent(spec, bound), client);
+                    return gate.one(
+                            Kind.SERVICE,
+                            BoundContext.place(bound),
+                            place -> scope.handOver(
+                                    lifecycle(abandoned -> open(spec, bound, abandoned, place)),
+                                    renewing(spec, handle)));
                 })
                 .onErrorStop();
     }
@@ -148,10 +159,13 @@ public final class ServiceRunner {
             Function<? super A, ? extends Publisher<T>> work) {
         Flux<T> service = Flux.deferContextual(view -> {
             BoundContext bound = BoundContext.find(view);
-            return BoundContext.scope(parent(spec, bound), client)
-                    .<Service, T>many(
-                            lifecycle(abandoned -> open(spec, bound, abandoned)),
-                            opened -> atWork(opened, spec, handle, work));
+            Scope scope = BoundContext.scope(parent(spec, bound), client);
+            return gate.many(
+                    Kind.SERVICE,
+                    BoundContext.place(bound),
+                    place -> scope.<Service, T>many(
+                            lifecycle(abandoned -> open(spec, bound, abandoned, place)),
+                            opened -> atWork(opened, spec, handle, work)));
         });
         Duration reopen = spec.reopen();
         return (reopen == null ? service : service.retryWhen(Restarts.ofServices(reopen))).onErrorStop();
@@ -214,22 +228,26 @@ public final class ServiceRunner {
                 sessions::report);
     }
 
-    private Mono<Service> open(ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned) {
+    private Mono<Service> open(ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned, Place place) {
         return Mono.defer(() -> {
             BoundContext parent = parent(spec, bound);
             String traceId =
                     bound == null ? TraceParent.newTraceId() : bound.envelope().traceId();
             if (parent != null || !(spec.session().grant() instanceof GrantSpec.Narrow narrow)) {
-                return open(spec, parent, traceId, null, abandoned);
+                return open(spec, parent, traceId, null, abandoned, place);
             }
             // A delegation needs a session that issues it. Its resource is checked before that is opened.
             GrantSpec resolved =
                     new GrantSpec.Narrow(narrow.scopes(), grants.resource(narrow), narrow.constraints(), narrow.ttl());
             ServiceSpec own = spec.withSession(spec.session().withGrant(resolved));
-            return open(new ServiceSpec(HOLDER, null, null, null), null, traceId, null, abandoned)
+            return open(new ServiceSpec(HOLDER, null, null, null), null, traceId, null, abandoned, place)
                     .flatMap(holder -> {
                         holder.lease().renewInBackground(null);
-                        return open(own, holder.session().context(), traceId, holder, abandoned)
+                        return gate.one(
+                                        Kind.HELPER,
+                                        place,
+                                        inside -> open(
+                                                own, holder.session().context(), traceId, holder, abandoned, inside))
                                 .onErrorResume(
                                         e -> end(holder).onErrorComplete().then(Mono.error(e)));
                     });
@@ -241,20 +259,22 @@ public final class ServiceRunner {
             @Nullable BoundContext under,
             @Nullable String traceId,
             @Nullable Service holder,
-            BooleanSupplier abandoned) {
+            BooleanSupplier abandoned,
+            Place place) {
         Plan plan = grants.plan(spec.session().grant(), spec.session().labelsOf(config.applicationId()), under);
         BoundContext parent = plan.parent();
         Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
         Envelope inherited = above.toBuilder().traceId(traceId).build();
         OpenSession request = sessions.request(spec.session(), plan).service().build();
         long sent = nanos();
+        place.take();
         Mono<Service> opened = coordinator
-                .open(request, false, inherited, abandoned)
+                .open(request, false, inherited, abandoned, place)
                 .map(answer -> {
                     Envelope envelope = sessions.envelope(inherited, above, spec.session(), plan, answer);
                     Provenance provenance = plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null);
                     Scope enclosing = BoundContext.scope(holder == null ? under : null, client);
-                    return keep(envelope, provenance, answer.lease(), sent, spec, holder, enclosing);
+                    return keep(envelope, provenance, answer.lease(), sent, spec, holder, enclosing, place);
                 });
         return sessions.observeOpening(opened, s -> s.session().context()).flatMap(service -> {
             Mono<Void> hooks = service.isHolder ? Mono.empty() : Mono.defer(() -> sessions.started(service.session()));
@@ -355,15 +375,17 @@ public final class ServiceRunner {
                                     : bound.envelope().traceId())
                     .build();
             long sent = nanos();
+            Place place = gate.adopt();
             Mono<Service> opened = coordinator
                     .attach(agentSessionId, envelope, abandoned)
+                    .doOnError(failed -> place.release())
                     .onErrorMap(CoordinatorException.class, refused -> {
                         Reason reason = reason(refused);
                         return reason == Reason.EXPIRED || reason == Reason.SUSPENDED
                                 ? new LeaseLostException(reason, agentSessionId, refused)
                                 : refused;
                     })
-                    .map(answer -> keep(envelope, null, answer.lease(), sent, spec, null, client));
+                    .map(answer -> keep(envelope, null, answer.lease(), sent, spec, null, client, place));
             return sessions.observeOpening(opened, s -> s.session().context());
         });
     }
@@ -375,9 +397,10 @@ public final class ServiceRunner {
             long sent,
             ServiceSpec spec,
             @Nullable Service holder,
-            Scope enclosing) {
-        Session session =
-                Session.service(client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance);
+            Scope enclosing,
+            Place place) {
+        Session session = Session.service(
+                client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance, place);
         String id = session.context().agentSessionId();
         Supplier<Mono<String>> health = spec.status();
         LeaseKeeper.Renewal renewal = (generation, lag) -> {
@@ -403,6 +426,8 @@ public final class ServiceRunner {
 
     private void lost(Session session, String id, LeaseLostException loss) {
         session.markEnded();
+        // Its owner may never close it.
+        session.place().release();
         log.warn("{}", loss.getMessage());
         events.emit(() -> new CaracalEvent.LeaseLost(
                 id, loss.reason(), new Completion(Completion.Outcome.FAILURE, Duration.ZERO, 0, loss.code(), null)));

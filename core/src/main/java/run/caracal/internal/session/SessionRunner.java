@@ -23,6 +23,9 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.internal.LogGate;
 import run.caracal.internal.LogNames;
 import run.caracal.internal.Supplied;
+import run.caracal.internal.capacity.Place;
+import run.caracal.internal.capacity.SessionGate;
+import run.caracal.internal.capacity.SessionGate.Kind;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Session;
 import run.caracal.internal.control.Coordinator;
@@ -49,6 +52,7 @@ public final class SessionRunner {
     private final LogGate failures = new LogGate();
     private final Scheduler timer;
     private final GrantIssuer grants;
+    private final SessionGate gate;
     private final Scope client;
     private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
@@ -59,12 +63,14 @@ public final class SessionRunner {
             Coordinator coordinator,
             EventBus events,
             GrantIssuer grants,
+            SessionGate gate,
             Scope client,
             Scheduler timer) {
         this.config = config;
         this.coordinator = coordinator;
         this.events = events;
         this.grants = grants;
+        this.gate = gate;
         this.client = client;
         this.timer = timer;
     }
@@ -92,13 +98,13 @@ public final class SessionRunner {
     public <T> Mono<T> one(SessionSpec spec, Function<BoundContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
                     Task task = task(spec, view);
-                    return task.scope()
+                    return gate.one(Kind.TASK, task.within(), place -> task.scope()
                             .one(
-                                    task.lifecycle(),
+                                    task.lifecycle().apply(place),
                                     session -> settled(session, spec, task.plan())
                                             .then(Mono.defer(() -> started(session)
                                                     .then(Mono.<T>defer(() -> work.apply(session.context())))
-                                                    .contextWrite(session::bind))));
+                                                    .contextWrite(session::bind)))));
                 })
                 // A caller's onErrorContinue must not reach into these operators.
                 .onErrorStop();
@@ -108,32 +114,45 @@ public final class SessionRunner {
     public <T> Flux<T> many(SessionSpec spec, Function<BoundContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
                     Task task = task(spec, view);
-                    return task.scope()
+                    return gate.many(Kind.TASK, task.within(), place -> task.scope()
                             .<Session, T>many(
-                                    task.lifecycle(),
+                                    task.lifecycle().apply(place),
                                     session -> settled(session, spec, task.plan())
                                             .thenMany(Flux.defer(() -> started(session)
                                                     .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
-                                                    .contextWrite(session::bind))));
+                                                    .contextWrite(session::bind)))));
                 })
                 .onErrorStop();
     }
 
     /** A session about to be opened for one subscriber. */
-    private record Task(Scope scope, Plan plan, Lifecycle<Session> lifecycle) {}
+    private record Task(
+            Scope scope, Plan plan, @Nullable Place within, Function<Place, Lifecycle<Session>> lifecycle) {}
 
     private Task task(SessionSpec spec, ContextView view) {
         BoundContext bound = bound(spec, BoundContext.find(view));
         BoundContext parent = parent(bound);
         Plan plan = grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), parent);
-        return new Task(BoundContext.scope(parent, client), plan, lifecycle(spec, plan, bound, true));
+        return new Task(
+                BoundContext.scope(parent, client),
+                plan,
+                within(bound, view),
+                place -> lifecycle(spec, plan, bound, true, place));
     }
 
     /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */
     public <A> Mono<A> handOver(SessionSpec spec, BiFunction<Session, Mono<Void>, A> handle) {
-        return Mono.defer(() -> client.handOver(
-                lifecycle(spec, grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), null), null, false),
-                handle));
+        return gate.one(
+                Kind.APPLICATION,
+                null,
+                place -> client.handOver(
+                        lifecycle(
+                                spec,
+                                grants.plan(spec.grant(), spec.labelsOf(config.applicationId()), null),
+                                null,
+                                false,
+                                place),
+                        handle));
     }
 
     private @Nullable BoundContext bound(SessionSpec spec, @Nullable BoundContext bound) {
@@ -149,10 +168,16 @@ public final class SessionRunner {
         return bound == null || bound.isOurs() ? bound : null;
     }
 
-    private Lifecycle<Session> lifecycle(SessionSpec spec, Plan plan, @Nullable BoundContext bound, boolean hooked) {
+    /** The place of the session inside whose work another one is opened. */
+    private static @Nullable Place within(@Nullable BoundContext bound, ContextView view) {
+        return SessionGate.deeper(BoundContext.place(bound), BoundContext.place(BoundContext.find(view)));
+    }
+
+    private Lifecycle<Session> lifecycle(
+            SessionSpec spec, Plan plan, @Nullable BoundContext bound, boolean hooked, Place place) {
         Duration budget = spec.closeTimeout() == null ? config.closeTimeout() : spec.closeTimeout();
         return new Lifecycle<>(
-                abandoned -> open(spec, plan, bound, abandoned),
+                abandoned -> open(spec, plan, bound, abandoned, place),
                 session -> end(session, budget, hooked, terminate(session, null)),
                 error -> budget,
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
@@ -167,7 +192,8 @@ public final class SessionRunner {
         return Mono.defer(() -> grants.settle(session, plan, ttl(spec)));
     }
 
-    private Mono<Session> open(SessionSpec spec, Plan plan, @Nullable BoundContext bound, BooleanSupplier abandoned) {
+    private Mono<Session> open(
+            SessionSpec spec, Plan plan, @Nullable BoundContext bound, BooleanSupplier abandoned, Place place) {
         return Mono.defer(() -> {
             BoundContext parent = plan.parent();
             Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
@@ -176,8 +202,9 @@ public final class SessionRunner {
             Envelope inherited = inherited(spec, around);
             OpenSession request = request(spec, plan).task(ttl(spec)).build();
             long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(spec).toNanos();
+            place.take();
             Mono<Session> opened = coordinator
-                    .open(request, spec.adopt(), inherited, abandoned)
+                    .open(request, spec.adopt(), inherited, abandoned, place)
                     .map(answer -> {
                         Session session = Session.task(
                                 client,
@@ -185,7 +212,8 @@ public final class SessionRunner {
                                 config.applicationId(),
                                 envelope(inherited, above, spec, plan, answer),
                                 BoundContext.scope(parent, client),
-                                plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null));
+                                plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null),
+                                place);
                         session.endsAt(ends);
                         return session;
                     });
@@ -279,7 +307,8 @@ public final class SessionRunner {
     Mono<Void> terminate(Session session, @Nullable Long generation) {
         return Mono.defer(() -> {
             BoundContext context = session.context();
-            return coordinator.terminate(context.agentSessionId(), generation, session.ends(), context.envelope());
+            return coordinator.terminate(
+                    context.agentSessionId(), generation, session.ends(), context.envelope(), session.place());
         });
     }
 

@@ -6,16 +6,20 @@ import org.jspecify.annotations.Nullable;
 
 /** Remedies for errors of the services, where the cause is known. */
 final class Hints {
-    private static final String CLOSE_SESSIONS =
-            " This limit does not pass with time: close sessions that are no longer needed, or ask for a higher limit.";
+    private static final String WAIT_FOR_SESSIONS =
+            " With maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS), set to this client's share of them, the client waits for"
+                    + " sessions to end.";
 
     private static final Map<String, String> COORDINATOR = Map.ofEntries(
-            Map.entry("session_zone_limit_exceeded", "The zone has as many live sessions as it may." + CLOSE_SESSIONS),
             Map.entry(
-                    "session_limit_exceeded", "The application has as many live sessions as it may." + CLOSE_SESSIONS),
+                    "session_zone_limit_exceeded", "The zone has as many live sessions as it may." + WAIT_FOR_SESSIONS),
+            Map.entry(
+                    "session_limit_exceeded",
+                    "The application has as many live sessions as it may." + WAIT_FOR_SESSIONS),
             Map.entry(
                     "session_children_limit_exceeded",
-                    "The parent session has as many live children as it may." + CLOSE_SESSIONS),
+                    "The parent session has as many live children as it may: open fewer at once. With maxOpenSessions the client"
+                            + " waits for one of them to end."),
             Map.entry(
                     "session_depth_limit_exceeded",
                     "Sessions are nested as deep as they may be: open this one under a session further up."),
@@ -23,7 +27,10 @@ final class Hints {
                     "idempotency_receipt_limit_exceeded",
                     "Too many idempotency keys are kept for the application: leave the key to the SDK, whose keys are"
                             + " kept for a shorter time."),
-            Map.entry("rate_limited", "Too many calls in this minute from this address: call less often, or wait."),
+            Map.entry(
+                    "rate_limited",
+                    "The calls of this minute from this address are used up. With maxOpenSessions"
+                            + " (CARACAL_MAX_OPEN_SESSIONS) the client waits for the next minute."),
             Map.entry(
                     "identity_revoked",
                     "The authority behind the token was revoked, which also happens when a delegation to a session it"
@@ -170,8 +177,9 @@ final class Hints {
                     + " CARACAL_APP_CLIENT_SECRET_FILE), CARACAL_APPLICATION_ID and CARACAL_ZONE_ID.";
         }
         if (text.equals("policy denied")) {
-            return "No resource was granted: a resource id that the zone does not know (check CARACAL_RESOURCES), a scope"
-                    + " that the resource or the delegation does not carry, or, for a moment, the rate limit of the STS.";
+            return "The mandates of this minute for the resource may be used up, which passes, and for which maxMintsPerMinute"
+                    + " (CARACAL_MAX_MINTS_PER_MINUTE) waits; else the zone does not know the resource (check"
+                    + " CARACAL_RESOURCES), or the resource or the delegation does not carry the scope.";
         }
         if (text.contains("no_rule_matched") && !forMandate) {
             return "The policy grants none of the configured resources to this application: a resource belongs to one"

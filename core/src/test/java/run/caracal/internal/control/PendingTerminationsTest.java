@@ -19,6 +19,7 @@ import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent.TerminationSettled;
 import run.caracal.event.OperationListener;
+import run.caracal.internal.capacity.Place;
 import run.caracal.internal.event.EventBus;
 
 /** The bounds of what the client ends in the background. */
@@ -53,7 +54,7 @@ class PendingTerminationsTest {
 
     private void takeOver(int n, Mono<Void> attempt) {
         for (int i = 0; i < n; i++) {
-            pending.takeOver("session-" + i, null, refused(), entry -> attempt);
+            pending.takeOver("session-" + i, null, refused(), Place.UNCOUNTED, entry -> attempt);
         }
     }
 
@@ -99,6 +100,7 @@ class PendingTerminationsTest {
                                             thread + "-" + i,
                                             null,
                                             refused(),
+                                            Place.UNCOUNTED,
                                             entry -> Mono.fromRunnable(ended::incrementAndGet));
                                 }
                             })

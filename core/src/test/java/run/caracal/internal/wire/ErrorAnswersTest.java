@@ -8,12 +8,16 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.CoordinatorException;
+import run.caracal.error.GatewayException;
+import run.caracal.error.Limit;
 import run.caracal.error.StsException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
@@ -191,7 +195,96 @@ class ErrorAnswersTest {
                 ErrorAnswers.coordinator(OPEN, WireCases.response(status, "{\"error\":\"" + code + "\"}"), NOW);
 
         assertThat(error).hasMessageContaining(code).hasMessageContaining(hint);
-        assertThat(error.isRetryable()).isEqualTo(status >= 500);
+        boolean passes = status == 429 && !code.equals("session_depth_limit_exceeded");
+        assertThat(error.isRetryable()).isEqualTo(passes || status >= 500);
+    }
+
+    @Nested
+    class LimitsThatWereMet {
+        @ParameterizedTest
+        @CsvSource({
+            "session_zone_limit_exceeded, ZONE_SESSIONS, ZONE, 50, true, , maxOpenSessions",
+            "agent_zone_limit_exceeded, ZONE_SESSIONS, ZONE, 50, true, , maxOpenSessions",
+            "session_limit_exceeded, APPLICATION_SESSIONS, APPLICATION, 200, true, , maxOpenSessions",
+            "session_children_limit_exceeded, SESSION_CHILDREN, SESSION, 10, true, , maxOpenSessions",
+            "session_depth_limit_exceeded, SESSION_DEPTH, SESSION, 10, false, , further up",
+            "idempotency_receipt_limit_exceeded, IDEMPOTENCY_KEYS, APPLICATION, 10000, true, PT168H, key",
+            "rate_limited, COORDINATOR_CALLS, ADDRESS, 600, true, PT1M, maxOpenSessions",
+            "something_new, OTHER, UNKNOWN, , true, , something_new",
+        })
+        void each429OfTheCoordinatorSaysWhich(
+                String code,
+                Limit.Kind kind,
+                Limit.Scope scope,
+                @Nullable Integer number,
+                boolean passes,
+                @Nullable Duration after,
+                String remedy) {
+            CoordinatorException error =
+                    ErrorAnswers.coordinator(OPEN, WireCases.response(429, "{\"error\":\"" + code + "\"}"), NOW);
+
+            assertThat(error.limit()).contains(new Limit(kind, number, passes, after));
+            assertThat(kind.scope()).isEqualTo(scope);
+            assertThat(error.isRetryable()).isEqualTo(passes);
+            assertThat(error).hasMessageContaining(remedy);
+            assertThat(error.withOutcomeUnknown().limit()).isEqualTo(error.limit());
+        }
+
+        @Test
+        void theBarePolicyDeniedMayBeTheMinuteOfTheMintsAndItsReasonsAreNot() {
+            StsException bare = denied("policy denied");
+            StsException reasoned = denied("policy denied (no_rule_matched)");
+
+            assertThat(bare.limit()).contains(new Limit(Limit.Kind.MINTS, 1000, true, Duration.ofMinutes(1)));
+            assertThat(bare.isRetryable()).isTrue();
+            assertThat(bare).isInstanceOf(StsException.AccessDenied.class).hasMessageContaining("maxMintsPerMinute");
+            assertThat(reasoned.limit()).isEmpty();
+            assertThat(reasoned.isRetryable()).isFalse();
+        }
+
+        private static StsException denied(String description) {
+            return ErrorAnswers.sts(
+                    TOKEN,
+                    WireCases.response(
+                            403, "{\"error\":\"access_denied\",\"error_description\":\"" + description + "\"}"),
+                    NOW);
+        }
+
+        @Test
+        void wrongSecretsAndProxiesHaveLimitsToo() {
+            StsException throttled = ErrorAnswers.sts(
+                    TOKEN,
+                    WireCases.response(
+                            429,
+                            "{\"error\":\"provider_rate_limited\","
+                                    + "\"error_description\":\"authentication rate limit exceeded\"}"),
+                    NOW);
+            StsException ofProxy =
+                    ErrorAnswers.sts(TOKEN, WireCases.response(429, Map.of("Retry-After", "3"), "slow down"), NOW);
+
+            assertThat(throttled.limit())
+                    .contains(new Limit(Limit.Kind.FAILED_SECRETS, 60, true, Duration.ofMinutes(1)));
+            assertThat(ofProxy.limit()).contains(new Limit(Limit.Kind.OTHER, null, true, Duration.ofSeconds(3)));
+            assertThat(ofProxy.isRetryable()).isTrue();
+            assertThat(sts(503, "sts_unavailable").limit()).isEmpty();
+        }
+
+        @Test
+        void theGatewaySaysItOfTheSecondUnitAndAnUpstreamOfItsOwn() {
+            HttpResponse bare =
+                    WireCases.response(403, "{\"error\":\"access_denied\",\"error_description\":\"policy denied\"}");
+            HttpResponse upstreams =
+                    WireCases.response(429, Map.of("X-Caracal-Token-Expires-In", "60", "Retry-After", "2"), "");
+
+            GatewayException use = ErrorAnswers.gateway(TOKEN, bare, NOW);
+            GatewayException upstream = ErrorAnswers.gateway(TOKEN, upstreams, NOW);
+
+            assertThat(use.limit()).contains(new Limit(Limit.Kind.MINTS, 1000, true, Duration.ofMinutes(1)));
+            assertThat(use.isRetryable()).isTrue();
+            assertThat(use).hasMessageContaining("maxMintsPerMinute");
+            assertThat(upstream.limit()).contains(new Limit(Limit.Kind.OTHER, null, true, Duration.ofSeconds(2)));
+            assertThat(upstream.isRetryable()).isTrue();
+        }
     }
 
     /** The time a service asks for shows on the exception. */

@@ -20,7 +20,7 @@ public final class Bench {
         String name = args.length == 0 ? "all" : args[0];
         if (name.equals("all")) {
             for (String each : new String[] {
-                "codec", "path", "filter", "client", "spawn", "stampede", "leases", "growth", "startup"
+                "codec", "path", "filter", "client", "spawn", "capacity", "stampede", "leases", "growth", "startup"
             }) {
                 run(each);
             }
@@ -39,6 +39,7 @@ public final class Bench {
                 ClientBench.run(report(name, "Clients, against plain ones that send the same headers"), ROUNDS);
             case "spawn" ->
                 SpawnBench.run(report(name, "Opening and terminating a session, against the two bare calls"), ROUNDS);
+            case "capacity" -> CapacityBench.run(report(name, "Sessions that wait for a place"), ROUNDS);
             case "stampede" -> StampedeBench.run(report(name, "Concurrent spawns on a cold token cache"), ROUNDS);
             case "leases" ->
                 LeaseBench.run(report(name, "Leased service agents"), Integer.getInteger("bench.agents", 100_000));
@@ -47,7 +48,7 @@ public final class Bench {
                 StartupBench.run(report(name, "From the start of the JVM to the first protected call"), ROUNDS);
             default ->
                 throw new IllegalArgumentException("No benchmark is called '" + name
-                        + "'. There are: codec, path, filter, client, spawn, stampede, leases, growth, startup, all");
+                        + "'. There are: codec, path, filter, client, spawn, capacity, stampede, leases, growth, startup, all");
         }
     }
 

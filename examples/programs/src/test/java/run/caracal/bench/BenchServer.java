@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.UnaryOperator;
 import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
 import reactor.netty.http.server.HttpServer;
@@ -84,16 +85,24 @@ public final class BenchServer implements AutoCloseable {
         return client(address());
     }
 
+    /** A client with other settings than the defaults. */
+    Caracal client(UnaryOperator<CaracalConfig.Builder> change) {
+        return Caracal.create(change.apply(config(address())).build());
+    }
+
     static Caracal client(String address) {
-        return Caracal.create(CaracalConfig.builder()
+        return Caracal.create(config(address).build());
+    }
+
+    private static CaracalConfig.Builder config(String address) {
+        return CaracalConfig.builder()
                 .zoneId("zone-1")
                 .applicationId("app-1")
                 .clientSecret("the-client-secret")
                 .stsUrl(address)
                 .coordinatorUrl(address)
                 .gatewayUrl(address)
-                .resource(Canned.RESOURCE, Canned.UPSTREAM)
-                .build());
+                .resource(Canned.RESOURCE, Canned.UPSTREAM);
     }
 
     @Override

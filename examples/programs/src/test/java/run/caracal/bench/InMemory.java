@@ -30,7 +30,22 @@ final class InMemory implements HttpTransport {
 
     /** A client of this platform. */
     Caracal client(List<ResourceBinding> bindings) {
-        CaracalConfig.Builder config = CaracalConfig.builder()
+        CaracalConfig.Builder config = config();
+        for (ResourceBinding binding : bindings) {
+            config = config.resource(binding.resource(), binding.upstreamPrefix());
+        }
+        return Caracal.create(config.build());
+    }
+
+    /** A client of this platform that holds a bounded number of sessions open. */
+    Caracal client(int maxOpenSessions) {
+        return Caracal.create(config().resource(Canned.RESOURCE, Canned.UPSTREAM)
+                .maxOpenSessions(maxOpenSessions)
+                .build());
+    }
+
+    private CaracalConfig.Builder config() {
+        return CaracalConfig.builder()
                 .zoneId("zone-1")
                 .applicationId("app-1")
                 .clientSecret("the-client-secret")
@@ -38,10 +53,6 @@ final class InMemory implements HttpTransport {
                 .coordinatorUrl("https://coordinator.example.com")
                 .gatewayUrl("https://gateway.example.com")
                 .transport(this);
-        for (ResourceBinding binding : bindings) {
-            config = config.resource(binding.resource(), binding.upstreamPrefix());
-        }
-        return Caracal.create(config.build());
     }
 
     Caracal client() {

@@ -91,7 +91,7 @@ final class LeaseBench {
         caracal.disposeLater().block(Duration.ofSeconds(60));
     }
 
-    private static long heap() {
+    static long heap() {
         Runtime runtime = Runtime.getRuntime();
         long used = Long.MAX_VALUE;
         for (int i = 0; i < 4; i++) {

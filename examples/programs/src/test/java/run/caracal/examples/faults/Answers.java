@@ -243,7 +243,8 @@ final class Answers {
         boolean retryable = status == 429
                 || status >= 500
                 || code.equals("sts_unavailable")
-                || code.equals("provider_rate_limited");
+                || code.equals("provider_rate_limited")
+                || description.equals("policy denied");
         for (Op op : List.of(Op.EXCHANGE, Op.MINT)) {
             int attempts = op == Op.MINT && description.endsWith("inactive or expired") ? 2 : 1;
             add(
@@ -280,7 +281,7 @@ final class Answers {
         boolean gone = status == 404 || (status == 409 && TERMINAL.contains(code));
         Refused refused = new Refused(
                 status,
-                status == 408 || status >= 500 || (status == 429 && !code.endsWith("_limit_exceeded")),
+                status == 408 || status >= 500 || (status == 429 && !code.equals("session_depth_limit_exceeded")),
                 status == 408 || status >= 500);
         if (op == Op.CLOSE) {
             return new Expected("ok", gone ? 1 : attempts, applied ? 0 : 1);

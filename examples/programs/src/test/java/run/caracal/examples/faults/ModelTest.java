@@ -205,6 +205,7 @@ class ModelTest {
         private final Random random;
         private final Random faults;
         private final NettyHttpTransport transport;
+        private final int limit;
         private final Caracal caracal;
         private final ConnectionProvider pool;
         private final HttpClient http;
@@ -230,7 +231,7 @@ class ModelTest {
             this.faults = new Random(~seed);
             models.put(application, this);
             transport = NettyHttpTransport.builder().sslContext(() -> tls).build();
-            caracal = Caracal.create(CaracalConfig.builder()
+            CaracalConfig.Builder config = CaracalConfig.builder()
                     .zoneId(platform.zoneId())
                     .applicationId(application)
                     .clientSecret(SECRET)
@@ -240,8 +241,10 @@ class ModelTest {
                     .resource(resource, platform.upstreamUrl(), SCOPE)
                     .closeTimeout(Duration.ofSeconds(20))
                     .disposeTimeout(Duration.ofSeconds(20))
-                    .transport(transport)
-                    .build());
+                    .transport(transport);
+            // Room for all services and a nest of the deepest kind, and not for all that is wanted at once.
+            limit = seed % 2 == 0 ? Integer.MAX_VALUE : 24 + seed % 9;
+            caracal = Caracal.create((seed % 2 == 0 ? config : config.maxOpenSessions(limit)).build());
             Disposable unused = caracal.onEvent(events::add);
             // All users of the client take turns on one connection.
             pool = ConnectionProvider.builder("model")
@@ -443,7 +446,13 @@ class ModelTest {
         Fault decide(ReceivedRequest request, String claims) {
             arrived.incrementAndGet();
             switch (request.service()) {
-                case STS, COORDINATOR -> atControl.incrementAndGet();
+                case STS, COORDINATOR -> {
+                    atControl.incrementAndGet();
+                    int open = limit == Integer.MAX_VALUE ? 0 : open().size();
+                    if (open > limit) {
+                        fault(seed, open + " sessions are open, and the client may open " + limit);
+                    }
+                }
                 case GATEWAY -> atGateway(request, claims);
                 default -> {
                     atUpstream(request, claims);

@@ -1,0 +1,132 @@
+package run.caracal.internal.capacity;
+
+import java.time.Duration;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.CapacityException;
+import run.caracal.error.Limit;
+import run.caracal.event.CaracalEvent.CapacityWaited;
+import run.caracal.event.CaracalEvent.CapacityWaited.Capacity;
+import run.caracal.internal.config.Rules;
+import run.caracal.internal.event.EventBus;
+
+/**
+ * Spreads the mandates of each resource over the minute. There are as many permits as calls in a second; each is used by one
+ * call and is back only so much later that no minute, wherever it begins, sees more calls than it may.
+ */
+public final class MintPace {
+    private static final long MINUTE = TimeUnit.MINUTES.toNanos(1);
+
+    /** How many resources are paced each for itself; those beyond share one pace. */
+    private static final int MAX_RESOURCES = 1_000;
+
+    private static final String OTHERS = "";
+
+    private final CaracalConfig config;
+    private final EventBus events;
+    private final Scheduler timer;
+    private final int units;
+    private final int permits;
+    private final long period;
+    private final Map<String, Pace> paces = new ConcurrentHashMap<>();
+    private volatile boolean closed;
+
+    /**
+     * Creates the pace of a client; without a limit in its configuration it holds nothing back.
+     *
+     * @param timer where time is measured
+     */
+    public MintPace(CaracalConfig config, EventBus events, Scheduler timer) {
+        this.config = config;
+        this.events = events;
+        this.timer = timer;
+        this.units = config.maxMintsPerMinute().orElse(0);
+        int calls = units / Rules.UNITS_OF_A_CALL;
+        this.permits = 1 + calls / 60;
+        this.period = calls == 0 ? 0 : MINUTE / (calls / permits);
+    }
+
+    /** Mints when it is the turn of a mandate for the resource. */
+    public <T> Mono<T> inTurn(String resource, Supplier<Mono<T>> mint) {
+        if (units == 0) {
+            return Mono.defer(mint);
+        }
+        return Mono.defer(() -> {
+            Pace pace = pace(resource);
+            Line.Waiter waiter = new Line.Waiter(0);
+            Mono<Void> turn = pace.join(waiter);
+            if (turn == null) {
+                return mint.get();
+            }
+            return events.observe(
+                            CapacityWaited.class,
+                            turn,
+                            (none, completion) -> new CapacityWaited(Capacity.MINT, completion))
+                    .doFinally(end -> pace.leave(waiter))
+                    .then(Mono.defer(mint));
+        });
+    }
+
+    private Pace pace(String resource) {
+        Pace known = paces.get(resource);
+        if (known != null) {
+            return known;
+        }
+        String key = paces.size() < MAX_RESOURCES ? resource : OTHERS;
+        Pace pace = paces.computeIfAbsent(key, made -> new Pace());
+        if (closed) {
+            pace.close();
+        }
+        return pace;
+    }
+
+    /** Refuses every mandate from now on, and at once those that wait. */
+    public void close() {
+        closed = true;
+        paces.values().forEach(Line::close);
+    }
+
+    /** The mandates of one resource. */
+    private final class Pace extends Line {
+        private int free = permits;
+
+        Pace() {
+            super(config.sessionAcquireTimeout(), timer);
+        }
+
+        @Override
+        boolean take(Waiter waiter) {
+            if (free == 0) {
+                return false;
+            }
+            free--;
+            var unused = timer.schedule(this::back, period, TimeUnit.NANOSECONDS);
+            return true;
+        }
+
+        private void back() {
+            synchronized (this) {
+                free++;
+            }
+            serve();
+        }
+
+        @Override
+        CapacityException tooLate() {
+            Duration bound = config.sessionAcquireTimeout();
+            return new CapacityException(
+                    "The turn of a mandate did not come within " + bound + ", so none was minted: maxMintsPerMinute is "
+                            + units
+                            + ", which is " + units / Rules.UNITS_OF_A_CALL
+                            + " calls of a resource in a minute, and more were asked"
+                            + " for. Make fewer calls; or raise maxMintsPerMinute (CARACAL_MAX_MINTS_PER_MINUTE), when the"
+                            + " platform allows more, or sessionAcquireTimeout",
+                    new Limit(Limit.Kind.CLIENT_MINTS, units, true, Duration.ofMinutes(1)));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+package run.caracal.internal.capacity;
+
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Flux;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+import run.caracal.config.CaracalConfig;
+import run.caracal.error.CapacityException;
+import run.caracal.error.Limit;
+import run.caracal.event.CaracalEvent.CapacityWaited;
+import run.caracal.event.CaracalEvent.CapacityWaited.Capacity;
+import run.caracal.internal.event.EventBus;
+
+/**
+ * Holds sessions back until there is a place for them among those that the client may hold open.
+ *
+ * <p>A session inside the work of another waits while that one holds its place, so the places are given out such that
+ * somebody can always go on. The depth of a session is the number of sessions around it. The deepest {@code D} that is
+ * served is half of the places, and ten at most; a session at depth {@code d} gets a place only when {@code D - d} are left
+ * afterwards. One at depth 0 takes two at once, its own and one for the first session inside it, and leaves {@code D - 1}.
+ * Suppose that everybody waits, at depth {@code d} at the deepest. Sessions at that depth and below it wait for nothing and
+ * end. The places that are held by the others were given out when at least {@code D - d + 1} were left, so there is one for
+ * the one that waits. Deeper sessions are refused at once, since they could wait for ever.
+ *
+ * <p>Services and the sessions of application transports last, so nobody waits for their end: their places are not counted
+ * among those that {@code D} is half of, and what is opened inside a service counts as outside of everything. The sessions of
+ * an application transport may be wanted at any depth, and by several at once: they are served like the deepest.
+ */
+public final class SessionGate extends Line {
+    /** As deep as the platform lets sessions nest. */
+    private static final int DEEPEST = 10;
+
+    private final int limit;
+    private final CaracalConfig config;
+    private final EventBus events;
+    private int used;
+    private int lasting;
+
+    /**
+     * Creates the gate of a client; without a limit in its configuration it holds nothing back.
+     *
+     * @param timer where waiting is measured
+     */
+    public SessionGate(CaracalConfig config, EventBus events, Scheduler timer) {
+        super(config.sessionAcquireTimeout(), timer);
+        this.limit = config.maxOpenSessions().orElse(0);
+        this.config = config;
+        this.events = events;
+    }
+
+    /** What a session is opened for. */
+    public enum Kind {
+        /** For work, and no longer than that. */
+        TASK,
+        /** For as long as its owner likes. */
+        SERVICE,
+        /** To hold authority for the session inside which it is opened, and as long as that. */
+        HELPER,
+        /** To hold authority for all calls of the application. */
+        APPLICATION
+    }
+
+    /**
+     * Runs what opens a session once there is a place for it.
+     *
+     * @param within the place of the session inside whose work it is opened, or {@code null}
+     * @param session opens the session in the place that it is given, which it has to {@link Place#take}
+     */
+    public <T> Mono<T> one(Kind kind, @Nullable Place within, Function<Place, Mono<T>> session) {
+        if (limit == 0) {
+            return session.apply(Place.UNCOUNTED);
+        }
+        return Mono.defer(() -> {
+            Place place = place(kind, within);
+            Mono<Void> turn = enter(place);
+            Mono<T> opened = Mono.defer(() -> session.apply(place));
+            return (turn == null ? opened : turn.then(opened)).doFinally(end -> place.abandon());
+        });
+    }
+
+    /** Runs what opens a session and has many results once there is a place for it; see {@link #one}. */
+    public <T> Flux<T> many(Kind kind, @Nullable Place within, Function<Place, Flux<T>> session) {
+        if (limit == 0) {
+            return session.apply(Place.UNCOUNTED);
+        }
+        return Flux.defer(() -> {
+            Place place = place(kind, within);
+            Mono<Void> turn = enter(place);
+            Flux<T> opened = Flux.defer(() -> session.apply(place));
+            return (turn == null ? opened : turn.thenMany(opened)).doFinally(end -> place.abandon());
+        });
+    }
+
+    /** Counts a service that is open already: what is taken over does not wait. */
+    public Place adopt() {
+        if (limit == 0) {
+            return Place.UNCOUNTED;
+        }
+        Place place = new Place(this, 0, 1, true);
+        synchronized (this) {
+            used++;
+            lasting++;
+            place.state = Place.State.TAKEN;
+        }
+        return place;
+    }
+
+    private @Nullable Mono<Void> enter(Place place) {
+        // One that has the room that was kept for it does not queue.
+        Mono<Void> turn = place.state == Place.State.HELD ? null : join(place);
+        return turn == null
+                ? null
+                : events.observe(
+                        CapacityWaited.class,
+                        turn,
+                        (none, completion) -> new CapacityWaited(Capacity.SESSION, completion));
+    }
+
+    private synchronized Place place(Kind kind, @Nullable Place within) {
+        int deepest = deepest();
+        if (kind == Kind.APPLICATION) {
+            int depth = Math.max(0, deepest - 1);
+            return new Place(this, depth, depth == 0 ? Math.min(2, limit) : 1, true);
+        }
+        if (within == null || within == Place.UNCOUNTED || (within.lasting && kind != Kind.HELPER)) {
+            return new Place(this, 0, kind == Kind.HELPER ? 1 : Math.min(2, limit), kind == Kind.SERVICE);
+        }
+        int depth = within.depth() + 1;
+        boolean lasts = kind == Kind.SERVICE || (kind == Kind.HELPER && within.lasting);
+        if (within.size == 2 && within.state != Place.State.FREE) {
+            within.size = 1;
+            lasting += lasts && !within.lasting ? 1 : 0;
+            Place room = new Place(this, depth, 1, lasts);
+            room.state = Place.State.HELD;
+            return room;
+        }
+        if (depth > deepest && (!lasts || limit < 2)) {
+            throw tooSmall(depth, lasts ? 2 : 2 * depth + lasting);
+        }
+        return new Place(this, depth, 1, lasts);
+    }
+
+    private int deepest() {
+        return Math.min(DEEPEST, (limit - lasting) / 2);
+    }
+
+    @Override
+    boolean take(Waiter waiter) {
+        Place place = (Place) waiter;
+        int kept = Math.max(0, deepest() - Math.max(1, place.depth()));
+        if (limit - used - place.size < kept) {
+            return false;
+        }
+        used += place.size;
+        lasting += place.lasting ? place.size : 0;
+        place.state = Place.State.HELD;
+        return true;
+    }
+
+    /** Whether the place was in a state, from which it goes to another. */
+    synchronized boolean move(Place place, Place.State from, Place.State to) {
+        if (place.state != from) {
+            return false;
+        }
+        place.state = to;
+        return true;
+    }
+
+    void free(Place place, Place.State from) {
+        synchronized (this) {
+            if (!move(place, from, Place.State.FREE)) {
+                return;
+            }
+            used -= place.size;
+            lasting -= place.lasting ? place.size : 0;
+        }
+        serve();
+    }
+
+    /** How many places are taken, those included that are kept for the first session inside another. */
+    synchronized int used() {
+        return used;
+    }
+
+    private CapacityException tooSmall(int depth, int least) {
+        return new CapacityException(
+                "maxOpenSessions is " + limit + ", of which services and application transports hold " + lasting
+                        + ". That is too small for a session with " + depth
+                        + " around it, be it one of your own or the one that"
+                        + " obtains authority for scoped calls: it could wait for ever for a place that only those around it can"
+                        + " free, so it was not opened. Set maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS) to at least "
+                        + least
+                        + ", or nest less deep",
+                new Limit(Limit.Kind.CLIENT_SESSIONS, limit, false, null));
+    }
+
+    /** The deeper of two places, either of which may be none. */
+    public static @Nullable Place deeper(@Nullable Place one, @Nullable Place other) {
+        return one == null || (other != null && !other.lasting && other.depth() > one.depth()) ? other : one;
+    }
+
+    @Override
+    CapacityException tooLate() {
+        int open;
+        int last;
+        synchronized (this) {
+            open = used;
+            last = lasting;
+        }
+        return new CapacityException(
+                "No place for another agent session was free within " + config.sessionAcquireTimeout()
+                        + ", so none was opened: maxOpenSessions is " + limit + ", and " + open + " places are in use, "
+                        + last
+                        + " of them by services and application transports. Let sessions end earlier or open fewer at once; or"
+                        + " raise maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS), when the zone has more, or"
+                        + " sessionAcquireTimeout",
+                new Limit(Limit.Kind.CLIENT_SESSIONS, limit, true, null));
+    }
+}

@@ -1,0 +1,4 @@
+@NullMarked
+package run.caracal.internal.capacity;
+
+import org.jspecify.annotations.NullMarked;
