@@ -98,13 +98,16 @@ public final class SessionRunner {
     public <T> Mono<T> one(SessionSpec spec, Function<BoundContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
                     Task task = task(spec, view);
-                    return gate.one(Kind.TASK, task.within(), place -> task.scope()
-                            .one(
-                                    task.lifecycle().apply(place),
-                                    session -> settled(session, spec, task.plan())
-                                            .then(Mono.defer(() -> started(session)
-                                                    .then(Mono.<T>defer(() -> work.apply(session.context())))
-                                                    .contextWrite(session::bind)))));
+                    return gate.one(
+                            Kind.TASK,
+                            task.within(),
+                            place -> task.scope()
+                                    .one(
+                                            task.lifecycle().apply(place),
+                                            session -> settled(session, spec, task.plan())
+                                                    .then(Mono.defer(() -> started(session)
+                                                            .then(Mono.<T>defer(() -> work.apply(session.context())))
+                                                            .contextWrite(session::bind)))));
                 })
                 // A caller's onErrorContinue must not reach into these operators.
                 .onErrorStop();
@@ -114,13 +117,17 @@ public final class SessionRunner {
     public <T> Flux<T> many(SessionSpec spec, Function<BoundContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
                     Task task = task(spec, view);
-                    return gate.many(Kind.TASK, task.within(), place -> task.scope()
-                            .<Session, T>many(
-                                    task.lifecycle().apply(place),
-                                    session -> settled(session, spec, task.plan())
-                                            .thenMany(Flux.defer(() -> started(session)
-                                                    .thenMany(Flux.<T>defer(() -> work.apply(session.context())))
-                                                    .contextWrite(session::bind)))));
+                    return gate.many(
+                            Kind.TASK,
+                            task.within(),
+                            place -> task.scope()
+                                    .<Session, T>many(
+                                            task.lifecycle().apply(place),
+                                            session -> settled(session, spec, task.plan())
+                                                    .thenMany(Flux.defer(() -> started(session)
+                                                            .thenMany(
+                                                                    Flux.<T>defer(() -> work.apply(session.context())))
+                                                            .contextWrite(session::bind)))));
                 })
                 .onErrorStop();
     }
