@@ -852,7 +852,7 @@ class ServiceAgentTest {
                 assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE);
                 assertThat(platform.requests(FakePlatform::isDelegate))
                         .hasSizeBetween(700 / seconds + 1, 700 / Math.min(seconds / 2, seconds - 38) + 1);
-                client.disposeLater().subscribe();
+                var unused = client.disposeLater().subscribe();
                 time.advanceTimeBy(Duration.ofMinutes(1));
                 assertThat(platform.live()).isEmpty();
             } finally {
