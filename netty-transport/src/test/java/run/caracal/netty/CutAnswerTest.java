@@ -167,7 +167,7 @@ class CutAnswerTest {
         try (EchoServer gateway = new EchoServer()) {
             Mono<String> answer = transport
                     .exchange(new HttpRequest(
-                            "GET", URI.create(gateway.url() + "/cut"), Map.of(), null, Await.BOUND, 10_000))
+                            "GET", URI.create(gateway.url() + "/cut"), Map.of(), new byte[0], Await.BOUND, 10_000))
                     .map(it -> it.trailer("x-caracal-REVOKED").orElse("") + " "
                             + it.header("x-caracal-revoked").isPresent() + " "
                             + new String(it.body(), StandardCharsets.US_ASCII));

@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
@@ -276,8 +277,8 @@ class ErrorAnswersTest {
             HttpResponse upstreams =
                     WireCases.response(429, Map.of("X-Caracal-Token-Expires-In", "60", "Retry-After", "2"), "");
 
-            GatewayException use = ErrorAnswers.gateway(TOKEN, bare, NOW);
-            GatewayException upstream = ErrorAnswers.gateway(TOKEN, upstreams, NOW);
+            GatewayException use = Objects.requireNonNull(ErrorAnswers.gateway(TOKEN, bare, NOW));
+            GatewayException upstream = Objects.requireNonNull(ErrorAnswers.gateway(TOKEN, upstreams, NOW));
 
             assertThat(use.limit()).contains(new Limit(Limit.Kind.MINTS, 1000, true, Duration.ofMinutes(1)));
             assertThat(use.isRetryable()).isTrue();
