@@ -168,8 +168,7 @@ final class RealDetailsTest {
         }
         assertThat(exchange(
                         platform.stsUrl(),
-                        "POST //oauth/2/token HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\n"
-                                + "connection: close\r\n\r\n"))
+                        "POST //oauth/2/token HTTP/1.1\r\nhost: x\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"))
                 .startsWith("HTTP/1.1 307 ")
                 .containsIgnoringCase("location: /oauth/2/token\r\n")
                 .endsWith("\r\n\r\n");
