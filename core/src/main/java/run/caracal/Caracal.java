@@ -27,6 +27,7 @@ import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.client.ClientParts;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.Provenance;
@@ -170,7 +171,7 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.TransportException} or {@link ClosedException}
      */
     public <T> Mono<T> spawn(SpawnOptions options, Function<? super CaracalContext, ? extends Mono<T>> work) {
-        return parts.sessions().one(options.spec(), viewing(work));
+        return parts.sessions().one(options.spec(), viewing("The work of spawn(...)", work));
     }
 
     /**
@@ -195,7 +196,7 @@ public final class Caracal implements Disposable {
      * @return the results of the work, and its errors or those of opening the session
      */
     public <T> Flux<T> spawnMany(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
-        return parts.sessions().many(options.spec(), viewing(work));
+        return parts.sessions().many(options.spec(), viewing("The work of spawnMany(...)", work));
     }
 
     /**
@@ -262,7 +263,11 @@ public final class Caracal implements Disposable {
      */
     public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
         Objects.requireNonNull(work, "work");
-        return parts.services().run(options.spec(), this::agent, work);
+        return parts.services()
+                .run(
+                        options.spec(),
+                        this::agent,
+                        agent -> Supplied.<Publisher<T>>given(work.apply(agent), "The work of runService(...)"));
     }
 
     /**
@@ -325,7 +330,7 @@ public final class Caracal implements Disposable {
      *     a {@link run.caracal.error.CoordinatorException}
      */
     public <T> Mono<T> delegate(DelegationSpec spec, Function<? super CaracalContext, ? extends Mono<T>> work) {
-        return parts.delegations().one(spec.terms(), viewing(work));
+        return parts.delegations().one(spec.terms(), viewing("The work of delegate(...)", work));
     }
 
     /**
@@ -338,7 +343,7 @@ public final class Caracal implements Disposable {
      */
     public <T> Flux<T> delegateMany(
             DelegationSpec spec, Function<? super CaracalContext, ? extends Publisher<T>> work) {
-        return parts.delegations().many(spec.terms(), viewing(work));
+        return parts.delegations().many(spec.terms(), viewing("The work of delegateMany(...)", work));
     }
 
     /**
@@ -384,7 +389,8 @@ public final class Caracal implements Disposable {
     public <T> Mono<T> acceptDelegation(
             String delegationEdgeId, Acceptance acceptance, Function<? super CaracalContext, ? extends Mono<T>> work) {
         String id = Arguments.id(delegationEdgeId, "delegationEdgeId");
-        return parts.delegations().accept(id, acceptance.isValidated(), viewing(work));
+        return parts.delegations()
+                .accept(id, acceptance.isValidated(), viewing("The work of acceptDelegation(...)", work));
     }
 
     /**
@@ -402,7 +408,8 @@ public final class Caracal implements Disposable {
             Acceptance acceptance,
             Function<? super CaracalContext, ? extends Publisher<T>> work) {
         String id = Arguments.id(delegationEdgeId, "delegationEdgeId");
-        return parts.delegations().acceptMany(id, acceptance.isValidated(), viewing(work));
+        return parts.delegations()
+                .acceptMany(id, acceptance.isValidated(), viewing("The work of acceptDelegationMany(...)", work));
     }
 
     /**
@@ -663,7 +670,9 @@ public final class Caracal implements Disposable {
      */
     public <T> Mono<T> withApproval(Function<? super Optional<String>, ? extends Mono<T>> operation) {
         Objects.requireNonNull(operation, "operation");
-        return parts.approvals().<T>around(operation).onErrorStop();
+        return parts.approvals()
+                .<T>around(id -> Supplied.given(operation.apply(id), "The operation of withApproval(...)"))
+                .onErrorStop();
     }
 
     /**
@@ -827,7 +836,7 @@ public final class Caracal implements Disposable {
      * @return removes the hook
      */
     public Disposable onSessionStart(Function<CaracalContext, Mono<Void>> hook) {
-        return parts.sessions().onStart(viewing(hook));
+        return parts.sessions().onStart(viewing("A session start hook", hook));
     }
 
     /**
@@ -838,7 +847,7 @@ public final class Caracal implements Disposable {
      * @return removes the hook
      */
     public Disposable onSessionEnd(Function<CaracalContext, Mono<Void>> hook) {
-        return parts.sessions().onEnd(viewing(hook));
+        return parts.sessions().onEnd(viewing("A session end hook", hook));
     }
 
     /**
@@ -917,8 +926,9 @@ public final class Caracal implements Disposable {
     }
 
     /** Functions of the application see the public view of a context. */
-    private static <R> Function<BoundContext, R> viewing(Function<? super CaracalContext, ? extends R> work) {
+    private static <R> Function<BoundContext, R> viewing(
+            String name, Function<? super CaracalContext, ? extends R> work) {
         Objects.requireNonNull(work, "work");
-        return bound -> work.apply(new CaracalContext(bound));
+        return bound -> Supplied.given(work.apply(new CaracalContext(bound)), name);
     }
 }

@@ -6,9 +6,6 @@ import static run.caracal.test.FakePlatform.BILLING;
 import static run.caracal.test.FakePlatform.GATEWAY;
 import static run.caracal.test.FakePlatform.LIMIT;
 
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -32,6 +29,7 @@ import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.Logged;
 
 class OutboundTest {
     private static final String OTHER = "https://other.example.com/x";
@@ -135,7 +133,7 @@ class OutboundTest {
     /** One client for everybody: a third party learns nothing, inside a session and outside. */
     @Test
     void unlessChosenAnotherOriginGetsNoIdentityAndTheLogSaysSoOnce() {
-        String logged = logged(() -> {
+        String logged = Logged.during(() -> {
             for (boolean production : new boolean[] {false, true}) {
                 Caracal client =
                         Caracal.create(platform.config().production(production).build());
@@ -165,7 +163,7 @@ class OutboundTest {
 
     @Test
     void everywhereIsWarnedAboutOnceForEachNewOriginInProductionToo() {
-        String logged = logged(() -> {
+        String logged = Logged.during(() -> {
             for (boolean production : new boolean[] {false, true}) {
                 Caracal client = Caracal.create(platform.config()
                         .production(production)
@@ -186,18 +184,6 @@ class OutboundTest {
                 .as("two origins of two clients")
                 .hasSize(4)
                 .allMatch(line -> line.contains("WARN"));
-    }
-
-    private static String logged(Runnable work) {
-        PrintStream before = System.err;
-        ByteArrayOutputStream logged = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
-        try {
-            work.run();
-        } finally {
-            System.setErr(before);
-        }
-        return logged.toString(StandardCharsets.UTF_8);
     }
 
     @Test

@@ -2,6 +2,7 @@ package run.caracal.internal;
 
 import java.time.Duration;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.error.CallbackException;
@@ -17,6 +18,23 @@ public final class Supplied {
     private Supplied() {}
 
     /**
+     * Checks what a function returned.
+     *
+     * @param given what it returned
+     * @param function what it is called in messages, at their beginning
+     * @param <T> its type
+     * @return the same
+     * @throws CallbackException when it is {@code null}
+     */
+    public static <T> T given(@Nullable T given, String function) {
+        if (given == null) {
+            throw CallbackException.withoutResult(
+                    function + " returned null; it has to return a publisher, an empty one for nothing");
+        }
+        return given;
+    }
+
+    /**
      * Asks a function that a caller waits for with a limit of its own.
      *
      * @param function what it is called in messages, at their beginning
@@ -24,13 +42,7 @@ public final class Supplied {
      * @return its answer; {@link CallbackException} when it returns {@code null}
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked) {
-        return Mono.defer(() -> {
-            Mono<T> answer = asked.get();
-            return answer != null
-                    ? answer
-                    : Mono.error(CallbackException.withoutResult(
-                            function + " returned null; it has to return a Mono, an empty one for nothing"));
-        });
+        return Mono.defer(() -> given(asked.get(), function));
     }
 
     /**

@@ -20,6 +20,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Headers;
 import run.caracal.internal.LogGate;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.UserAgent;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
@@ -163,7 +164,8 @@ final class Jwks implements Disposable {
                             null,
                             FETCH_TIMEOUT,
                             MAX_BYTES);
-                    return transport.exchange(request).map(answer -> new Keys(read(request, answer), sent));
+                    return Supplied.given(transport.exchange(request), "The HttpTransport")
+                            .map(answer -> new Keys(read(request, answer), sent));
                 })
                 // An error that comes behind the timeout or the close would be dropped, and logged; a value is not.
                 .materialize()

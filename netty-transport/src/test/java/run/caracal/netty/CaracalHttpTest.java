@@ -11,10 +11,12 @@ import java.net.InetSocketAddress;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Function;
+import org.jspecify.annotations.NullUnmarked;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -218,9 +220,10 @@ class CaracalHttpTest {
     }
 
     @Test
+    @NullUnmarked
     void aPolicyThatDecidesNothingIsAnError() {
-        for (Mono<OutboundDecision> nothing : List.of(
-                Mono.<OutboundDecision>empty(), Mono.<OutboundDecision>empty().hide())) {
+        for (Mono<OutboundDecision> nothing : Arrays.<Mono<OutboundDecision>>asList(
+                null, Mono.empty(), Mono.<OutboundDecision>empty().hide())) {
             HttpClient undecided = CaracalHttp.decorate(plain, (url, resource, context) -> nothing);
             assertThatThrownBy(() -> text(undecided.get().uri(gateway.url() + "/p"), "ann"))
                     .isInstanceOf(RoutingException.class)

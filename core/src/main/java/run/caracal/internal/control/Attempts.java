@@ -188,7 +188,7 @@ final class Attempts {
             HttpRequest sent = request.apply(token.value());
             return transport
                     .exchange(sent)
-                    .switchIfEmpty(Mono.error(() -> noAnswer(sent)))
+                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                     .map(answer -> {
                         if (!ErrorAnswers.isSuccess(answer.status())) {
                             throw ErrorAnswers.coordinator(sent, answer, Instant.now());
@@ -277,11 +277,6 @@ final class Attempts {
             unresolved.failed(token, unknown);
             return Mono.error(unknown);
         }
-    }
-
-    static TransportException noAnswer(HttpRequest sent) {
-        return new TransportException(
-                TransportException.Kind.IO, "The HTTP transport ended without an answer to " + sent, null);
     }
 
     private static boolean isRefusedToken(Throwable error) {

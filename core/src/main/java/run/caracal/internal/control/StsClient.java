@@ -237,7 +237,7 @@ public final class StsClient implements TokenCache.Source {
         HttpRequest request = requests.token(form, requestId, config.stsTimeout());
         return transport
                 .exchange(request)
-                .switchIfEmpty(Mono.error(() -> Attempts.noAnswer(request)))
+                .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
                 .map(answer -> {
                     if (!ErrorAnswers.isSuccess(answer.status())) {
                         throw ErrorAnswers.sts(request, answer, Instant.now());

@@ -38,6 +38,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Headers;
 import run.caracal.internal.LogGate;
+import run.caracal.internal.Supplied;
 
 /**
  * Tells of operations. Events reach their listeners on a thread of the bus's own, through a bounded buffer for
@@ -215,7 +216,7 @@ public final class EventBus {
         public Mono<HttpResponse> exchange(HttpRequest request) {
             return Mono.deferContextual(view -> {
                 Running running = view.getOrDefault(Running.class, null);
-                Mono<HttpResponse> answer = transport.exchange(request);
+                Mono<HttpResponse> answer = Supplied.given(transport.exchange(request), "The HttpTransport");
                 return running == null ? answer : answer.doOnNext(running::answered);
             });
         }

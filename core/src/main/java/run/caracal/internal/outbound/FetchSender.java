@@ -17,6 +17,7 @@ import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.internal.Headers;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.wire.ErrorAnswers;
 
@@ -42,7 +43,8 @@ public final class FetchSender {
                             HttpRequest sent = request(request, decision);
                             return transport
                                     .get()
-                                    .flatMap(http -> http.exchange(sent))
+                                    .flatMap(http -> Supplied.given(http.exchange(sent), "The HttpTransport"))
+                                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                                     .map(answer -> {
                                         CaracalException failure = failure(request.resource(), sent, answer);
                                         decision.ended(answer.status(), failure);

@@ -14,6 +14,7 @@ import run.caracal.error.GatewayError;
 import run.caracal.error.GatewayException;
 import run.caracal.error.Refusal;
 import run.caracal.error.StsException;
+import run.caracal.error.TransportException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.internal.Headers;
@@ -34,6 +35,12 @@ public final class ErrorAnswers {
     /** Whether a status is a success: redirects are none, the SDK never follows them. */
     public static boolean isSuccess(int status) {
         return status >= 200 && status < 300;
+    }
+
+    /** The error of a transport that completed without an answer. */
+    public static TransportException none(HttpRequest request) {
+        return new TransportException(
+                TransportException.Kind.IO, "The HTTP transport ended without an answer to " + request, null);
     }
 
     /**

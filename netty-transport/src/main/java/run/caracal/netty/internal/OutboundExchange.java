@@ -128,6 +128,9 @@ public final class OutboundExchange {
                 resource,
                 requestId == null ? context : Context.of(context).put(OutboundPolicy.REQUEST_ID, requestId));
         if (decided instanceof Callable<?> known) {
+        if (decided == null) {
+            return undecided(); // by a policy of the application's
+        }
             try {
                 return known.call() instanceof OutboundDecision decision
                         ? Mono.just(new OutboundExchange(decision, url, resource, requestId, governed, before))

@@ -1,0 +1,28 @@
+package run.caracal.test;
+
+import java.io.ByteArrayOutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+
+/** Captures the log. */
+public final class Logged {
+    private Logged() {}
+
+    /**
+     * Runs something.
+     *
+     * @param work what
+     * @return the lines that were logged meanwhile
+     */
+    public static String during(Runnable work) {
+        PrintStream before = System.err;
+        ByteArrayOutputStream logged = new ByteArrayOutputStream();
+        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
+        try {
+            work.run();
+        } finally {
+            System.setErr(before);
+        }
+        return logged.toString(StandardCharsets.UTF_8);
+    }
+}
