@@ -7,8 +7,8 @@ import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.TimeUnit;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
 import run.caracal.internal.Ids;
+import run.caracal.internal.ParallelTimer;
 
 /**
  * Remembers what is revoked in the memory of this process: for a single instance, for tests, and as the nearer half of a
@@ -40,7 +40,7 @@ public final class InMemoryRevocationStore implements RevocationStore {
      * @return a new store
      */
     public static InMemoryRevocationStore create() {
-        return new InMemoryRevocationStore(Schedulers.parallel(), MAX_REVOCATIONS);
+        return new InMemoryRevocationStore(ParallelTimer.INSTANCE, MAX_REVOCATIONS);
     }
 
     /**

@@ -17,10 +17,10 @@ import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.ParallelTimer;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.config.Problems;
 import run.caracal.internal.config.Rules;
@@ -195,7 +195,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         private @Nullable HttpTransport transport;
         private @Nullable RevocationStore revocations;
         private @Nullable Boolean allowInsecureUrls;
-        private Scheduler timer = Schedulers.parallel();
+        private Scheduler timer = ParallelTimer.INSTANCE;
 
         private Builder() {}
 

@@ -4,7 +4,7 @@ import java.time.Duration;
 import java.util.Objects;
 import java.util.Set;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Schedulers;
+import run.caracal.internal.ParallelTimer;
 
 /**
  * Knows what is revoked. A verifier asks it for each mandate that is otherwise good, and lets nothing in when it fails, is
@@ -59,6 +59,6 @@ public interface RevocationStore {
         if (keepFor.compareTo(Duration.ofMillis(1)) < 0 || keepFor.compareTo(Duration.ofSeconds(5)) > 0) {
             throw new IllegalArgumentException("keepFor must be from 1 ms to 5 s, not " + keepFor);
         }
-        return new CachedRevocationStore(store, keepFor, Schedulers.parallel());
+        return new CachedRevocationStore(store, keepFor, ParallelTimer.INSTANCE);
     }
 }

@@ -14,6 +14,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.ParallelTimer;
 import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.capacity.SessionGate;
 import run.caracal.internal.control.Coordinator;
@@ -85,7 +86,7 @@ public final class ClientParts {
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
         this.traffic = new TrafficTransport(provider, ownsTransport, state);
-        Scheduler timer = Schedulers.parallel();
+        Scheduler timer = ParallelTimer.INSTANCE;
         HttpTransport observed = events.observe(transport);
         StsClient sts = new StsClient(config, observed, events);
         this.tokens = new TokenCache(sts, timer);

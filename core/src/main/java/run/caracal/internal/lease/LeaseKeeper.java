@@ -392,8 +392,11 @@ public final class LeaseKeeper {
      * up; heard on another thread than the renewals}
      */
     public Mono<Void> end() {
-        // Also while every parallel worker is blocked, and for those who block themselves when they hear of it.
-        return end.asMono().publishOn(Schedulers.boundedElastic());
+        // Also while every parallel worker is blocked, and for those who block themselves when they hear of it. The
+        // scheduler is that of the end, not of the subscription, which may be days older.
+        return end.asMono()
+                .then(Mono.defer(() -> Mono.<Void>empty().subscribeOn(Schedulers.boundedElastic())))
+                .onErrorResume(lost -> Mono.<Void>error(lost).subscribeOn(Schedulers.boundedElastic()));
     }
 
     /** {@return the present generation, or {@code null} when none was given} */

@@ -24,8 +24,7 @@ public final class TrafficTransport {
         this.owned = owned;
         this.state = state;
         // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept.
-        this.made = Mono.fromSupplier(provider::create)
-                .subscribeOn(Schedulers.boundedElastic())
+        this.made = Mono.defer(() -> Mono.fromSupplier(provider::create).subscribeOn(Schedulers.boundedElastic()))
                 .cache(transport -> FOR_EVER, failure -> Duration.ZERO, () -> Duration.ZERO);
     }
 
