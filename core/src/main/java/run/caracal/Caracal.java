@@ -638,13 +638,13 @@ public final class Caracal implements Disposable {
 
     /**
      * Waits until a person has approved what was held with an {@link run.caracal.error.ApprovalRequiredException}. Asks the
-     * STS with long polls, survives a few failures of it in a row, and has no end of its own but the hold's: bound it with
+     * STS with long polls, goes on while the STS cannot be reached, and has no end of its own but the hold's: bound it with
      * {@code timeout(...)}. Cancelling ends it at once.
      *
      * @param approvalId the id of the hold
      * @return completes when it was approved; {@link run.caracal.error.ApprovalNotGrantedException} when it was rejected, has
      *     expired or was used already; {@link run.caracal.error.StsException.ResourceNotFound} when the STS knows no such
-     *     approval
+     *     approval; what the last poll met when the STS cannot be reached at the end of the hold
      * @throws IllegalArgumentException if the id is none
      */
     public Mono<Void> waitForApproval(String approvalId) {

@@ -5,22 +5,29 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static run.caracal.test.FakePlatform.LIMIT;
 
 import java.time.Duration;
+import java.time.Instant;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.RegisterExtension;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.ApprovalNotGrantedException;
 import run.caracal.error.ApprovalRequiredException;
 import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.Logged;
 
 /** Waiting for a person's approval. */
 class ApprovalTest {
@@ -95,21 +102,100 @@ class ApprovalTest {
     }
 
     @Test
-    void aFewFailuresInARowAreSurvivedButNotMore() {
+    void shortFailuresAreSurvived() {
         platform.nextAnswer(FakePlatform::isApproval, 503, "{\"error\":\"sts_unavailable\"}");
         platform.nextLost(FakePlatform::isApproval, new TransportException(TransportException.Kind.IO, "lost", null));
+        platform.next(FakePlatform::isApproval, real -> Mono.empty());
         next("approved");
         StepVerifier.create(caracal.waitForApproval("approval-1"))
                 .expectComplete()
                 .verify(LIMIT);
-        assertThat(polls()).isEqualTo(3);
-        for (int i = 0; i < 6; i++) {
-            platform.nextAnswer(FakePlatform::isApproval, 503, "{\"error\":\"sts_unavailable\"}");
+        assertThat(polls()).isEqualTo(4);
+    }
+
+    @Nested
+    class WhileTheStsIsAway {
+        private VirtualTimeScheduler time;
+        private Caracal client;
+
+        @BeforeEach
+        void start() {
+            time = VirtualTimeScheduler.getOrSet();
+            client = platform.client();
         }
-        StepVerifier.create(caracal.waitForApproval("approval-1"))
-                .expectError(StsException.ServiceUnavailable.class)
-                .verify(LIMIT);
-        assertThat(polls()).isEqualTo(9);
+
+        @AfterEach
+        void stop() {
+            VirtualTimeScheduler.reset();
+        }
+
+        private String endOfHold(Duration left) {
+            return Instant.ofEpochMilli(time.now(TimeUnit.MILLISECONDS))
+                    .plus(left)
+                    .toString();
+        }
+
+        /** From now on, and until it is set otherwise, the STS cannot be reached. */
+        private AtomicBoolean away() {
+            AtomicBoolean away = new AtomicBoolean(true);
+            platform.always(
+                    request -> away.get() && FakePlatform.isApproval(request),
+                    real -> Mono.error(new TransportException(TransportException.Kind.CONNECT, "refused", null)));
+            return away;
+        }
+
+        @Test
+        void theWaitGoesOnUntilTheHoldEnds() {
+            platform.nextAnswer(
+                    FakePlatform::isApproval,
+                    200,
+                    "{\"id\":\"approval-1\",\"state\":\"pending\",\"expires_at\":\"" + endOfHold(Duration.ofHours(4))
+                            + "\"}");
+            AtomicBoolean away = away();
+            StepVerifier.withVirtualTime(() -> client.waitForApproval("approval-1"), () -> time, Long.MAX_VALUE)
+                    .expectSubscription()
+                    .expectNoEvent(Duration.ofHours(3))
+                    .then(() -> away.set(false))
+                    .then(() -> ApprovalTest.this.next("approved"))
+                    .thenAwait(Duration.ofSeconds(15))
+                    .expectComplete()
+                    .verify(LIMIT);
+        }
+
+        @Test
+        void atTheEndOfTheHoldItFailsWithWhatTheLastPollMet() {
+            platform.nextAnswer(
+                    FakePlatform::isMint,
+                    401,
+                    HELD.replace("}", ",\"approval_expires_at\":\"" + endOfHold(Duration.ofMinutes(15)) + "\"}"));
+            away();
+            StepVerifier.withVirtualTime(
+                            () -> client.spawn(session -> client.withApproval(id -> client.mintMandate(RESOURCE, "a"))),
+                            () -> time,
+                            Long.MAX_VALUE)
+                    .expectSubscription()
+                    .expectNoEvent(Duration.ofMinutes(15))
+                    .thenAwait(Duration.ofSeconds(15))
+                    .expectError(TransportException.class)
+                    .verify(LIMIT);
+        }
+
+        /** No hold of the platform lasts longer than seven days. */
+        @Test
+        void aHoldWhoseEndIsNotKnownIsWaitedForAsLongAsAnyLasts() {
+            away();
+            String ends = endOfHold(Duration.ofDays(7));
+            String logged = Logged.during(() -> StepVerifier.withVirtualTime(
+                            () -> client.waitForApproval("approval-1"), () -> time, Long.MAX_VALUE)
+                    .expectSubscription()
+                    .expectNoEvent(Duration.ofHours(3))
+                    .thenCancel()
+                    .verify(LIMIT));
+            assertThat(polls()).isBetween(3 * 350, 3 * 500);
+            assertThat(logged.lines().filter(line -> line.contains("approval-1")))
+                    .hasSizeBetween(3 * 11, 3 * 17)
+                    .allSatisfy(line -> assertThat(line).contains("WARN", ends));
+        }
     }
 
     @Test

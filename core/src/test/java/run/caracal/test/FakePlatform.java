@@ -48,6 +48,7 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
 
     private final List<HttpRequest> requests = new CopyOnWriteArrayList<>();
     private final Deque<Rule> script = new ConcurrentLinkedDeque<>();
+    private final List<Rule> otherwise = new CopyOnWriteArrayList<>();
     private final Map<String, String> keys = new ConcurrentHashMap<>();
     private final Set<String> live = ConcurrentHashMap.newKeySet();
     private final List<String> ended = new CopyOnWriteArrayList<>();
@@ -94,6 +95,11 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
     /** The next request that matches is answered otherwise; rules are used in their order, once each. */
     public void next(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {
         script.add(new Rule(when, then));
+    }
+
+    /** All requests that match, and that no other rule takes, are answered otherwise. */
+    public void always(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {
+        otherwise.add(new Rule(when, then));
     }
 
     /** The next request that matches gets this answer and has no effect. */
@@ -206,6 +212,9 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
                     .filter(rule -> rule.when().test(request))
                     .findFirst()
                     .filter(script::remove)
+                    .or(() -> otherwise.stream()
+                            .filter(rule -> rule.when().test(request))
+                            .findFirst())
                     .map(rule -> rule.then().apply(real))
                     .orElse(real);
         });

@@ -218,17 +218,20 @@ public final class StsClient implements TokenCache.Source {
     /**
      * Asks for the state of an approval: one poll, which the STS holds open while nothing changes.
      *
-     * @return the state, for instance {@code pending} or {@code approved}
+     * @return the state, for instance {@code pending} or {@code approved}, and the end of the hold
      */
-    public Mono<String> approvalState(String approvalId, Duration wait) {
+    public Mono<ApprovalAnswer> approvalState(String approvalId, Duration wait) {
         return Mono.defer(() -> {
             HttpRequest request = requests.approval(approvalId, wait, wait.plus(config.stsTimeout()));
-            return transport.exchange(request).map(answer -> {
-                if (!ErrorAnswers.isSuccess(answer.status())) {
-                    throw ErrorAnswers.sts(request, answer, Instant.now());
-                }
-                return ApprovalAnswer.parse(request, answer).state();
-            });
+            return transport
+                    .exchange(request)
+                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
+                    .map(answer -> {
+                        if (!ErrorAnswers.isSuccess(answer.status())) {
+                            throw ErrorAnswers.sts(request, answer, Instant.now());
+                        }
+                        return ApprovalAnswer.parse(request, answer);
+                    });
         });
     }
 
