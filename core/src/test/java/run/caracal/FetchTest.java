@@ -269,13 +269,13 @@ class FetchTest {
             assertThat(e.origin()).isEqualTo(Origin.UPSTREAM);
             assertThat(e.httpStatus()).isEqualTo(status);
             assertThat(e.code()).isEqualTo("upstream_status");
-            assertThat(e.description()).isEmpty();
+            assertThat(e.description()).contains("invalid subject_token");
             assertThat(e.requestId()).contains("r-1");
             assertThat(e.retryAfter()).contains(Duration.ofSeconds(7));
             assertThat(e.isRetryable()).isEqualTo(retryable);
             assertThat(e).hasMessageStartingWith("The upstream answered " + status);
             assertThat(new String(e.body(), StandardCharsets.UTF_8)).contains("invalid subject_token");
-            assertThat(e.getMessage()).doesNotContain("subject_token");
+            assertThat(e).hasMessageContaining("invalid subject_token").hasMessageNotContaining("mandate");
         });
         assertThat(calls()).hasSize(1);
         assertThat(mints()).hasSize(1);

@@ -15,8 +15,10 @@ final class Excerpts {
             Pattern.compile("\\b((?i:bearer|basic))\\s+" + NO_WORD + "[A-Za-z0-9._~+/=-]{16,}");
 
     /** A field of a form or of JSON, and one in a sentence, where a word may follow its name. */
-    private static final Pattern SECRET_FIELD = Pattern.compile("\\b((?i:client_secret|subject_token|access_token))"
-            + "(?:=[^\\s&,;]+|\"?\\s*[=:]\\s*(?:\"[^\"]*\"?|'[^']*'?|" + NO_WORD + "[^\\s&,;\"']+))");
+    private static final Pattern SECRET_FIELD =
+            Pattern.compile("\\b((?i:[a-z_-]{0,32}(?:secret|token|password|passwd|api_?key)"
+                    + "|authorization|(?:set-)?cookie))"
+                    + "(?:=[^\\s&,;]+|\"?\\s*[=:]\\s*(?:\"[^\"]*\"?|'[^']*'?|" + NO_WORD + "[^\\s&,;\"']+))");
 
     private Excerpts() {}
 

@@ -1,8 +1,10 @@
 package run.caracal.error;
 
+import java.nio.charset.StandardCharsets;
 import java.util.Optional;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonObject;
 
 /**
@@ -15,10 +17,13 @@ import run.caracal.internal.json.JsonObject;
  * }</pre>
  */
 public final class GatewayError {
-    /** The Gateway adds this header exactly when the upstream answered. */
-    private static final String UPSTREAM_ANSWERED = "X-Caracal-Token-Expires-In";
-
     private static final int MAX_TEXT = 512;
+
+    /** Stands in a decoded text for bytes that are none; at its end, for a character that was cut. */
+    private static final char REPLACEMENT = '\uFFFD';
+
+    /** As many bytes as an excerpt can come from. */
+    private static final int MAX_READ = 4 * MAX_TEXT;
 
     /** The origin of a refusal. */
     public enum Origin {
@@ -65,7 +70,13 @@ public final class GatewayError {
         }
         String requestId = header.apply("X-Request-Id");
         if (upstream) {
-            return Optional.of(new GatewayError(Origin.UPSTREAM, httpStatus, "upstream_status", "", requestId, null));
+            return Optional.of(new GatewayError(
+                    Origin.UPSTREAM,
+                    httpStatus,
+                    "upstream_status",
+                    text(body),
+                    requestId == null ? null : Excerpts.of(requestId, MAX_TEXT),
+                    null));
         }
         JsonObject said = JsonObject.parseLeniently(body);
         String code = said.string("error");
@@ -74,9 +85,9 @@ public final class GatewayError {
         return Optional.of(new GatewayError(
                 Origin.GATEWAY,
                 httpStatus,
-                code == null ? "error" : excerpt(code),
-                description == null ? "" : excerpt(description),
-                id == null ? null : excerpt(id),
+                code == null ? "error" : Excerpts.of(code, MAX_TEXT),
+                Excerpts.of(description, MAX_TEXT),
+                id == null ? null : Excerpts.of(id, MAX_TEXT),
                 hint(httpStatus, description == null ? "" : description)));
     }
 
@@ -101,9 +112,16 @@ public final class GatewayError {
         return null;
     }
 
-    private static String excerpt(String text) {
-        String line = text.length() <= MAX_TEXT ? text : text.substring(0, MAX_TEXT) + "…";
-        return line.replaceAll("\\p{Cntrl}", " ");
+    /** The beginning of a body that is text; what is compressed, or no text, says nothing to a reader. */
+    private static String text(byte[] body) {
+        String read = new String(body, 0, Math.min(body.length, MAX_READ), StandardCharsets.UTF_8);
+        for (int i = 0; i < read.length(); i++) {
+            char c = read.charAt(i);
+            if ((c < ' ' && !Character.isWhitespace(c)) || (c == REPLACEMENT && i < read.length() - 1)) {
+                return "";
+            }
+        }
+        return Excerpts.of(read, MAX_TEXT);
     }
 
     /**
@@ -129,9 +147,10 @@ public final class GatewayError {
     }
 
     /**
-     * Returns the Gateway's own words.
+     * Returns the words of the refusal.
      *
-     * @return its description, empty when it gave none or the upstream answered
+     * @return the description of the Gateway, or the beginning of the upstream's body when that is text: one line, shortened,
+     *     without anything that looks like a secret; empty when there was none
      */
     public String description() {
         return description;
@@ -147,7 +166,7 @@ public final class GatewayError {
         return Optional.ofNullable(hint);
     }
 
-    /** The error as one line, without secrets. */
+    /** The error as one line, without anything that looks like a secret. */
     @Override
     public String toString() {
         return (origin == Origin.GATEWAY ? "The Gateway refused" : "The upstream answered") + " with " + httpStatus

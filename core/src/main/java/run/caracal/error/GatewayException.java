@@ -42,8 +42,8 @@ public final class GatewayException extends ServiceException {
     }
 
     /**
-     * {@return the body of the answer as it came, which may hold anything: it is in no message and in no log; a copy of
-     * the bytes, cut at the limit of the request; empty when there was none}
+     * {@return the body of the answer as it came, which may hold anything: of an upstream's only the beginning is in the
+     * message, as {@link #description()}; a copy of the bytes, cut at the limit of the request; empty when there was none}
      */
     public byte[] body() {
         return body.clone();

@@ -48,7 +48,10 @@ public abstract sealed class ServiceException extends CaracalException
         return refusal.httpStatus();
     }
 
-    /** {@return the service's own explanation; the text, shortened and cleaned; empty when the service gave none} */
+    /**
+     * {@return the service's own explanation, or the beginning of an upstream's body that is text; shortened, one line, without
+     * anything that looks like a secret; empty when there was none}
+     */
     public final String description() {
         return refusal.description();
     }

@@ -14,6 +14,9 @@ public final class Headers {
     /** Names the resource to the Gateway. */
     public static final String RESOURCE = "X-Caracal-Resource";
 
+    /** The Gateway adds it exactly when the upstream answered. */
+    public static final String UPSTREAM_ANSWERED = "X-Caracal-Token-Expires-In";
+
     /** Joins a call and its traces in the audit log. */
     public static final String REQUEST_ID = "X-Request-Id";
 

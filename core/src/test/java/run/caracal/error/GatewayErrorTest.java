@@ -55,6 +55,30 @@ class GatewayErrorTest {
                 .orElseThrow();
         assertThat(error.origin()).isEqualTo(GatewayError.Origin.UPSTREAM);
         assertThat(error.code()).isEqualTo("upstream_status");
+        assertThat(error.description()).isEqualTo("{\"error\":\"invalid_token\"}");
+        assertThat(error.hint()).isEmpty();
+    }
+
+    /** A character that the end of what is read cuts in two is no sign of anything. */
+    @Test
+    void ofTheUpstreamsBodyTheBeginningIsShownWhenItIsText() {
+        for (String body : new String[] {"", "\u0000\u0001", "\u001f\u008b"}) {
+            assertThat(upstream(bytes(body)).description()).isEmpty();
+        }
+        assertThat(upstream(new byte[] {'a', (byte) 0xff, 'b'}).description()).isEmpty();
+        assertThat(upstream(bytes("x" + "é".repeat(5_000))).description())
+                .startsWith("xé")
+                .hasSizeLessThan(600);
+        assertThat(upstream(bytes("<html>\n\t<b>Busy</b>")).toString()).endsWith("(<html>  <b>Busy</b>)");
+        assertThat(upstream(bytes("token=eyJhbGciOiJFUzI1NiJ9.e30.c2ln refresh_token: 'hunter'"))
+                        .toString())
+                .contains("[redacted]")
+                .doesNotContain("eyJ", "hunter");
+    }
+
+    private static GatewayError upstream(byte[] body) {
+        return GatewayError.from(503, Map.of("X-Caracal-Token-Expires-In", "800")::get, body)
+                .orElseThrow();
     }
 
     /** Whatever the body is, the status is kept. */
