@@ -748,7 +748,8 @@ public final class Caracal implements Disposable {
      *     the application itself; {@link run.caracal.error.TransportException} when no answer came in time or it is too
      *     large; or what the mandate met, as for {@link #mintMandate(String, List, MandateOptions)}
      * @throws IllegalArgumentException if the path cannot be used
-     * @throws run.caracal.error.RoutingException for too many different resources that are not configured
+     * @throws run.caracal.error.RoutingException for too many different resources that are not configured; signalled, for one
+     *     that is not configured and has no scopes in the request or in the session's grant
      */
     public Mono<HttpResponse> fetch(FetchRequest request) {
         return parts.fetches().fetch(request.spec());

@@ -34,6 +34,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.GatewayError.Origin;
 import run.caracal.error.GatewayException;
 import run.caracal.error.NoContextException;
+import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent;
@@ -41,6 +42,7 @@ import run.caracal.event.Completion.Outcome;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.Logged;
 
 /** One call of a protected resource, sent by the SDK itself. */
 class FetchTest {
@@ -330,6 +332,108 @@ class FetchTest {
                 assertThat(e.body()).hasSize(body.length());
             });
         }
+    }
+
+    /** One line, bounded, and without what looks like a secret or is no text. */
+    @Test
+    void theMessageHoldsTheBeginningOfWhatTheUpstreamSaid() {
+        Map<String, String> upstream = Map.of("X-Caracal-Token-Expires-In", "800");
+        next(500, upstream, "{\"detail\":\"no stock\",\r\n\"password\":\"hunter2\",\"apiKey\": \"hunter3\"}");
+        assertRefused(
+                charge,
+                e -> assertThat(e)
+                        .hasMessageStartingWith("The upstream answered 500 upstream_status: {\"detail\":\"no stock\",")
+                        .hasMessageNotContaining("hunter")
+                        .hasMessageNotContaining("\n"));
+        next(500, upstream, "x".repeat(1_000_000));
+        assertRefused(charge, e -> {
+            assertThat(e.description()).startsWith("xxx").endsWith("…").hasSizeLessThan(600);
+            assertThat(e.body()).hasSize(1_000_000);
+        });
+        next(500, upstream, "\u001f\u008b\u0008 compressed");
+        assertRefused(charge, e -> assertThat(e.description()).isEmpty());
+        next(500, upstream, "");
+        assertRefused(charge, e -> assertThat(e).hasMessage("The upstream answered 500 upstream_status."));
+        platform.next(
+                FakePlatform::isGateway,
+                real -> Mono.fromSupplier(() -> new HttpResponse(
+                        500,
+                        upstream,
+                        Objects.requireNonNull(FakePlatform.header(calls().get(calls().size() - 1), "Authorization"))
+                                .getBytes(StandardCharsets.UTF_8))));
+        assertRefused(
+                charge, e -> assertThat(e).hasMessageContaining("[redacted]").hasMessageNotContaining("token-"));
+    }
+
+    /** Once a resource, whatever else is answered, and only where the application token was refused by the Gateway itself. */
+    @Test
+    void thatAResourceHasNoScopesIsSaidAtItsFirst401() {
+        Caracal two = Caracal.create(platform.config()
+                .resource("resource://ledger", "https://ledger.example.com")
+                .build());
+        FetchRequest plain = FetchRequest.of(RESOURCE, "/x");
+        String refusal = "{\"error\":\"invalid_token\",\"error_description\":\"invalid subject_token\"}";
+        String logged = Logged.during(() -> {
+            next(403, Map.of(), refusal);
+            failing(two, plain);
+            next(401, Map.of("X-Caracal-Token-Expires-In", "800"), refusal);
+            failing(two, plain);
+            next(401, Map.of(), refusal);
+            failing(two, charge);
+            for (FetchRequest call : List.of(plain, plain, FetchRequest.of("resource://ledger", "/x"))) {
+                next(401, Map.of(), refusal);
+                failing(two, call);
+            }
+        });
+        assertThat(logged.lines().filter(line -> line.contains("No scopes are known")))
+                .hasSize(2)
+                .allSatisfy(line -> assertThat(line)
+                        .contains("WARN", "CARACAL_RESOURCE_SCOPES", "profile", "resource(id, prefix, scopes...)"))
+                .satisfiesExactly(
+                        line -> assertThat(line).contains(RESOURCE),
+                        line -> assertThat(line).contains("resource://ledger"));
+        StepVerifier.create(two.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    private static void failing(Caracal client, FetchRequest request) {
+        StepVerifier.create(client.spawn(session -> client.fetch(request)))
+                .expectError(GatewayException.class)
+                .verify(LIMIT);
+    }
+
+    /** With scopes of its own a call needs no configuration: what the platform grants is not known here. */
+    @Test
+    void aResourceThatIsNotConfiguredIsNamedWithThoseThatAre() {
+        FetchRequest unknown = FetchRequest.of("resource://nope", "/x");
+        for (Mono<HttpResponse> call : List.of(
+                inSession(caracal.fetch(unknown)),
+                caracal.fetch(unknown.mutate().asApplication().build()))) {
+            assertFails(
+                    call, RoutingException.class, "resource://nope", "not configured", RESOURCE, "CARACAL_RESOURCES");
+        }
+        assertFails(
+                inSession(caracal.mintMandate("resource://nope").then(Mono.empty())),
+                ConfigurationException.class,
+                "resource://nope",
+                "not configured",
+                RESOURCE);
+        assertThatThrownBy(() -> caracal.applicationTransport("resource://nope"))
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContaining("not configured")
+                .hasMessageContaining(RESOURCE);
+        assertThat(calls()).isEmpty();
+        assertThat(mints()).isEmpty();
+        StepVerifier.create(inSession(caracal.fetch(unknown.mutate().scopes("a").build())))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        SpawnOptions narrow = SpawnOptions.builder()
+                .grant(Grant.narrow("a").resource("resource://nope"))
+                .build();
+        StepVerifier.create(caracal.spawn(parent -> caracal.spawn(narrow, child -> caracal.fetch(unknown))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
     }
 
     @Test

@@ -64,7 +64,7 @@ public final class GatewayError {
      * @return the error; empty for a success, and for a redirect of the upstream's
      */
     public static Optional<GatewayError> from(int httpStatus, Function<String, @Nullable String> header, byte[] body) {
-        boolean upstream = header.apply(UPSTREAM_ANSWERED) != null;
+        boolean upstream = header.apply(Headers.UPSTREAM_ANSWERED) != null;
         if (httpStatus < 300 || (upstream && httpStatus < 400)) {
             return Optional.empty();
         }

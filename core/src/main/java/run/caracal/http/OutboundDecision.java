@@ -1,5 +1,6 @@
 package run.caracal.http;
 
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,8 +53,18 @@ public interface OutboundDecision {
     }
 
     /**
-     * The request has ended: the headers of its answer have arrived, or it failed or was cancelled before. The first call
-     * counts, so a client and a filter on top of it may both call it.
+     * The request was answered: the headers of its answer have arrived, which ends it. To be called whether or not somebody
+     * {@linkplain #isObserved() observes} it; a client and a filter on top of it may both call it.
+     *
+     * @param status the status of the answer
+     * @param header gives the first value of a header of the answer by name, {@code null} when it is absent
+     */
+    default void answered(int status, Function<String, @Nullable String> header) {
+        ended(status, null);
+    }
+
+    /**
+     * The request has ended: it was answered, or it failed or was cancelled before. The first call counts.
      *
      * @param status the status of the answer; 0 when there is none
      * @param error what it failed with; {@code null} when it was answered or cancelled

@@ -162,10 +162,12 @@ public final class CaracalExchangeFilter {
         ClientRequest governed = new Governed(request, exchange);
         Mono<ClientResponse> sent =
                 next.exchange(governed).onErrorMap(WebClientRequestException.class, CaracalExchangeFilter::typed);
+        if (exchange.carriesIdentity() || exchange.isObserved()) {
+            sent = sent.doOnNext(answer -> exchange.answered(
+                    answer.statusCode().value(), answer.headers().asHttpHeaders()::getFirst));
+        }
         if (exchange.isObserved()) {
-            sent = sent.doOnNext(answer -> exchange.ended(answer.statusCode().value(), null))
-                    .doOnError(error -> exchange.ended(0, error))
-                    .doOnCancel(() -> exchange.ended(0, null));
+            sent = sent.doOnError(error -> exchange.ended(0, error)).doOnCancel(() -> exchange.ended(0, null));
         }
         return sent.contextWrite(context -> context.put(OutboundExchange.KEY, exchange));
     }

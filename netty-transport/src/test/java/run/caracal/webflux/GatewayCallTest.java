@@ -10,6 +10,8 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.Function;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.springframework.http.client.reactive.ClientHttpConnector;
+import org.springframework.http.client.reactive.JdkClientHttpConnector;
 import org.springframework.http.client.reactive.ReactorClientHttpConnector;
 import org.springframework.web.reactive.function.client.ClientRequest;
 import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
@@ -30,6 +32,7 @@ import run.caracal.netty.Await;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.Logged;
 
 /** A request to the Gateway is one event, whatever sends it and however it ends. */
 class GatewayCallTest {
@@ -139,6 +142,57 @@ class GatewayCallTest {
                         .singleElement()
                         .asString()
                         .startsWith("Bearer "));
+    }
+
+    /** Once for each client, whatever kind of client it is. */
+    @Test
+    void aResourceWithoutScopesIsNamedAtItsFirst401ThroughEveryAdapter() {
+        Function<Caracal, HttpClient> decorating = client ->
+                CaracalHttp.decorate(plain, client).headers(headers -> headers.set("X-Caracal-Resource", RESOURCE));
+        List<Function<Caracal, Mono<?>>> adapters = List.of(
+                client -> decorating.apply(client).get().uri(refusal()).response(),
+                client -> decorating
+                        .apply(client)
+                        .get()
+                        .uri(refusal())
+                        .responseContent()
+                        .then(),
+                client -> refused(client, new ReactorClientHttpConnector(plain)),
+                client -> refused(client, new ReactorClientHttpConnector(CaracalHttp.decorate(plain, client))),
+                client -> refused(client, new JdkClientHttpConnector()));
+        for (Function<Caracal, Mono<?>> adapter : adapters) {
+            Caracal client =
+                    Caracal.create(platform.config().gatewayUrl(gateway.url()).build());
+            String logged = Logged.during(() -> {
+                for (int i = 0; i < 2; i++) {
+                    StepVerifier.create(client.spawn(
+                                    context -> adapter.apply(client).then()))
+                            .expectComplete()
+                            .verify(Await.BOUND);
+                }
+                Await.done(client.disposeLater());
+            });
+            assertThat(logged.lines().filter(line -> line.contains("No scopes are known")))
+                    .singleElement()
+                    .asString()
+                    .contains("WARN", RESOURCE, "CARACAL_RESOURCE_SCOPES");
+        }
+        assertThat(gateway.arrivals).hasSize(2 * adapters.size());
+    }
+
+    private String refusal() {
+        return gateway.url() + "/status/401";
+    }
+
+    private Mono<?> refused(Caracal client, ClientHttpConnector connector) {
+        return WebClient.builder()
+                .clientConnector(connector)
+                .filter(CaracalExchangeFilter.create(client))
+                .build()
+                .get()
+                .uri(refusal())
+                .header("X-Caracal-Resource", RESOURCE)
+                .exchangeToMono(answer -> answer.releaseBody());
     }
 
     @Test

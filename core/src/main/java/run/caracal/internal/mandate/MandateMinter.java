@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -28,6 +29,9 @@ import run.caracal.internal.propagation.TraceParent;
 
 /** Mints one-shot mandates for sessions: each for one call, none kept. */
 public final class MandateMinter {
+    /** How many resources a message lists. */
+    private static final int MAX_LISTED = 20;
+
     private final CaracalConfig config;
     private final StsClient sts;
     private final HelperSessions helpers;
@@ -146,12 +150,26 @@ public final class MandateMinter {
     }
 
     /** The error of a call to a resource whose scopes nobody has said. */
-    public static ConfigurationException noScopes(String resource) {
+    public ConfigurationException noScopes(String resource) {
+        String unknown = config.resourceIds().contains(resource)
+                ? ""
+                : ". The resource is not configured: " + configuredResources();
         return new ConfigurationException(List.of(new ConfigurationException.Problem(
                 "scopes",
                 "not set for " + resource,
                 "a mandate is minted for scopes and none are known; name them, or configure them with "
-                        + "CARACAL_RESOURCE_SCOPES or scopes of the credential in the profile")));
+                        + "CARACAL_RESOURCE_SCOPES or scopes of the credential in the profile" + unknown)));
+    }
+
+    /** The resources that are configured, as a sentence for messages about one that is not. */
+    public String configuredResources() {
+        List<String> ids = config.resourceIds();
+        if (ids.isEmpty()) {
+            return "No resource is configured.";
+        }
+        String listed = ids.stream().limit(MAX_LISTED).collect(Collectors.joining(", "));
+        return "Configured are: " + listed
+                + (ids.size() > MAX_LISTED ? " and " + (ids.size() - MAX_LISTED) + " more." : ".");
     }
 
     private static boolean holdsNothing(BoundContext own) {

@@ -38,7 +38,10 @@ public final class FetchSender {
         requireSendable(url);
         OutboundPolicy policy =
                 outbound.policy(request.transport().withPropagation(Propagation.gatewayOnly()), request.approvalId());
-        return Mono.deferContextual(context -> policy.resolve(url, request.resource(), identified(request, context)))
+        return Mono.deferContextual(context -> {
+                    outbound.requireCallable(request.resource(), request.transport(), context);
+                    return policy.resolve(url, request.resource(), identified(request, context));
+                })
                 .flatMap(decision -> Mono.defer(() -> {
                             HttpRequest sent = request(request, decision);
                             return transport
@@ -47,7 +50,11 @@ public final class FetchSender {
                                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                                     .map(answer -> {
                                         CaracalException failure = failure(request.resource(), sent, answer);
+                                        // The first end counts: that the answer is a failure is not seen by its status alone.
                                         decision.ended(answer.status(), failure);
+                                        decision.answered(
+                                                answer.status(),
+                                                name -> answer.header(name).orElse(null));
                                         if (failure != null) {
                                             throw failure;
                                         }

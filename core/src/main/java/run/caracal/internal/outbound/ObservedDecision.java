@@ -2,6 +2,7 @@ package run.caracal.internal.outbound;
 
 import java.util.List;
 import java.util.Objects;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import run.caracal.event.CaracalEvent.GatewayCall;
 import run.caracal.event.Completion;
@@ -57,6 +58,12 @@ final class ObservedDecision implements OutboundDecision {
     @Override
     public boolean isObserved() {
         return true;
+    }
+
+    @Override
+    public void answered(int status, Function<String, @Nullable String> header) {
+        decision.answered(status, header);
+        ended(status, null);
     }
 
     @Override

@@ -8,6 +8,7 @@ import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -51,8 +52,10 @@ import run.caracal.internal.token.TokenCache;
 public final class OutboundDecider {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** How many origins are remembered, so that each is logged once; those beyond are not logged. */
-    private static final int MAX_LOGGED_ORIGINS = 1_000;
+    /** How many origins, or resources, are remembered, so that each is logged once; those beyond are not logged. */
+    private static final int MAX_LOGGED = 1_000;
+
+    private static final int UNAUTHORIZED = 401;
 
     /** How many resource ids without a binding gatewayRequest may vouch for. */
     private static final int MAX_VOUCHED_RESOURCES = 10_000;
@@ -68,6 +71,7 @@ public final class OutboundDecider {
     private final Set<String> vouched = ConcurrentHashMap.newKeySet();
     private final Set<String> warned = ConcurrentHashMap.newKeySet();
     private final Set<String> leftAlone = ConcurrentHashMap.newKeySet();
+    private final Set<String> unscoped = ConcurrentHashMap.newKeySet();
 
     /**
      * Creates the policies of a client.
@@ -156,7 +160,7 @@ public final class OutboundDecider {
     public OutboundPolicy application(String resource, List<String> scopes, ApplicationSpec spec) {
         List<String> wanted = scopes.isEmpty() ? config.scopesOf(resource) : scopes;
         if (wanted.isEmpty()) {
-            throw MandateMinter.noScopes(resource);
+            throw mandates.noScopes(resource);
         }
         mandates.requireCredentials();
         vouch(resource);
@@ -251,7 +255,7 @@ public final class OutboundDecider {
                         : inSession(route, target, scopes, minting, bound, context);
             }
             if (target != null && minting.approvalId() != null) {
-                throw MandateMinter.noScopes(target);
+                throw mandates.noScopes(target);
             }
         }
         String requestId = requestId(context);
@@ -377,6 +381,25 @@ public final class OutboundDecider {
         return new Identified(url, null, null, false, envelope, token, authorization, requestId);
     }
 
+    /**
+     * Refuses a call that the SDK would send and that nothing can allow: to a resource that is not configured and for which
+     * nobody names scopes.
+     */
+    void requireCallable(String resource, TransportOptions options, ContextView context) {
+        if (configured.contains(resource)) {
+            return;
+        }
+        BoundContext bound = BoundContext.find(context);
+        if ((bound == null || bound.received() == null)
+                && scopes(options, bound, resource).isEmpty()) {
+            throw new RoutingException(
+                    "The resource " + resource + " is not configured, and no scopes are named for it, so"
+                            + " nothing was sent. " + mandates.configuredResources()
+                            + " Check the id, or add it to CARACAL_RESOURCES or [[credentials]]; a call with scopes of its own needs no"
+                            + " configuration");
+        }
+    }
+
     private void requireKnown(String resource) {
         if (!configured.contains(resource) && !vouched.contains(resource)) {
             throw new RoutingException("The resource named by " + Headers.RESOURCE
@@ -419,8 +442,21 @@ public final class OutboundDecider {
         }
     }
 
-    private static boolean isNew(Set<String> logged, String origin) {
-        return !logged.contains(origin) && logged.size() < MAX_LOGGED_ORIGINS && logged.add(origin);
+    /** Warns once for each resource: the reader of a 401 in a pipeline sees neither the resource nor that scopes are missing. */
+    private void warnOfNoScopes(String resource) {
+        if (isNew(unscoped, resource)) {
+            log.warn(
+                    "The Gateway refused a request for {} with 401. No scopes are known for this resource, so the request carried"
+                            + " the application token, which a platform from 1.0 on refuses with 'invalid subject_token': it wants"
+                            + " a mandate of its own for each request, and that is minted for scopes. Name the scopes in"
+                            + " CARACAL_RESOURCE_SCOPES, with scopes in the resource's credential of the profile, or in code with"
+                            + " resource(id, prefix, scopes...) of the configuration or withScopes(...) of one client or call",
+                    resource);
+        }
+    }
+
+    private static boolean isNew(Set<String> logged, String name) {
+        return !logged.contains(name) && logged.size() < MAX_LOGGED && logged.add(name);
     }
 
     /** A request that the propagation policy leaves alone, but for the header that belongs to the Gateway. */
@@ -447,6 +483,7 @@ public final class OutboundDecider {
         private final @Nullable String authorization;
         private final @Nullable String requestId;
         private final @Nullable AtomicBoolean used;
+        private @Nullable String calls; // the resource, once the request leaves
 
         /**
          * Decides.
@@ -494,7 +531,8 @@ public final class OutboundDecider {
         @Override
         public void edit(OutboundHeaders headers) {
             if (gateway) {
-                headers.set(Headers.RESOURCE, resource(headers));
+                calls = resource(headers);
+                headers.set(Headers.RESOURCE, calls);
                 if (used != null && !used.compareAndSet(false, true)) {
                     throw new RoutingException(
                             "A mandate is good for one request, and this one was used already, so nothing was "
@@ -512,6 +550,19 @@ public final class OutboundDecider {
             if (headers.getAll(Headers.REQUEST_ID).isEmpty()) {
                 headers.set(Headers.REQUEST_ID, requestId == null ? TraceParent.newTraceId() : requestId);
             }
+        }
+
+        @Override
+        public void answered(int status, Function<String, @Nullable String> header) {
+            String resource = calls;
+            if (status == UNAUTHORIZED
+                    && gateway
+                    && token != null
+                    && resource != null
+                    && header.apply(Headers.UPSTREAM_ANSWERED) == null) {
+                warnOfNoScopes(resource);
+            }
+            ended(status, null);
         }
 
         private String resource(OutboundHeaders headers) {

@@ -78,7 +78,7 @@ public final class GovernedHttpClient extends HttpClient {
     private static void onResponse(HttpClientResponse response, Connection connection) {
         if (response.currentContextView().getOrDefault(OutboundExchange.KEY, null)
                 instanceof OutboundExchange exchange) {
-            exchange.ended(response.status().code(), null);
+            exchange.answered(response.status().code(), response.responseHeaders()::get);
         }
     }
 

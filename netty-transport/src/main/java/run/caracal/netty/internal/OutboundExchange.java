@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicIntegerFieldUpdater;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Exceptions;
 import reactor.core.publisher.Mono;
@@ -127,10 +128,10 @@ public final class OutboundExchange {
                 url,
                 resource,
                 requestId == null ? context : Context.of(context).put(OutboundPolicy.REQUEST_ID, requestId));
-        if (decided instanceof Callable<?> known) {
         if (decided == null) {
             return undecided(); // by a policy of the application's
         }
+        if (decided instanceof Callable<?> known) {
             try {
                 return known.call() instanceof OutboundDecision decision
                         ? Mono.just(new OutboundExchange(decision, url, resource, requestId, governed, before))
@@ -193,6 +194,16 @@ public final class OutboundExchange {
      */
     public boolean isObserved() {
         return decision.isObserved();
+    }
+
+    /**
+     * The request was answered.
+     *
+     * @param status the status of the answer
+     * @param header gives the first value of a header of the answer, {@code null} when it is absent
+     */
+    public void answered(int status, Function<String, @Nullable String> header) {
+        decision.answered(status, header);
     }
 
     /**
