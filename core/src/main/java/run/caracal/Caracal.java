@@ -723,7 +723,8 @@ public final class Caracal implements Disposable {
      * @throws run.caracal.error.RoutingException for too many different resources that are not configured
      */
     public GatewayRequest gatewayRequest(String resource, String path) {
-        return new GatewayRequest(resource, parts.outbound().gatewayUrl(resource, path));
+        String id = Arguments.resource(resource, "resource");
+        return new GatewayRequest(id, parts.outbound().gatewayUrl(id, path));
     }
 
     /**

@@ -14,8 +14,8 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.config.Rules;
 import run.caracal.internal.options.Arguments;
-import run.caracal.internal.text.Chars;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
@@ -256,9 +256,7 @@ public final class DelegationConstraints {
          * @param broadReason 1 to {@value #MAX_BROAD_REASON_LENGTH} characters
          */
         public Builder broadReason(String broadReason) {
-            if (broadReason.isBlank()
-                    || broadReason.length() > MAX_BROAD_REASON_LENGTH
-                    || Chars.hasControl(broadReason)) {
+            if (!Rules.isLine(broadReason, MAX_BROAD_REASON_LENGTH)) {
                 throw Arguments.fault(
                         "constraints.broadReason",
                         "1 to " + MAX_BROAD_REASON_LENGTH

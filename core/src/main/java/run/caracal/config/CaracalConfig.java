@@ -564,6 +564,10 @@ public final class CaracalConfig {
          * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
          */
         public Builder clientSecret(String clientSecret) {
+            String fault = Rules.clientSecret(Objects.requireNonNull(clientSecret, "clientSecret"));
+            if (fault != null) {
+                throw new IllegalArgumentException("clientSecret " + fault);
+            }
             return clientSecret(ClientSecretResolver.of(clientSecret));
         }
 

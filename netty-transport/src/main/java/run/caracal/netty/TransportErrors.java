@@ -2,6 +2,8 @@ package run.caracal.netty;
 
 import io.netty.channel.ConnectTimeoutException;
 import io.netty.handler.codec.DecoderException;
+import io.netty.handler.codec.http.TooLongHttpHeaderException;
+import io.netty.handler.codec.http.TooLongHttpLineException;
 import io.netty.handler.proxy.ProxyConnectException;
 import io.netty.handler.timeout.TimeoutException;
 import java.net.ConnectException;
@@ -81,6 +83,15 @@ final class TransportErrors {
                             + limits.acquireTimeout().toMillis()
                             + " ms; slow down, or raise NettyHttpTransport.Builder.maxConnections(...) or"
                             + " acquireTimeout(...)",
+                    error);
+        }
+        if (error instanceof TooLongHttpHeaderException || error instanceof TooLongHttpLineException) {
+            return error(
+                    Kind.RESPONSE_TOO_LARGE,
+                    request,
+                    "the headers of the answer are larger than the client takes; check that the address is that of a Caracal"
+                            + " service and what stands before it, or raise the limit with httpResponseDecoder(...) in"
+                            + " NettyHttpTransport.Builder.customize(...)",
                     error);
         }
         if (error instanceof TimeoutException) {

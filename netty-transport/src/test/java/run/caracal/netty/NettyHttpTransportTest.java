@@ -27,6 +27,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.Queue;
 import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
@@ -343,6 +344,47 @@ class NettyHttpTransportTest {
         }
         server.enqueue(new MockResponse.Builder().body("next").build());
         assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+    }
+
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "X-Request-Id",
+                "Retry-After",
+                "Date",
+                "Idempotency-Replayed",
+                "X-Caracal-Token-Expires-In",
+                "Location"
+            })
+    void ofAHeaderThatIsThereTwiceTheFirstCountsAndAHugeOneIsATypedError(String name) {
+        server.enqueue(new MockResponse.Builder()
+                .addHeader(name, "first")
+                .addHeader(name, "second")
+                .body("ok")
+                .build());
+        assertThat(send(get(url("/x"))).header(name)).contains("first");
+        server.enqueue(new MockResponse.Builder()
+                .addHeader(name, "x".repeat(1_000_000))
+                .body("ok")
+                .build());
+        TransportException huge = failure(get(url("/x")));
+        assertThat(huge.kind()).isEqualTo(Kind.RESPONSE_TOO_LARGE);
+        assertThat(huge).hasMessageContaining("headers").message().hasSizeLessThan(1_000);
+        server.enqueue(new MockResponse.Builder().body("ok").build());
+        assertThat(send(get(url("/x"))).header(name)).isNotEqualTo(Optional.of("first"));
+    }
+
+    /** Two lengths are how one answer is smuggled into another: nothing of it is used. */
+    @Test
+    void anAnswerWithTwoLengthsIsNone() {
+        server.enqueue(new MockResponse.Builder()
+                .body("ok")
+                .addHeader("Content-Length", "1")
+                .build());
+        assertThat(failure(get(url("/x"))).kind()).isEqualTo(Kind.IO);
+        server.enqueue(new MockResponse.Builder().body("next").build());
+        assertThat(new String(send(get(url("/x"))).body(), StandardCharsets.UTF_8))
+                .isEqualTo("next");
     }
 
     @Test

@@ -62,7 +62,13 @@ public final class Rules {
     /** How long a label may be. */
     public static final int MAX_LABEL_LENGTH = 64;
 
-    private static final Pattern SCOPE = Pattern.compile("[\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]+");
+    /** How long an identifier of a resource or a scope may be: a bearer, which holds both, has 4096 characters at most. */
+    public static final int MAX_NAME_LENGTH = 1024;
+
+    private static final int MAX_SECRET_LENGTH = 64 * 1024;
+
+    private static final Pattern SCOPE =
+            Pattern.compile("[\\x21\\x23-\\x2b\\x2d-\\x5b\\x5d-\\x7e]{1," + MAX_NAME_LENGTH + "}");
     private static final double MILLIS = 1000.0;
 
     /** How far the platform lets the clocks of identity providers be off. */
@@ -212,6 +218,9 @@ public final class Rules {
         if (Text.isBlank(value)) {
             return "is blank: give the client secret of the application";
         }
+        if (value.length() > MAX_SECRET_LENGTH) {
+            return "is longer than " + MAX_SECRET_LENGTH + " characters: is it the secret?";
+        }
         if (Text.hasControl(value)) {
             return "has a line break or another control character in it: was it copied with too much?";
         }
@@ -224,6 +233,9 @@ public final class Rules {
     }
 
     private static @Nullable String token(String value) {
+        if (value.length() > MAX_SECRET_LENGTH) {
+            return "is longer than " + MAX_SECRET_LENGTH + " characters: is it a token?";
+        }
         if (Text.isVisibleAscii(value) && !value.isEmpty()) {
             return null;
         }
@@ -279,6 +291,9 @@ public final class Rules {
         if (value.isEmpty()) {
             return "must be a non-empty string";
         }
+        if (value.length() > MAX_NAME_LENGTH) {
+            return "must have at most " + MAX_NAME_LENGTH + " characters";
+        }
         return Text.isVisibleAscii(value)
                 ? null
                 : "must consist of visible ASCII characters, without blanks and control characters";
@@ -298,7 +313,8 @@ public final class Rules {
     public static @Nullable String scopes(List<String> values) {
         for (String scope : values) {
             if (!SCOPE.matcher(scope).matches()) {
-                return "must be scopes of printable ASCII characters without blanks, commas, quotes and backslashes";
+                return "must be scopes of 1 to " + MAX_NAME_LENGTH
+                        + " printable ASCII characters without blanks, commas, quotes and backslashes";
             }
         }
         return null;
@@ -320,9 +336,7 @@ public final class Rules {
             return values.size() + " given, at most " + MAX_LABELS + " allowed";
         }
         for (String label : values) {
-            if (label.isBlank()
-                    || label.length() > MAX_LABEL_LENGTH
-                    || label.chars().anyMatch(Character::isISOControl)) {
+            if (!isLine(label, MAX_LABEL_LENGTH)) {
                 return "each must have 1 to " + MAX_LABEL_LENGTH
                         + " characters, not all blank, and no control character";
             }
@@ -332,6 +346,16 @@ public final class Rules {
 
     /** A kind of agent. */
     public static @Nullable String kind(String value) {
-        return Text.isBlank(value) || Text.hasControl(value) ? "must not be blank or hold control characters" : null;
+        return isLine(value, MAX_LABEL_LENGTH)
+                ? null
+                : "must have 1 to " + MAX_LABEL_LENGTH + " characters, not all blank, and no control character";
+    }
+
+    /** Whether a text can be told to people in one line: not blank, not too long, and without controls and broken characters. */
+    public static boolean isLine(String value, int maxLength) {
+        return value.length() <= maxLength
+                && !Text.isBlank(value)
+                && value.codePoints()
+                        .noneMatch(c -> Character.isISOControl(c) || Character.getType(c) == Character.SURROGATE);
     }
 }

@@ -26,7 +26,7 @@ final class Text {
 
     /**
      * Names the first character that no reader sees: a space other than the ordinary one, a zero-width or bidirectional
-     * character, a byte order mark, a soft hyphen; {@code null} when there is none. Such a character is what copying from
+     * character, a byte order mark, a soft hyphen, half of a surrogate pair; {@code null} when there is none. Such a character is what copying from
      * a document or an editor leaves behind.
      */
     static @Nullable String invisible(String text) {
@@ -39,7 +39,7 @@ final class Text {
 
     private static boolean isInvisible(int c) {
         return switch (Character.getType(c)) {
-            case Character.FORMAT, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR -> true;
+            case Character.FORMAT, Character.LINE_SEPARATOR, Character.PARAGRAPH_SEPARATOR, Character.SURROGATE -> true;
             case Character.SPACE_SEPARATOR -> c != ' ';
             // The fillers of Hangul, the blank of Braille, the joiner of graphemes, the selectors of variations.
             default ->

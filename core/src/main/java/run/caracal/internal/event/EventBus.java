@@ -269,8 +269,10 @@ public final class EventBus {
 
         /** The answer to a part is also the last answer of the whole. */
         private void answered(HttpResponse response) {
-            Answer last = new Answer(
-                    response.status(), response.header(Headers.REQUEST_ID).orElse(null));
+            String id = response.header(Headers.REQUEST_ID)
+                    .filter(Headers::isRequestId)
+                    .orElse(null);
+            Answer last = new Answer(response.status(), id);
             for (Running running = this; running != null; running = running.outer) {
                 running.answer = last;
             }

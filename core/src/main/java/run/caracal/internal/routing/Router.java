@@ -283,6 +283,9 @@ public final class Router {
             throw new IllegalArgumentException(
                     "gatewayRequest: path must not contain blanks or control characters; write a blank as %20");
         }
+        if (path.codePoints().anyMatch(c -> Character.getType(c) == Character.SURROGATE)) {
+            throw new IllegalArgumentException("gatewayRequest: path must not contain half of a surrogate pair");
+        }
         if (path.indexOf('#') >= 0) {
             throw new IllegalArgumentException("gatewayRequest: path must not contain a fragment");
         }
