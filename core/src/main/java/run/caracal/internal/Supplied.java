@@ -1,6 +1,7 @@
 package run.caracal.internal;
 
 import java.time.Duration;
+import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
@@ -53,12 +54,18 @@ public final class Supplied {
      * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
-        return within(
-                ask(function, asked),
-                limit,
-                Mono.error(() -> CallbackException.late(function + " did not end within " + limit.toMillis()
-                        + " ms and was cancelled; check it, and what it calls")),
-                timer);
+        return Mono.defer(() -> {
+            Mono<T> answer = given(asked.get(), function);
+            // A value that is known or computed by the subscription itself: a timer would only cost.
+            return answer instanceof Callable
+                    ? answer
+                    : within(
+                            answer,
+                            limit,
+                            Mono.error(() -> CallbackException.late(function + " did not end within " + limit.toMillis()
+                                    + " ms and was cancelled; check it, and what it calls")),
+                            timer);
+        });
     }
 
     /**

@@ -3,7 +3,6 @@ package run.caracal.verify;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
@@ -87,7 +86,7 @@ final class Claims {
         if (!expected.zoneId().equals(values.get("zone_id"))) {
             throw new InboundException(Reason.INVALID_ZONE, "The token is one of another zone");
         }
-        if (!new HashSet<>(scopes).containsAll(required.scopes())) {
+        if (!scopes.containsAll(required.scopes())) {
             throw new InboundException(
                     Reason.INSUFFICIENT_SCOPE,
                     "The mandate lacks a required scope",
@@ -95,7 +94,7 @@ final class Claims {
                     null);
         }
         List<String> targets = strings("target");
-        if (!new HashSet<>(targets).containsAll(required.targets())) {
+        if (!targets.containsAll(required.targets())) {
             throw invalid("The mandate is not granted for a required resource");
         }
 
@@ -228,7 +227,12 @@ final class Claims {
     }
 
     private static boolean hasControl(String text) {
-        return text.chars().anyMatch(Character::isISOControl);
+        for (int i = 0; i < text.length(); i++) {
+            if (Character.isISOControl(text.charAt(i))) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private long seconds(String name) {

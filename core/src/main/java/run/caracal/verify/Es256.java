@@ -7,6 +7,7 @@ import com.nimbusds.jose.crypto.ECDSAVerifier;
 import com.nimbusds.jose.jwk.Curve;
 import com.nimbusds.jose.jwk.ECKey;
 import com.nimbusds.jose.util.Base64URL;
+import java.security.Provider;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -35,13 +36,22 @@ final class Es256 {
      * Uses everything once, so that the loading of classes and providers, which may block, happens at the start.
      *
      * @throws NoClassDefFoundError if the library is missing
-     * @throws IllegalStateException if this Java cannot check such signatures
+     * @param provider computes; {@code null} for that of this Java
+     * @throws IllegalStateException if the provider cannot check such signatures
      */
-    static void load() {
-        Es256 probe = of(PROBE_X, PROBE_Y);
-        if (probe == null
-                || probe.verify(new byte[1], Base64URL.encode(filled()).toString())) {
-            throw new IllegalStateException("this Java cannot check signatures of ES256");
+    static void load(@Nullable Provider provider) {
+        Es256 probe = of(PROBE_X, PROBE_Y, provider);
+        if (probe == null || !probe.refuses(new byte[1], filled())) {
+            throw new IllegalStateException(
+                    (provider == null ? "this Java" : provider.getName()) + " cannot check signatures of ES256");
+        }
+    }
+
+    private boolean refuses(byte[] signed, byte[] signature) {
+        try {
+            return !verifier.verify(HEADER, signed, Base64URL.encode(signature));
+        } catch (JOSEException e) {
+            return false;
         }
     }
 
@@ -52,11 +62,21 @@ final class Es256 {
         return signature;
     }
 
-    /** {@return a key by its coordinates; {@code null} for what is no point of P-256} */
-    static @Nullable Es256 of(String x, String y) {
+    /**
+     * A key by its coordinates.
+     *
+     * @param provider computes; {@code null} for that of this Java
+     * @return {@code null} for what is no point of P-256
+     */
+    static @Nullable Es256 of(String x, String y, @Nullable Provider provider) {
         try {
-            return new Es256(
-                    new ECDSAVerifier(new ECKey.Builder(Curve.P_256, new Base64URL(x), new Base64URL(y)).build()));
+            ECKey key = new ECKey.Builder(Curve.P_256, new Base64URL(x), new Base64URL(y)).build();
+            // A key of the provider's own kind: others would be translated for each signature.
+            ECDSAVerifier verifier = new ECDSAVerifier(key.toECPublicKey(provider));
+            if (provider != null) {
+                verifier.getJCAContext().setProvider(provider);
+            }
+            return new Es256(verifier);
         } catch (JOSEException | IllegalArgumentException | IllegalStateException e) {
             return null;
         }

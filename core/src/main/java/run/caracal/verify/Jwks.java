@@ -1,6 +1,7 @@
 package run.caracal.verify;
 
 import java.net.URI;
+import java.security.Provider;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -52,6 +53,7 @@ final class Jwks implements Disposable {
 
     private final URI uri;
     private final HttpTransport transport;
+    private final @Nullable Provider provider;
     private final Scheduler timer;
     private final LogGate failures = new LogGate();
     private final Sinks.Empty<Void> end = Sinks.empty();
@@ -73,9 +75,10 @@ final class Jwks implements Disposable {
 
     private record Attempt(long endedAt, @Nullable Throwable error) {}
 
-    Jwks(URI uri, HttpTransport transport, Scheduler timer) {
+    Jwks(URI uri, HttpTransport transport, @Nullable Provider provider, Scheduler timer) {
         this.uri = uri;
         this.transport = transport;
+        this.provider = provider;
         this.timer = timer;
     }
 
@@ -175,7 +178,7 @@ final class Jwks implements Disposable {
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier is closed, or got no answer")));
     }
 
-    private static Map<String, Es256> read(HttpRequest request, HttpResponse answer) {
+    private Map<String, Es256> read(HttpRequest request, HttpResponse answer) {
         if (answer.status() != 200) {
             throw unusable(request, answer, "that is not the keys of a zone (a zone has none before its first token)");
         }
@@ -197,8 +200,9 @@ final class Jwks implements Disposable {
         Map<String, Es256> keys = new HashMap<>();
         for (Object item : list) {
             if (item instanceof Map<?, ?> jwk && isEs256(jwk) && jwk.get("kid") instanceof String kid) {
-                Es256 key =
-                        jwk.get("x") instanceof String x && jwk.get("y") instanceof String y ? Es256.of(x, y) : null;
+                Es256 key = jwk.get("x") instanceof String x && jwk.get("y") instanceof String y
+                        ? Es256.of(x, y, provider)
+                        : null;
                 if (key != null && keys.putIfAbsent(kid, key) != null) {
                     throw unusable(request, answer, "the set has two keys of one id");
                 }

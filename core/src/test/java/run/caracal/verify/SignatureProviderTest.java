@@ -1,0 +1,48 @@
+package run.caracal.verify;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.security.Provider;
+import java.security.Security;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.InboundException.Reason;
+
+/** A verifier computes signatures with the provider that it is given, and with no other. */
+class SignatureProviderTest {
+    private final VerifierFixture fixture = new VerifierFixture();
+
+    private static Provider provider(String name) {
+        return Objects.requireNonNull(Security.getProvider(name));
+    }
+
+    @Test
+    void computesWithTheGivenProvider() {
+        JwksMandateVerifier verifier =
+                fixture.builder().provider(provider("SunEC")).build();
+        String token = fixture.zone.sign(VerifierFixture.claims());
+
+        assertThat(VerifierFixture.accepted(verifier, token, MandateRequirements.defaults())
+                        .zoneId())
+                .isEqualTo("zone-1");
+        VerifierFixture.refused(Reason.INVALID_TOKEN, verifier, changed(token), MandateRequirements.defaults());
+    }
+
+    /** The same claims under the signature of others. */
+    private String changed(String token) {
+        String other = fixture.zone.sign(VerifierFixture.with("scope", "other"));
+        return token.substring(0, token.lastIndexOf('.')) + other.substring(other.lastIndexOf('.'));
+    }
+
+    @Test
+    void refusesAProviderThatCannotComputeThem() {
+        JwksMandateVerifier.Builder builder = fixture.builder().provider(provider("SUN"));
+
+        assertThatThrownBy(builder::build)
+                .isInstanceOf(ConfigurationException.class)
+                .hasMessageContaining("provider")
+                .hasMessageContaining("SUN cannot check signatures of ES256");
+    }
+}
