@@ -490,6 +490,30 @@ class MandateTest {
         assertThat(platform.live()).isEmpty();
     }
 
+    /** The platform ends what was opened under a session with it. */
+    @Test
+    void onDemand_oneTerminationEndsTheSessionAndItsHelper() {
+        StepVerifier.create(caracal.spawn(session -> bearer(caracal.outbound(scoped))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.requests(FakePlatform::isTerminate))
+                .singleElement()
+                .satisfies(sent -> assertThat(sent.uri().getPath()).endsWith("/session-1"));
+        assertThat(platform.ended()).containsExactly("session-2", "session-1");
+    }
+
+    @Test
+    void onDemand_aHelperIsEndedAloneWhereTheTerminationOfItsSessionIsRefused() {
+        platform.nextAnswer(FakePlatform::isTerminate, 403, "{\"error\":\"application_ownership_required\"}");
+        StepVerifier.create(caracal.spawn(session -> bearer(caracal.outbound(scoped))))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(platform.ended()).containsExactly("session-2");
+        platform.live().clear(); // the refused one
+    }
+
     @Test
     void onDemand_endHooksMayStillMakeCalls() {
         List<String> bearers = new CopyOnWriteArrayList<>();

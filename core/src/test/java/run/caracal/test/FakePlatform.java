@@ -54,6 +54,7 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
     private final List<String> ended = new CopyOnWriteArrayList<>();
     private final AtomicInteger tokens = new AtomicInteger();
     private final AtomicInteger sessions = new AtomicInteger();
+    private final Map<String, String> parents = new ConcurrentHashMap<>();
     private final Map<String, Integer> generations = new ConcurrentHashMap<>();
     private volatile Duration leaseLength = Duration.ofSeconds(120);
     private volatile Duration clockSkew = Duration.ZERO;
@@ -233,6 +234,11 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
             String id = replay ? keys.get(key) : "session-" + sessions.incrementAndGet();
             if (!replay) {
                 live.add(id);
+                String parent = VectorJson.parseObject(body(request).getBytes(StandardCharsets.UTF_8))
+                        .stringOrNull("parent_id");
+                if (parent != null) {
+                    parents.put(id, parent);
+                }
                 generations.put(id, 1);
                 if (key != null) {
                     keys.put(key, id);
@@ -281,13 +287,26 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
         if (isTerminate(request)) {
             String path = request.uri().getPath();
             String id = path.substring(path.lastIndexOf('/') + 1);
-            if (!live.remove(id)) {
+            if (!end(id)) {
                 return answer(404, "{\"error\":\"session_not_found\"}");
             }
-            ended.add(id);
             return new HttpResponse(204, Map.of(), new byte[0]);
         }
         return isGateway(request) ? answer(200, "{}") : answer(404, "{\"error\":\"not_found\"}");
+    }
+
+    /** The end of a session ends its children. */
+    private boolean end(String id) {
+        if (!live.remove(id)) {
+            return false;
+        }
+        parents.forEach((child, parent) -> {
+            if (parent.equals(id)) {
+                var unused = end(child);
+            }
+        });
+        ended.add(id);
+        return true;
     }
 
     private HttpResponse delegate(HttpRequest request) {

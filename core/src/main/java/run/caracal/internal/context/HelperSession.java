@@ -22,6 +22,7 @@ public final class HelperSession {
     private final Envelope envelope;
     private final long ends;
     private final Duration margin;
+    private final boolean late;
     private final Mono<Void> end;
     private final Place place;
     private final Scheduler timer;
@@ -34,12 +35,21 @@ public final class HelperSession {
      * @param envelope who it is, in the trace of its parent
      * @param ends when the platform ends it, on the timer's clock
      * @param margin how long before that it is replaced
+     * @param late whether its parent was being ended when it was opened, which may then have missed it
      * @param place its place among the sessions that the client may hold open
      */
-    public HelperSession(Envelope envelope, long ends, Duration margin, Mono<Void> end, Place place, Scheduler timer) {
+    public HelperSession(
+            Envelope envelope,
+            long ends,
+            Duration margin,
+            boolean late,
+            Mono<Void> end,
+            Place place,
+            Scheduler timer) {
         this.envelope = envelope;
         this.ends = ends;
         this.margin = margin;
+        this.late = late;
         this.end = end;
         this.place = place;
         this.timer = timer;
@@ -59,7 +69,7 @@ public final class HelperSession {
 
     /** The same helper with the end that its owner was given. */
     public HelperSession endedBy(Mono<Void> theEnd) {
-        return new HelperSession(envelope, ends, margin, theEnd, place, timer);
+        return new HelperSession(envelope, ends, margin, late, theEnd, place, timer);
     }
 
     /** Its place among the sessions that the client may hold open. */
@@ -75,6 +85,11 @@ public final class HelperSession {
     /** Its identity, in the trace of its parent. */
     public Envelope envelope() {
         return envelope;
+    }
+
+    /** Whether the end of its parent may have missed it. */
+    public boolean isLate() {
+        return late;
     }
 
     /** When the platform ends it, on the timer's clock. */

@@ -22,6 +22,7 @@ public final class Session {
     private volatile @Nullable Map<List<String>, Mono<HelperSession>> obtained;
     private volatile BoundContext context;
     private volatile boolean ended;
+    private volatile boolean gone;
     private volatile @Nullable Long ends;
 
     private Session(
@@ -105,7 +106,7 @@ public final class Session {
         return known;
     }
 
-    /** The sessions that the SDK opened to hold authority for this one: ended with it, at the very last. */
+    /** The sessions that the SDK opened to hold authority for this one: ended with it. */
     public Scope helpers() {
         Scope known = helpers;
         return known == null ? makeHelpers() : known;
@@ -163,5 +164,14 @@ public final class Session {
 
     public void markEnded() {
         ended = true;
+    }
+
+    /** Whether the platform has ended it, and with it every session that was opened under it. */
+    public boolean isGone() {
+        return gone;
+    }
+
+    public void markGone() {
+        gone = true;
     }
 }

@@ -129,6 +129,9 @@ public final class Scope {
     public Mono<Void> close(Duration grace, Scheduler timer) {
         return Mono.defer(() -> {
             refuse();
+            if (count() == 0) {
+                return Mono.empty(); // and nothing comes any more
+            }
             Mono<Void> rest = sweep(grace, timer);
             // Inside a scope that ends what is left, there is no more time to wait.
             if (isEnclosedInSweep()) {
@@ -150,7 +153,7 @@ public final class Scope {
     public Mono<Void> endAll(Duration limit, Scheduler timer) {
         return Mono.defer(() -> {
             refuse();
-            return sweep(limit, timer);
+            return count() == 0 ? Mono.empty() : sweep(limit, timer);
         });
     }
 
@@ -223,7 +226,7 @@ public final class Scope {
     public <R, A> Mono<A> handOver(Lifecycle<R> lifecycle, BiFunction<R, Mono<Void>, A> handle) {
         return Mono.deferContextual(context -> {
             AtomicBoolean gone = new AtomicBoolean();
-            Mono<Held<R>> shared = hold(lifecycle, gone::get).cache();
+            Mono<Held<R>> shared = detached(hold(lifecycle, gone::get));
             Runnable takeBack = () -> {
                 gone.set(true);
                 endDetached(shared, lifecycle, context);
@@ -250,13 +253,12 @@ public final class Scope {
 
     /**
      * Opens a resource such that a cancellation does not orphan it: usingWhen alone only cancels the open call, whose
-     * request has been sent already. The open call runs to its end behind {@code cache()}, which does not hand the
-     * cancellation on, and what it opened is ended. A cancellation that races with the arrival of the resource reaches
+     * request has been sent already. The open call runs to its end and what it opened is ended. A cancellation that races with the arrival of the resource reaches
      * both this and usingWhen's own cleanup; the end is shared, so it happens once.
      */
     private <R> Mono<Held<R>> acquire(Lifecycle<R> lifecycle, AtomicBoolean cancelled) {
         return Mono.deferContextual(context -> {
-            Mono<Held<R>> shared = hold(lifecycle, cancelled::get).cache();
+            Mono<Held<R>> shared = detached(hold(lifecycle, cancelled::get));
             AtomicBoolean failed = new AtomicBoolean();
             return shared.doOnError(told -> failed.set(true)).doOnCancel(() -> {
                 // Operators also cancel what has failed already: flatMap does, when one of its inner sources fails.
@@ -266,6 +268,18 @@ public final class Scope {
                 }
             });
         });
+    }
+
+    /**
+     * Runs a call to its end once, whoever leaves, and shares its result. {@code cache()} alone would do that too, but every
+     * operator keeps the one above it: whoever held the result would hold the whole exchange, with its bearer.
+     */
+    private static <T> Mono<T> detached(Mono<T> call) {
+        return Mono.<T>create(sink -> {
+                    var unused =
+                            call.subscribe(sink::success, sink::error, sink::success, Context.of(sink.contextView()));
+                })
+                .cache();
     }
 
     private <R> Mono<Held<R>> hold(Lifecycle<R> lifecycle, BooleanSupplier abandoned) {

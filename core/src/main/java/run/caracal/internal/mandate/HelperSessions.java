@@ -36,7 +36,7 @@ import run.caracal.internal.wire.OpenSession;
  * Obtains authority for sessions that hold no delegation: the platform mints for a delegated session only. A child of the
  * session, its helper, receives a delegation of exactly what a call needs. There is one helper for each session and set of
  * labels, and one delegation for each resource and set of scopes; concurrent callers share the attempt, and
- * failures are not cached. Helpers end with their session, before it.
+ * failures are not cached. Helpers end with their session, by the same termination.
  */
 public final class HelperSessions {
     /** Authority that ends sooner is replaced: the Gateway wants 35 seconds of a mandate, and calls take their time. */
@@ -128,7 +128,7 @@ public final class HelperSessions {
                                 new Lifecycle<>(
                                         abandoned -> start(
                                                 session, labels, ttl == null ? ttl(session) : ttl, abandoned, place),
-                                        this::terminate,
+                                        helper -> terminate(session, helper),
                                         error -> config.closeTimeout(),
                                         failure -> null,
                                         report),
@@ -161,6 +161,7 @@ public final class HelperSessions {
                                     .build(),
                             ends,
                             margin(ttl),
+                            session.hasEnded(),
                             Mono.empty(),
                             place,
                             timer));
@@ -172,10 +173,14 @@ public final class HelperSessions {
         });
     }
 
-    private Mono<Void> terminate(HelperSession helper) {
+    /** The platform ends a helper with its session: alone it is ended only before that, behind it, or where that failed. */
+    private Mono<Void> terminate(Session session, HelperSession helper) {
         return events.observe(
                 CaracalEvent.SessionClosed.class,
-                coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope(), helper.place()),
+                Mono.defer(() -> session.isGone() && !helper.isLate()
+                        ? Mono.fromRunnable(helper.place()::release)
+                        : coordinator.terminate(
+                                helper.id(), null, helper.ends(), helper.envelope(), helper.place())),
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 

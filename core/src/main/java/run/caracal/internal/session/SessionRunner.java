@@ -287,22 +287,22 @@ public final class SessionRunner {
     }
 
     /**
-     * Ends a session: its children first, then its end hooks, then what holds authority for it, then itself. One
-     * that fails, in its assembly too, does not keep the others.
+     * Ends a session: its children first, then its end hooks, then itself and what holds authority for it. One that
+     * fails, in its assembly too, does not keep the others.
      *
      * @param terminate ends the session at the platform; empty for one that is not ours any more
      */
     Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
         BoundContext context = session.context();
-        Mono<Void> hooks = Flux.fromIterable(hooked ? endHooks : List.<Function<BoundContext, Mono<Void>>>of())
-                .concatMapDelayError(hook -> hook.apply(context))
-                .then();
+        Mono<Void> hooks =
+                hooked ? Supplied.ask("The session end hooks", () -> endHooks(context), budget, timer) : Mono.empty();
         Mono<Void> end = Flux.concatDelayError(
                         Mono.defer(() -> session.children().close(budget, timer)),
-                        Supplied.ask("The session end hooks", () -> hooks, budget, timer),
-                        // After the hooks, which may still make calls.
-                        Mono.defer(() -> session.helpers().endAll(budget, timer)),
-                        Mono.<Void>fromRunnable(session::markEnded).then(terminate))
+                        hooks,
+                        Mono.<Void>fromRunnable(session::markEnded).then(terminate),
+                        // Behind the hooks, which may still make calls, and the session, with which the platform ends
+                        // them.
+                        Mono.defer(() -> session.helpers().endAll(budget, timer)))
                 .then()
                 .contextWrite(session::bind);
         return events.observe(
@@ -311,11 +311,21 @@ public final class SessionRunner {
                 (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
     }
 
+    private Mono<Void> endHooks(BoundContext context) {
+        return endHooks.isEmpty()
+                ? Mono.empty()
+                : Flux.fromIterable(endHooks)
+                        .concatMapDelayError(hook -> hook.apply(context))
+                        .then();
+    }
+
     Mono<Void> terminate(Session session, @Nullable Long generation) {
         return Mono.defer(() -> {
             BoundContext context = session.context();
-            return coordinator.terminate(
-                    context.agentSessionId(), generation, session.ends(), context.envelope(), session.place());
+            return coordinator
+                    .terminate(
+                            context.agentSessionId(), generation, session.ends(), context.envelope(), session.place())
+                    .doOnSuccess(gone -> session.markGone());
         });
     }
 
