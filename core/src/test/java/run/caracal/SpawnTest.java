@@ -363,7 +363,7 @@ class SpawnTest {
                     FakePlatform::isOpen,
                     real -> real.then(Mono.just(
                             FakePlatform.answer(201, "{\"agent_session_id\":\"session-1\",\"lease_generation\":{}}"))));
-            StepVerifier.create(caracal.spawn(context -> id()))
+            StepVerifier.create(caracal.spawnService())
                     .expectError(ProtocolException.class)
                     .verify(LIMIT);
             assertThat(platform.ended()).containsExactly("session-1");

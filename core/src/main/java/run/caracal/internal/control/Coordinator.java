@@ -87,7 +87,7 @@ public final class Coordinator {
                         attempts.bearer(),
                         bearer -> requests.open(session, call(bearer, trace)),
                         (sent, answer, repeated) -> {
-                            SessionAnswer opened = read(sent, answer);
+                            SessionAnswer opened = read(sent, answer, session.isService());
                             // A replay may be that of our own lost attempt, with a generated key it can be no other.
                             if (opened.isReplay() && !session.isKeyGenerated() && !adopt && !repeated) {
                                 throw new SessionReplayedException(opened.agentSessionId());
@@ -132,7 +132,8 @@ public final class Coordinator {
                                 String id = SessionAnswer.idOf(answer);
                                 return id != null
                                         ? id
-                                        : SessionAnswer.parse(sent, answer).agentSessionId();
+                                        : SessionAnswer.parse(sent, answer, false)
+                                                .agentSessionId();
                             },
                             () -> false,
                             (token, error) -> {})
@@ -185,9 +186,9 @@ public final class Coordinator {
         }
     }
 
-    private static SessionAnswer read(HttpRequest sent, HttpResponse answer) {
+    private static SessionAnswer read(HttpRequest sent, HttpResponse answer, boolean leased) {
         try {
-            return SessionAnswer.parse(sent, answer);
+            return SessionAnswer.parse(sent, answer, leased);
         } catch (ProtocolException e) {
             String id = SessionAnswer.idOf(answer);
             if (id == null || id.isEmpty()) {

@@ -177,13 +177,17 @@ public final class EventBus {
     }
 
     /**
-     * Observes an operation: when it ends, however it ends, its event is emitted.
+     * Observes an operation: when it ends, however it ends, its event is emitted. A listener that is added while an
+     * operation is under way may not hear of its end.
      *
      * @param event makes the event of its result ({@code null} unless it gave one) and its completion
      * @return the same operation, observed for each subscription
      */
     public <T> Mono<T> observe(Class<? extends CaracalEvent> kind, Mono<T> operation, EventFactory<T> event) {
         return Mono.deferContextual(view -> {
+            if (!isObserved()) {
+                return operation;
+            }
             Running running = start(kind, view);
             // Before the result goes on: what a caller does with it comes later in the stream of events.
             Mono<T> observed = operation

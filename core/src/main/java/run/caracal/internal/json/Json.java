@@ -9,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.text.Chars;
 import tools.jackson.core.JacksonException;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.JsonParser;
@@ -217,7 +218,7 @@ public final class Json {
     }
 
     private static String wellFormed(String name, String text) {
-        if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+        if (!Chars.isWellFormed(text)) {
             throw new IllegalArgumentException(name + " holds half of a surrogate pair");
         }
         return text;

@@ -53,6 +53,20 @@ public final class Chars {
         return false;
     }
 
+    /** Whether every surrogate of the text is half of a pair: nothing else can be written in UTF-8. */
+    public static boolean isWellFormed(String text) {
+        for (int i = 0; i < text.length(); i++) {
+            char c = text.charAt(i);
+            if (Character.isSurrogate(c)) {
+                i++;
+                if (i == text.length() || !Character.isSurrogatePair(c, text.charAt(i))) {
+                    return false;
+                }
+            }
+        }
+        return true;
+    }
+
     /** The index of the first character that is not white space, {@code to} when there is none. */
     public static int skipBlanks(String text, int from, int to) {
         int start = from;

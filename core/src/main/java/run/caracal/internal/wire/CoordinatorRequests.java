@@ -31,8 +31,11 @@ public final class CoordinatorRequests {
     /** Opens a session. */
     public HttpRequest open(OpenSession session, CallHeaders call) {
         Map<String, String> headers = headers(call);
-        putKey(headers, session.idempotencyKey);
-        if (session.isKeyGenerated() && headers.containsKey("Idempotency-Key")) {
+        String key = session.idempotencyKey;
+        if (!session.isKeyGenerated()) {
+            putKey(headers, key);
+        } else if (key != null && !key.isEmpty()) {
+            headers.put("Idempotency-Key", key);
             headers.put("Idempotency-Key-Kind", "generated");
         }
         return request("POST", agents(session.zoneId), headers, session.body(), call);

@@ -4,6 +4,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.concurrent.ThreadLocalRandom;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.text.Chars;
 
 /** Keys by which the Coordinator recognises a call that it has already carried out. */
 public final class IdempotencyKeys {
@@ -41,7 +42,7 @@ public final class IdempotencyKeys {
         if (key.isEmpty()) {
             return "is empty";
         }
-        if (!StandardCharsets.UTF_8.newEncoder().canEncode(key)) {
+        if (!Chars.isWellFormed(key)) {
             return "holds half of a surrogate pair";
         }
         int bytes = key.getBytes(StandardCharsets.UTF_8).length;

@@ -20,6 +20,8 @@ public record LeaseTerms(
         @Nullable Instant deadline,
         @Nullable Duration length) {
 
+    static final LeaseTerms NONE = new LeaseTerms(null, null, null);
+
     static LeaseTerms read(JsonObject fields, HttpResponse response) throws JsonException {
         Long generation = fields.integer("lease_generation");
         if (generation != null && generation < 0) {
@@ -32,22 +34,24 @@ public record LeaseTerms(
                 length(
                         deadline,
                         fields.instant("last_heartbeat_at"),
-                        HttpDates.parse(response.header("Date").orElse(null))));
+                        response.header("Date").orElse(null)));
     }
 
     private static @Nullable Duration length(
-            @Nullable Instant deadline, @Nullable Instant lastHeartbeat, @Nullable Instant date) {
+            @Nullable Instant deadline, @Nullable Instant lastHeartbeat, @Nullable String answered) {
         if (deadline == null) {
             return null;
         }
         Duration length;
         if (lastHeartbeat != null) {
             length = Duration.between(lastHeartbeat, deadline);
-        } else if (date != null) {
+        } else {
+            Instant date = HttpDates.parse(answered);
+            if (date == null) {
+                return null;
+            }
             // The header has whole seconds: up to one of them may have passed already.
             length = Duration.between(date, deadline).minusSeconds(1);
-        } else {
-            return null;
         }
         return length.isNegative() ? Duration.ZERO : length;
     }

@@ -18,6 +18,7 @@ public final class OpenSession {
     final String zoneId;
     final @Nullable String idempotencyKey;
     private final boolean keyGenerated;
+    private final boolean service;
     private final long ttlSeconds;
     private final Map<String, @Nullable Object> body;
 
@@ -25,6 +26,7 @@ public final class OpenSession {
         this.zoneId = b.zoneId;
         this.idempotencyKey = b.idempotencyKey;
         this.keyGenerated = b.keyGenerated;
+        this.service = SERVICE.equals(b.lifecycle);
         this.ttlSeconds = b.ttlSeconds;
         this.body = b.body();
     }
@@ -37,6 +39,11 @@ public final class OpenSession {
     /** Whether the SDK made the key. */
     public boolean isKeyGenerated() {
         return keyGenerated;
+    }
+
+    /** Whether it opens a service, which has a lease. */
+    public boolean isService() {
+        return service;
     }
 
     /** How long the session may live; zero for a service. */

@@ -10,7 +10,7 @@ import run.caracal.internal.json.JsonObject;
  * A session that the Coordinator opened.
  *
  * @param delegationEdgeId the edge it was given, or {@code null}
- * @param lease its lease, all of it unknown for a task of an older platform
+ * @param lease the lease of a service; a task has none
  * @param isReplay whether it had been opened by an earlier request with the same key
  */
 public record SessionAnswer(
@@ -19,10 +19,11 @@ public record SessionAnswer(
     /**
      * Reads a successful answer.
      *
+     * @param leased whether the session is a service: the platform answers instants for a task too, which mean nothing
      * @throws ProtocolException when it names no session or a generation that is none; {@link #idOf} tells whether there
      *     is a session to end all the same
      */
-    public static SessionAnswer parse(HttpRequest request, HttpResponse response) {
+    public static SessionAnswer parse(HttpRequest request, HttpResponse response, boolean leased) {
         return Answers.read(
                 Answers.COORDINATOR,
                 request,
@@ -30,7 +31,7 @@ public record SessionAnswer(
                 body -> new SessionAnswer(
                         Answers.needed(body, "agent_session_id"),
                         body.string("delegation_edge_id"),
-                        LeaseTerms.read(body, response),
+                        leased ? LeaseTerms.read(body, response) : LeaseTerms.NONE,
                         isReplay(response)));
     }
 

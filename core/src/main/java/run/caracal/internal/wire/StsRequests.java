@@ -12,6 +12,7 @@ import run.caracal.internal.UserAgent;
 /** The calls of the STS as HTTP requests. */
 public final class StsRequests {
     private final String base;
+    private final URI token;
 
     /**
      * Creates the requests for one STS.
@@ -20,6 +21,7 @@ public final class StsRequests {
      */
     public StsRequests(URI base) {
         this.base = Urls.base(base);
+        this.token = URI.create(this.base + "/oauth/2/token");
     }
 
     /**
@@ -35,13 +37,7 @@ public final class StsRequests {
         if (requestId != null && CallHeaders.isToken(requestId)) {
             headers.put(Headers.REQUEST_ID, requestId);
         }
-        return new HttpRequest(
-                "POST",
-                URI.create(base + "/oauth/2/token"),
-                headers,
-                form.encode(),
-                timeout,
-                CoordinatorRequests.MAX_RESPONSE_BYTES);
+        return new HttpRequest("POST", token, headers, form.encode(), timeout, CoordinatorRequests.MAX_RESPONSE_BYTES);
     }
 
     /**

@@ -1,15 +1,14 @@
 package run.caracal.internal.wire;
 
-import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.TreeSet;
-import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.config.Rules;
+import run.caracal.internal.text.Percent;
 
 /** The form of a token exchange (RFC 8693). A field with an empty value is not sent. */
 public final class TokenForm {
@@ -94,14 +93,25 @@ public final class TokenForm {
 
     /** The form as {@code application/x-www-form-urlencoded}. */
     public byte[] encode() {
-        return fields.stream()
-                .map(f -> encode(f.name()) + "=" + encode(f.value()))
-                .collect(Collectors.joining("&"))
-                .getBytes(StandardCharsets.US_ASCII);
+        StringBuilder form = new StringBuilder(512);
+        for (Field field : fields) {
+            if (!form.isEmpty()) {
+                form.append('&');
+            }
+            form.append(field.name()).append('=');
+            encode(field.value(), form);
+        }
+        return form.toString().getBytes(StandardCharsets.US_ASCII);
     }
 
-    static String encode(String text) {
-        return URLEncoder.encode(text, StandardCharsets.UTF_8);
+    static void encode(String text, StringBuilder form) {
+        int from = 0;
+        for (int blank = text.indexOf(' '); blank >= 0; blank = text.indexOf(' ', from)) {
+            Percent.encode(text.substring(from, blank), form);
+            form.append('+');
+            from = blank + 1;
+        }
+        Percent.encode(text.substring(from), form);
     }
 
     /** Names the fields only: the values hold secrets. */

@@ -5,6 +5,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.error.ProtocolException;
 import run.caracal.http.HttpRequest;
@@ -29,6 +30,8 @@ public record TokenResponse(
 
     private static final Set<String> ISSUED_TYPES =
             Set.of("urn:ietf:params:oauth:token-type:access_token", "urn:ietf:params:oauth:token-type:jwt");
+
+    private static final Pattern BLANKS = Pattern.compile("\\s+");
 
     /** No token lives longer; a larger number would only overflow sums. */
     private static final long MAX_SECONDS = Integer.MAX_VALUE;
@@ -75,7 +78,7 @@ public record TokenResponse(
 
     private static @Nullable List<String> scopes(JsonObject body) {
         String text = body.string("scope");
-        return text == null || text.isBlank() ? null : List.of(text.strip().split("\\s+"));
+        return text == null || text.isBlank() ? null : List.of(BLANKS.split(text.strip()));
     }
 
     /** The scopes among those asked for that the token does not carry. */
@@ -89,7 +92,7 @@ public record TokenResponse(
     }
 
     private static List<String> missing(Collection<String> asked, @Nullable List<String> given) {
-        return given == null
+        return given == null || given.containsAll(asked)
                 ? List.of()
                 : asked.stream().filter(item -> !given.contains(item)).toList();
     }

@@ -27,7 +27,8 @@ class CoordinatorAnswersTest {
                         201,
                         "{\"agent_session_id\":\"s\",\"delegation_edge_id\":\"d\",\"lifecycle\":\"a-new-one\",\"novel\":{},"
                                 + "\"last_heartbeat_at\":\"2026-01-01T00:00:00.500Z\","
-                                + "\"heartbeat_deadline_at\":\"2026-01-01T00:02:00.500Z\",\"lease_generation\":\"1\"}"));
+                                + "\"heartbeat_deadline_at\":\"2026-01-01T00:02:00.500Z\",\"lease_generation\":\"1\"}"),
+                true);
 
         assertThat(answer)
                 .isEqualTo(new SessionAnswer(
@@ -37,18 +38,31 @@ class CoordinatorAnswersTest {
                         false));
     }
 
+    /** The platform answers instants for it too, which nobody needs. */
+    @Test
+    void readsNoLeaseOfATask() {
+        String body = "{\"agent_session_id\":\"s\",\"heartbeat_deadline_at\":\"2026-01-01T00:02:00.500Z\","
+                + "\"lease_generation\":0}";
+
+        assertThat(SessionAnswer.parse(OPEN, WireCases.response(201, body), false)
+                        .lease())
+                .isEqualTo(new LeaseTerms(null, null, null));
+    }
+
     /** Release 1.0 marks a replay in a header, the one before it with another status. */
     @Test
     void recognisesReplays() {
         String body = "{\"agent_session_id\":\"s\"}";
         Map<String, String> mark = Map.of("Idempotency-Replayed", "true");
 
-        assertThat(SessionAnswer.parse(OPEN, WireCases.response(201, body)).isReplay())
+        assertThat(SessionAnswer.parse(OPEN, WireCases.response(201, body), true)
+                        .isReplay())
                 .isFalse();
-        assertThat(SessionAnswer.parse(OPEN, WireCases.response(201, mark, body))
+        assertThat(SessionAnswer.parse(OPEN, WireCases.response(201, mark, body), true)
                         .isReplay())
                 .isTrue();
-        assertThat(SessionAnswer.parse(OPEN, WireCases.response(200, body)).isReplay())
+        assertThat(SessionAnswer.parse(OPEN, WireCases.response(200, body), true)
+                        .isReplay())
                 .isTrue();
     }
 
@@ -105,7 +119,7 @@ class CoordinatorAnswersTest {
                 201, Map.of("X-Request-Id", "req-7"), "{\"agent_session_id\":\"s\",\"lease_generation\":1.5}");
 
         ProtocolException error =
-                catchThrowableOfType(ProtocolException.class, () -> SessionAnswer.parse(OPEN, response));
+                catchThrowableOfType(ProtocolException.class, () -> SessionAnswer.parse(OPEN, response, true));
         assertThat(error).hasMessageContaining("lease_generation").hasMessageContaining("req-7");
         assertThat(error.operation()).isEqualTo("POST /zones/z/agents");
         assertThat(error.httpStatus()).isEqualTo(201);

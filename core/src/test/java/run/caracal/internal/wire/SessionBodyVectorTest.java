@@ -113,7 +113,7 @@ class SessionBodyVectorTest {
         boolean hasSession = fields.get("agent_session_id") instanceof String id && !id.isEmpty();
 
         if (!hasSession || !isGeneration(fields.get("lease_generation"))) {
-            assertThatThrownBy(() -> SessionAnswer.parse(request, response))
+            assertThatThrownBy(() -> SessionAnswer.parse(request, response, true))
                     .isInstanceOf(ProtocolException.class)
                     .hasMessageContaining(
                             body instanceof Map ? (hasSession ? "lease_generation" : "agent_session_id") : "");
@@ -122,7 +122,7 @@ class SessionBodyVectorTest {
                     .isTrue();
             return;
         }
-        SessionAnswer answer = SessionAnswer.parse(request, response);
+        SessionAnswer answer = SessionAnswer.parse(request, response, true);
         assertThat(answer.agentSessionId()).isEqualTo(fields.get("agent_session_id"));
         assertThat(answer.isReplay()).isFalse();
         if (vector.error() != null) {
