@@ -20,7 +20,18 @@ public final class Bench {
         String name = args.length == 0 ? "all" : args[0];
         if (name.equals("all")) {
             for (String each : new String[] {
-                "codec", "path", "filter", "client", "spawn", "capacity", "stampede", "leases", "growth", "startup"
+                "codec",
+                "path",
+                "filter",
+                "client",
+                "spawn",
+                "scoped",
+                "verify",
+                "capacity",
+                "stampede",
+                "leases",
+                "growth",
+                "startup"
             }) {
                 run(each);
             }
@@ -37,8 +48,10 @@ public final class Bench {
             case "filter" -> filter(report(name, "The token path of one request, without a network"));
             case "client" ->
                 ClientBench.run(report(name, "Clients, against plain ones that send the same headers"), ROUNDS);
-            case "spawn" ->
-                SpawnBench.run(report(name, "Opening and terminating a session, against the two bare calls"), ROUNDS);
+            case "spawn" -> SpawnBench.run(report(name, "Sessions, against the calls that they are made of"), ROUNDS);
+            case "scoped" ->
+                ScopedBench.run(report(name, "Calls with a mandate of their own, against mint and call"), ROUNDS);
+            case "verify" -> VerifyBench.run(report(name, "Verified inbound requests"), ROUNDS);
             case "capacity" -> CapacityBench.run(report(name, "Sessions that wait for a place"), ROUNDS);
             case "stampede" -> StampedeBench.run(report(name, "Concurrent spawns on a cold token cache"), ROUNDS);
             case "leases" ->
@@ -47,8 +60,9 @@ public final class Bench {
             case "startup" ->
                 StartupBench.run(report(name, "From the start of the JVM to the first protected call"), ROUNDS);
             default ->
-                throw new IllegalArgumentException("No benchmark is called '" + name
-                        + "'. There are: codec, path, filter, client, spawn, capacity, stampede, leases, growth, startup, all");
+                throw new IllegalArgumentException(
+                        "No benchmark is called '" + name
+                                + "'. There are: codec, path, filter, client, spawn, scoped, verify, capacity, stampede, leases, growth, startup, all");
         }
     }
 

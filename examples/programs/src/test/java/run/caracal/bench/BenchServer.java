@@ -5,7 +5,13 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.time.ZoneOffset;
+import java.time.ZonedDateTime;
+import java.time.format.DateTimeFormatter;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
+import java.util.concurrent.atomic.LongAdder;
 import java.util.function.UnaryOperator;
 import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
@@ -16,40 +22,56 @@ import run.caracal.config.CaracalConfig;
 /** The canned platform on a socket, in a JVM of its own, so that its work is not counted as the client's. */
 public final class BenchServer implements AutoCloseable {
     private final Process process;
+    private final BufferedReader out;
     private final int port;
 
-    private BenchServer(Process process, int port) {
+    private BenchServer(Process process, BufferedReader out, int port) {
         this.process = process;
+        this.out = out;
         this.port = port;
     }
 
     /**
-     * The server's own program: serves until its standard input ends, which it does with whoever started it.
+     * The server's own program: serves until its standard input ends, which it does with whoever started it. For each
+     * byte there it says how many connections and how many requests there have been.
      *
      * @param args none
      */
     public static void main(String[] args) throws IOException {
         Canned canned = new Canned(90);
+        LongAdder connections = new LongAdder();
+        LongAdder requests = new LongAdder();
         DisposableServer server = HttpServer.create()
                 .host("127.0.0.1")
                 .port(0)
                 .httpRequestDecoder(spec -> spec.maxHeaderSize(16_384))
+                .doOnChannelInit((observer, channel, address) -> connections.increment())
                 .handle((request, response) -> {
+                    requests.increment();
                     String path = "/" + request.path();
                     String method = request.method().name();
                     response.status(Canned.status(method, path));
-                    byte[] body = canned.answer(method, path, false);
-                    response.header("Content-Length", String.valueOf(body.length));
+                    response.header(
+                            "Date", DateTimeFormatter.RFC_1123_DATE_TIME.format(ZonedDateTime.now(ZoneOffset.UTC)));
                     if (Canned.isControl(path)) {
                         response.header("Content-Type", "application/json");
                     }
                     return request.receive()
-                            .then(response.sendByteArray(Mono.just(body)).then());
+                            .aggregate()
+                            .asByteArray()
+                            .defaultIfEmpty(new byte[0])
+                            .flatMap(sent -> {
+                                byte[] body = canned.answer(method, path, sent);
+                                if (body.length > 0) {
+                                    response.header("Content-Length", String.valueOf(body.length));
+                                }
+                                return response.sendByteArray(Mono.just(body)).then();
+                            });
                 })
                 .bindNow();
         System.out.println(server.port());
         while (System.in.read() >= 0) {
-            // Nothing is said to it.
+            System.out.println(connections.sum() + " " + requests.sum());
         }
         System.exit(0);
     }
@@ -60,7 +82,7 @@ public final class BenchServer implements AutoCloseable {
                     java(List.of("-Xmx1g", BenchServer.class.getName())).start();
             BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
             String port = out.readLine();
-            return new BenchServer(process, Integer.parseInt(port == null ? "the server did not start" : port));
+            return new BenchServer(process, out, Integer.parseInt(port == null ? "the server did not start" : port));
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -68,7 +90,7 @@ public final class BenchServer implements AutoCloseable {
 
     /** A program of this class path in a JVM of its own. */
     static ProcessBuilder java(List<String> arguments) {
-        List<String> command = new java.util.ArrayList<>();
+        List<String> command = new ArrayList<>();
         command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
         command.add("-cp");
         command.add(System.getProperty("java.class.path"));
@@ -80,9 +102,9 @@ public final class BenchServer implements AutoCloseable {
         return "http://127.0.0.1:" + port;
     }
 
-    /** A client of this platform, on the SDK's own transport. */
-    Caracal client() {
-        return client(address());
+    /** How many connections were made to it. */
+    long connections() {
+        return count(0);
     }
 
     /** A client with other settings than the defaults. */
@@ -90,6 +112,22 @@ public final class BenchServer implements AutoCloseable {
         return Caracal.create(change.apply(config(address())).build());
     }
 
+    /** How many requests it has begun to answer. */
+    long requests() {
+        return count(1);
+    }
+
+    private synchronized long count(int which) {
+        try {
+            process.getOutputStream().write('\n');
+            process.getOutputStream().flush();
+            return Long.parseLong(Objects.requireNonNull(out.readLine()).split(" ", -1)[which]);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** A client as a program makes it. */
     static Caracal client(String address) {
         return Caracal.create(config(address).build());
     }

@@ -27,7 +27,7 @@ final class CapacityBench {
 
     private static void cost(Report report, int rounds) {
         try (BenchServer server = BenchServer.start()) {
-            Caracal free = server.client();
+            Caracal free = BenchServer.client(server.address());
             Caracal gated = server.client(config -> config.maxOpenSessions(10 * CONCURRENCY));
             Rounds measured = new Rounds()
                     .variant("free", () -> sessions(free))
@@ -43,11 +43,11 @@ final class CapacityBench {
         }
     }
 
-    private static long sessions(Caracal caracal) {
+    private static Rounds.Cost sessions(Caracal caracal) {
         var unused = Flux.range(0, SESSIONS)
                 .flatMap(i -> caracal.spawn(context -> Mono.just(i)), CONCURRENCY)
                 .blockLast();
-        return SESSIONS;
+        return Rounds.Cost.of(SESSIONS);
     }
 
     /** Behind one session that holds the only place, cancelled in any order, a few at a time. */

@@ -3,10 +3,11 @@ package run.caracal.bench;
 import io.netty.buffer.ByteBuf;
 import java.time.Duration;
 import java.util.Objects;
-import java.util.function.IntFunction;
+import java.util.concurrent.CountDownLatch;
+import java.util.function.Supplier;
 import org.springframework.http.client.reactive.ReactorClientHttpConnector;
-import org.springframework.web.reactive.function.client.ClientRequest;
 import org.springframework.web.reactive.function.client.WebClient;
+import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
@@ -22,17 +23,14 @@ import run.caracal.webflux.CaracalExchangeFilter;
 final class ClientBench {
     private static final int CONCURRENCY = 32;
     private static final int REQUESTS = Integer.getInteger("bench.requests", 20_000);
-    private static final String PATH = "/v1/charge?amount=1200";
+    static final String PATH = "/v1/charge?amount=1200";
 
     private ClientBench() {}
 
     static void run(Report report, int rounds) {
-        ConnectionProvider pool = ConnectionProvider.builder("bench")
-                .maxConnections(CONCURRENCY)
-                .pendingAcquireMaxCount(-1)
-                .build();
+        ConnectionProvider pool = BareCalls.pool(CONCURRENCY);
         try (BenchServer server = BenchServer.start()) {
-            Caracal caracal = server.client();
+            Caracal caracal = BenchServer.client(server.address());
             CaracalContext session = openSession(caracal);
             Context context = InMemory.context(caracal, session);
             PlainHeaders headers = PlainHeaders.of(session);
@@ -44,31 +42,28 @@ final class ClientBench {
             HttpClient plain = bare.doOnRequest((request, connection) -> headers.forEach(request::header));
             HttpClient decorated = CaracalHttp.decorate(bare, caracal);
             WebClient bareWeb = web(bare).build();
-            WebClient plainWeb = web(bare)
-                    .filter((request, next) -> next.exchange(ClientRequest.from(request)
-                            .headers(h -> headers.forEach(h::set))
-                            .build()))
-                    .build();
+            WebClient plainWeb = web(plain).build();
             WebClient filteredWeb =
                     web(bare).filter(CaracalExchangeFilter.create(caracal)).build();
             WebClient decoratedWeb = web(decorated).build();
 
             Rounds measured = new Rounds()
-                    .variant("bare", () -> requests(context, i -> get(bare, target)))
-                    .variant("plain", () -> requests(context, i -> get(plain, target)))
-                    .variant("decorated", () -> requests(context, i -> get(decorated, bound)))
-                    .variant("plain post", () -> requests(context, i -> post(plain, target)))
-                    .variant("decorated post", () -> requests(context, i -> post(decorated, bound)))
-                    .variant("bare web", () -> requests(context, i -> get(bareWeb, target)))
-                    .variant("plain web", () -> requests(context, i -> get(plainWeb, target)))
-                    .variant("filtered web", () -> requests(context, i -> get(filteredWeb, bound)))
-                    .variant("decorated web", () -> requests(context, i -> get(decoratedWeb, bound)))
+                    .connections(server::connections)
+                    .variant("bare", () -> requests(context, () -> get(bare, target)))
+                    .variant("plain", () -> requests(context, () -> get(plain, target)))
+                    .variant("decorated", () -> requests(context, () -> get(decorated, bound)))
+                    .variant("plain post", () -> requests(context, () -> post(plain, target)))
+                    .variant("decorated post", () -> requests(context, () -> post(decorated, bound)))
+                    .variant("bare web", () -> requests(context, () -> get(bareWeb, target)))
+                    .variant("plain web", () -> requests(context, () -> get(plainWeb, target)))
+                    .variant("filtered web", () -> requests(context, () -> get(filteredWeb, bound)))
+                    .variant("decorated web", () -> requests(context, () -> get(decoratedWeb, bound)))
                     .run(3, rounds);
 
             budget(report, measured, "HttpClient, decorated", "decorated", "plain", 0.97, 1.12);
             budget(report, measured, "HttpClient, decorated, POST", "decorated post", "plain post", 0.97, 1.12);
-            budget(report, measured, "WebClient, with filter", "filtered web", "plain web", 1.0, 1.0);
-            budget(report, measured, "WebClient, on a decorated client", "decorated web", "plain web", 1.0, 1.0);
+            budget(report, measured, "WebClient, with filter", "filtered web", "plain web", 0.97, 1.10);
+            budget(report, measured, "WebClient, on a decorated client", "decorated web", "plain web", 0.97, 1.10);
             report.figure(
                     "HttpClient, plain against bare, throughput",
                     measured.throughput("plain", "bare"),
@@ -90,6 +85,7 @@ final class ClientBench {
                 false,
                 throughput,
                 absolute(measured, name, base));
+        report.figure(what + ", CPU", measured.cpu(name, base), Report.micros(measured, name, base));
         report.budget(what + ", allocation", measured.allocation(name, base), true, bytes, "");
     }
 
@@ -100,6 +96,29 @@ final class ClientBench {
     private static String text(Rounds measured, String name) {
         return Stat.number(1e9 / measured.nanos(name).median()) + "/s, "
                 + Stat.number(measured.bytes(name).median()) + " B";
+    }
+
+    /** Sessions on sockets, which stay open until they are disposed. */
+    static Disposable openSessions(Caracal caracal, int count) {
+        Sinks.Empty<Void> over = Sinks.empty();
+        CountDownLatch opened = new CountDownLatch(count);
+        Disposable open = Flux.range(0, count)
+                .flatMap(
+                        i -> caracal.spawn(context -> {
+                            opened.countDown();
+                            return over.asMono();
+                        }),
+                        count)
+                .subscribe(none -> {}, Failures::report);
+        try {
+            opened.await();
+        } catch (InterruptedException e) {
+            throw new IllegalStateException(e);
+        }
+        return () -> {
+            over.tryEmitEmpty().orThrow();
+            open.dispose();
+        };
     }
 
     /** A session on a socket, which stays open. */
@@ -113,19 +132,15 @@ final class ClientBench {
         return Objects.requireNonNull(opened.asMono().block(Duration.ofSeconds(30)));
     }
 
-    private static WebClient.Builder web(HttpClient client) {
+    static WebClient.Builder web(HttpClient client) {
         return WebClient.builder().clientConnector(new ReactorClientHttpConnector(client));
     }
 
-    static long requests(Context context, IntFunction<Mono<?>> request) {
-        var unused = Flux.range(0, REQUESTS)
-                .flatMap(request::apply, CONCURRENCY)
-                .contextWrite(context)
-                .blockLast(Duration.ofMinutes(5));
-        return REQUESTS;
+    static Rounds.Cost requests(Context context, Supplier<Mono<?>> request) {
+        return Lanes.run(CONCURRENCY, REQUESTS, context, request);
     }
 
-    private static Mono<Integer> get(HttpClient client, String url) {
+    static Mono<Integer> get(HttpClient client, String url) {
         return client.get().uri(url).responseSingle((response, body) -> body.map(ByteBuf::readableBytes));
     }
 
@@ -136,7 +151,7 @@ final class ClientBench {
                 .responseSingle((response, body) -> body.map(ByteBuf::readableBytes));
     }
 
-    private static Mono<byte[]> get(WebClient client, String url) {
+    static Mono<byte[]> get(WebClient client, String url) {
         return client.get().uri(java.net.URI.create(url)).retrieve().bodyToMono(byte[].class);
     }
 }

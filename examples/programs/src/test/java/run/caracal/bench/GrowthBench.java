@@ -50,7 +50,7 @@ final class GrowthBench {
                 line + ": " + small + " to " + large,
                 Stat.number(slower) + " times the time, " + Stat.number(more) + " times the allocation",
                 "at most " + Stat.number(most) + " times the allocation",
-                more <= most * 1.1 ? "yes" : "**no**",
+                more <= most ? "yes" : more <= most * 1.1 ? "within a tenth" : "**no**",
                 "");
     }
 
@@ -79,7 +79,7 @@ final class GrowthBench {
                 for (int n = 0; n < repeats; n++) {
                     result = operation.get();
                 }
-                return repeats;
+                return Rounds.Cost.of(repeats);
             });
         }
         measured = measured.run(5, rounds);

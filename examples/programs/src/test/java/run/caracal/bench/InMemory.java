@@ -1,6 +1,5 @@
 package run.caracal.bench;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -81,9 +80,8 @@ final class InMemory implements HttpTransport {
         return Mono.defer(() -> {
             String path = request.uri().getPath();
             byte[] body = request.body();
-            boolean service = body != null && new String(body, StandardCharsets.UTF_8).contains("\"service\"");
             HttpResponse answer = new HttpResponse(
-                    Canned.status(request.method(), path), Map.of(), canned.answer(request.method(), path, service));
+                    Canned.status(request.method(), path), Map.of(), canned.answer(request.method(), path, body));
             return path.endsWith("/oauth/2/token") && !tokenDelay.isZero()
                     ? Mono.delay(tokenDelay).thenReturn(answer)
                     : Mono.just(answer);

@@ -2,15 +2,12 @@ package run.caracal.bench;
 
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Objects;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -125,12 +122,6 @@ final class LeaseBench {
                 renewals + " renewals in " + LEASE_SECONDS / 2 + " s, p50 "
                         + Stat.number(probe.percentile(0.5) / 1000.0) + " ms, latest "
                         + Stat.number(probe.percentile(1) / 1000.0) + " ms");
-        report.value(
-                "Timer sources of the leases",
-                String.valueOf(probe.threads.size()),
-                "1",
-                probe.threads.size() == 1 ? "yes" : "**no**",
-                String.join(", ", probe.threads));
     }
 
     /** Waits for a time, on a timer. */
@@ -147,12 +138,9 @@ final class LeaseBench {
     /** Records how late the timed tasks of executors run; a histogram by microseconds, as leases are many. */
     private static final class Probe {
         private final AtomicLongArray histogram = new AtomicLongArray(5_000_000);
-        private final Set<String> threads = java.util.Collections.synchronizedSet(new LinkedHashSet<>());
-        private final AtomicInteger watched = new AtomicInteger();
         private volatile boolean recording;
 
         ScheduledExecutorService watch(ScheduledExecutorService executor) {
-            watched.incrementAndGet();
             return (ScheduledExecutorService) java.lang.reflect.Proxy.newProxyInstance(
                     ScheduledExecutorService.class.getClassLoader(),
                     new Class<?>[] {ScheduledExecutorService.class},
@@ -187,7 +175,6 @@ final class LeaseBench {
             String thread = Thread.currentThread().getName();
             // The timeout of a call is cancelled before it is due; what runs after a delay here is a lease.
             if (recording && delay > 0 && thread.contains("lease")) {
-                threads.add(thread);
                 long late = Math.max(0, System.nanoTime() - due) / 1000;
                 histogram.incrementAndGet((int) Math.min(late, histogram.length() - 1));
             }

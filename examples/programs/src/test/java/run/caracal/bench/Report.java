@@ -51,6 +51,39 @@ final class Report {
         bars.add(what, figure, budget, holds);
     }
 
+    /**
+     * Adds what operations cost against others: time and processor time, which have the same budget, and allocation.
+     *
+     * @param what what is measured
+     * @param measured the rounds
+     * @param name the operations
+     * @param base what they are compared with
+     * @param most the most time
+     * @param bytes the most allocation; not a number for none
+     */
+    void costs(String what, Rounds measured, String name, String base, double most, double bytes) {
+        budget(
+                what + ", time",
+                measured.time(name, base),
+                true,
+                most,
+                measured.percentiles(name) + " against " + measured.percentiles(base));
+        budget(what + ", CPU", measured.cpu(name, base), true, most, micros(measured, name, base));
+        String allocated = Stat.number(measured.bytes(name).median()) + " B against "
+                + Stat.number(measured.bytes(base).median()) + " B";
+        if (Double.isNaN(bytes)) {
+            figure(what + ", allocation", measured.allocation(name, base), allocated);
+        } else {
+            budget(what + ", allocation", measured.allocation(name, base), true, bytes, allocated);
+        }
+    }
+
+    /** The processor time behind a ratio. */
+    static String micros(Rounds measured, String name, String base) {
+        return Stat.number(measured.cpuNanos(name).median() / 1e3) + " µs against "
+                + Stat.number(measured.cpuNanos(base).median() / 1e3) + " µs";
+    }
+
     /** Adds a figure without a budget. */
     void figure(String what, Stat figure, String absolute) {
         row(what, figure.text(), "", "", absolute);
@@ -101,7 +134,9 @@ final class Report {
             String figures = Files.readString(part);
             text.append('\n').append(figures);
             figures.lines()
-                    .filter(line -> line.contains("| yes |") || line.contains("| **no** |"))
+                    .filter(line -> line.contains("| yes |")
+                            || line.contains("| **no** |")
+                            || line.contains("| within a tenth |"))
                     // Without what is behind the figure.
                     .map(line -> line.substring(0, line.lastIndexOf('|', line.length() - 3) + 1))
                     .forEach(line -> budgets.append(line).append('\n'));

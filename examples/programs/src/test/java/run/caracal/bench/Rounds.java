@@ -1,5 +1,7 @@
 package run.caracal.bench;
 
+import com.sun.management.OperatingSystemMXBean;
+import com.sun.management.ThreadMXBean;
 import java.lang.management.ManagementFactory;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -7,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.function.LongSupplier;
 import java.util.function.ToDoubleFunction;
 
 /**
@@ -14,8 +17,12 @@ import java.util.function.ToDoubleFunction;
  * that what disturbs the machine for longer than a round disturbs both sides.
  */
 final class Rounds {
-    private static final com.sun.management.ThreadMXBean THREADS =
-            (com.sun.management.ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
+    private static final OperatingSystemMXBean SYSTEM =
+            (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+
+    private static final int MAX_WARMUP = 10;
+    private static final int MAX_ATTEMPTS = 3;
 
     /** One round of a variant. */
     @FunctionalInterface
@@ -23,21 +30,37 @@ final class Rounds {
         /**
          * Runs the round.
          *
-         * @return how many operations it was
+         * @return what it was
          */
-        long run();
+        Cost run();
+    }
+
+    /**
+     * The operations of one round.
+     *
+     * @param operations how many
+     * @param p50 the median of their times in nanoseconds; 0 where they were not timed
+     * @param p99 the 99th percentile
+     */
+    record Cost(long operations, long p50, long p99) {
+        static Cost of(long operations) {
+            return new Cost(operations, 0, 0);
+        }
     }
 
     /**
      * The cost of one round.
      *
      * @param nanos for each operation
+     * @param cpu processor time of the whole process for each operation, in nanoseconds
      * @param bytes allocated for each operation, by all threads
+     * @param cost the times of single operations
      */
-    record Sample(double nanos, double bytes) {}
+    record Sample(double nanos, double cpu, double bytes, Cost cost) {}
 
     private final Map<String, Body> variants = new LinkedHashMap<>();
     private final Map<String, List<Sample>> samples = new LinkedHashMap<>();
+    private LongSupplier connections = () -> 0;
 
     Rounds variant(String name, Body body) {
         variants.put(name, body);
@@ -45,27 +68,72 @@ final class Rounds {
         return this;
     }
 
-    /** Runs rounds, the first of which only warm up; each round begins with another variant. */
+    /**
+     * Has every round checked for new connections: who opens one is not compared with who keeps one.
+     *
+     * @param connections how many there have been so far
+     */
+    Rounds connections(LongSupplier connections) {
+        this.connections = connections;
+        return this;
+    }
+
+    /**
+     * Runs rounds, the first of which only warm up, until none of them opens a connection; each round begins with another
+     * variant.
+     */
     Rounds run(int warmup, int rounds) {
         List<String> order = new ArrayList<>(variants.keySet());
-        for (int round = -warmup; round < rounds; round++) {
+        Progress progress = new Progress(String.join(", ", order), (warmup + rounds) * order.size());
+        long before;
+        int warm = 0;
+        do {
+            before = connections.getAsLong();
             for (String name : order) {
-                Sample sample = sample(Objects.requireNonNull(variants.get(name)));
-                if (round >= 0) {
-                    Objects.requireNonNull(samples.get(name)).add(sample);
-                }
+                sample(name);
+                progress.step();
+            }
+            warm++;
+        } while (warm < warmup || (connections.getAsLong() > before && warm < MAX_WARMUP));
+        for (int round = 0; round < rounds; round++) {
+            for (String name : order) {
+                Objects.requireNonNull(samples.get(name)).add(valid(name));
+                progress.step();
             }
             Collections.rotate(order, 1);
         }
         return this;
     }
 
+    /** A round in which a connection was opened proves nothing, and is run again. */
+    private Sample valid(String name) {
+        for (int attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+            long before = connections.getAsLong();
+            Sample sample = sample(name);
+            if (connections.getAsLong() == before) {
+                return sample;
+            }
+        }
+        throw new IllegalStateException("'" + name + "' opened connections in " + MAX_ATTEMPTS
+                + " rounds one after another, which prove nothing");
+    }
+
+    private Sample sample(String name) {
+        return sample(Objects.requireNonNull(variants.get(name)));
+    }
+
     private static Sample sample(Body body) {
         long bytes = allocated();
+        long cpu = SYSTEM.getProcessCpuTime();
         long start = System.nanoTime();
-        long operations = body.run();
+        Cost cost = body.run();
+        double operations = cost.operations();
         long nanos = System.nanoTime() - start;
-        return new Sample(nanos / (double) operations, (allocated() - bytes) / (double) operations);
+        return new Sample(
+                nanos / operations,
+                (SYSTEM.getProcessCpuTime() - cpu) / operations,
+                (allocated() - bytes) / operations,
+                cost);
     }
 
     /** What all live threads have allocated so far. */
@@ -81,13 +149,28 @@ final class Rounds {
         return Stat.of(values(name, Sample::nanos));
     }
 
+    Stat cpuNanos(String name) {
+        return Stat.of(values(name, Sample::cpu));
+    }
+
     Stat bytes(String name) {
         return Stat.of(values(name, Sample::bytes));
+    }
+
+    /** The times of single operations, in microseconds. */
+    String percentiles(String name) {
+        return "p50 " + Stat.number(Stat.of(values(name, s -> s.cost().p50())).median() / 1e3) + " µs, p99 "
+                + Stat.number(Stat.of(values(name, s -> s.cost().p99())).median() / 1e3) + " µs";
     }
 
     /** The time of one variant relative to that of another. */
     Stat time(String name, String base) {
         return Stat.ratio(values(name, Sample::nanos), values(base, Sample::nanos));
+    }
+
+    /** The processor time of one variant relative to that of another. */
+    Stat cpu(String name, String base) {
+        return Stat.ratio(values(name, Sample::cpu), values(base, Sample::cpu));
     }
 
     /** The throughput of one variant relative to that of another. */

@@ -1,84 +1,84 @@
 package run.caracal.bench;
 
-import io.netty.handler.codec.http.HttpHeaders;
-import java.util.Objects;
-import reactor.core.publisher.Flux;
+import java.util.function.Supplier;
 import reactor.core.publisher.Mono;
-import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.resources.ConnectionProvider;
 import run.caracal.Caracal;
-import run.caracal.internal.propagation.TraceParent;
-import run.caracal.netty.NettyHttpTransport;
+import run.caracal.http.TransportOptions;
+import run.caracal.netty.CaracalHttp;
 
-/** A session around nothing, against the two calls that open and terminate one. */
+/** A session around nothing and one around a call, against the calls that they are made of; and what an open one keeps. */
 final class SpawnBench {
-    private static final int CONCURRENCY = 32;
     private static final int SESSIONS = Integer.getInteger("bench.requests", 20_000) / 2;
-    private static final String OPENING =
-            "{\"application_id\":\"app-1\",\"lifecycle\":\"task\",\"ttl_seconds\":3600,\"labels\":[]}";
+    private static final int OPEN = Integer.getInteger("bench.sessions", 10_000);
+    private static final double MOST_HEAP = 3 * 1024;
+    private static final int MOST_REQUESTS = 6;
 
     private SpawnBench() {}
 
     static void run(Report report, int rounds) {
-        ConnectionProvider pool = ConnectionProvider.builder("bench")
-                .maxConnections(NettyHttpTransport.DEFAULT_MAX_CONNECTIONS)
-                .maxIdleTime(NettyHttpTransport.MAX_IDLE_TIME)
-                .lifo()
-                .build();
+        for (int lanes : new int[] {1, 32}) {
+            lanes(report, rounds, lanes);
+        }
+        heap(report);
+        report.write();
+    }
+
+    private static void lanes(Report report, int rounds, int lanes) {
+        int sessions = lanes == 1 ? SESSIONS / 4 : SESSIONS;
+        ConnectionProvider pool = BareCalls.pool(lanes);
         try (BenchServer server = BenchServer.start()) {
-            Caracal caracal = server.client();
-            HttpClient bare = HttpClient.create(pool);
+            Caracal caracal = BenchServer.client(server.address());
+            HttpClient client = HttpClient.create(pool);
+            BareCalls bare = new BareCalls(client, server.address());
+            HttpClient scoped = CaracalHttp.decorate(
+                    client, caracal, TransportOptions.defaults().withScopes(Canned.SCOPE));
+            Supplier<Mono<?>> withCall =
+                    () -> caracal.spawn(context -> ClientBench.get(scoped, Canned.UPSTREAM + ClientBench.PATH));
             Rounds measured = new Rounds()
-                    .variant("bare", () -> sessions(() -> calls(bare, server.address())))
-                    .variant("spawn", () -> sessions(() -> caracal.spawn(context -> Mono.just(context.hop()))))
+                    .connections(server::connections)
+                    .variant("bare", () -> Lanes.run(lanes, sessions, bare::session))
+                    .variant(
+                            "spawn",
+                            () -> Lanes.run(lanes, sessions, () -> caracal.spawn(context -> Mono.just(context.hop()))))
+                    .variant("bare call", () -> Lanes.run(lanes, sessions / 3, bare::sessionWithCall))
+                    .variant("spawn with call", () -> Lanes.run(lanes, sessions / 3, withCall))
                     .run(3, rounds);
-            report.budget(
-                    "spawn and terminate, time",
-                    measured.time("spawn", "bare"),
-                    true,
-                    1.10,
-                    ClientBench.absolute(measured, "spawn", "bare"));
-            report.figure("spawn and terminate, allocation", measured.allocation("spawn", "bare"), "");
-            report.write();
+            String on = lanes == 1 ? ", 1 lane" : ", " + lanes + " lanes";
+            report.costs("spawn and terminate" + on, measured, "spawn", "bare", 1.5, 1.6);
+            report.costs("spawn with a call on demand" + on, measured, "spawn with call", "bare call", 1.5, 1.6);
+            if (lanes == 1) {
+                long before = server.requests();
+                var unused = withCall.get().block();
+                long requests = server.requests() - before;
+                report.value(
+                        "spawn with a call on demand, requests",
+                        String.valueOf(requests),
+                        "at most " + MOST_REQUESTS,
+                        requests <= MOST_REQUESTS ? "yes" : "**no**",
+                        "");
+            }
             pool.disposeLater().block();
         }
     }
 
-    /** One session after the other on each of some lanes. */
-    private static long sessions(java.util.function.Supplier<Mono<?>> session) {
-        var unused =
-                Flux.range(0, SESSIONS).flatMap(i -> session.get(), CONCURRENCY).blockLast();
-        return SESSIONS;
-    }
-
-    /** What has to be sent, answered and read at the least; the bodies are as long as the SDK's. */
-    private static Mono<String> calls(HttpClient client, String address) {
-        String sessions = address + "/zones/zone-1/agents";
-        return client.headers(SpawnBench::identify)
-                .headers(headers -> headers.set("Content-Type", "application/json")
-                        .set("Idempotency-Key", TraceParent.newTraceId())
-                        .set("Idempotency-Key-Kind", "generated"))
-                .post()
-                .uri(sessions)
-                .send(ByteBufFlux.fromString(Mono.just(OPENING)))
-                .responseSingle((response, body) -> body.asString())
-                .map(SpawnBench::id)
-                .flatMap(id -> client.headers(SpawnBench::identify)
-                        .delete()
-                        .uri(sessions + "/" + id)
-                        .responseSingle((response, body) -> Mono.just(id)));
-    }
-
-    private static void identify(HttpHeaders headers) {
-        headers.set("Authorization", "Bearer " + Canned.TOKEN);
-        headers.set("Accept", "application/json");
-        headers.set("traceparent", TraceParent.write(null, null));
-    }
-
-    private static String id(String answer) {
-        String name = "\"agent_session_id\":\"";
-        int from = answer.indexOf(name) + name.length();
-        return Objects.requireNonNull(answer).substring(from, answer.indexOf('"', from));
+    private static void heap(Report report) {
+        try (BenchServer server = BenchServer.start()) {
+            Caracal caracal = BenchServer.client(server.address());
+            // What the first sessions bring, everybody shares.
+            var first = ClientBench.openSessions(caracal, 1_000);
+            long before = LeaseBench.heap();
+            var open = ClientBench.openSessions(caracal, OPEN);
+            double each = (LeaseBench.heap() - before) / (double) OPEN;
+            report.value(
+                    "an open session, heap",
+                    Stat.number(each) + " B",
+                    "at most " + Stat.number(MOST_HEAP) + " B",
+                    each <= MOST_HEAP ? "yes" : "**no**",
+                    OPEN + " of them on the SDK's own transport, with their subscribers");
+            open.dispose();
+            first.dispose();
+        }
     }
 }

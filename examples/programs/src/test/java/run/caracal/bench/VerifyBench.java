@@ -1,0 +1,131 @@
+package run.caracal.bench;
+
+import com.amazon.corretto.crypto.provider.AmazonCorrettoCryptoProvider;
+import java.math.BigInteger;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.spec.X509EncodedKeySpec;
+import java.time.Instant;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import org.conscrypt.Conscrypt;
+import org.jspecify.annotations.Nullable;
+import run.caracal.test.TestZone;
+import run.caracal.verify.InMemoryRevocationStore;
+import run.caracal.verify.JwksMandateVerifier;
+import run.caracal.verify.MandateRequirements;
+
+/** Verified requests on one core, with the JDK's own signatures and with those of native providers. */
+final class VerifyBench {
+    private static final int TOKENS = 500;
+    private static final double NATIVE = 7_950;
+
+    private VerifyBench() {}
+
+    static void run(Report report, int rounds) {
+        TestZone zone = new TestZone("kid-1");
+        String token = zone.sign(claims());
+        Rounds measured = new Rounds()
+                .variant("ECDSA", () -> signatures(zone, token))
+                .variant("JDK", () -> verified(verifier(zone).build(), token))
+                .variant(
+                        "Corretto",
+                        () -> verified(
+                                verifier(zone)
+                                        .provider(AmazonCorrettoCryptoProvider.INSTANCE)
+                                        .build(),
+                                token))
+                .variant(
+                        "Conscrypt",
+                        () -> verified(
+                                verifier(zone).provider(Conscrypt.newProvider()).build(), token))
+                .run(5, rounds);
+        report.figure(
+                "JDK, CPU, against its bare ECDSA",
+                measured.cpu("JDK", "ECDSA"),
+                Report.micros(measured, "JDK", "ECDSA"));
+        for (String provider : List.of("JDK", "Corretto", "Conscrypt")) {
+            double each = 1e9 / measured.cpuNanos(provider).median();
+            boolean budgeted = !provider.equals("JDK");
+            report.value(
+                    "verified requests a second and core, " + provider,
+                    Stat.number(each),
+                    budgeted ? "at least " + Stat.number(NATIVE) : "",
+                    budgeted ? (each >= NATIVE ? "yes" : "**no**") : "",
+                    Stat.number(measured.bytes(provider).median()) + " B each");
+        }
+        report.write();
+    }
+
+    private static JwksMandateVerifier.Builder verifier(TestZone zone) {
+        return JwksMandateVerifier.builder()
+                .zoneId("zone-1")
+                .issuer("https://sts.example.com")
+                .audience(Canned.RESOURCE)
+                .revocations(InMemoryRevocationStore.create())
+                .allowInsecureUrls(false)
+                .transport(zone);
+    }
+
+    private static Rounds.Cost verified(JwksMandateVerifier verifier, String token) {
+        MandateRequirements required = MandateRequirements.defaults();
+        for (int i = 0; i < TOKENS; i++) {
+            Objects.requireNonNull(verifier.verify(token, required).block());
+        }
+        verifier.dispose();
+        return Rounds.Cost.of(TOKENS);
+    }
+
+    private static Rounds.Cost signatures(TestZone zone, String token) {
+        try {
+            PublicKey key = KeyFactory.getInstance("EC").generatePublic(new X509EncodedKeySpec(zone.encodedKey()));
+            int end = token.lastIndexOf('.');
+            byte[] signed = token.substring(0, end).getBytes(StandardCharsets.US_ASCII);
+            byte[] signature = Base64.getUrlDecoder().decode(token.substring(end + 1));
+            for (int i = 0; i < TOKENS; i++) {
+                Signature verifier = Signature.getInstance("SHA256withECDSAinP1363Format");
+                verifier.initVerify(key);
+                verifier.update(signed);
+                if (!verifier.verify(signature)) {
+                    throw new IllegalStateException("the signature is wrong: " + new BigInteger(1, signature));
+                }
+            }
+            return Rounds.Cost.of(TOKENS);
+        } catch (GeneralSecurityException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    private static Map<String, @Nullable Object> claims() {
+        long now = Instant.now().getEpochSecond();
+        Map<String, @Nullable Object> claims = new LinkedHashMap<>();
+        claims.put("iss", "https://sts.example.com");
+        claims.put("aud", List.of(Canned.RESOURCE));
+        claims.put("iat", now);
+        claims.put("exp", now + 3600);
+        claims.put("jti", Canned.id());
+        claims.put("sub", "app-1");
+        claims.put("sub_type", "application");
+        claims.put("client_id", "app-1");
+        claims.put("sid", Canned.id());
+        claims.put("root_sid", Canned.id());
+        claims.put("use", "resource");
+        claims.put("zone_id", "zone-1");
+        claims.put("scope", Canned.SCOPE);
+        claims.put("target", List.of(Canned.RESOURCE));
+        claims.put("agent_session_id", Canned.id());
+        claims.put("delegation_edge_id", Canned.id());
+        claims.put("source_session_id", Canned.id());
+        claims.put("target_session_id", Canned.id());
+        claims.put("delegation_path", List.of(Canned.id()));
+        claims.put("hop_count", 1L);
+        claims.put("delegation_graph_epoch", 1L);
+        return claims;
+    }
+}
