@@ -253,7 +253,7 @@ class AuthorityVectorTest {
                 .delegate(
                         delegation,
                         new CallHeaders(
-                                "ctx-token",
+                                "Bearer ctx-token",
                                 TraceParent.write(envelope.traceId(), envelope.traceFlags()),
                                 envelope.traceState(),
                                 LIMIT));

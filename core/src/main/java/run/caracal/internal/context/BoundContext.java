@@ -113,7 +113,9 @@ public record BoundContext(
 
     /** The scope in which a session or a delegation under a context is held. */
     public static Scope scope(@Nullable BoundContext context, Scope client) {
-        return context == null || context.session == null ? client : context.session.children();
+        return context == null || context.session == null
+                ? client
+                : context.session.children().get();
     }
 
     /** The context, when a client may act under it; that of another client is refused. */

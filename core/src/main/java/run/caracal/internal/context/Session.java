@@ -7,18 +7,18 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
 import run.caracal.internal.capacity.Place;
+import run.caracal.internal.lifecycle.LazyScope;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 
 /** An agent session that this client opened and has to end. */
 public final class Session {
     private final Object owner;
-    private final Scope enclosing;
     private final boolean service;
     private final Place place;
-    // Made on first use: a hundred thousand idle service agents have neither children nor helpers.
-    private volatile @Nullable Scope children;
-    private volatile @Nullable Scope helpers;
+    private final LazyScope children;
+    private final LazyScope helpers;
+    // Made on first use: a hundred thousand idle service agents have no helpers.
     private volatile @Nullable Map<List<String>, Mono<HelperSession>> obtained;
     private volatile BoundContext context;
     private volatile boolean ended;
@@ -35,9 +35,11 @@ public final class Session {
             boolean service,
             Place place) {
         this.owner = owner;
-        this.enclosing = enclosing;
         this.place = place;
         this.service = service;
+        this.children = new LazyScope(enclosing, () -> closing("takes no children; open them while its work runs"));
+        this.helpers = new LazyScope(
+                enclosing, () -> closing("obtains no authority any more; make the call while its work runs"));
         this.context = new BoundContext(zoneId, applicationId, envelope, this, provenance, false);
     }
 
@@ -61,6 +63,10 @@ public final class Session {
             @Nullable Provenance provenance,
             Place place) {
         return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, true, place);
+    }
+
+    private String closing(String rest) {
+        return "The agent session " + context.agentSessionId() + " is closing and " + rest;
     }
 
     /** Whether it is a service, which lives as long as its lease. */
@@ -89,39 +95,13 @@ public final class Session {
     }
 
     /** The sessions opened with this one as their parent: ended before it. */
-    public Scope children() {
-        Scope known = children;
-        return known == null ? makeChildren() : known;
-    }
-
-    private synchronized Scope makeChildren() {
-        Scope known = children;
-        if (known == null) {
-            known = new Scope(
-                    enclosing,
-                    "The agent session " + context.agentSessionId()
-                            + " is closing and takes no children; open them while its work runs");
-            children = known;
-        }
-        return known;
+    public LazyScope children() {
+        return children;
     }
 
     /** The sessions that the SDK opened to hold authority for this one: ended with it. */
-    public Scope helpers() {
-        Scope known = helpers;
-        return known == null ? makeHelpers() : known;
-    }
-
-    private synchronized Scope makeHelpers() {
-        Scope known = helpers;
-        if (known == null) {
-            known = new Scope(
-                    enclosing,
-                    "The agent session " + context.agentSessionId()
-                            + " is closing and obtains no authority any more; make the call while its work runs");
-            helpers = known;
-        }
-        return known;
+    public LazyScope helpers() {
+        return helpers;
     }
 
     /** The session that holds authority for this one, by its labels. */

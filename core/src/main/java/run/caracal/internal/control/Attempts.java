@@ -109,7 +109,10 @@ final class Attempts {
      * @return the result, or the last error
      */
     <T> Mono<T> run(
-            Operation operation, Function<String, HttpRequest> request, Reader<T> read, BooleanSupplier abandoned) {
+            Operation operation,
+            Function<AccessToken, HttpRequest> request,
+            Reader<T> read,
+            BooleanSupplier abandoned) {
         return run(operation, tokens.get(), request, read, abandoned, (token, error) -> {});
     }
 
@@ -135,7 +138,7 @@ final class Attempts {
     <T> Mono<T> run(
             Operation operation,
             Mono<AccessToken> first,
-            Function<String, HttpRequest> request,
+            Function<AccessToken, HttpRequest> request,
             Reader<T> read,
             BooleanSupplier abandoned,
             Unresolved unresolved) {
@@ -153,7 +156,7 @@ final class Attempts {
     /** The state of one subscription; its attempts follow one another. */
     private final class Run<T> {
         private final Operation operation;
-        private final Function<String, HttpRequest> request;
+        private final Function<AccessToken, HttpRequest> request;
         private final Reader<T> read;
         private final BooleanSupplier abandoned;
         private final Unresolved unresolved;
@@ -166,7 +169,7 @@ final class Attempts {
 
         Run(
                 Operation operation,
-                Function<String, HttpRequest> request,
+                Function<AccessToken, HttpRequest> request,
                 Reader<T> read,
                 BooleanSupplier abandoned,
                 Unresolved unresolved) {
@@ -185,7 +188,7 @@ final class Attempts {
                 return Mono.error(new ClosedException("The caller went before the request was sent; nothing was sent"));
             }
             attempts++;
-            HttpRequest sent = request.apply(token.value());
+            HttpRequest sent = request.apply(token);
             return transport
                     .exchange(sent)
                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))

@@ -314,9 +314,9 @@ public final class Coordinator {
         return e.httpStatus() == 404 && e.code().equals("delegation_not_found") ? Mono.empty() : Mono.error(e);
     }
 
-    private CallHeaders call(String bearer, Envelope trace) {
+    private CallHeaders call(AccessToken bearer, Envelope trace) {
         return new CallHeaders(
-                bearer,
+                bearer.authorization(),
                 TraceParent.write(trace.traceId(), trace.traceFlags()),
                 trace.traceState(),
                 config.coordinatorTimeout());

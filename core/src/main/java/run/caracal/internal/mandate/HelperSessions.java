@@ -124,6 +124,7 @@ public final class HelperSessions {
                 SessionGate.Kind.HELPER,
                 session.place(),
                 place -> session.helpers()
+                        .get()
                         .handOver(
                                 new Lifecycle<>(
                                         abandoned -> start(

@@ -2,21 +2,23 @@ package run.caracal.internal.wire;
 
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
+import run.caracal.internal.Headers;
 
 /**
  * The headers of every call to the Coordinator.
  *
+ * @param authorization the finished header with the token
  * @param traceparent the finished header, or {@code null}
  * @param tracestate the finished header, sent beside a traceparent only, or {@code null}
  */
 public record CallHeaders(
-        String bearer,
+        String authorization,
         @Nullable String traceparent,
         @Nullable String tracestate,
         Duration timeout) {
     /** Checks the token, without ever repeating it. */
     public CallHeaders {
-        if (!isToken(bearer)) {
+        if (!authorization.startsWith(Headers.BEARER) || !isToken(authorization, Headers.BEARER.length())) {
             throw new IllegalArgumentException(
                     "bearer is empty or holds blanks, control characters or characters outside ASCII");
         }
@@ -27,12 +29,16 @@ public record CallHeaders(
     }
 
     static boolean isToken(String text) {
-        for (int i = 0; i < text.length(); i++) {
+        return isToken(text, 0);
+    }
+
+    private static boolean isToken(String text, int from) {
+        for (int i = from; i < text.length(); i++) {
             if (text.charAt(i) <= 0x20 || text.charAt(i) >= 0x7f) {
                 return false;
             }
         }
-        return !text.isEmpty();
+        return text.length() > from;
     }
 
     private static boolean isHeader(String text) {
@@ -41,6 +47,6 @@ public record CallHeaders(
 
     @Override
     public String toString() {
-        return "CallHeaders[bearer=redacted, traceparent=" + traceparent + ", timeout=" + timeout + "]";
+        return "CallHeaders[authorization=redacted, traceparent=" + traceparent + ", timeout=" + timeout + "]";
     }
 }

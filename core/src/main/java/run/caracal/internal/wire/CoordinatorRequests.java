@@ -98,7 +98,7 @@ public final class CoordinatorRequests {
     private static Map<String, String> headers(CallHeaders call) {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
-        headers.put(Headers.AUTHORIZATION, Headers.BEARER + call.bearer());
+        headers.put(Headers.AUTHORIZATION, call.authorization());
         headers.put(UserAgent.HEADER, UserAgent.VALUE);
         if (call.traceparent() != null) {
             headers.put(Headers.TRACEPARENT, call.traceparent());

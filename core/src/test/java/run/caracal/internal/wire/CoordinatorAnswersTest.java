@@ -133,7 +133,7 @@ class CoordinatorAnswersTest {
     @ValueSource(strings = {"", ".", ".."})
     void refusesIdsThatLeadElsewhere(String id) {
         CoordinatorRequests requests = new CoordinatorRequests(URI.create("http://coordinator.test"));
-        CallHeaders call = new CallHeaders("t", null, null, Duration.ofSeconds(1));
+        CallHeaders call = new CallHeaders("Bearer t", null, null, Duration.ofSeconds(1));
 
         assertThatIllegalArgumentException()
                 .isThrownBy(() -> requests.terminate("z", id, null, call))
@@ -148,14 +148,14 @@ class CoordinatorAnswersTest {
     @ValueSource(strings = {"s3cret\n", "s3cret x", "s3cret\u0000", "s3cret\u00e9", "s3cret\u007f", ""})
     void refusesTokensThatAreNone(String token) {
         assertThatIllegalArgumentException()
-                .isThrownBy(() -> new CallHeaders(token, null, null, Duration.ofSeconds(1)))
+                .isThrownBy(() -> new CallHeaders("Bearer " + token, null, null, Duration.ofSeconds(1)))
                 .withMessageContaining("bearer")
                 .satisfies(e -> assertThat(e.getMessage()).doesNotContain("s3cret"));
     }
 
     @Test
     void showsNoToken() {
-        CallHeaders call = new CallHeaders("s3cret", null, null, Duration.ofSeconds(1));
+        CallHeaders call = new CallHeaders("Bearer s3cret", null, null, Duration.ofSeconds(1));
         OpenSession session = OpenSession.builder("z", "a")
                 .subjectAuthorityRecordToken("t0ken")
                 .build();

@@ -110,7 +110,7 @@ class ErrorAnswersTest {
                         OpenSession.builder("z", "a")
                                 .subjectAuthorityRecordToken("subject-opaque")
                                 .build(),
-                        new CallHeaders("opaque-bearer", null, null, Duration.ofSeconds(1)));
+                        new CallHeaders("Bearer opaque-bearer", null, null, Duration.ofSeconds(1)));
         String echo = "pä ss+word p%C3%A4+ss%2Bword opaque-id-token opaque-bearer subject-opaque " + jwt;
         HttpResponse response = WireCases.response(
                 400,

@@ -83,7 +83,7 @@ final class WireCases {
                 ? null
                 : "00-" + traceId + "-00f067aa0ba902b7-"
                         + (flags != null && FLAGS.matcher(flags).matches() ? flags : "01");
-        return new CallHeaders("tok-1", traceparent, fields.stringOrNull("trace_state"), TIMEOUT);
+        return new CallHeaders("Bearer tok-1", traceparent, fields.stringOrNull("trace_state"), TIMEOUT);
     }
 
     static URI base(VectorObject input) {

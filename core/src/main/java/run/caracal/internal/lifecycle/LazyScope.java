@@ -1,0 +1,66 @@
+package run.caracal.internal.lifecycle;
+
+import java.time.Duration;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
+
+/** A {@link Scope} that is made when something is first held in it, which for most sessions is never. */
+public final class LazyScope {
+    private final Scope enclosing;
+    private final Supplier<String> closedMessage;
+    private volatile @Nullable Scope made;
+    private boolean refuses; // under the lock of this
+
+    /**
+     * Prepares a scope.
+     *
+     * @param enclosing the scope in which everything held here counts too
+     * @param closedMessage what the error says when something is opened after the scope was closed
+     */
+    public LazyScope(Scope enclosing, Supplier<String> closedMessage) {
+        this.enclosing = enclosing;
+        this.closedMessage = closedMessage;
+    }
+
+    /** The scope, which refuses everything when it was closed before it was made. */
+    public Scope get() {
+        Scope known = made;
+        return known == null ? make() : known;
+    }
+
+    private synchronized Scope make() {
+        Scope known = made;
+        if (known == null) {
+            known = new Scope(enclosing, closedMessage.get());
+            if (refuses) {
+                known.refuse();
+            }
+            made = known;
+        }
+        return known;
+    }
+
+    /** From now on the scope is made closed. */
+    private synchronized @Nullable Scope closing() {
+        refuses = true;
+        return made;
+    }
+
+    /** As {@link Scope#close}. */
+    public Mono<Void> close(Duration grace, Scheduler timer) {
+        return Mono.defer(() -> {
+            Scope known = closing();
+            return known == null ? Mono.empty() : known.close(grace, timer);
+        });
+    }
+
+    /** As {@link Scope#endAll}. */
+    public Mono<Void> endAll(Duration limit, Scheduler timer) {
+        return Mono.defer(() -> {
+            Scope known = closing();
+            return known == null ? Mono.empty() : known.endAll(limit, timer);
+        });
+    }
+}
