@@ -39,13 +39,7 @@ public final class HelperSession {
      * @param place its place among the sessions that the client may hold open
      */
     public HelperSession(
-            Envelope envelope,
-            long ends,
-            Duration margin,
-            boolean late,
-            Mono<Void> end,
-            Place place,
-            Scheduler timer) {
+            Envelope envelope, long ends, Duration margin, boolean late, Mono<Void> end, Place place, Scheduler timer) {
         this.envelope = envelope;
         this.ends = ends;
         this.margin = margin;

@@ -180,8 +180,7 @@ public final class HelperSessions {
                 CaracalEvent.SessionClosed.class,
                 Mono.defer(() -> session.isGone() && !helper.isLate()
                         ? Mono.fromRunnable(helper.place()::release)
-                        : coordinator.terminate(
-                                helper.id(), null, helper.ends(), helper.envelope(), helper.place())),
+                        : coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope(), helper.place())),
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 
