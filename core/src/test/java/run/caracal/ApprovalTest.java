@@ -168,7 +168,7 @@ class ApprovalTest {
                     FakePlatform::isMint,
                     401,
                     HELD.replace("}", ",\"approval_expires_at\":\"" + endOfHold(Duration.ofMinutes(15)) + "\"}"));
-            away();
+            var unused = away();
             StepVerifier.withVirtualTime(
                             () -> client.spawn(session -> client.withApproval(id -> client.mintMandate(RESOURCE, "a"))),
                             () -> time,
@@ -183,7 +183,7 @@ class ApprovalTest {
         /** No hold of the platform lasts longer than seven days. */
         @Test
         void aHoldWhoseEndIsNotKnownIsWaitedForAsLongAsAnyLasts() {
-            away();
+            var unused = away();
             String ends = endOfHold(Duration.ofDays(7));
             String logged = Logged.during(() -> StepVerifier.withVirtualTime(
                             () -> client.waitForApproval("approval-1"), () -> time, Long.MAX_VALUE)

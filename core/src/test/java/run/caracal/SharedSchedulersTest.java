@@ -87,7 +87,8 @@ class SharedSchedulersTest {
     void aServiceIsHeardOfWhoseLeaseIsLostAfterwards() {
         ServiceAgent agent = Objects.requireNonNull(caracal.spawnService().block(LIMIT));
         Sinks.Empty<Void> heard = Sinks.empty();
-        var listening = agent.lost().subscribe(
+        var listening = agent.lost()
+                .subscribe(
                         null,
                         e -> heard.tryEmitError(e).orThrow(),
                         () -> heard.tryEmitEmpty().orThrow());

@@ -27,7 +27,8 @@ class SignatureProviderTest {
         assertThat(VerifierFixture.accepted(verifier, token, MandateRequirements.defaults())
                         .zoneId())
                 .isEqualTo("zone-1");
-        var unused = VerifierFixture.refused(Reason.INVALID_TOKEN, verifier, changed(token), MandateRequirements.defaults());
+        var unused =
+                VerifierFixture.refused(Reason.INVALID_TOKEN, verifier, changed(token), MandateRequirements.defaults());
     }
 
     /** The same claims under the signature of others. */

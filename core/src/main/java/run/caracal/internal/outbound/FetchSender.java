@@ -50,7 +50,8 @@ public final class FetchSender {
                                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                                     .map(answer -> {
                                         CaracalException failure = failure(request.resource(), sent, answer);
-                                        // The first end counts: that the answer is a failure is not seen by its status alone.
+                                        // The first end counts: that the answer is a failure is not seen by its status
+                                        // alone.
                                         decision.ended(answer.status(), failure);
                                         decision.answered(
                                                 answer.status(),

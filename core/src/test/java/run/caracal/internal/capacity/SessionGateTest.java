@@ -386,9 +386,13 @@ class SessionGateTest {
                         },
                         64)
                 .then();
-        StepVerifier.create(all).expectComplete().verify(LIMIT);
+        // A cancelled tree that was just being served is still on its way out when its caller has gone on.
+        Mono<Long> free = Flux.interval(Duration.ofMillis(1))
+                .onBackpressureDrop()
+                .filter(tick -> gate.used() == 0)
+                .next();
+        StepVerifier.create(all.then(free)).expectNextCount(1).expectComplete().verify(LIMIT);
         assertThat(gate.waiting()).isZero();
-        assertThat(gate.used()).isZero();
         assertThat(forest.most.get()).isBetween(2, limit);
     }
 

@@ -42,9 +42,11 @@ class CapacitySoak {
         Flux.range(0, ITEMS)
                 .flatMap(
                         i -> {
-                            Mono<Integer> item = caracal.spawn(session -> caracal.fetch(
-                                            FetchRequest.builder(platform.resourceId(), "/charge").json("{\"amount\": 1}").build())
-                                    .map(answer -> done.incrementAndGet()));
+                            Mono<Integer> item = caracal.spawn(
+                                    session -> caracal.fetch(FetchRequest.builder(platform.resourceId(), "/charge")
+                                                    .json("{\"amount\": 1}")
+                                                    .build())
+                                            .map(answer -> done.incrementAndGet()));
                             return random.nextInt(100) >= percentCancelled
                                     ? item
                                     : item.doOnCancel(cancelled::incrementAndGet)
