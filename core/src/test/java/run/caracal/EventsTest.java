@@ -19,6 +19,7 @@ import org.junit.jupiter.api.extension.RegisterExtension;
 import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 import reactor.test.StepVerifier;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
@@ -62,6 +63,11 @@ class EventsTest {
         listening = Disposables.composite(listening, left.onEvent(events::add));
         observing = Disposables.composite(observing, left.onOperation((event, context) -> operations.add(event)));
         leaveASessionBehind(limited, left);
+        Caracal gated =
+                Caracal.create(new FakePlatform().config().maxOpenSessions(2).build());
+        listening = Disposables.composite(listening, gated.onEvent(events::add));
+        observing = Disposables.composite(observing, gated.onOperation((event, context) -> operations.add(event)));
+        waitForAPlace(gated);
         Everything.doAll(platform, caracal);
         listening.dispose();
         observing.dispose();
@@ -69,7 +75,7 @@ class EventsTest {
         List<?> kinds = Arrays.stream(CaracalEvent.class.getDeclaredClasses())
                 .filter(CaracalEvent.class::isAssignableFrom)
                 .toList();
-        assertThat(kinds).hasSize(16);
+        assertThat(kinds).hasSize(17);
         assertThat(events)
                 .extracting(Object::getClass)
                 .containsAll(kinds.stream().map(kind -> (Class<?>) kind).toList());
@@ -118,6 +124,16 @@ class EventsTest {
         }
         StepVerifier.create(client.spawn(context -> Mono.just(1)))
                 .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);
+    }
+
+    /** The second session waits until the first has ended. */
+    private static void waitForAPlace(Caracal client) {
+        Sinks.Empty<Void> done = Sinks.empty();
+        StepVerifier.create(Mono.when(client.spawn(context -> done.asMono()), client.spawn(context -> Mono.empty())))
+                .then(() -> assertThat(done.tryEmitEmpty()).isEqualTo(Sinks.EmitResult.OK))
                 .expectComplete()
                 .verify(LIMIT);
         StepVerifier.create(client.disposeLater()).expectComplete().verify(LIMIT);

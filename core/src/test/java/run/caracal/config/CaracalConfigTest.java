@@ -69,7 +69,10 @@ class CaracalConfigTest {
                 .disposeTimeout(Duration.ofSeconds(2))
                 .failOnCloseError(true)
                 .coordinatorTimeout(Duration.ofSeconds(3))
-                .stsTimeout(Duration.ofSeconds(4));
+                .stsTimeout(Duration.ofSeconds(4))
+                .maxOpenSessions(20)
+                .sessionAcquireTimeout(Duration.ofSeconds(5))
+                .maxMintsPerMinute(600);
     }
 
     private static final class NoTransport implements HttpTransport {
