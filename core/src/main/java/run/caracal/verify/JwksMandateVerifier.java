@@ -81,7 +81,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
      * {@inheritDoc}
      *
      * <p>With the keys at hand everything but the store's answer is computed on the subscriber's thread, which takes a
-     * millisecond at most and never blocks; after a fetch of the keys it goes on at {@link Schedulers#parallel()}.
+     * millisecond at most and never blocks; after a fetch of the keys it goes on at {@link reactor.core.scheduler.Schedulers#parallel()}.
      */
     @Override
     public Mono<VerifiedMandate> verify(String bearer, MandateRequirements requirements) {
