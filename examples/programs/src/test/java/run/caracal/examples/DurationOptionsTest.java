@@ -144,6 +144,11 @@ class DurationOptionsTest {
                         "coordinatorTimeout",
                         Takes.NEITHER,
                         config()::coordinatorTimeout),
+                option(
+                        "CaracalConfig$Builder.sessionAcquireTimeout",
+                        "sessionAcquireTimeout",
+                        Takes.NEITHER,
+                        config()::sessionAcquireTimeout),
                 option("CaracalConfig$Builder.stsTimeout", "stsTimeout", Takes.NEITHER, config()::stsTimeout),
                 option(
                         "RevocationStore.cached",
