@@ -57,11 +57,7 @@ final class CapacityBench {
         // The first time makes what stays.
         stand(caracal).forEach(Disposable::dispose);
         long before = LeaseBench.heap();
-        List<Disposable> waiting = stand(caracal);
-        long during = LeaseBench.heap();
-        Collections.shuffle(waiting, new Random(1));
-        waiting.forEach(Disposable::dispose);
-        waiting = List.of();
+        long during = heapOfALineThatLeaves(caracal);
         long after = LeaseBench.heap();
         report.value(
                 WAITERS + " waiters, heap of each",
@@ -77,6 +73,14 @@ final class CapacityBench {
                 "");
         holder.dispose();
         caracal.disposeLater().block(Duration.ofSeconds(30));
+    }
+
+    private static long heapOfALineThatLeaves(Caracal caracal) {
+        List<Disposable> waiting = stand(caracal);
+        long heap = LeaseBench.heap();
+        Collections.shuffle(waiting, new Random(1));
+        waiting.forEach(Disposable::dispose);
+        return heap;
     }
 
     private static List<Disposable> stand(Caracal caracal) {

@@ -43,6 +43,7 @@ final class Progress {
     }
 
     /** From Java 22 on there is a console without a terminal, too. */
+    @SuppressWarnings("SystemConsoleNull") // asked of that console below
     private static boolean isTerminal() {
         Console console = System.console();
         if (console == null) {

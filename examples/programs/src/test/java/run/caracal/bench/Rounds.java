@@ -90,7 +90,7 @@ final class Rounds {
         do {
             before = connections.getAsLong();
             for (String name : order) {
-                sample(name);
+                var unused = sample(name);
                 progress.step();
             }
             warm++;
