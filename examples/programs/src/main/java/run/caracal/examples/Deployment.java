@@ -13,6 +13,7 @@ import reactor.core.publisher.Flux;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ResourceBinding;
+import run.caracal.examples.spring.WebFluxChain;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
@@ -50,6 +51,20 @@ final class Deployment implements AutoCloseable {
 
     static Deployment open() {
         return open(billing -> billing);
+    }
+
+    /** Runs the chain, of which the application of the environment is the first and its peer the second. */
+    static void chain(PrintStream out) {
+        Map<String, String> environment = System.getenv();
+        if (!isNamedBy(environment)) {
+            WebFluxChain.run(out);
+            return;
+        }
+        CaracalConfig peer = peer(environment)
+                .orElseThrow(
+                        () -> new IllegalStateException("Name the application that is called, and the resource that it"
+                                + " calls in turn, with " + PEER_VARIABLES + " to run this example"));
+        WebFluxChain.run(loaded(environment), peer, out);
     }
 
     private static boolean isNamedBy(Map<String, String> environment) {

@@ -4,7 +4,6 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import run.caracal.error.CaracalException;
-import run.caracal.examples.spring.WebFluxChain;
 import run.caracal.platform.LocalPlatformProgram;
 
 /** Runs an example program by its name. */
@@ -19,7 +18,7 @@ public final class Examples {
         PROGRAMS.put("pipeline", () -> Pipeline.run(System.out));
         PROGRAMS.put("delegation", () -> DelegationExample.run(System.out));
         PROGRAMS.put("daemon", () -> Daemon.run(System.out));
-        PROGRAMS.put("webflux-chain", () -> WebFluxChain.run(System.out));
+        PROGRAMS.put("webflux-chain", () -> Deployment.chain(System.out));
         PROGRAMS.put("local-platform", LocalPlatformProgram::run);
     }
 
@@ -45,7 +44,7 @@ public final class Examples {
         }
         try {
             program.run();
-        } catch (CaracalException e) {
+        } catch (CaracalException | IllegalStateException e) {
             System.err.println(e.getMessage());
             System.exit(1);
         }

@@ -8,6 +8,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStreamReader;
 import java.io.PrintStream;
+import java.net.ServerSocket;
 import java.net.URI;
 import java.net.http.HttpClient;
 import java.net.http.HttpRequest;
@@ -277,6 +278,45 @@ class ProgramsTest {
             assertThat(platform.openSessionCount()).isZero();
         } finally {
             platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    /** The Gateway finds the two services at the addresses of their resources. */
+    @Test
+    void webfluxChainRunsAgainstADeploymentByConfigurationAlone() throws Exception {
+        String shop = "http://127.0.0.1:" + freePort();
+        String books = "http://127.0.0.1:" + freePort();
+        LocalPlatform platform = LocalPlatform.builder()
+                .application("app-own", "secret-1")
+                .application("app-shop", "secret-2")
+                .resource(ProtectedResource.of("resource://shop", "shop:buy").withUpstream(shop))
+                .resource(ProtectedResource.of("resource://books", "books:keep")
+                        .withOwner("app-shop")
+                        .withUpstream(books))
+                .start();
+        try {
+            Map<String, String> environment = new LinkedHashMap<>(platform.environment());
+            Process alone = start(environment, "webflux-chain");
+            assertThat(lines(alone)).anyMatch(line -> line.contains("CARACAL_PEER_RESOURCES"));
+            assertThat(alone.waitFor()).isEqualTo(1);
+            environment.put("CARACAL_PEER_APPLICATION_ID", "app-shop");
+            environment.put("CARACAL_PEER_APP_CLIENT_SECRET", "secret-2");
+            environment.put("CARACAL_PEER_RESOURCES", "resource://books=" + books);
+            environment.put("CARACAL_PEER_RESOURCE_SCOPE", "books:keep");
+            assertThat(run(environment, "webflux-chain"))
+                    .anyMatch(line -> line.startsWith("agent delegated books:keep to session "))
+                    .anyMatch(line -> line.startsWith("orders let in app-own > app-own in session "))
+                    .anyMatch(line -> line.startsWith("ledger let in app-own > app-shop in session "))
+                    .contains("gateway 200 appended", "agent session closed");
+            assertThat(platform.openSessionCount()).isZero();
+        } finally {
+            platform.disposeLater().block(LIMIT);
+        }
+    }
+
+    private static int freePort() throws IOException {
+        try (ServerSocket socket = new ServerSocket(0)) {
+            return socket.getLocalPort();
         }
     }
 

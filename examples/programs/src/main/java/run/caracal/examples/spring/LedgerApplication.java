@@ -10,11 +10,13 @@ import org.springframework.web.reactive.function.server.ServerResponse;
 import org.springframework.web.server.WebHandler;
 import run.caracal.Caracal;
 
-/** The last of the chain: appends what a caller with a proven mandate asks for, and calls nobody. */
+/**
+ * The last of the chain: appends what a caller with a proven mandate asks for, and calls nobody. It asks the platform for
+ * nothing but its keys, so the identity of the application that owns it does.
+ */
 @Configuration(proxyBeanMethods = false)
 @Import(CaracalConfiguration.class)
 class LedgerApplication {
-    static final String ID = "app-ledger";
     static final String RESOURCE = "resource://ledger";
     static final String APPEND = "ledger:append";
 

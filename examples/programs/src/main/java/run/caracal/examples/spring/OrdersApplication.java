@@ -19,6 +19,7 @@ import run.caracal.CaracalContext;
 import run.caracal.GatewayRequest;
 import run.caracal.ServiceAgent;
 import run.caracal.ServiceOptions;
+import run.caracal.config.CaracalConfig;
 
 /**
  * The middle of the chain: takes an order from a caller with a proven mandate, accepts the delegation that came with it, and
@@ -41,22 +42,29 @@ class OrdersApplication {
 
     /** The session that acts for this application as long as it runs; others delegate to it. Closed with the client. */
     @Bean(destroyMethod = "")
-    ServiceAgent agent(Caracal caracal) {
+    ServiceAgent agent(Caracal caracal, CaracalConfig config) {
         return Objects.requireNonNull(caracal.spawnService(ServiceOptions.builder()
-                        .labels(ID)
+                        .labels(config.applicationId())
                         .heartbeatInterval(LEASE_RENEWAL)
                         .build())
                 .block());
     }
 
     @Bean
-    WebHandler webHandler(Caracal caracal, ServiceAgent agent, WebClient web, PrintStream out) {
+    WebHandler webHandler(Caracal caracal, CaracalConfig config, ServiceAgent agent, WebClient web, PrintStream out) {
+        GatewayRequest entries =
+                caracal.gatewayRequest(WebFluxChain.resource(config).resource(), "/entries");
         return RouterFunctions.toWebHandler(RouterFunctions.route(
-                RequestPredicates.POST("/orders"), request -> place(request, caracal, agent, web, out)));
+                RequestPredicates.POST("/orders"), request -> place(request, caracal, entries, agent, web, out)));
     }
 
     private static Mono<ServerResponse> place(
-            ServerRequest request, Caracal caracal, ServiceAgent agent, WebClient web, PrintStream out) {
+            ServerRequest request,
+            Caracal caracal,
+            GatewayRequest entries,
+            ServiceAgent agent,
+            WebClient web,
+            PrintStream out) {
         return Mono.zip(caracal.current(), request.bodyToMono(String.class)).flatMap(order -> {
             CaracalContext caller = order.getT1();
             String delegation = order.getT2();
@@ -64,12 +72,11 @@ class OrdersApplication {
             // Under the session of this application, in the trace of its caller.
             return caracal.bind(
                     agent.context().inTraceOf(caller),
-                    caracal.acceptDelegation(delegation, Acceptance.VALIDATED, accepted -> append(caracal, web)));
+                    caracal.acceptDelegation(delegation, Acceptance.VALIDATED, accepted -> append(entries, web)));
         });
     }
 
-    private static Mono<ServerResponse> append(Caracal caracal, WebClient web) {
-        GatewayRequest entries = caracal.gatewayRequest(LedgerApplication.RESOURCE, "/entries");
+    private static Mono<ServerResponse> append(GatewayRequest entries, WebClient web) {
         return web.post()
                 .uri(entries.url())
                 .headers(headers -> entries.headers().forEach(headers::set))

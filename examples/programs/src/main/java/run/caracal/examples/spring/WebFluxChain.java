@@ -3,6 +3,7 @@ package run.caracal.examples.spring;
 import java.io.PrintStream;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.UUID;
@@ -15,6 +16,7 @@ import run.caracal.Caracal;
 import run.caracal.DelegationSpec;
 import run.caracal.ServiceAgent;
 import run.caracal.config.CaracalConfig;
+import run.caracal.config.ResourceBinding;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.ProtectedResource;
 import run.caracal.webflux.CaracalExchangeFilter;
@@ -39,31 +41,33 @@ public final class WebFluxChain implements AutoCloseable {
     /** Signs the entries of the local platform unless {@code STREAMS_HMAC_KEY} is set; a deployment has one that is secret. */
     private static final String LOCAL_KEY = "6c6f63616c20706c6174666f726d";
 
+    private static final String HMAC_KEY = Objects.requireNonNullElse(System.getenv("STREAMS_HMAC_KEY"), LOCAL_KEY);
+
     private final PrintStream out;
     private final @Nullable String redis;
-    private final String hmacKey = Objects.requireNonNullElse(System.getenv("STREAMS_HMAC_KEY"), LOCAL_KEY);
-    private final String secret = UUID.randomUUID().toString();
-    private final WebFluxService orders = new WebFluxService();
-    private final WebFluxService ledger = new WebFluxService();
-    private final LocalPlatform platform;
+    private final CaracalConfig calling;
+    private final CaracalConfig called;
+    private final WebFluxService orders;
+    private final WebFluxService ledger;
+    private final @Nullable LocalPlatform platform;
     private final Caracal agent;
 
-    private WebFluxChain(PrintStream out, @Nullable String redis) {
-        this.out = out;
+    private WebFluxChain(
+            CaracalConfig calling,
+            CaracalConfig called,
+            WebFluxService orders,
+            WebFluxService ledger,
+            @Nullable LocalPlatform platform,
+            @Nullable String redis,
+            PrintStream out) {
+        this.calling = calling;
+        this.called = called;
+        this.orders = orders;
+        this.ledger = ledger;
+        this.platform = platform;
         this.redis = redis;
-        LocalPlatform.Builder builder = LocalPlatform.builder()
-                .application(AGENT, secret)
-                .application(OrdersApplication.ID, secret)
-                .application(LedgerApplication.ID, secret)
-                .resource(ProtectedResource.of(OrdersApplication.RESOURCE, OrdersApplication.PLACE)
-                        .withUpstream(orders.url()))
-                .resource(ProtectedResource.of(LedgerApplication.RESOURCE, LedgerApplication.APPEND)
-                        .withOwner(OrdersApplication.ID)
-                        .withUpstream(ledger.url()));
-        platform = (redis == null ? builder : builder.revocationStreams(redis, hmacKey)).start();
-        agent = Caracal.create(config(AGENT)
-                .resource(OrdersApplication.RESOURCE, orders.url(), OrdersApplication.PLACE)
-                .build());
+        this.out = out;
+        agent = Caracal.create(calling);
     }
 
     /**
@@ -72,45 +76,81 @@ public final class WebFluxChain implements AutoCloseable {
      * @param out where it prints
      */
     public static void run(PrintStream out) {
-        run(out, System.getProperty("redis"));
+        run(out, redis());
     }
 
     static void run(PrintStream out, @Nullable String redis) {
-        try (WebFluxChain chain = new WebFluxChain(out, redis)) {
-            CaracalConfig ledger = chain.config(LedgerApplication.ID).build();
-            chain.ledger.start(
-                    LedgerApplication.class,
-                    ledger,
-                    chain.properties(LedgerApplication.ID, LedgerApplication.RESOURCE),
-                    out);
-            CaracalConfig orders = chain.config(OrdersApplication.ID)
-                    .resource(LedgerApplication.RESOURCE, chain.ledger.url(), LedgerApplication.APPEND)
-                    .build();
-            chain.orders.start(
-                    OrdersApplication.class,
-                    orders,
-                    chain.properties(OrdersApplication.ID, OrdersApplication.RESOURCE),
-                    out);
-            chain.order().block(LIMIT);
-        }
-    }
-
-    private CaracalConfig.Builder config(String application) {
-        return CaracalConfig.builder()
+        String secret = UUID.randomUUID().toString();
+        WebFluxService orders = new WebFluxService();
+        WebFluxService ledger = new WebFluxService();
+        LocalPlatform.Builder builder = LocalPlatform.builder()
+                .application(AGENT, secret)
+                .application(OrdersApplication.ID, secret)
+                .resource(ProtectedResource.of(OrdersApplication.RESOURCE, OrdersApplication.PLACE)
+                        .withUpstream(orders.url()))
+                .resource(ProtectedResource.of(LedgerApplication.RESOURCE, LedgerApplication.APPEND)
+                        .withOwner(OrdersApplication.ID)
+                        .withUpstream(ledger.url()));
+        LocalPlatform platform = (redis == null ? builder : builder.revocationStreams(redis, HMAC_KEY)).start();
+        CaracalConfig.Builder connected = CaracalConfig.builder()
                 .zoneId(platform.zoneId())
-                .applicationId(application)
                 .clientSecret(secret)
                 .stsUrl(platform.stsUrl())
                 .coordinatorUrl(platform.coordinatorUrl())
                 .gatewayUrl(platform.gatewayUrl());
+        CaracalConfig calling = connected
+                .applicationId(AGENT)
+                .resources(List.of(new ResourceBinding(
+                        OrdersApplication.RESOURCE, orders.url(), List.of(OrdersApplication.PLACE))))
+                .build();
+        CaracalConfig called = connected
+                .applicationId(OrdersApplication.ID)
+                .resources(List.of(new ResourceBinding(
+                        LedgerApplication.RESOURCE, ledger.url(), List.of(LedgerApplication.APPEND))))
+                .build();
+        try (WebFluxChain chain = new WebFluxChain(calling, called, orders, ledger, platform, redis, out)) {
+            chain.run();
+        }
     }
 
-    private Map<String, Object> properties(String application, String resource) {
-        Map<String, Object> properties = new HashMap<>(Map.of("caracal.protected-resource", resource));
+    /**
+     * Runs the program against a deployment. Each of the two applications has one resource, with its scopes: this program
+     * listens at its address, and the Gateway has to reach it there. With the Redis that the system property {@code redis}
+     * names, the services hear there what the deployment revokes.
+     *
+     * @param calling the agent, whose resource is the orders
+     * @param called the orders application, whose resource is the ledger
+     * @param out where it prints
+     */
+    public static void run(CaracalConfig calling, CaracalConfig called, PrintStream out) {
+        WebFluxService orders = new WebFluxService(resource(calling).upstreamPrefix());
+        WebFluxService ledger = new WebFluxService(resource(called).upstreamPrefix());
+        try (WebFluxChain chain = new WebFluxChain(calling, called, orders, ledger, null, redis(), out)) {
+            chain.run();
+        }
+    }
+
+    private static @Nullable String redis() {
+        return System.getProperty("redis");
+    }
+
+    static ResourceBinding resource(CaracalConfig config) {
+        return config.resources().get(0);
+    }
+
+    private void run() {
+        ledger.start(LedgerApplication.class, called, properties("ledger", called), out);
+        orders.start(OrdersApplication.class, called, properties("orders", calling), out);
+        order().block(LIMIT);
+    }
+
+    private Map<String, Object> properties(String service, CaracalConfig caller) {
+        Map<String, Object> properties = new HashMap<>(
+                Map.of("caracal.protected-resource", resource(caller).resource()));
         if (redis != null) {
             properties.put("caracal.redis.uri", redis);
-            properties.put("caracal.redis.hmac-key", hmacKey);
-            properties.put("caracal.redis.consumer", application + "-1");
+            properties.put("caracal.redis.hmac-key", HMAC_KEY);
+            properties.put("caracal.redis.consumer", service + "-1");
         }
         return properties;
     }
@@ -120,18 +160,20 @@ public final class WebFluxChain implements AutoCloseable {
                 WebClient.builder().filter(CaracalExchangeFilter.create(agent)).build();
         // In a deployment of its own an application would tell its session, for instance in a registry.
         String receiver = orders.bean(ServiceAgent.class).agentSessionId();
+        ResourceBinding owned = resource(called);
+        DelegationSpec spec = DelegationSpec.builder()
+                .to(receiver, called.applicationId())
+                .scopes(owned.scopes())
+                .resource(owned.resource())
+                .ttl(Duration.ofMinutes(5))
+                .build();
         return agent.spawn(session -> {
                     out.println("agent session " + session.agentSessionId() + " opened, trace " + session.traceId());
-                    return agent.createDelegation(DelegationSpec.builder()
-                                    .to(receiver, OrdersApplication.ID)
-                                    .scopes(LedgerApplication.APPEND)
-                                    .resource(LedgerApplication.RESOURCE)
-                                    .ttl(Duration.ofMinutes(5))
-                                    .build())
-                            .doOnNext(delegation -> out.println("agent delegated " + LedgerApplication.APPEND
-                                    + " to session " + receiver + " of " + OrdersApplication.ID))
+                    return agent.createDelegation(spec)
+                            .doOnNext(delegation -> out.println("agent delegated " + String.join(" ", owned.scopes())
+                                    + " to session " + receiver + " of " + called.applicationId()))
                             .flatMap(delegation -> web.post()
-                                    .uri(orders.url() + "/orders")
+                                    .uri(resource(calling).upstreamPrefix() + "/orders")
                                     .bodyValue(delegation.delegationEdgeId())
                                     .exchangeToMono(this::report)
                                     .then(Mono.defer(() ->
@@ -176,6 +218,10 @@ public final class WebFluxChain implements AutoCloseable {
     }
 
     private void explain(String hop, @Nullable String requestId) {
+        if (platform == null) {
+            out.println("Look the request " + requestId + " of " + hop + " up in the Console: audit, then explain");
+            return;
+        }
         platform.audit().byRequestId(Objects.requireNonNull(requestId)).stream()
                 .map(event ->
                         "audit " + event.eventType() + " " + event.decision() + " " + event.requestId() + " " + hop)
@@ -187,7 +233,9 @@ public final class WebFluxChain implements AutoCloseable {
         agent.disposeLater().block(CLOSE_TIMEOUT);
         orders.close();
         ledger.close();
-        out.println("sessions still open: " + platform.openSessionCount());
-        platform.disposeLater().block(CLOSE_TIMEOUT);
+        if (platform != null) {
+            out.println("sessions still open: " + platform.openSessionCount());
+            platform.disposeLater().block(CLOSE_TIMEOUT);
+        }
     }
 }

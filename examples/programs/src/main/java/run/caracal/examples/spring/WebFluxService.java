@@ -1,6 +1,7 @@
 package run.caracal.examples.spring;
 
 import java.io.PrintStream;
+import java.net.URI;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.BiFunction;
@@ -25,8 +26,21 @@ final class WebFluxService implements AutoCloseable {
     private final AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
     private volatile @Nullable BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> application;
     private volatile @Nullable String authorization;
-    private final DisposableServer server =
-            HttpServer.create().host("127.0.0.1").port(0).handle(this::handle).bindNow();
+    private final DisposableServer server;
+
+    /** Listens on a port that is free. */
+    WebFluxService() {
+        this(HttpServer.create().host("127.0.0.1").port(0));
+    }
+
+    /** Listens on the port of an address by which a Gateway finds this machine. */
+    WebFluxService(String address) {
+        this(HttpServer.create().port(URI.create(address).getPort()));
+    }
+
+    private WebFluxService(HttpServer listening) {
+        server = listening.handle(this::handle).bindNow();
+    }
 
     String url() {
         return "http://127.0.0.1:" + server.port();
