@@ -3,6 +3,7 @@ package run.caracal.platform;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -255,7 +256,11 @@ final class ApprovalTest {
     }
 
     private String user(String applicationId, String secret) {
-        Map<String, List<String>> form = Http.federationForm(platform, platform.idToken("alice"));
+        return user(applicationId, secret, "alice");
+    }
+
+    private String user(String applicationId, String secret, String name) {
+        Map<String, List<String>> form = Http.federationForm(platform, platform.idToken(name));
         form.put("application_id", List.of(applicationId));
         form.put("client_secret", List.of(secret));
         return Http.token(platform, form);
@@ -330,6 +335,61 @@ final class ApprovalTest {
         assertThat(poll(asked.id(), "").text("state")).isEqualTo("pending");
         platform.revokeTokens("app-local");
         assertError(decide(asked.id(), "Bearer " + alice, body), 401, "invalid_token", "");
+    }
+
+    /** The user of a parent does not come down to its child: a child that names nobody is anybody's to decide about. */
+    @ParameterizedTest
+    @ValueSource(booleans = {true, false})
+    void aChildIsItsUsersToDecideAboutOnlyIfItNamesTheUser(boolean named) {
+        String bearer = Http.token(platform);
+        String record =
+                String.valueOf(Http.claims(user("app-local", "secret-1")).get("sid"));
+        Result parent = Http.agents(
+                platform,
+                bearer,
+                "POST",
+                "",
+                Http.json("application_id", "app-local", "labels", List.of("app-local"), "subject_session_id", record));
+        assertThat(parent.text("subject_authority_record_id")).isEqualTo(record);
+        Map<String, Object> start = new HashMap<>(Map.of(
+                "application_id",
+                "app-local",
+                "labels",
+                List.of("app-local"),
+                "parent_id",
+                parent.text("agent_session_id"),
+                "parent_authority",
+                "none"));
+        if (named) {
+            start.put("subject_session_id", record);
+        }
+        Result child = Http.agents(platform, bearer, "POST", "", new String(Json.write(start), StandardCharsets.UTF_8));
+        assertThat(child.text("subject_authority_record_id").equals(record)).isEqualTo(named);
+        Delegated narrowed = Delegated.between(
+                platform,
+                parent.text("agent_session_id"),
+                child.text("agent_session_id"),
+                clock.instant().plusSeconds(600),
+                List.of(BILLING),
+                "billing:charge");
+        Result held = mint(narrowed.form("billing:charge"));
+        String id = held.text("approval_id");
+        String decision = decision("approved", held.text("binding"));
+
+        Result bobs = decide(id, "Bearer " + user("app-local", "secret-1", "bob"), decision);
+        if (named) {
+            assertError(bobs, 403, "access_denied", "another subject");
+            assertThat(decide(id, "Bearer " + user("app-local", "secret-1"), decision)
+                            .status())
+                    .isEqualTo(200);
+        } else {
+            assertThat(bobs.status()).as(bobs.body()).isEqualTo(200);
+        }
+        assertThat(platform.audit().events())
+                .filteredOn(event -> event.eventType().equals("step_up_issued"))
+                .last()
+                .satisfies(event ->
+                        assertThat(event.metadata()).containsEntry("approver_class", named ? "subject" : "any"));
     }
 
     @Test

@@ -28,9 +28,21 @@ final class Delegated {
         String start = Http.json("application_id", application, "labels", List.of(application));
         String source = Http.agents(platform, bearer, "POST", "", start).text("agent_session_id");
         String target = Http.agents(platform, bearer, "POST", "", start).text("agent_session_id");
+        return between(platform, source, target, expiry, resources, scopes);
+    }
+
+    /** Delegates from one session of the first application to another, which mints. */
+    static Delegated between(
+            LocalPlatform platform,
+            String source,
+            String target,
+            Instant expiry,
+            List<String> resources,
+            String... scopes) {
+        String application = platform.applicationId();
         Result result = Http.coordinator(
                 platform,
-                bearer,
+                Http.token(platform),
                 "POST",
                 "/delegations",
                 Http.json(

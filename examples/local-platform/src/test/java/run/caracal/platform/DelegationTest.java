@@ -381,6 +381,17 @@ final class DelegationTest {
         assertThat(narrowed.body()).contains("parent_authority_narrowed");
     }
 
+    /** The same life from a later moment on is a longer one. */
+    @Test
+    void aChildCannotBeGivenExactlyTheLifeOfItsParentsDelegation() {
+        give(parent, child, 2);
+        Map<String, Object> body = request(child, open(child, "parent_authority", "none"), "billing:charge");
+        clock.advance(Duration.ofMillis(1));
+        assertError(delegate(body), 403, "delegation_exceeds_parent_authority");
+        body.put("ttl_seconds", 299);
+        assertThat(delegate(body).status()).isEqualTo(201);
+    }
+
     @Test
     void aDelegationOfOneHopEndsAtItsReceiver() {
         give(request(parent, child, "billing:charge"));

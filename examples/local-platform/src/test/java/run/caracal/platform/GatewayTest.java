@@ -348,7 +348,7 @@ final class GatewayTest {
 
     @Test
     void passesStatusesAndEmptyAnswersOn() {
-        for (int status : List.of(204, 304, 404, 500)) {
+        for (int status : List.of(204, 304, 404, 500, 503)) {
             String requestId = "req-" + status;
             Result result = call("GET", "/status/" + status, null, "X-Request-Id", requestId);
             assertThat(result.status()).isEqualTo(status);
@@ -381,7 +381,9 @@ final class GatewayTest {
     void limitsTheBody() {
         restart(builder().limits(PlatformLimits.defaults().withGatewayBodyBytes(100_000)));
         assertThat(call("POST", "/echo", "x".repeat(100_000)).status()).isEqualTo(200);
-        assertError(call("POST", "/echo", "x".repeat(200_000)), 413, "payload_too_large", "request body too large");
+        Result large = call("POST", "/echo", "x".repeat(200_000));
+        assertError(large, 413, "payload_too_large", "request body too large");
+        assertThat(large.header("connection")).isEqualTo("close");
     }
 
     @Test

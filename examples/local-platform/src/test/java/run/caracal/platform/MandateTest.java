@@ -565,6 +565,13 @@ final class MandateTest {
                 "credential expiring within pre-flight window");
         brief.put("ttl_seconds", List.of("37"));
         assertThat(charge(minted(brief), BILLING, "4").status()).isEqualTo(200);
+        String ending = delegate(
+                parent, child, on("expires_at", clock.instant().plusSeconds(35).toString()), "billing:read");
+        assertError(
+                charge(minted(form(child, ending, "billing:read")), BILLING, "5"),
+                401,
+                "credential_expired_not_renewable",
+                "credential expiring within pre-flight window");
         assertThat(platform.received(Service.UPSTREAM)).hasSize(1);
     }
 

@@ -28,6 +28,7 @@ final class RealDetailsTest {
     private static final String BILLING = "resource://billing-api";
     private static final String SHUT = "resource://shut";
     private static final String LONG = "resource://long";
+    private static final String UNDELEGATED = "resource://undelegated";
 
     private final DisposableServer pieces = HttpServer.create()
             .host("127.0.0.1")
@@ -45,6 +46,7 @@ final class RealDetailsTest {
             .resource(ProtectedResource.of(BILLING, "api:call"))
             .resource(ProtectedResource.of(SHUT, "api:call").withUpstream("http://169.254.169.254"))
             .resource(ProtectedResource.of(LONG, "api:call").withUpstream("http://127.0.0.1:" + pieces.port()))
+            .resource(ProtectedResource.of(UNDELEGATED, "api:call"))
             .start();
     private final Delegated agent = Delegated.on(platform, List.of(BILLING, SHUT, LONG), "api:call");
 
@@ -257,6 +259,7 @@ final class RealDetailsTest {
         assertThat(rows)
                 .extracting(AuditEvent::eventType)
                 .containsExactly("token_exchange", "gateway_resource_request", "replay_detected");
+        assertThat(rows.get(0).metadata()).doesNotContainKey("trace_id");
         assertThat(rows.get(1).metadata()).containsKeys("trace_id", "provider_id");
         assertThat(rows.get(2).metadata()).containsOnlyKeys("client_id", "request_id", "subject_fp");
         assertThat(platform.audit().events())
@@ -271,6 +274,10 @@ final class RealDetailsTest {
         int before = platform.audit().events().size();
         Map<String, List<String>> beyond = agent.form("api:other");
         assertThat(Http.form(Http.tokenUrl(platform), beyond, Map.of()).status())
+                .isEqualTo(403);
+        Map<String, List<String>> outside = agent.form("api:call");
+        outside.put("resource", List.of(UNDELEGATED));
+        assertThat(Http.form(Http.tokenUrl(platform), outside, Map.of()).status())
                 .isEqualTo(403);
         Map<String, String> headers =
                 Map.of("Authorization", "Bearer " + Http.token(platform), "X-Caracal-Resource", BILLING);

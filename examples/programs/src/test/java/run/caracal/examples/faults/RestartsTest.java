@@ -31,6 +31,7 @@ class RestartsTest {
     private static final int SPAWNS = Integer.getInteger("caracal.restarts.spawns", 250);
     private static final int RESTARTS = 15;
     private static final int AT_ONCE = 16;
+    private static final Duration FROM_THE_LAST_START = Duration.ofMinutes(1);
     private static final Duration LIMIT = Duration.ofMinutes(10);
 
     private final Random random = new Random(20_260_101);
@@ -57,7 +58,8 @@ class RestartsTest {
         });
         Mono<Void> all = Flux.range(0, RESTARTS)
                 .concatMap(restart -> Mono.when(spawns(caracal, restart), restart(platform)))
-                .then(Bench.until(() -> platform.openSessionCount() == 0 && caracal.pendingTerminations() == 0));
+                .then(Bench.until(() -> platform.openSessionCount() == 0 && caracal.pendingTerminations() == 0)
+                        .timeout(FROM_THE_LAST_START));
         StepVerifier.create(all).expectComplete().verify(LIMIT);
 
         assertThat(platform.openSessionCount()).as("open, %s", outcomes).isZero();
