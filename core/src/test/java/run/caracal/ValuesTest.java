@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -51,6 +52,8 @@ class ValuesTest {
                                         .build(),
                                 config().production(true).build(),
                                 config().propagation(Propagation.resources()).build(),
+                                config().traceSource(context -> Optional.empty())
+                                        .build(),
                                 config().failOnCloseError(true).build(),
                                 config().stsTimeout(Duration.ofSeconds(1)).build())),
                 Arguments.of(

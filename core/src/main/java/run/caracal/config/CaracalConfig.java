@@ -93,6 +93,7 @@ public final class CaracalConfig {
     private final boolean allowInsecureUrls;
     private final @Nullable Propagation propagation;
     private final @Nullable HttpTransport transport;
+    private final @Nullable TraceSource traceSource;
     private final Duration closeTimeout;
     private final Duration disposeTimeout;
     private final boolean failOnCloseError;
@@ -129,6 +130,7 @@ public final class CaracalConfig {
         this.allowInsecureUrls = builder.allowsInsecureUrls();
         this.propagation = builder.propagation;
         this.transport = builder.transport;
+        this.traceSource = builder.traceSource;
         this.closeTimeout = builder.closeTimeout;
         this.disposeTimeout = builder.disposeTimeout;
         this.failOnCloseError = builder.failOnCloseError;
@@ -290,6 +292,7 @@ public final class CaracalConfig {
         builder.allowInsecureUrls = allowInsecureUrls;
         builder.propagation = propagation;
         builder.transport = transport;
+        builder.traceSource = traceSource;
         builder.closeTimeout = closeTimeout;
         builder.disposeTimeout = disposeTimeout;
         builder.failOnCloseError = failOnCloseError;
@@ -410,6 +413,11 @@ public final class CaracalConfig {
         return Optional.ofNullable(transport);
     }
 
+    /** {@return where the traces are found that sessions join; empty when each root session begins one} */
+    public Optional<TraceSource> traceSource() {
+        return Optional.ofNullable(traceSource);
+    }
+
     /** {@return how long terminating a session may hold up the result of its work before it goes on in the background} */
     public Duration closeTimeout() {
         return closeTimeout;
@@ -469,6 +477,7 @@ public final class CaracalConfig {
                 allowInsecureUrls,
                 propagation,
                 transport,
+                traceSource,
                 closeTimeout,
                 disposeTimeout,
                 failOnCloseError,
@@ -479,7 +488,7 @@ public final class CaracalConfig {
                 maxMintsPerMinute);
     }
 
-    /** Resolver and transport are compared as their classes do. */
+    /** Resolver, transport and trace source are compared as their classes do. */
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof CaracalConfig that && values().equals(that.values());
@@ -522,6 +531,7 @@ public final class CaracalConfig {
         private @Nullable Boolean allowInsecureUrls;
         private @Nullable Propagation propagation;
         private @Nullable HttpTransport transport;
+        private @Nullable TraceSource traceSource;
         private Duration closeTimeout = DEFAULT_CLOSE_TIMEOUT;
         private Duration disposeTimeout = DEFAULT_DISPOSE_TIMEOUT;
         private boolean failOnCloseError;
@@ -732,6 +742,17 @@ public final class CaracalConfig {
          */
         public Builder transport(HttpTransport transport) {
             this.transport = Objects.requireNonNull(transport, "transport");
+            return this;
+        }
+
+        /**
+         * Sets where the traces are found that sessions join, unless their options or the bound context name one.
+         *
+         * @param traceSource the source, for instance {@code MicrometerTraceSource.create()}
+         * @return this builder
+         */
+        public Builder traceSource(TraceSource traceSource) {
+            this.traceSource = Objects.requireNonNull(traceSource, "traceSource");
             return this;
         }
 

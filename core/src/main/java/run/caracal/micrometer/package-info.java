@@ -1,6 +1,7 @@
 /**
- * Meters and observations for Micrometer. Needs {@code io.micrometer:micrometer-core}, or {@code
- * io.micrometer:micrometer-observation} for the observations alone; nothing else of the SDK does.
+ * Meters, observations and traces for Micrometer. Needs {@code io.micrometer:micrometer-core}, {@code
+ * io.micrometer:micrometer-observation} for the observations alone, and {@code io.micrometer:micrometer-tracing} for the
+ * trace source; nothing else of the SDK does.
  */
 @NullMarked
 package run.caracal.micrometer;

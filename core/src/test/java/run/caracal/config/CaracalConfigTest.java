@@ -15,6 +15,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
@@ -72,7 +73,8 @@ class CaracalConfigTest {
                 .stsTimeout(Duration.ofSeconds(4))
                 .maxOpenSessions(20)
                 .sessionAcquireTimeout(Duration.ofSeconds(5))
-                .maxMintsPerMinute(600);
+                .maxMintsPerMinute(600)
+                .traceSource(view -> Optional.empty());
     }
 
     private static final class NoTransport implements HttpTransport {

@@ -99,6 +99,7 @@ public final class StsClient implements TokenCache.Source {
         return granted(
                         TokenForm.application(credentials(secret), resources, null),
                         List.of(Rules.LIFECYCLE_SCOPE),
+                        null,
                         null)
                 .map(token -> {
                     List<String> granted = token.targetResources();
@@ -113,6 +114,7 @@ public final class StsClient implements TokenCache.Source {
      * @param ttl how long it lives; {@code null} for the platform's own default
      * @param approvalId the approval that is presented, or {@code null}
      * @param requestId the id under which it is asked for: that of the call it is for
+     * @param traceparent the trace of the session that acts
      */
     public record Mint(
             String resource,
@@ -121,7 +123,8 @@ public final class StsClient implements TokenCache.Source {
             String delegationEdgeId,
             @Nullable Duration ttl,
             @Nullable String approvalId,
-            String requestId) {}
+            String requestId,
+            String traceparent) {}
 
     /**
      * A one-shot mandate.
@@ -152,7 +155,8 @@ public final class StsClient implements TokenCache.Source {
                                 seconds(mint.ttl()),
                                 mint.approvalId()),
                         mint.scopes(),
-                        mint.requestId()))
+                        mint.requestId(),
+                        mint.traceparent()))
                 .map(token -> {
                     if (!token.missingResources(List.of(mint.resource())).isEmpty()) {
                         throw new ProtocolException(
@@ -186,8 +190,8 @@ public final class StsClient implements TokenCache.Source {
      */
     public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
         Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
-                .flatMap(secret ->
-                        granted(TokenForm.federation(credentials(secret), idToken, seconds(ttl)), List.of(), null))
+                .flatMap(secret -> granted(
+                        TokenForm.federation(credentials(secret), idToken, seconds(ttl)), List.of(), null, null))
                 .map(token -> {
                     String record = JwtClaims.text(token.accessToken(), "sid");
                     if (record == null || !Ids.isValid(record)) {
@@ -236,8 +240,9 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /** One attempt: an answer that is lost may be a token that was minted. */
-    private Mono<TokenResponse> granted(TokenForm form, List<String> scopes, @Nullable String requestId) {
-        HttpRequest request = requests.token(form, requestId, config.stsTimeout());
+    private Mono<TokenResponse> granted(
+            TokenForm form, List<String> scopes, @Nullable String requestId, @Nullable String traceparent) {
+        HttpRequest request = requests.token(form, requestId, traceparent, config.stsTimeout());
         return transport
                 .exchange(request)
                 .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))

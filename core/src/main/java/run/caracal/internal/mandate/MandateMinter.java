@@ -197,10 +197,15 @@ public final class MandateMinter {
             BoundContext own = current(bound.own());
             Session session = own.session();
             if (own.envelope().delegationEdgeId() != null || session == null) {
-                return mint(own.envelope(), resource, scopes, spec, requestId);
+                return mint(own.envelope(), bound.envelope(), resource, scopes, spec, requestId);
             }
             return mint(
-                    helpers.obtain(session, resource, scopes, spec.labels(), null), resource, scopes, spec, requestId);
+                    helpers.obtain(session, resource, scopes, spec.labels(), null),
+                    bound.envelope(),
+                    resource,
+                    scopes,
+                    spec,
+                    requestId);
         });
     }
 
@@ -208,7 +213,7 @@ public final class MandateMinter {
     public Mono<MintedMandate> mintAsApplication(ApplicationSessions.Need need, MandateSpec spec, String requestId) {
         return Mono.defer(() -> {
             requireCredentials();
-            return mint(ofApplication.obtain(need), need.resource(), need.scopes(), spec, requestId);
+            return mint(ofApplication.obtain(need), null, need.resource(), need.scopes(), spec, requestId);
         });
     }
 
@@ -231,19 +236,33 @@ public final class MandateMinter {
 
     /** Others may end what holds the authority; a refused mint has no effect, so it is obtained anew, once. */
     private Mono<MintedMandate> mint(
-            Mono<Held> obtained, String resource, List<String> scopes, MandateSpec spec, String requestId) {
-        Mono<MintedMandate> minted = obtained.flatMap(held -> mint(held.envelope(), resource, scopes, spec, requestId)
+            Mono<Held> obtained,
+            @Nullable Envelope trace,
+            String resource,
+            List<String> scopes,
+            MandateSpec spec,
+            String requestId) {
+        Mono<MintedMandate> minted = obtained.flatMap(held -> mint(
+                        held.envelope(), trace == null ? held.envelope() : trace, resource, scopes, spec, requestId)
                 .doOnError(HelperSessions::isGone, gone -> held.refused()));
         return minted.onErrorResume(HelperSessions::isGone, gone -> minted);
     }
 
     private Mono<MintedMandate> mint(
-            Envelope acting, String resource, List<String> scopes, MandateSpec spec, String requestId) {
+            Envelope acting, Envelope trace, String resource, List<String> scopes, MandateSpec spec, String requestId) {
         return pace.inTurn(resource, () -> {
             String session = Objects.requireNonNull(acting.agentSessionId());
             String edge = Objects.requireNonNull(acting.delegationEdgeId());
             long asked = timer.now(TimeUnit.NANOSECONDS);
-            return sts.mint(new Mint(resource, scopes, session, edge, spec.ttl(), spec.approvalId(), requestId))
+            return sts.mint(new Mint(
+                            resource,
+                            scopes,
+                            session,
+                            edge,
+                            spec.ttl(),
+                            spec.approvalId(),
+                            requestId,
+                            TraceParent.write(trace.traceId(), trace.traceFlags())))
                     .map(minted -> new MintedMandate(
                             minted.value(), resource, scopes, acting, requestId, deadline(asked, minted.lifetime())));
         });

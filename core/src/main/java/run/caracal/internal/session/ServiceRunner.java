@@ -17,6 +17,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
+import reactor.util.context.ContextView;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.LeaseLostException;
@@ -43,7 +44,6 @@ import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
-import run.caracal.internal.propagation.TraceParent;
 import run.caracal.internal.wire.LeaseTerms;
 import run.caracal.internal.wire.OpenSession;
 
@@ -229,25 +229,24 @@ public final class ServiceRunner {
     }
 
     private Mono<Service> open(ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned, Place place) {
-        return Mono.defer(() -> {
+        return Mono.deferContextual(view -> {
             BoundContext parent = parent(spec, bound);
-            String traceId =
-                    bound == null ? TraceParent.newTraceId() : bound.envelope().traceId();
+            Envelope trace = trace(spec, bound, view);
             if (parent != null || !(spec.session().grant() instanceof GrantSpec.Narrow narrow)) {
-                return open(spec, parent, traceId, null, abandoned, place);
+                return open(spec, parent, trace, null, abandoned, place);
             }
             // A delegation needs a session that issues it. Its resource is checked before that is opened.
             GrantSpec resolved =
                     new GrantSpec.Narrow(narrow.scopes(), grants.resource(narrow), narrow.constraints(), narrow.ttl());
             ServiceSpec own = spec.withSession(spec.session().withGrant(resolved));
-            return open(new ServiceSpec(HOLDER, null, null, null), null, traceId, null, abandoned, place)
+            return open(new ServiceSpec(HOLDER, null, null, null), null, trace, null, abandoned, place)
                     .flatMap(holder -> {
                         holder.lease().renewInBackground(null);
                         return gate.one(
                                         Kind.HELPER,
                                         place,
-                                        inside -> open(
-                                                own, holder.session().context(), traceId, holder, abandoned, inside))
+                                        inside ->
+                                                open(own, holder.session().context(), trace, holder, abandoned, inside))
                                 .onErrorResume(
                                         e -> end(holder).onErrorComplete().then(Mono.error(e)));
                     });
@@ -257,14 +256,14 @@ public final class ServiceRunner {
     private Mono<Service> open(
             ServiceSpec spec,
             @Nullable BoundContext under,
-            @Nullable String traceId,
+            Envelope trace,
             @Nullable Service holder,
             BooleanSupplier abandoned,
             Place place) {
         Plan plan = grants.plan(spec.session().grant(), spec.session().labelsOf(config.applicationId()), under);
         BoundContext parent = plan.parent();
         Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
-        Envelope inherited = above.toBuilder().traceId(traceId).build();
+        Envelope inherited = above.inTraceOf(trace);
         OpenSession request = sessions.request(spec.session(), plan).service().build();
         long sent = nanos();
         place.take();
@@ -366,13 +365,9 @@ public final class ServiceRunner {
 
     private Mono<Service> take(
             String agentSessionId, ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned) {
-        return Mono.defer(() -> {
-            Envelope envelope = Envelope.builder()
+        return Mono.deferContextual(view -> {
+            Envelope envelope = trace(spec, bound, view).toBuilder()
                     .agentSessionId(agentSessionId)
-                    .traceId(
-                            bound == null
-                                    ? TraceParent.newTraceId()
-                                    : bound.envelope().traceId())
                     .build();
             long sent = nanos();
             Place place = gate.adopt();
@@ -388,6 +383,12 @@ public final class ServiceRunner {
                     .map(answer -> keep(envelope, null, answer.lease(), sent, spec, null, client, place));
             return sessions.observeOpening(opened, s -> s.session().context());
         });
+    }
+
+    /** The trace of a service: also that of a task, which is never its parent. */
+    private Envelope trace(ServiceSpec spec, @Nullable BoundContext bound, ContextView view) {
+        Envelope around = bound == null ? Envelope.EMPTY : bound.envelope().traceOnly();
+        return sessions.joined(spec.session(), around, view);
     }
 
     private Service keep(

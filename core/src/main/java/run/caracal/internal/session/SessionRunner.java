@@ -35,7 +35,7 @@ import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.propagation.Envelope;
-import run.caracal.internal.propagation.TraceParent;
+import run.caracal.internal.propagation.Traces;
 import run.caracal.internal.wire.OpenSession;
 import run.caracal.internal.wire.SessionAnswer;
 
@@ -54,6 +54,7 @@ public final class SessionRunner {
     private final GrantIssuer grants;
     private final SessionGate gate;
     private final Scope client;
+    private final Traces traces;
     private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
 
@@ -73,6 +74,7 @@ public final class SessionRunner {
         this.gate = gate;
         this.client = client;
         this.timer = timer;
+        this.traces = new Traces(config.traceSource().orElse(null));
     }
 
     /** Adds a hook that is run when a session begins; disposing removes it. */
@@ -201,12 +203,12 @@ public final class SessionRunner {
 
     private Mono<Session> open(
             SessionSpec spec, Plan plan, @Nullable BoundContext bound, BooleanSupplier abandoned, Place place) {
-        return Mono.defer(() -> {
+        return Mono.deferContextual(view -> {
             BoundContext parent = plan.parent();
             Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
             Envelope around =
                     parent != null || bound == null ? above : bound.envelope().traceOnly();
-            Envelope inherited = inherited(spec, around);
+            Envelope inherited = joined(spec, around, view);
             OpenSession request = request(spec, plan).task(ttl(spec)).build();
             long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(spec).toNanos();
             place.take();
@@ -228,15 +230,9 @@ public final class SessionRunner {
         });
     }
 
-    private static Envelope inherited(SessionSpec spec, Envelope around) {
-        Envelope.Builder inherited = around.toBuilder();
-        if (spec.traceId() != null) {
-            // A trace of the caller's own goes without the state of the parent's.
-            inherited = inherited.traceId(spec.traceId()).traceFlags(null).traceState(null);
-        } else if (around.traceId() == null) {
-            inherited = inherited.traceId(TraceParent.newTraceId());
-        }
-        return inherited.build();
+    /** What is around, in the trace of a new session. */
+    Envelope joined(SessionSpec spec, Envelope around, ContextView view) {
+        return traces.join(spec.traceId(), around, view);
     }
 
     /** The fields that the openings of tasks and services share. */

@@ -28,14 +28,19 @@ public final class StsRequests {
      * Exchanges credentials for a token.
      *
      * @param requestId the id to find the call by in the platform's audit, or {@code null} to let the STS make one
+     * @param traceparent the trace to which the call belongs, or {@code null} for one that many wait for
      */
-    public HttpRequest token(TokenForm form, @Nullable String requestId, Duration timeout) {
+    public HttpRequest token(
+            TokenForm form, @Nullable String requestId, @Nullable String traceparent, Duration timeout) {
         Map<String, String> headers = new LinkedHashMap<>();
         headers.put("Accept", "application/json");
         headers.put(UserAgent.HEADER, UserAgent.VALUE);
         headers.put("Content-Type", "application/x-www-form-urlencoded");
         if (requestId != null && CallHeaders.isToken(requestId)) {
             headers.put(Headers.REQUEST_ID, requestId);
+        }
+        if (traceparent != null) {
+            headers.put(Headers.TRACEPARENT, traceparent);
         }
         return new HttpRequest("POST", token, headers, form.encode(), timeout, CoordinatorRequests.MAX_RESPONSE_BYTES);
     }

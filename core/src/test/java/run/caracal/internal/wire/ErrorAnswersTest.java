@@ -104,7 +104,7 @@ class ErrorAnswersTest {
         String jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln";
         ClientCredentials credentials = new ClientCredentials("z", "a", "pä ss+word");
         HttpRequest token = new StsRequests(URI.create("http://sts.test"))
-                .token(TokenForm.federation(credentials, "opaque-id-token", null), null, Duration.ofSeconds(1));
+                .token(TokenForm.federation(credentials, "opaque-id-token", null), null, null, Duration.ofSeconds(1));
         HttpRequest open = new CoordinatorRequests(URI.create("http://coordinator.test"))
                 .open(
                         OpenSession.builder("z", "a")
@@ -169,6 +169,7 @@ class ErrorAnswersTest {
                                 null,
                                 null,
                                 null),
+                        null,
                         null,
                         Duration.ofSeconds(1));
         HttpResponse response = WireCases.response(

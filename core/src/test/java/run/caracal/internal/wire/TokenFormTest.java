@@ -11,6 +11,7 @@ import org.junit.jupiter.api.Test;
 import run.caracal.http.HttpRequest;
 
 class TokenFormTest {
+    private static final String TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
     private static final ClientCredentials CREDENTIALS = new ClientCredentials("zone-1", "app-1", "s3cret+/=& %é");
     private static final String HEAD = "grant_type=urn%3Aietf%3Aparams%3Aoauth%3Agrant-type%3Atoken-exchange"
             + "&zone_id=zone-1&application_id=app-1&client_secret=s3cret%2B%2F%3D%26+%25%C3%A9";
@@ -58,14 +59,15 @@ class TokenFormTest {
     @Test
     void becomesARequestWithoutAQuery() {
         TokenForm form = TokenForm.application(CREDENTIALS, List.of("r"), null);
-        HttpRequest request =
-                new StsRequests(URI.create("http://sts.test/base/")).token(form, "req-1", Duration.ofSeconds(30));
+        HttpRequest request = new StsRequests(URI.create("http://sts.test/base/"))
+                .token(form, "req-1", TRACEPARENT, Duration.ofSeconds(30));
 
         assertThat(request.method()).isEqualTo("POST");
         assertThat(request.uri()).isEqualTo(URI.create("http://sts.test/base/oauth/2/token"));
         assertThat(request.headers())
                 .containsEntry("Content-Type", "application/x-www-form-urlencoded")
-                .containsEntry("X-Request-Id", "req-1");
+                .containsEntry("X-Request-Id", "req-1")
+                .containsEntry("traceparent", TRACEPARENT);
         assertThat(request.body()).isEqualTo(form.encode());
         assertThat(request.timeout()).isEqualTo(Duration.ofSeconds(30));
         assertThat(new StsRequests(URI.create("http://sts.test"))
@@ -77,7 +79,8 @@ class TokenFormTest {
     @Test
     void showsNoSecret() {
         TokenForm form = TokenForm.federation(CREDENTIALS, "h.p.s", null);
-        HttpRequest request = new StsRequests(URI.create("http://sts.test")).token(form, null, Duration.ofSeconds(1));
+        HttpRequest request =
+                new StsRequests(URI.create("http://sts.test")).token(form, null, null, Duration.ofSeconds(1));
 
         assertThat(form.toString() + CREDENTIALS + request).doesNotContain("s3cret", "h.p.s");
     }
