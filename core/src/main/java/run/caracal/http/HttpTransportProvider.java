@@ -9,4 +9,15 @@ public interface HttpTransportProvider {
      * @return a new transport
      */
     HttpTransport create();
+
+    /**
+     * Creates a transport for what belongs to the calls of users, {@link run.caracal.Caracal#fetch} and mandates, owned by
+     * the client that asked for it. It may share the threads that users make their own calls on; the transport of {@link
+     * #create()} may not, so that a blocked caller delays no renewal and no termination.
+     *
+     * @return a new transport; by default like that of {@link #create()}
+     */
+    default HttpTransport createForCalls() {
+        return create();
+    }
 }

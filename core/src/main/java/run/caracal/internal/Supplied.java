@@ -54,17 +54,26 @@ public final class Supplied {
      * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
+        return ask(
+                function,
+                asked,
+                limit,
+                Mono.error(() -> CallbackException.late(function + " did not end within " + limit.toMillis()
+                        + " ms and was cancelled; check it, and what it calls")),
+                timer);
+    }
+
+    /**
+     * As the one above, with something else than its error.
+     *
+     * @param instead what comes instead of an answer that comes too late
+     */
+    public static <T> Mono<T> ask(
+            String function, Supplier<? extends Mono<T>> asked, Duration limit, Mono<T> instead, Scheduler timer) {
         return Mono.defer(() -> {
             Mono<T> answer = given(asked.get(), function);
             // A value that is known or computed by the subscription itself: a timer would only cost.
-            return answer instanceof Callable
-                    ? answer
-                    : within(
-                            answer,
-                            limit,
-                            Mono.error(() -> CallbackException.late(function + " did not end within " + limit.toMillis()
-                                    + " ms and was cancelled; check it, and what it calls")),
-                            timer);
+            return answer instanceof Callable ? answer : within(answer, limit, instead, timer);
         });
     }
 

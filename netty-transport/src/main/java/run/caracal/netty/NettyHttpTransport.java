@@ -4,6 +4,7 @@ import io.micrometer.core.instrument.Metrics;
 import io.netty.buffer.ByteBuf;
 import io.netty.channel.ChannelOption;
 import io.netty.channel.EventLoop;
+import io.netty.channel.EventLoopGroup;
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpHeaders;
 import io.netty.handler.codec.http.HttpMethod;
@@ -19,6 +20,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
@@ -34,12 +36,12 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.MonoSink;
 import reactor.core.publisher.Sinks;
-import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
 import reactor.netty.NettyOutbound;
 import reactor.netty.http.Http11SslContextSpec;
 import reactor.netty.http.client.HttpClient;
+import reactor.netty.http.client.HttpClientConfig;
 import reactor.netty.http.client.HttpClientRequest;
 import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.resources.ConnectionProvider;
@@ -57,7 +59,8 @@ import run.caracal.netty.TransportErrors.Limits;
 /**
  * The transport of the SDK on Reactor Netty, for the calls to the STS and the Coordinator, and for those of {@link
  * run.caracal.Caracal#fetch}. Each has a connection pool and event loop threads of its own. A client that finds it by itself
- * uses a second one for {@code fetch}; one that is given to the configuration carries both, which then share its
+ * uses a second one for {@code fetch} and for mandates, on the event loops that clients of Reactor Netty use by default, so
+ * that a mandate and its call need one thread; one that is given to the configuration carries both, which then share its
  * connections. It never repeats a request and never follows a redirect, whatever the customizer says.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
@@ -69,7 +72,8 @@ import run.caracal.netty.TransportErrors.Limits;
  *         .build();
  * }</pre>
  *
- * <p>Creating one reads the platform's trust store: do it in start-up code, not on an event loop.
+ * <p>The platform's trust store is read for the first request over https, once for all transports and on a thread that may
+ * block.
  */
 public final class NettyHttpTransport implements HttpTransport {
     /** How many connections there may be to one service by default. */
@@ -122,10 +126,16 @@ public final class NettyHttpTransport implements HttpTransport {
     private static final Context LATE_ERRORS = Context.of("reactor.onErrorDropped.local", (Consumer<Throwable>)
             error -> log.debug("A cancelled request ended with an error: {}", error.toString()));
 
+    /** Reading the trust store blocks, and takes a good part of a second: done once for all. */
+    private static final Mono<SslProvider> PLATFORM_TLS = kept(Mono.defer(
+            () -> Mono.fromSupplier(NettyHttpTransport::platformTls).subscribeOn(Schedulers.boundedElastic())));
+
     private final ConnectionProvider pool;
     private final LoopResources loops;
-    private final Scheduler timer;
     private final HttpClient client;
+    /** For requests over https: with the customizer's TLS, or the platform's. */
+    private final Mono<HttpClient> secured;
+
     private final Limits limits;
     private final Set<Attempt> underWay = ConcurrentHashMap.newKeySet();
     private final Sinks.Empty<Void> drained = Sinks.empty();
@@ -141,15 +151,14 @@ public final class NettyHttpTransport implements HttpTransport {
         }
         loops = LoopResources.create(
                 "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
-        // Timeouts run on our own loops: a blocked Schedulers.parallel() delays no renewal. Has no threads of its own.
-        timer = Schedulers.fromExecutorService(loops.onClient(LoopResources.DEFAULT_NATIVE));
         pool = ConnectionProvider.builder("caracal")
                 .metrics(builder.metrics)
                 .maxConnections(builder.maxConnections)
                 .pendingAcquireMaxCount(builder.maxPending)
                 .pendingAcquireTimeout(builder.acquireTimeout)
                 .maxIdleTime(MAX_IDLE_TIME)
-                .evictInBackground(EVICTION_INTERVAL, timer)
+                .evictInBackground(
+                        EVICTION_INTERVAL, Schedulers.fromExecutorService(loops.onClient(LoopResources.DEFAULT_NATIVE)))
                 .lifo()
                 .build();
         // Reactor Netty would make one for these loops and keep both for ever.
@@ -159,24 +168,37 @@ public final class NettyHttpTransport implements HttpTransport {
         HttpClient base = HttpClient.create(pool)
                 .resolver(resolver)
                 .runOn(loops)
-                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) CONNECT_TIMEOUT.toMillis())
-                .secure(spec -> {
-                    if (ssl == null) {
-                        SslProvider.GenericSslContextSpec<SslContextBuilder> platform =
-                                Http11SslContextSpec.forClient();
-                        spec.sslContext(platform);
-                    } else {
-                        spec.sslContext(new SuppliedSslContext(ssl));
-                    }
-                });
-        HttpClient metered = builder.metrics ? base.metrics(true, NettyHttpTransport::uriTag) : base;
+                .option(ChannelOption.CONNECT_TIMEOUT_MILLIS, (int) CONNECT_TIMEOUT.toMillis());
+        HttpClient supplied = ssl == null ? base : base.secure(spec -> spec.sslContext(new SuppliedSslContext(ssl)));
+        HttpClient metered = builder.metrics ? supplied.metrics(true, NettyHttpTransport::uriTag) : supplied;
         HttpClient customized =
                 builder.customizer.apply(metered).followRedirect(false).disableRetry(true);
         // The proxy resolves the hosts behind it.
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
+        secured = client.configuration().isSecure() ? Mono.just(client) : kept(PLATFORM_TLS.map(client::secure));
         end = Mono.defer(() -> close(resolver)).cache();
+    }
+
+    /** Whoever leaves meanwhile, it is made to its end; a failure is not kept. */
+    private static <T> Mono<T> kept(Mono<T> made) {
+        return made.cache(value -> Duration.ofMillis(Long.MAX_VALUE), failure -> Duration.ZERO, () -> Duration.ZERO);
+    }
+
+    private static SslProvider platformTls() {
+        SslProvider.GenericSslContextSpec<SslContextBuilder> platform = Http11SslContextSpec.forClient();
+        return SslProvider.builder().sslContext(platform).build();
+    }
+
+    /**
+     * The event loops of the requests: our own, unless the customizer brought others. Asked for each time, since an
+     * application may replace Reactor Netty's shared ones. Timeouts run there too: a blocked {@link Schedulers#parallel()}
+     * delays no renewal, and no other thread is woken for one.
+     */
+    private EventLoopGroup requestLoops() {
+        HttpClientConfig used = client.configuration();
+        return used.loopResources().onClient(used.isPreferNative());
     }
 
     /**
@@ -184,7 +206,7 @@ public final class NettyHttpTransport implements HttpTransport {
      * of the pool makes a new one. The pool knows nothing of what is being connected or looked up; that ends with the loops.
      */
     private Mono<Void> close(AddressResolverGroup<?> resolver) {
-        return bounded(failUnderWay().then(aTurnOfEachLoop()))
+        return bounded(Mono.defer(this::failUnderWay).then(aTurnOfEachLoop()))
                 .then(bounded(pool.disposeLater()))
                 .then(Mono.fromRunnable(resolver::close))
                 .then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
@@ -242,14 +264,8 @@ public final class NettyHttpTransport implements HttpTransport {
         Objects.requireNonNull(request, "request");
         return Mono.defer(() -> {
             Attempt attempt = new Attempt(request);
-            HttpClient.RequestSender sender = client.request(HttpMethod.valueOf(request.method()));
-            URI uri = request.uri();
-            // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in
-            // text.
-            Mono<HttpResponse> answer = (uri.getHost() == null ? sender.uri(uri.toString()) : sender.uri(uri))
-                    .send(attempt::send)
-                    .response(attempt::receive)
-                    .singleOrEmpty()
+            boolean tls = "https".equalsIgnoreCase(request.uri().getScheme());
+            Mono<HttpResponse> answer = (tls ? secured.flatMap(attempt::through) : attempt.through(client))
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
                     .timeout(attempt.limit())
                     .onErrorMap(error -> map(attempt, error))
@@ -277,14 +293,14 @@ public final class NettyHttpTransport implements HttpTransport {
 
     /** Completes when all have ended. */
     private Mono<Void> failUnderWay() {
-        underWay.forEach(attempt -> timer.schedule(attempt::end));
+        underWay.forEach(attempt -> requestLoops().execute(attempt::end));
         tellIfDrained();
         return drained.asMono();
     }
 
     /** A cancelled call returns its connection: at the end of the pool, the pool counts it twice. */
     private Mono<Void> aTurnOfEachLoop() {
-        return Flux.fromIterable(loops.onClient(LoopResources.DEFAULT_NATIVE))
+        return Flux.defer(() -> Flux.fromIterable(requestLoops()))
                 .flatMap(loop -> Mono.create(turn -> loop.execute(turn::success)))
                 .then();
     }
@@ -357,8 +373,9 @@ public final class NettyHttpTransport implements HttpTransport {
         Mono<Void> limit() {
             return Mono.create(sink -> {
                 over = sink;
-                var unused = sink.onDispose(
-                        timer.schedule(sink::success, request.timeout().toNanos(), TimeUnit.NANOSECONDS));
+                Future<?> timer = requestLoops()
+                        .schedule((Runnable) sink::success, request.timeout().toNanos(), TimeUnit.NANOSECONDS);
+                var unused = sink.onDispose(() -> timer.cancel(false));
                 if (disposed) {
                     sink.success(); // what closes may have looked before
                 }
@@ -388,6 +405,17 @@ public final class NettyHttpTransport implements HttpTransport {
             } catch (RejectedExecutionException e) {
                 log.debug("A request was cancelled whose connection has ended with its event loop");
             }
+        }
+
+        Mono<HttpResponse> through(HttpClient http) {
+            HttpClient.RequestSender sender = http.request(HttpMethod.valueOf(request.method()));
+            URI uri = request.uri();
+            // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in
+            // text.
+            return (uri.getHost() == null ? sender.uri(uri.toString()) : sender.uri(uri))
+                    .send(this::send)
+                    .response(this::receive)
+                    .singleOrEmpty();
         }
 
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {

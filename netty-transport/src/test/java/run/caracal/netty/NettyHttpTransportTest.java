@@ -32,6 +32,7 @@ import java.util.Queue;
 import java.util.ServiceLoader;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.FutureTask;
 import java.util.concurrent.atomic.AtomicBoolean;
@@ -46,6 +47,7 @@ import mockwebserver3.SocketEffect;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -55,6 +57,7 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
+import reactor.netty.http.HttpResources;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.resources.ConnectionProvider;
@@ -71,6 +74,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
+import run.caracal.netty.internal.provider.NettyHttpTransportProvider;
 import run.caracal.test.Effort;
 
 /** The transport on sockets. */
@@ -241,6 +245,72 @@ class NettyHttpTransportTest {
                 .toList();
         assertThat(found).singleElement().isInstanceOf(NettyHttpTransport.class);
         Await.done(found.get(0).disposeLater());
+    }
+
+    @Nested
+    class ForCalls {
+        private final HttpTransport calls = new NettyHttpTransportProvider().createForCalls();
+
+        private Mono<String> threadOfACall() {
+            server.enqueue(status(200));
+            return calls.exchange(get(url("/x")))
+                    .map(answer -> Thread.currentThread().getName());
+        }
+
+        @AfterEach
+        void close() {
+            Await.done(calls.disposeLater());
+        }
+
+        /** As where a Spring context is closed and the next one starts. */
+        @Test
+        void itUsesTheLoopsOfOtherClientsAndThoseThatReplaceThem() {
+            for (int i = 0; i < 2; i++) {
+                StepVerifier.create(threadOfACall())
+                        .expectNextMatches(thread -> thread.startsWith("reactor-http"))
+                        .expectComplete()
+                        .verify(Await.BOUND);
+                Await.done(HttpResources.disposeLoopsAndConnectionsLater(Duration.ZERO, Duration.ofSeconds(5)));
+            }
+        }
+
+        @Test
+        void closingItLeavesTheLoopsToOtherClients() {
+            StepVerifier.create(threadOfACall())
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(Await.BOUND);
+            Await.done(calls.disposeLater());
+            server.enqueue(status(200));
+            StepVerifier.create(HttpClient.create().get().uri(url("/x")).response())
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(Await.BOUND);
+        }
+
+        /** A renewal and a termination are as far from the callers' loops as their timeouts. */
+        @Test
+        void aBlockedCallerDelaysTheCallsOnly() {
+            AtomicBoolean released = new AtomicBoolean();
+            CountDownLatch blocked = new CountDownLatch(LoopResources.DEFAULT_IO_WORKER_COUNT);
+            HttpResources.get()
+                    .onClient(LoopResources.DEFAULT_NATIVE)
+                    .forEach(loop -> loop.execute(() -> {
+                        blocked.countDown();
+                        while (!released.get()) {} // anything better would be noticed as blocking
+                    }));
+            try {
+                Await.until("all are blocked", () -> blocked.getCount() == 0);
+                server.enqueue(status(200));
+                assertThat(send(get(url("/x"))).status()).isEqualTo(200);
+                try (EchoServer hanging = new EchoServer()) {
+                    HttpRequest late = request("GET", hanging.url() + "/hang", null, Duration.ofMillis(100), 1);
+                    assertThat(failure(late).kind()).isEqualTo(Kind.TIMEOUT);
+                }
+            } finally {
+                released.set(true);
+            }
+        }
     }
 
     /** A thread's class loader may belong to something else, as in a common pool or a fat jar. */
@@ -927,7 +997,7 @@ class NettyHttpTransportTest {
         Certificates certificates = new Certificates();
         server.useHttps(certificates.forServer().sslSocketFactory());
         StepVerifier.create(transport.exchange(get(url("/x"))).subscribeOn(Schedulers.parallel()))
-                .expectError(TransportException.class) // untrusted; the trust store was read in create()
+                .expectError(TransportException.class) // untrusted; the trust store is read, but not here
                 .verify(Await.BOUND);
     }
 }

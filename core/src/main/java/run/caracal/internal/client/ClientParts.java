@@ -85,10 +85,11 @@ public final class ClientParts {
                 .<HttpTransportProvider>map(given -> () -> given)
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
-        this.traffic = new TrafficTransport(provider, ownsTransport, state);
+        this.traffic =
+                ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
         Scheduler timer = ParallelTimer.INSTANCE;
         HttpTransport observed = events.observe(transport);
-        StsClient sts = new StsClient(config, observed, events);
+        StsClient sts = new StsClient(config, observed, events.observe(traffic), events);
         this.tokens = new TokenCache(sts, timer);
         this.coordinator = new Coordinator(config, observed, tokens, events, timer, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
@@ -123,7 +124,7 @@ public final class ClientParts {
         pace.close();
         tokens.dispose();
         Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
-        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.release())
+        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.disposeLater())
                 .then()
                 .onErrorResume(e -> {
                     log.warn("An HTTP transport could not be released in good order: {}", e.getMessage());

@@ -60,6 +60,7 @@ public final class StsClient implements TokenCache.Source {
 
     private final CaracalConfig config;
     private final HttpTransport transport;
+    private final HttpTransport traffic;
     private final EventBus events;
     private final StsRequests requests;
 
@@ -67,10 +68,12 @@ public final class StsClient implements TokenCache.Source {
      * Creates the client.
      *
      * @param config whose token to fetch, and where
+     * @param traffic how mandates are minted, which are a part of the calls that they are for
      */
-    public StsClient(CaracalConfig config, HttpTransport transport, EventBus events) {
+    public StsClient(CaracalConfig config, HttpTransport transport, HttpTransport traffic, EventBus events) {
         this.config = config;
         this.transport = transport;
+        this.traffic = traffic;
         this.events = events;
         this.requests = new StsRequests(config.stsUrl());
     }
@@ -97,6 +100,7 @@ public final class StsClient implements TokenCache.Source {
 
     private Mono<Exchanged> exchange(String secret, List<String> resources) {
         return granted(
+                        transport,
                         TokenForm.application(credentials(secret), resources, null),
                         List.of(Rules.LIFECYCLE_SCOPE),
                         null,
@@ -146,6 +150,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<Minted> mint(Mint mint) {
         Mono<Minted> minted = secret(StsClient::noCredentials)
                 .flatMap(secret -> granted(
+                        traffic,
                         TokenForm.mandate(
                                 credentials(secret),
                                 mint.scopes(),
@@ -191,7 +196,11 @@ public final class StsClient implements TokenCache.Source {
     public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
         Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
                 .flatMap(secret -> granted(
-                        TokenForm.federation(credentials(secret), idToken, seconds(ttl)), List.of(), null, null))
+                        transport,
+                        TokenForm.federation(credentials(secret), idToken, seconds(ttl)),
+                        List.of(),
+                        null,
+                        null))
                 .map(token -> {
                     String record = JwtClaims.text(token.accessToken(), "sid");
                     if (record == null || !Ids.isValid(record)) {
@@ -241,10 +250,13 @@ public final class StsClient implements TokenCache.Source {
 
     /** One attempt: an answer that is lost may be a token that was minted. */
     private Mono<TokenResponse> granted(
-            TokenForm form, List<String> scopes, @Nullable String requestId, @Nullable String traceparent) {
+            HttpTransport through,
+            TokenForm form,
+            List<String> scopes,
+            @Nullable String requestId,
+            @Nullable String traceparent) {
         HttpRequest request = requests.token(form, requestId, traceparent, config.stsTimeout());
-        return transport
-                .exchange(request)
+        return through.exchange(request)
                 .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
                 .map(answer -> {
                     if (!ErrorAnswers.isSuccess(answer.status())) {
@@ -269,8 +281,9 @@ public final class StsClient implements TokenCache.Source {
     }
 
     private static Mono<String> resolved(ClientSecretResolver resolver) {
-        return Supplied.within(
-                        Supplied.ask("The client secret resolver", resolver::resolve),
+        return Supplied.ask(
+                        "The client secret resolver",
+                        resolver::resolve,
                         MAX_RESOLVING,
                         Mono.error(StsClient::noSecretInTime),
                         Schedulers.parallel())

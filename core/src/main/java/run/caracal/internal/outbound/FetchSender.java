@@ -13,21 +13,21 @@ import run.caracal.error.AuthorityRevokedException;
 import run.caracal.error.CaracalException;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
+import run.caracal.http.HttpTransport;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.internal.Headers;
-import run.caracal.internal.Supplied;
 import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.wire.ErrorAnswers;
 
 /** Calls of protected resources that the SDK sends itself. */
 public final class FetchSender {
     private final OutboundDecider outbound;
-    private final TrafficTransport transport;
+    private final HttpTransport transport;
 
     /** Creates the sender of a client. */
-    public FetchSender(OutboundDecider outbound, TrafficTransport transport) {
+    public FetchSender(OutboundDecider outbound, HttpTransport transport) {
         this.outbound = outbound;
         this.transport = transport;
     }
@@ -45,8 +45,7 @@ public final class FetchSender {
                 .flatMap(decision -> Mono.defer(() -> {
                             HttpRequest sent = request(request, decision);
                             return transport
-                                    .get()
-                                    .flatMap(http -> Supplied.given(http.exchange(sent), "The HttpTransport"))
+                                    .exchange(sent)
                                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                                     .map(answer -> {
                                         CaracalException failure = failure(request.resource(), sent, answer);

@@ -3,15 +3,18 @@ package run.caracal.internal.outbound;
 import java.time.Duration;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
+import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.lifecycle.ClientState;
 
 /**
- * The transport of the calls that the SDK sends for its users, apart from that of the control plane, so that neither
- * waits for the other's connections. Made when it is first used.
+ * The transport of the calls that the SDK sends for its users, and of their mandates, apart from that of the control plane,
+ * so that neither waits for the other's connections. Made when it is first used, and released by the client.
  */
-public final class TrafficTransport {
+public final class TrafficTransport implements HttpTransport {
     private static final Duration FOR_EVER = Duration.ofMillis(Long.MAX_VALUE);
 
     private final Mono<HttpTransport> made;
@@ -19,13 +22,38 @@ public final class TrafficTransport {
     private final ClientState state;
     private volatile boolean used;
 
-    /** Prepares the transport. */
-    public TrafficTransport(HttpTransportProvider provider, boolean owned, ClientState state) {
+    private TrafficTransport(Mono<HttpTransport> made, boolean owned, ClientState state) {
+        this.made = made;
         this.owned = owned;
         this.state = state;
+    }
+
+    /**
+     * One that is made when it is first used, and is the client's own.
+     *
+     * @param provider makes it, on a thread that may block
+     * @param state whether the client is closed
+     */
+    public static TrafficTransport made(HttpTransportProvider provider, ClientState state) {
         // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept.
-        this.made = Mono.defer(() -> Mono.fromSupplier(provider::create).subscribeOn(Schedulers.boundedElastic()))
+        Mono<HttpTransport> made = Mono.defer(
+                        () -> Mono.fromSupplier(provider::createForCalls).subscribeOn(Schedulers.boundedElastic()))
                 .cache(transport -> FOR_EVER, failure -> Duration.ZERO, () -> Duration.ZERO);
+        return new TrafficTransport(made, true, state);
+    }
+
+    /**
+     * The one that the configuration gives, for the control plane too. It is not the client's to release.
+     *
+     * @param state whether the client is closed
+     */
+    public static TrafficTransport given(HttpTransport transport, ClientState state) {
+        return new TrafficTransport(Mono.just(transport), false, state);
+    }
+
+    @Override
+    public Mono<HttpResponse> exchange(HttpRequest request) {
+        return get().flatMap(transport -> Supplied.given(transport.exchange(request), "The HttpTransport"));
     }
 
     Mono<HttpTransport> get() {
@@ -37,8 +65,20 @@ public final class TrafficTransport {
         });
     }
 
-    /** Releases what was made, if it is ours. The client is closed by now. */
-    public Mono<Void> release() {
+    /** Releases what was made, if it is the client's own. The client is closed by now. */
+    @Override
+    public Mono<Void> disposeLater() {
         return Mono.defer(() -> owned && used ? made.flatMap(HttpTransport::disposeLater) : Mono.empty());
+    }
+
+    /** The client waits for {@link #disposeLater()}. */
+    @Override
+    public void dispose() {
+        throw new UnsupportedOperationException("disposeLater() releases it");
+    }
+
+    @Override
+    public boolean isDisposed() {
+        return state.isClosed();
     }
 }

@@ -32,13 +32,13 @@ class TrafficTransportTest {
     }
 
     private TrafficTransport owned() {
-        return new TrafficTransport(this::make, true, state);
+        return TrafficTransport.made(this::make, state);
     }
 
     @Test
     void isMadeAtTheFirstUseOnceForAllAndOffTheEventLoop() {
         TrafficTransport transport = owned();
-        StepVerifier.create(transport.release()).expectComplete().verify(LIMIT);
+        StepVerifier.create(transport.disposeLater()).expectComplete().verify(LIMIT);
         assertThat(made).isEmpty();
         Mono<Long> users = Flux.range(0, 100)
                 .flatMap(i -> transport.get().subscribeOn(Schedulers.parallel()), 100)
@@ -54,28 +54,29 @@ class TrafficTransportTest {
         TrafficTransport transport = owned();
         StepVerifier.create(transport.get()).expectNextCount(1).expectComplete().verify(LIMIT);
         state.close();
-        StepVerifier.create(transport.release()).expectComplete().verify(LIMIT);
+        StepVerifier.create(transport.disposeLater()).expectComplete().verify(LIMIT);
         assertThat(made)
                 .singleElement()
                 .satisfies(t -> assertThat(t.isDisposed()).isTrue());
         StepVerifier.create(transport.get()).expectError(ClosedException.class).verify(LIMIT);
 
-        TrafficTransport given = new TrafficTransport(this::make, false, new ClientState());
-        StepVerifier.create(given.get().then(given.release())).expectComplete().verify(LIMIT);
+        TrafficTransport given = TrafficTransport.given(make(), new ClientState());
+        StepVerifier.create(given.get().then(given.disposeLater()))
+                .expectComplete()
+                .verify(LIMIT);
         assertThat(made.get(1).isDisposed()).isFalse();
     }
 
     @Test
     void aFailureIsNotKept() {
         AtomicBoolean fails = new AtomicBoolean(true);
-        TrafficTransport transport = new TrafficTransport(
+        TrafficTransport transport = TrafficTransport.made(
                 () -> {
                     if (fails.getAndSet(false)) {
                         throw new IllegalStateException("no memory");
                     }
                     return make();
                 },
-                true,
                 state);
         StepVerifier.create(transport.get()).expectErrorMessage("no memory").verify(LIMIT);
         StepVerifier.create(transport.get()).expectNextCount(1).expectComplete().verify(LIMIT);
@@ -92,7 +93,7 @@ class TrafficTransportTest {
                 .cache();
         Disposable using = user.subscribe(t -> {}, failure -> {});
         state.close();
-        StepVerifier.create(transport.release()).expectComplete().verify(LIMIT);
+        StepVerifier.create(transport.disposeLater()).expectComplete().verify(LIMIT);
         StepVerifier.create(user.then()).expectComplete().verify(LIMIT);
         using.dispose();
         // What comes later is refused and makes nothing.

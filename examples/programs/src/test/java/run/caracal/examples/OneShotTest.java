@@ -7,9 +7,11 @@ import static run.caracal.examples.Calls.get;
 
 import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.UnaryOperator;
 import org.junit.jupiter.api.AfterAll;
@@ -41,6 +43,7 @@ import run.caracal.error.CoordinatorException;
 import run.caracal.error.GatewayError;
 import run.caracal.error.RoutingException;
 import run.caracal.error.StsException;
+import run.caracal.event.CaracalEvent;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.NettyHttpTransport;
@@ -134,6 +137,21 @@ class OneShotTest {
                         .hasMessageContaining("delegation_exceeds_parent_authority")
                         .hasMessageContaining("in a session that received none"))
                 .verify(LIMIT);
+    }
+
+    /** A mandate costs its call no second thread; what a blocked caller must not delay is far from its thread. */
+    @Test
+    void aMandateIsMintedOnTheEventLoopsOfTheCallsAndALifecycleGoesOverOthers() {
+        Map<Class<?>, String> threads = new ConcurrentHashMap<>();
+        Disposable listening = caracal.onOperation((event, context) ->
+                threads.put(event.getClass(), Thread.currentThread().getName()));
+        StepVerifier.create(caracal.spawn(session -> caracal.mintMandate(BILLING)))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        listening.dispose();
+        assertThat(threads.get(CaracalEvent.MandateMinted.class)).startsWith("reactor-http");
+        assertThat(threads.get(CaracalEvent.SessionClosed.class)).startsWith("caracal-http");
     }
 
     /** The documented two lines, spawn and call, work unchanged on a current deployment. */

@@ -1,5 +1,6 @@
 package run.caracal.netty.internal.provider;
 
+import reactor.netty.http.HttpResources;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.netty.NettyHttpTransport;
@@ -13,5 +14,14 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
     @Override
     public HttpTransport create() {
         return NettyHttpTransport.create();
+    }
+
+    /** On the event loops that clients of Reactor Netty use by default, also after the application has replaced them. */
+    @Override
+    public HttpTransport createForCalls() {
+        return NettyHttpTransport.builder()
+                .customize(
+                        client -> client.runOn(useNative -> HttpResources.get().onClient(useNative)))
+                .build();
     }
 }
