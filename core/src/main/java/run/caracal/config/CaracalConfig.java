@@ -169,6 +169,24 @@ public final class CaracalConfig {
     }
 
     /**
+     * Does what {@link #load()} does, with settings that win, key by key, over those of the profile and the environment: for
+     * frameworks that have properties of their own. The log names the settings that came from there.
+     *
+     * @param overrides what wins
+     * @return the configuration
+     * @throws run.caracal.error.ConfigurationException with all faults, those of the overrides under their own names
+     * @throws IllegalStateException on a thread that must not block
+     */
+    public static CaracalConfig load(ConfigOverrides overrides) {
+        requireBlockingThread("CaracalConfig.load(overrides)");
+        CaracalConfig config = from(ConfigLoader.lookup(Host.system(), overrides.settings()));
+        ClientSecretResolver resolver = overrides.clientSecret();
+        return resolver == null
+                ? config
+                : config.mutate().clientSecret(resolver).build();
+    }
+
+    /**
      * Reads the environment: the profile that {@code CARACAL_CONFIG} names, as {@link #fromProfile} does, or, when that is
      * not set, these variables. A profile in the default directory is not looked for.
      *

@@ -6,11 +6,16 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.IntFunction;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.TomlArray;
@@ -46,7 +51,6 @@ public final class ConfigLoader {
     private static final String MAX_MINTS_PER_MINUTE = "CARACAL_MAX_MINTS_PER_MINUTE";
     private static final String PROPAGATION = "CARACAL_PROPAGATION";
     private static final String GROUP_READABLE_KEY = "allow_group_readable_secrets";
-    private static final Pattern DIGITS = Pattern.compile("[0-9]{1,18}");
     private static final Pattern NUMBER = Pattern.compile("-?[0-9]{1,18}");
 
     /** The keys of a profile: the SDK reads the first group, other tools of the platform the second. */
@@ -68,6 +72,32 @@ public final class ConfigLoader {
             "credentials",
             "optional_credentials");
 
+    /** What may be set over both, besides the keys of a profile. */
+    private static final String PRODUCTION = "production";
+
+    private static final String INSECURE_KEY = "allow_insecure_config_urls";
+    private static final String SECRET_KEY = "app_client_secret";
+    private static final String SECRET_FILE_KEY = "app_client_secret_file";
+    private static final Set<String> OVERRIDE_KEYS = Set.of(
+            "zone_id",
+            "application_id",
+            SECRET_KEY,
+            SECRET_FILE_KEY,
+            "sts_url",
+            "coordinator_url",
+            "gateway_url",
+            "default_ttl_seconds",
+            "max_open_sessions",
+            "session_acquire_timeout_seconds",
+            "max_mints_per_minute",
+            "propagation",
+            GROUP_READABLE_KEY,
+            PRODUCTION,
+            INSECURE_KEY);
+
+    private static final Pattern CREDENTIAL_KEY =
+            Pattern.compile("credentials\\[([0-9]{1,4})]\\.(resource|upstream_prefix|scopes)");
+
     private static final Set<String> PROPAGATION_WORDS = Set.of("gateway", "resources", "everywhere");
     private static final Set<String> CREDENTIAL_KEYS = Set.of("resource", "upstream_prefix", "scopes");
     private static final Set<String> PLATFORM_KEYS = Set.of("env", "ttl_seconds");
@@ -85,6 +115,8 @@ public final class ConfigLoader {
     private final Host host;
     private final @Nullable Path profile;
     private final @Nullable TomlTable table;
+    private final Map<String, Given> overrides;
+    private final boolean ownCredential;
     private final Problems problems = new Problems();
     private final List<String> warnings = new ArrayList<>();
     private final Set<String> reported = new HashSet<>();
@@ -93,10 +125,48 @@ public final class ConfigLoader {
     private @Nullable Path clientSecretFile;
     private boolean groupReadableSecrets;
 
-    private ConfigLoader(Host host, @Nullable Path profile, @Nullable TomlTable table) {
+    private ConfigLoader(Host host, @Nullable Path profile, @Nullable TomlTable table, Overrides over) {
         this.host = host;
         this.profile = profile;
         this.table = table;
+        this.overrides = over.settings();
+        this.ownCredential = over.ownCredential();
+    }
+
+    /**
+     * A value that wins over those of profile and environment.
+     *
+     * @param setting its name where it was set, for messages
+     * @param source where it was set, for messages
+     * @param value the value; empty counts as unset
+     */
+    public record Given(String setting, String source, String value) {
+        /** Shows no value. */
+        @Override
+        public String toString() {
+            return setting + " (" + source + ')';
+        }
+    }
+
+    /**
+     * What wins over profile and environment, key by key.
+     *
+     * @param settings the values by the key of a profile; {@code credentials[0].resource} for those of a binding
+     * @param ownCredential whether a client secret comes from elsewhere, so that none is looked for
+     */
+    public record Overrides(Map<String, Given> settings, boolean ownCredential) {
+        /** Nothing. */
+        public static final Overrides NONE = new Overrides(Map.of(), false);
+
+        /** Keeps the order. */
+        public Overrides {
+            settings = Collections.unmodifiableMap(new LinkedHashMap<>(settings));
+        }
+
+        /** Whether there is such a key. */
+        public static boolean isKey(String key) {
+            return OVERRIDE_KEYS.contains(key) || CREDENTIAL_KEY.matcher(key).matches();
+        }
     }
 
     /**
@@ -106,9 +176,18 @@ public final class ConfigLoader {
      * @throws ConfigurationException with all faults
      */
     public static Settings lookup(Host host) {
+        return lookup(host, Overrides.NONE);
+    }
+
+    /**
+     * As {@link #lookup(Host)}, with settings that win over what is found.
+     *
+     * @throws ConfigurationException with all faults
+     */
+    public static Settings lookup(Host host, Overrides over) {
         Path named = named(host);
         if (named != null) {
-            return profile(host, named);
+            return profile(host, named, over);
         }
         String home = host.variables().getOrDefault(CONFIG_HOME, "");
         if (!home.isEmpty() && Host.absolute(home) == null) {
@@ -118,9 +197,9 @@ public final class ConfigLoader {
         }
         Path directory = host.defaultDirectory();
         if (directory != null && Files.exists(directory.resolve(PROFILE_NAME))) {
-            return profile(host, directory.resolve(PROFILE_NAME));
+            return profile(host, directory.resolve(PROFILE_NAME), over);
         }
-        return new ConfigLoader(host, null, null).load();
+        return new ConfigLoader(host, null, null, over).load();
     }
 
     /**
@@ -131,7 +210,7 @@ public final class ConfigLoader {
      */
     public static Settings environment(Host host) {
         Path named = named(host);
-        return named == null ? new ConfigLoader(host, null, null).load() : profile(host, named);
+        return named == null ? new ConfigLoader(host, null, null, Overrides.NONE).load() : profile(host, named);
     }
 
     private static @Nullable Path named(Host host) {
@@ -163,6 +242,10 @@ public final class ConfigLoader {
      * @throws ConfigurationException with all faults
      */
     public static Settings profile(Host host, Path file) {
+        return profile(host, file, Overrides.NONE);
+    }
+
+    private static Settings profile(Host host, Path file, Overrides over) {
         Path absolute = file.toAbsolutePath();
         TomlTable table;
         try {
@@ -173,12 +256,12 @@ public final class ConfigLoader {
             problems.throwIfAny();
             throw new IllegalStateException(e);
         }
-        return new ConfigLoader(host, absolute, table).load();
+        return new ConfigLoader(host, absolute, table, over).load();
     }
 
     private Settings load() {
         boolean production = isProduction();
-        boolean allowInsecure = flag(variable(Rules.ALLOW_INSECURE));
+        boolean allowInsecure = flag(first(over(INSECURE_KEY), variable(Rules.ALLOW_INSECURE)));
         groupReadableSecrets = allowsGroupReadableSecrets();
 
         String zoneId = identifier("zone_id", ZONE_ID);
@@ -188,10 +271,16 @@ public final class ConfigLoader {
         checkCredentials();
 
         URI coordinatorUrl = serviceUrl(
-                first(key("coordinator_url"), variable(COORDINATOR_URL)), COORDINATOR_URL, production, allowInsecure);
+                first(over("coordinator_url"), first(key("coordinator_url"), variable(COORDINATOR_URL))),
+                COORDINATOR_URL,
+                production,
+                allowInsecure);
         URI stsUrl = serviceUrl(stsValue(), STS_URL, production, allowInsecure);
-        URI gatewayUrl =
-                serviceUrl(first(key("gateway_url"), variable(GATEWAY_URL)), GATEWAY_URL, production, allowInsecure);
+        URI gatewayUrl = serviceUrl(
+                first(over("gateway_url"), first(key("gateway_url"), variable(GATEWAY_URL))),
+                GATEWAY_URL,
+                production,
+                allowInsecure);
         Duration defaultTtl = defaultTtl();
         Integer maxOpenSessions = count("max_open_sessions", MAX_OPEN_SESSIONS, Rules::maxOpenSessions);
         Integer acquireSeconds = count(
@@ -209,7 +298,7 @@ public final class ConfigLoader {
             warnings.add(Rules.INSECURE_OVERRIDE);
         }
         return new Settings(
-                profile == null ? "the environment" : "the profile " + profile,
+                (profile == null ? "the environment" : "the profile " + profile) + overridden(),
                 List.copyOf(warnings),
                 zoneId,
                 applicationId,
@@ -233,13 +322,22 @@ public final class ConfigLoader {
                 override);
     }
 
+    /** Which settings came from elsewhere, and from where. */
+    private String overridden() {
+        return overrides.isEmpty()
+                ? ""
+                : overrides.entrySet().stream()
+                        .map(entry -> entry.getKey() + " = " + entry.getValue())
+                        .collect(Collectors.joining(", ", ", except for ", ""));
+    }
+
     // ---- identity
 
     private String identifier(String key, String name) {
-        Value value = table == null ? variable(name) : key(key);
+        Value value = first(over(key), table == null ? variable(name) : key(key));
         if (value == null) {
             String setting = table == null ? name : key;
-            if (!reported.contains(setting)) {
+            if (!reported.contains(setting) && !isOver(key)) {
                 problems.add(setting, source(), "is missing: " + missingRemedy(key, name));
             }
             return "";
@@ -258,6 +356,10 @@ public final class ConfigLoader {
     }
 
     private void readClientSecret() {
+        if (isCredentialOver()) {
+            readOverridingSecret();
+            return;
+        }
         Value inline = table == null ? variable(SECRET) : key("app_client_secret");
         Value file = table == null ? variable(SECRET_FILE) : key("app_client_secret_file");
         if (isSet("app_client_secret", SECRET) && isSet("app_client_secret_file", SECRET_FILE)) {
@@ -286,17 +388,34 @@ public final class ConfigLoader {
             return;
         }
         if (file != null) {
-            try {
-                Path path = path(file.text);
-                if (profile != null) {
-                    path = profile.resolveSibling(path);
-                }
-                // Read now so that a fault shows at the start; the resolver reads again.
-                String unused = ConfigFiles.readSecret(path, groupReadableSecrets);
-                clientSecretFile = path;
-            } catch (Fault e) {
-                problems.add(file.setting, file.source, e.text());
+            readSecretFile(file);
+        }
+    }
+
+    private void readOverridingSecret() {
+        Value inline = over(SECRET_KEY);
+        Value file = over(SECRET_FILE_KEY);
+        if (inline != null && file != null) {
+            problems.add(inline.setting, inline.source, "is set and so is " + file.setting + ": set only one");
+        } else if (inline != null) {
+            problems.check(inline.setting, inline.source, Rules.clientSecret(inline.text));
+            clientSecret = inline.text;
+        } else if (file != null) {
+            readSecretFile(file);
+        }
+    }
+
+    private void readSecretFile(Value file) {
+        try {
+            Path path = path(file.text);
+            if (profile != null && !isOver(SECRET_FILE_KEY)) {
+                path = profile.resolveSibling(path);
             }
+            // Read now so that a fault shows at the start; the resolver reads again.
+            String unused = ConfigFiles.readSecret(path, groupReadableSecrets);
+            clientSecretFile = path;
+        } catch (Fault e) {
+            problems.add(file.setting, file.source, e.text());
         }
     }
 
@@ -305,8 +424,13 @@ public final class ConfigLoader {
         return text.length() > 1 && (first == '"' || first == '\'') && text.charAt(text.length() - 1) == first;
     }
 
+    /** Whether the client secret is given over the other sources, which then have none. */
+    private boolean isCredentialOver() {
+        return ownCredential || isOver(SECRET_KEY) || isOver(SECRET_FILE_KEY);
+    }
+
     private @Nullable String subjectToken() {
-        if (table != null) {
+        if (table != null || isCredentialOver()) {
             return null;
         }
         Value subject = variable(SUBJECT_TOKEN);
@@ -325,6 +449,9 @@ public final class ConfigLoader {
     }
 
     private void checkCredentials() {
+        if (isCredentialOver()) {
+            return;
+        }
         boolean secret = isSet("app_client_secret", SECRET) || isSet("app_client_secret_file", SECRET_FILE);
         boolean token = table == null && (isSet("", SUBJECT_TOKEN) || isSet("", BOOTSTRAP_TOKEN));
         if (profile != null && !secret) {
@@ -353,7 +480,7 @@ public final class ConfigLoader {
     private @Nullable Value stsValue() {
         Value key = newer(key("sts_url"), key("zone_url"));
         Value variable = newer(variable(STS_URL), variable(ZONE_URL));
-        return first(key, variable);
+        return first(over("sts_url"), first(key, variable));
     }
 
     private @Nullable Value newer(@Nullable Value value, @Nullable Value older) {
@@ -368,7 +495,7 @@ public final class ConfigLoader {
         if (value == null) {
             String key =
                     name.equals(STS_URL) ? "sts_url" : name.equals(COORDINATOR_URL) ? "coordinator_url" : "gateway_url";
-            if (production && !reported.contains(name) && !reported.contains(key)) {
+            if (production && !reported.contains(name) && !reported.contains(key) && !isOver(key)) {
                 problems.add(
                         name,
                         profile == null ? ENVIRONMENT : ENVIRONMENT + ", or " + key + " in " + profile,
@@ -383,6 +510,9 @@ public final class ConfigLoader {
     }
 
     private boolean isProduction() {
+        if (isOver(PRODUCTION)) {
+            return flag(over(PRODUCTION));
+        }
         Value env = variable(Rules.ENV);
         if (env == null) {
             return false;
@@ -398,6 +528,9 @@ public final class ConfigLoader {
     }
 
     private boolean allowsGroupReadableSecrets() {
+        if (isOver(GROUP_READABLE_KEY)) {
+            return flag(over(GROUP_READABLE_KEY));
+        }
         Object key = table == null ? null : table.get(List.of(GROUP_READABLE_KEY));
         if (key == null) {
             return flag(variable(Rules.ALLOW_GROUP_READABLE));
@@ -416,54 +549,49 @@ public final class ConfigLoader {
     // ---- behaviour
 
     private @Nullable Duration defaultTtl() {
-        if (table != null && isKey("default_ttl_seconds")) {
-            Object seconds = table.get(List.of("default_ttl_seconds"));
-            return ttl("default_ttl_seconds", source(), seconds instanceof Long number ? number : null);
+        Count count = count("default_ttl_seconds", DEFAULT_TTL);
+        if (count == null) {
+            return null;
         }
-        Value value = variable(DEFAULT_TTL);
+        Duration ttl = count.number == null || count.number < 0 ? null : Duration.ofSeconds(count.number);
+        problems.check(count.setting, count.source, ttl == null ? Rules.NO_TTL : Rules.ttl(ttl));
+        return ttl;
+    }
+
+    private @Nullable Integer count(String key, String name, IntFunction<@Nullable String> rule) {
+        Count count = count(key, name);
+        if (count == null) {
+            return null;
+        }
+        if (count.number == null || count.number != count.number.intValue()) {
+            problems.add(count.setting, count.source, "must be a whole number");
+            return null;
+        }
+        problems.check(count.setting, count.source, rule.apply(count.number.intValue()));
+        return count.number.intValue();
+    }
+
+    /** A setting that counts something; its number is {@code null} when it is none, or too large to count anything. */
+    private record Count(
+            String setting, String source, @Nullable Long number) {}
+
+    private @Nullable Count count(String key, String name) {
+        if (table != null && isKey(key) && !isOver(key)) {
+            return new Count(key, source(), table.get(List.of(key)) instanceof Long number ? number : null);
+        }
+        Value value = isOver(key) ? over(key) : variable(name);
         if (value == null) {
             return null;
         }
         String digits = Text.strip(value.text);
-        return ttl(value.setting, value.source, DIGITS.matcher(digits).matches() ? Long.valueOf(digits) : null);
-    }
-
-    private @Nullable Duration ttl(String setting, String source, @Nullable Long seconds) {
-        Duration ttl = seconds == null ? null : Duration.ofSeconds(seconds);
-        problems.check(setting, source, ttl == null ? Rules.NO_TTL : Rules.ttl(ttl));
-        return ttl;
-    }
-
-    /** A whole number; what is none, or too large to count anything, is a fault. */
-    private @Nullable Integer count(String key, String name, IntFunction<@Nullable String> rule) {
-        Long number;
-        String setting = name;
-        String source = ENVIRONMENT;
-        if (table != null && isKey(key)) {
-            number = table.get(List.of(key)) instanceof Long given ? given : null;
-            setting = key;
-            source = source();
-        } else {
-            Value value = variable(name);
-            if (value == null) {
-                return null;
-            }
-            String digits = Text.strip(value.text);
-            number = NUMBER.matcher(digits).matches() ? Long.valueOf(digits) : null;
-        }
-        if (number == null || number != number.intValue()) {
-            problems.add(setting, source, "must be a whole number");
-            return null;
-        }
-        problems.check(setting, source, rule.apply(number.intValue()));
-        return number.intValue();
+        return new Count(value.setting, value.source, NUMBER.matcher(digits).matches() ? Long.valueOf(digits) : null);
     }
 
     private List<String> propagation(boolean production, boolean allowInsecure) {
-        Value value = null;
-        if (table != null && table.get(List.of("propagation")) instanceof TomlArray array) {
+        Value value = over("propagation");
+        if (value == null && table != null && table.get(List.of("propagation")) instanceof TomlArray array) {
             value = new Value("propagation", source(), String.join(",", strings(array, "propagation")));
-        } else {
+        } else if (value == null) {
             value = first(key("propagation"), variable(PROPAGATION));
         }
         if (value == null) {
@@ -515,6 +643,39 @@ public final class ConfigLoader {
         Value scopes = variable(ResourceSettings.RESOURCE_SCOPES);
         if (scopes != null) {
             resources.scopesVariable(scopes.text, scopes.source);
+        }
+        overridingCredentials();
+    }
+
+    private void overridingCredentials() {
+        overrides.keySet().stream()
+                .map(CREDENTIAL_KEY::matcher)
+                .filter(Matcher::matches)
+                .map(key -> "credentials[" + key.group(1) + "].")
+                .distinct()
+                .forEach(this::overridingCredential);
+    }
+
+    private void overridingCredential(String key) {
+        Value id = over(key + "resource");
+        Value prefix = over(key + "upstream_prefix");
+        Value scopes = over(key + "scopes");
+        if (id == null) {
+            Value other = first(prefix, scopes);
+            if (other != null) {
+                problems.add(other.setting, other.source, "is set, and the id of its resource is not: add it");
+            }
+            return;
+        }
+        problems.check(id.setting, id.source, Rules.resourceId(id.text));
+        resources.ask(id.text);
+        if (prefix != null && problems.passes(prefix.setting, prefix.source, Rules.upstreamPrefix(prefix.text))) {
+            resources.bind(id.text, prefix.text);
+        }
+        if (scopes != null) {
+            List<String> words = ResourceSettings.words(scopes.text);
+            problems.check(scopes.setting, scopes.source, Rules.scopes(words));
+            resources.scopes(id.text, words);
         }
     }
 
@@ -591,6 +752,18 @@ public final class ConfigLoader {
 
     private String source() {
         return profile == null ? ENVIRONMENT : profile.toString();
+    }
+
+    /** A value that wins over the other sources; empty is unset, blank is a fault. */
+    private @Nullable Value over(String key) {
+        Given given = overrides.get(key);
+        return given == null ? null : present(given.value(), given.setting(), given.source());
+    }
+
+    /** Whether the other sources are not asked for this key. */
+    private boolean isOver(String key) {
+        Given given = overrides.get(key);
+        return given != null && !given.value().isEmpty();
     }
 
     /** An environment variable; empty is unset, blank is a fault. */
