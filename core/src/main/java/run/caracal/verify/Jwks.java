@@ -115,6 +115,16 @@ final class Jwks implements Disposable {
         });
     }
 
+    /** Completes when there are keys, which are fetched unless they are at hand; else what the fetch met. */
+    Mono<Void> warm() {
+        return Mono.defer(() -> {
+            Keys keys = current;
+            return keys != null && now() - keys.fetchedAt < MAX_AGE.toNanos()
+                    ? Mono.<Void>empty()
+                    : fetch(keys).then();
+        });
+    }
+
     private static Mono<Es256> find(String kid, Mono<Keys> keys) {
         return keys.mapNotNull(found -> found.byId.get(kid));
     }

@@ -102,6 +102,19 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
                 .onErrorStop();
     }
 
+    /**
+     * Fetches the zone's keys unless they are at hand, so that the first caller has not to wait for them and a fault of the
+     * configuration shows early. A zone that has issued no token yet has none. Lazy; the fetch is shared with who verifies,
+     * takes five seconds at most, and goes on when this is cancelled.
+     *
+     * @return completes when there are keys; an {@link InboundException} of {@link Reason#VERIFIER_UNAVAILABLE} when not
+     */
+    public Mono<Void> warmup() {
+        return Mono.defer(() -> isDisposed()
+                ? Mono.error(unavailable("The verifier is closed", null))
+                : jwks.warm().onErrorMap(e -> unavailable("The keys of the zone cannot be read now", e)));
+    }
+
     private VerifiedMandate proven(SignedToken token, Es256 key, MandateRequirements requirements) {
         if (!token.isSignedBy(key)) {
             throw invalid("The signature of the token is wrong");

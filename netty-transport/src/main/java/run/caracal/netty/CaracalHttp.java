@@ -3,9 +3,11 @@ package run.caracal.netty;
 import java.util.Objects;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.Caracal;
+import run.caracal.GatewayRequest;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.internal.GovernedHttpClient;
+import run.caracal.netty.internal.ResourcePolicy;
 
 /**
  * Gives the requests of a Reactor Netty {@link HttpClient} the identity of the session in whose Reactor Context they are
@@ -74,5 +76,47 @@ public final class CaracalHttp {
     public static HttpClient decorate(HttpClient client, OutboundPolicy policy) {
         return GovernedHttpClient.decorate(
                 Objects.requireNonNull(client, "client"), Objects.requireNonNull(policy, "policy"));
+    }
+
+    /**
+     * Makes a client for one resource, with every default; see {@link #forResource(HttpClient, Caracal, String,
+     * TransportOptions)}.
+     *
+     * @param client the client to decorate; it is not changed
+     * @param caracal whose sessions the requests are made in
+     * @param resource the resource identifier, for instance {@code resource://billing-api}
+     * @return a decorated client
+     */
+    public static HttpClient forResource(HttpClient client, Caracal caracal, String resource) {
+        return forResource(client, caracal, resource, TransportOptions.defaults());
+    }
+
+    /**
+     * Makes a client for one resource, bound or not: addresses that begin with a slash go to it through the Gateway, as the
+     * session in whose Reactor Context they are subscribed.
+     *
+     * <pre>{@code
+     * HttpClient billing = CaracalHttp.forResource(HttpClient.create(), caracal, "resource://billing-api");
+     * billing.get().uri("/invoices").responseContent();
+     * }</pre>
+     *
+     * <p>A request to anywhere else, or one that names another resource, fails with {@link run.caracal.error.RoutingException}
+     * and is not sent.
+     *
+     * @param client the client to decorate; it is not changed, and its base address and headers are replaced where these are
+     *     needed for the resource
+     * @param caracal whose sessions the requests are made in
+     * @param resource the resource identifier
+     * @param options scopes, labels, and whether requests outside every session act as the application; where identity goes
+     *     is decided by the resource
+     * @return a decorated client
+     * @throws run.caracal.error.RoutingException for too many different resources that are not configured
+     */
+    public static HttpClient forResource(
+            HttpClient client, Caracal caracal, String resource, TransportOptions options) {
+        ResourcePolicy policy = ResourcePolicy.of(caracal, resource, options);
+        HttpClient based =
+                client.baseUrl(policy.base()).headers(headers -> headers.set(GatewayRequest.RESOURCE_HEADER, resource));
+        return decorate(based, policy);
     }
 }

@@ -2,13 +2,17 @@ package run.caracal.netty;
 
 import io.netty.handler.codec.http.HttpHeaderNames;
 import io.netty.handler.codec.http.HttpMethod;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.function.BiFunction;
+import java.util.stream.Collectors;
 import org.reactivestreams.Publisher;
 import reactor.core.publisher.Mono;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 import run.caracal.Boundary;
+import run.caracal.BoundaryRoutes;
 import run.caracal.Caracal;
 import run.caracal.error.ClosedException;
 import run.caracal.error.InboundException;
@@ -67,6 +71,39 @@ public final class CaracalHttpServer {
                 isPreflight(request) ? handler.apply(request, response) : judged(policy, handler, request, response);
     }
 
+    /**
+     * Puts boundaries by path and method in front of a handler. A path that could be taken for another one is answered with
+     * 400.
+     *
+     * @param caracal the client
+     * @param routes the boundaries
+     * @param handler handles the requests that are let in, and those that are left alone
+     * @return a handler for {@code HttpServer.handle(...)}
+     * @throws run.caracal.error.ConfigurationException in production, if one of the boundaries has no verifier or runs as the
+     *     application, unless it is trusted
+     */
+    public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
+            Caracal caracal,
+            BoundaryRoutes routes,
+            BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
+        Objects.requireNonNull(handler, "handler");
+        Map<Boundary, InboundPolicy> policies = routes.boundaries().stream()
+                .collect(Collectors.toUnmodifiableMap(boundary -> boundary, caracal::inbound));
+        return (request, response) -> {
+            Optional<InboundPolicy> policy;
+            try {
+                policy = isPreflight(request)
+                        ? Optional.empty()
+                        : routes.boundaryOf(request.method().name(), request.uri())
+                                .map(policies::get);
+            } catch (IllegalArgumentException e) {
+                return answer(response, RefusalAnswer.ofPath());
+            }
+            return policy.<Publisher<Void>>map(judging -> judged(judging, handler, request, response))
+                    .orElseGet(() -> handler.apply(request, response));
+        };
+    }
+
     private static boolean isPreflight(HttpServerRequest request) {
         return request.method().equals(HttpMethod.OPTIONS)
                 && request.requestHeaders().contains(HttpHeaderNames.ORIGIN)
@@ -88,8 +125,11 @@ public final class CaracalHttpServer {
     }
 
     private static Mono<Void> refuse(HttpServerResponse response, InboundException refusal) {
+        return answer(response, RefusalAnswer.of(refusal));
+    }
+
+    private static Mono<Void> answer(HttpServerResponse response, RefusalAnswer answer) {
         return Mono.defer(() -> {
-            RefusalAnswer answer = RefusalAnswer.of(refusal);
             HttpServerResponse refused = response.status(answer.status())
                     .header(HttpHeaderNames.CONTENT_TYPE, RefusalAnswer.CONTENT_TYPE)
                     .header(HttpHeaderNames.CACHE_CONTROL, "no-store");

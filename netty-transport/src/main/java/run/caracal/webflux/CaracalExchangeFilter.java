@@ -31,6 +31,7 @@ import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.internal.HeaderNames;
 import run.caracal.netty.internal.OutboundExchange;
+import run.caracal.netty.internal.ResourcePolicy;
 
 /**
  * Gives the requests of a {@code WebClient} the identity of the session in whose Reactor Context they are subscribed.
@@ -95,6 +96,80 @@ public final class CaracalExchangeFilter {
         return (request, next) -> filter(policy, request, next);
     }
 
+    /**
+     * Creates the filter of a {@code WebClient} for one resource, with every default; see {@link #forResource(Caracal, String,
+     * TransportOptions)}.
+     *
+     * @param caracal whose sessions the requests are made in
+     * @param resource the resource identifier, for instance {@code resource://billing-api}
+     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     */
+    public static ExchangeFilterFunction forResource(Caracal caracal, String resource) {
+        return forResource(caracal, resource, TransportOptions.defaults());
+    }
+
+    /**
+     * Creates the filter of a {@code WebClient} for one resource, bound or not: relative addresses go to it through the
+     * Gateway, as the session in whose Reactor Context they are subscribed. Give the {@code WebClient} no base address. It
+     * serves interfaces of {@code @HttpExchange} methods too, and may stand behind a general filter, as on the builder of Spring
+     * Boot.
+     *
+     * <p>A request to anywhere else, or one that names another resource, fails with {@link RoutingException} and is not sent.
+     *
+     * @param caracal whose sessions the requests are made in
+     * @param resource the resource identifier
+     * @param options scopes, labels, and whether requests outside every session act as the application; where identity goes
+     *     is decided by the resource
+     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     * @throws RoutingException for too many different resources that are not configured
+     */
+    public static ExchangeFilterFunction forResource(Caracal caracal, String resource, TransportOptions options) {
+        ResourcePolicy policy = ResourcePolicy.of(caracal, resource, options);
+        return (request, next) -> request.url().isAbsolute()
+                ? filter(policy, request, next)
+                : Mono.defer(() -> filter(policy, atGateway(caracal, resource, request), next));
+    }
+
+    /** The same request, where the resource is. */
+    private static ClientRequest atGateway(Caracal caracal, String resource, ClientRequest request) {
+        URI url = request.url();
+        String path = url.getRawPath() == null ? "" : url.getRawPath();
+        if (url.getRawAuthority() != null) {
+            throw noHost(request);
+        }
+        try {
+            return ClientRequest.from(request)
+                    .url(URI.create(caracal.gatewayRequest(
+                                    resource, url.getRawQuery() == null ? path : path + '?' + url.getRawQuery())
+                            .url()))
+                    .build();
+        } catch (IllegalArgumentException e) {
+            throw new RoutingException(
+                    "The address of the request cannot be used, so nothing was sent: " + e.getMessage());
+        }
+    }
+
+    private static RoutingException noHost(ClientRequest request) {
+        return new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
+                + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...), or add"
+                + " CaracalExchangeFilter.forResource(...). Nothing was sent");
+    }
+
+    /** Leaves a relative address to a filter for one resource further down; when there is none, it is not sent. */
+    private static Mono<ClientResponse> leave(ClientRequest request, ExchangeFunction next) {
+        ClientRequest guarded = ClientRequest.from(request)
+                .httpRequest(outgoing -> {
+                    if (!outgoing.getURI().isAbsolute()) {
+                        throw noHost(request);
+                    }
+                })
+                .build();
+        return next.exchange(guarded)
+                .onErrorMap(
+                        WebClientRequestException.class,
+                        error -> error.getUri().isAbsolute() ? typed(error) : noHost(request));
+    }
+
     private static Mono<ClientResponse> filter(OutboundPolicy policy, ClientRequest request, ExchangeFunction next) {
         return Mono.deferContextual(context -> {
             String url = request.url().toString();
@@ -110,9 +185,7 @@ public final class CaracalExchangeFilter {
                 above = null; // another request to the same address, made before the one above is sent
             }
             if (!request.url().isAbsolute()) {
-                return Mono.error(
-                        new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
-                                + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...)."));
+                return leave(request, next);
             }
             String resource = request.headers().getFirst(HeaderNames.RESOURCE);
             String requestId = request.headers().getFirst(HeaderNames.REQUEST_ID);

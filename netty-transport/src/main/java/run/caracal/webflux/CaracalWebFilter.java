@@ -1,7 +1,11 @@
 package run.caracal.webflux;
 
+import java.util.Map;
 import java.util.Objects;
+import java.util.Optional;
+import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.springframework.core.io.buffer.DataBuffer;
 import org.springframework.http.HttpHeaders;
 import org.springframework.http.HttpStatusCode;
@@ -12,6 +16,7 @@ import org.springframework.web.server.WebFilter;
 import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 import run.caracal.Boundary;
+import run.caracal.BoundaryRoutes;
 import run.caracal.Caracal;
 import run.caracal.error.ClosedException;
 import run.caracal.error.InboundException;
@@ -36,11 +41,13 @@ import run.caracal.netty.internal.RefusalAnswer;
  * configuration answers it.
  */
 public final class CaracalWebFilter implements WebFilter {
-    private final InboundPolicy policy;
+    private final Function<ServerWebExchange, Optional<InboundPolicy>> policies;
     private final Predicate<? super ServerWebExchange> excepted;
 
-    private CaracalWebFilter(InboundPolicy policy, Predicate<? super ServerWebExchange> excepted) {
-        this.policy = policy;
+    private CaracalWebFilter(
+            Function<ServerWebExchange, Optional<InboundPolicy>> policies,
+            Predicate<? super ServerWebExchange> excepted) {
+        this.policies = policies;
         this.excepted = excepted;
     }
 
@@ -64,7 +71,32 @@ public final class CaracalWebFilter implements WebFilter {
      * @return a filter, stateless
      */
     public static CaracalWebFilter create(InboundPolicy policy) {
-        return new CaracalWebFilter(Objects.requireNonNull(policy, "policy"), exchange -> false);
+        Optional<InboundPolicy> always = Optional.of(Objects.requireNonNull(policy, "policy"));
+        return new CaracalWebFilter(exchange -> always, exchange -> false);
+    }
+
+    /**
+     * Creates the filter with boundaries by path within the application and by method. A path that could be taken for another
+     * one is answered with 400.
+     *
+     * @param caracal the client
+     * @param routes the boundaries
+     * @return a filter, stateless
+     * @throws run.caracal.error.ConfigurationException in production, if one of the boundaries has no verifier or runs as the
+     *     application, unless it is trusted
+     */
+    public static CaracalWebFilter create(Caracal caracal, BoundaryRoutes routes) {
+        Map<Boundary, InboundPolicy> policies = routes.boundaries().stream()
+                .collect(Collectors.toUnmodifiableMap(boundary -> boundary, caracal::inbound));
+        return new CaracalWebFilter(
+                exchange -> routes.boundaryOf(
+                                exchange.getRequest().getMethod().name(),
+                                exchange.getRequest()
+                                        .getPath()
+                                        .pathWithinApplication()
+                                        .value())
+                        .map(policies::get),
+                exchange -> false);
     }
 
     /**
@@ -76,7 +108,7 @@ public final class CaracalWebFilter implements WebFilter {
     public CaracalWebFilter except(Predicate<? super ServerWebExchange> excepted) {
         Objects.requireNonNull(excepted, "excepted");
         Predicate<? super ServerWebExchange> before = this.excepted;
-        return new CaracalWebFilter(policy, exchange -> before.test(exchange) || excepted.test(exchange));
+        return new CaracalWebFilter(policies, exchange -> before.test(exchange) || excepted.test(exchange));
     }
 
     @Override
@@ -84,6 +116,16 @@ public final class CaracalWebFilter implements WebFilter {
         if (excepted.test(exchange) || CorsUtils.isPreFlightRequest(exchange.getRequest())) {
             return chain.filter(exchange);
         }
+        Optional<InboundPolicy> policy;
+        try {
+            policy = policies.apply(exchange);
+        } catch (IllegalArgumentException e) {
+            return answer(exchange.getResponse(), RefusalAnswer.ofPath());
+        }
+        return policy.map(judging -> judged(judging, exchange, chain)).orElseGet(() -> chain.filter(exchange));
+    }
+
+    private static Mono<Void> judged(InboundPolicy policy, ServerWebExchange exchange, WebFilterChain chain) {
         return policy.judge(exchange.getRequest().getHeaders()::getOrEmpty)
                 .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.defer(() -> chain.filter(exchange)).contextWrite(call::bind))
@@ -93,8 +135,11 @@ public final class CaracalWebFilter implements WebFilter {
     }
 
     private static Mono<Void> refuse(ServerHttpResponse response, InboundException refusal) {
+        return answer(response, RefusalAnswer.of(refusal));
+    }
+
+    private static Mono<Void> answer(ServerHttpResponse response, RefusalAnswer answer) {
         return Mono.defer(() -> {
-            RefusalAnswer answer = RefusalAnswer.of(refusal);
             response.setStatusCode(HttpStatusCode.valueOf(answer.status()));
             response.getHeaders().set(HttpHeaders.CONTENT_TYPE, RefusalAnswer.CONTENT_TYPE);
             response.getHeaders().set(HttpHeaders.CACHE_CONTROL, "no-store");

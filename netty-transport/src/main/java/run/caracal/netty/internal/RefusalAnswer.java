@@ -27,6 +27,15 @@ public record RefusalAnswer(int status, @Nullable String challenge, String body)
                 "{\"error\":\"" + error + "\",\"error_description\":\"" + description + "\"}");
     }
 
+    /** The answer to a request whose path could be taken for another one, with other requirements. */
+    public static RefusalAnswer ofPath() {
+        return new RefusalAnswer(
+                400,
+                null,
+                "{\"error\":\"invalid_request\",\"error_description\":\"The path has dot segments, a backslash or escapes"
+                        + " that cannot be read\"}");
+    }
+
     /** The answer while the client is being closed: the caller may try another instance. */
     public static InboundException stopping(Throwable closed) {
         return new InboundException(Reason.VERIFIER_UNAVAILABLE, "The service is stopping", "Try again", closed);
