@@ -4,11 +4,13 @@ import org.springframework.beans.factory.ObjectProvider;
 import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.ssl.SslBundles;
 import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.ImportRuntimeHints;
 import org.springframework.core.env.Environment;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
@@ -22,8 +24,9 @@ import run.caracal.http.HttpTransport;
  * <p>Whoever makes the clients of a context, they are closed when it stops: after the web server, before connections.
  */
 @AutoConfiguration(afterName = "org.springframework.boot.autoconfigure.ssl.SslAutoConfiguration")
-@ConditionalOnProperty(name = "caracal.enabled", matchIfMissing = true)
+@ConditionalOnBooleanProperty(name = "caracal.enabled", matchIfMissing = true)
 @EnableConfigurationProperties(CaracalProperties.class)
+@ImportRuntimeHints(CaracalRuntimeHints.class)
 public final class CaracalAutoConfiguration {
 
     @Bean
@@ -63,7 +66,7 @@ public final class CaracalAutoConfiguration {
     }
 
     @Bean
-    @ConditionalOnProperty("caracal.fail-fast")
+    @ConditionalOnBooleanProperty("caracal.fail-fast")
     SmartInitializingSingleton caracalStartCheck(ObjectProvider<Caracal> clients) {
         return () -> clients.stream().forEach(StartCheck::check);
     }

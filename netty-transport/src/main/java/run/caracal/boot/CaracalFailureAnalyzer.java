@@ -19,6 +19,7 @@ final class CaracalFailureAnalyzer extends AbstractFailureAnalyzer<CaracalExcept
             Map.entry("application_id", "caracal.application-id"),
             Map.entry("CARACAL_APP_CLIENT_SECRET", "caracal.client-secret"),
             Map.entry("app_client_secret", "caracal.client-secret"),
+            Map.entry("hmacKey", "caracal.inbound.revocation.redis.hmac-key"),
             Map.entry("CARACAL_STS_URL", "caracal.sts-url"),
             Map.entry("CARACAL_COORDINATOR_URL", "caracal.coordinator-url"),
             Map.entry("CARACAL_GATEWAY_URL", "caracal.gateway-url"));

@@ -36,9 +36,12 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param failOnCloseError Whether a session that cannot be terminated fails its work.
  * @param failFast Whether the application refuses to start when the platform cannot be used.
  * @param ssl TLS to the STS and the Coordinator.
+ * @param protectedResource Resource that this application is itself. Requests then need a mandate for it.
+ * @param webClient The WebClient.Builder of Boot.
+ * @param contextPropagation The bound context in imperative code.
  */
 @ConfigurationProperties("caracal")
-public record CaracalProperties(
+record CaracalProperties(
         @DefaultValue("true") boolean enabled,
         @Nullable String zoneId,
         @Nullable String applicationId,
@@ -62,7 +65,10 @@ public record CaracalProperties(
         @Nullable Duration stsTimeout,
         @Nullable Boolean failOnCloseError,
         @DefaultValue("false") boolean failFast,
-        @DefaultValue Ssl ssl) {
+        @DefaultValue Ssl ssl,
+        @Nullable String protectedResource,
+        @DefaultValue WebClient webClient,
+        @DefaultValue ContextPropagation contextPropagation) {
 
     /**
      * A protected resource.
@@ -71,7 +77,7 @@ public record CaracalProperties(
      * @param upstreamPrefix Address under which the upstream's own addresses lie.
      * @param scopes Scopes that calls to the resource ask for.
      */
-    public record Binding(
+    record Binding(
             @Nullable String resource,
             @Nullable String upstreamPrefix,
             @DefaultValue List<String> scopes) {}
@@ -81,7 +87,24 @@ public record CaracalProperties(
      *
      * @param bundle Name of the SSL bundle. Its keys and certificates are followed when they are reloaded.
      */
-    public record Ssl(@Nullable String bundle) {}
+    record Ssl(@Nullable String bundle) {}
+
+    /**
+     * The builder of Boot.
+     *
+     * @param enabled Whether its requests get the identity of their session.
+     */
+    record WebClient(@DefaultValue("true") boolean enabled) {}
+
+    /**
+     * The bound context in imperative code.
+     *
+     * @param enabled Whether Micrometer's context propagation carries it.
+     * @param mdc Whether the ids of session and trace stand in the MDC of the log.
+     */
+    record ContextPropagation(
+            @DefaultValue("true") boolean enabled,
+            @DefaultValue("true") boolean mdc) {}
 
     /** Shows no secret. */
     @Override

@@ -349,7 +349,9 @@ class CaracalAutoConfigurationTest {
 
         @Test
         void aLazyClientIsNotMadeToBeClosed() {
-            context.withBean(
+            new ApplicationContextRunner()
+                    .withUserConfiguration(Client.class)
+                    .withBean(
                             Caracal.class,
                             () -> {
                                 client.set(Unreachable.client("zone-lazy"));

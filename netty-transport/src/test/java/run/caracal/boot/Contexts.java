@@ -1,6 +1,7 @@
 package run.caracal.boot;
 
 import org.springframework.boot.autoconfigure.EnableAutoConfiguration;
+import org.springframework.boot.autoconfigure.ImportAutoConfiguration;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
 import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
 import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
@@ -11,6 +12,11 @@ final class Contexts {
     private static final String[] THREE = {
         "caracal.zone-id=zone-test", "caracal.application-id=app-test", "caracal.client-secret=hidden-value"
     };
+
+    /** What Boot would put in front of every request. */
+    static final String WEB_SECURITY =
+            "org.springframework.boot.security.autoconfigure.web.reactive.ReactiveWebSecurityAutoConfiguration,"
+                    + "org.springframework.boot.security.autoconfigure.actuate.web.reactive.ReactiveManagementWebSecurityAutoConfiguration";
 
     private Contexts() {}
 
@@ -28,6 +34,24 @@ final class Contexts {
     static ReactiveWebApplicationContextRunner reactive() {
         return new ReactiveWebApplicationContextRunner()
                 .withUserConfiguration(Application.class)
+                .withPropertyValues(THREE);
+    }
+
+    /** Named, as Boot names it: a class whose annotations are missing is read, and not loaded. */
+    @Configuration(proxyBeanMethods = false)
+    @ImportAutoConfiguration({
+        CaracalActuatorAutoConfiguration.class,
+        CaracalAutoConfiguration.class,
+        CaracalInboundAutoConfiguration.class,
+        CaracalObservabilityAutoConfiguration.class,
+        CaracalWebClientAutoConfiguration.class
+    })
+    static class Ours {}
+
+    /** A reactive application with nothing but the auto-configuration of the SDK. */
+    static ReactiveWebApplicationContextRunner ours() {
+        return new ReactiveWebApplicationContextRunner()
+                .withUserConfiguration(Ours.class)
                 .withPropertyValues(THREE);
     }
 

@@ -1,0 +1,201 @@
+package run.caracal.boot;
+
+import io.lettuce.core.RedisClient;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.ObjectProvider;
+import org.springframework.beans.factory.SmartInitializingSingleton;
+import org.springframework.boot.autoconfigure.AutoConfiguration;
+import org.springframework.boot.autoconfigure.condition.AnyNestedCondition;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
+import org.springframework.boot.context.properties.EnableConfigurationProperties;
+import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Conditional;
+import org.springframework.context.annotation.Configuration;
+import org.springframework.core.Ordered;
+import org.springframework.core.annotation.Order;
+import org.springframework.security.core.context.ReactiveSecurityContextHolder;
+import org.springframework.web.reactive.config.WebFluxConfigurer;
+import org.springframework.web.reactive.result.method.annotation.ArgumentResolverConfigurer;
+import org.springframework.web.server.WebFilter;
+import run.caracal.BoundaryRoutes;
+import run.caracal.Caracal;
+import run.caracal.verify.InMemoryRevocationStore;
+import run.caracal.verify.JwksMandateVerifier;
+import run.caracal.verify.MandateVerifier;
+import run.caracal.verify.RevocationStore;
+import run.caracal.webflux.CaracalWebFilter;
+
+/**
+ * A boundary in front of an application that is itself a protected resource ({@code caracal.protected-resource}): it lets in
+ * only requests with a mandate for that resource. What is missing for it fails the start, so that no application is open by
+ * mistake; a servlet application gets the verifier alone.
+ */
+@AutoConfiguration(
+        after = CaracalAutoConfiguration.class,
+        afterName = "org.springframework.boot.data.redis.autoconfigure.DataRedisAutoConfiguration")
+@ConditionalOnBooleanProperty(name = "caracal.enabled", matchIfMissing = true)
+@ConditionalOnProperty("caracal.protected-resource")
+@EnableConfigurationProperties(CaracalInboundProperties.class)
+public final class CaracalInboundAutoConfiguration {
+    private static final Logger log = LoggerFactory.getLogger(CaracalInboundAutoConfiguration.class);
+
+    private static String resource(CaracalProperties properties) {
+        return Objects.requireNonNull(properties.protectedResource());
+    }
+
+    @Bean
+    @ConditionalOnMissingBean(MandateVerifier.class)
+    JwksMandateVerifier caracalMandateVerifier(
+            Caracal caracal,
+            CaracalProperties properties,
+            CaracalInboundProperties inbound,
+            RevocationStore revocations) {
+        JwksMandateVerifier.Builder builder =
+                caracal.mandateVerifier().audience(resource(properties)).revocations(revocations);
+        if (inbound.issuer() != null) {
+            builder = builder.issuer(inbound.issuer());
+        }
+        if (inbound.jwksUrl() != null) {
+            builder = builder.jwksUrl(inbound.jwksUrl());
+        }
+        return builder.build();
+    }
+
+    @Bean
+    @ConditionalOnMissingBean
+    BoundaryRoutes caracalBoundaryRoutes(
+            CaracalProperties properties, CaracalInboundProperties inbound, MandateVerifier verifier) {
+        return InboundRoutes.of(resource(properties), inbound, verifier);
+    }
+
+    /** Behind the start's back: an application does not wait for keys that may be there a moment later. */
+    @Bean
+    @ConditionalOnBooleanProperty(name = "caracal.inbound.warmup", matchIfMissing = true)
+    SmartInitializingSingleton caracalVerifierWarmup(ObjectProvider<JwksMandateVerifier> verifiers) {
+        return () -> verifiers.stream().forEach(verifier -> {
+            // Ends by itself within seconds, or with the verifier.
+            var unused = verifier.warmup()
+                    .subscribe(null, e -> log.warn("The keys of the zone are fetched when they are needed", e));
+        });
+    }
+
+    /** The platform's revocations from its streams. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnClass(RedisClient.class)
+    @Conditional(OnRedis.class)
+    static class Revocations {
+
+        @Bean
+        @ConditionalOnMissingBean(RevocationStore.class)
+        RedisRevocations caracalRedisRevocations(
+                CaracalInboundProperties inbound, ObjectProvider<RedisRevocations.Address> address) {
+            return RedisRevocations.connect(inbound.revocation().redis(), address.getIfAvailable());
+        }
+
+        @Bean
+        @ConditionalOnMissingBean(RevocationStore.class)
+        RevocationStore caracalRevocations(RedisRevocations redis) {
+            return redis.guarded();
+        }
+    }
+
+    /** Asked for with an address of its own, or by name. */
+    static class OnRedis extends AnyNestedCondition {
+
+        OnRedis() {
+            super(ConfigurationPhase.REGISTER_BEAN);
+        }
+
+        @ConditionalOnProperty("caracal.inbound.revocation.redis.url")
+        static class WithUrl {}
+
+        @ConditionalOnBooleanProperty("caracal.inbound.revocation.redis.enabled")
+        static class Enabled {}
+    }
+
+    /** Where Boot's connection goes, for the revocations. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnClass({RedisClient.class, DataRedisConnectionDetails.class})
+    @ConditionalOnBean(DataRedisConnectionDetails.class)
+    static class BootsRedis {
+
+        @Bean
+        RedisRevocations.@Nullable Address caracalRedisAddress(DataRedisConnectionDetails details) {
+            return RedisAddresses.of(details);
+        }
+    }
+
+    @Configuration(proxyBeanMethods = false)
+    static class Memory {
+
+        @Bean
+        @ConditionalOnMissingBean(RevocationStore.class)
+        InMemoryRevocationStore caracalRevocations() {
+            return InMemoryRevocationStore.create();
+        }
+    }
+
+    /** The boundary of a WebFlux application. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
+    @ConditionalOnClass(WebFilter.class)
+    static class WebFlux {
+        /** Behind Boot's observation of requests, so that those that are refused are seen; before Spring Security. */
+        static final int ORDER = Ordered.HIGHEST_PRECEDENCE + 10;
+
+        @Bean
+        @Order(ORDER)
+        @ConditionalOnMissingBean
+        CaracalWebFilter caracalWebFilter(Caracal caracal, BoundaryRoutes routes) {
+            return CaracalWebFilter.create(caracal, routes);
+        }
+
+        @Configuration(proxyBeanMethods = false)
+        @ConditionalOnClass(WebFluxConfigurer.class)
+        static class Arguments {
+
+            @Bean
+            @ConditionalOnMissingBean(name = "caracalArgumentConfigurer")
+            WebFluxConfigurer caracalArgumentConfigurer() {
+                return new WebFluxConfigurer() {
+                    @Override
+                    public void configureArgumentResolvers(ArgumentResolverConfigurer configurer) {
+                        configurer.addCustomResolver(new CurrentCallerResolver());
+                    }
+                };
+            }
+        }
+
+        @Configuration(proxyBeanMethods = false)
+        @ConditionalOnClass(ReactiveSecurityContextHolder.class)
+        static class Security {
+
+            @Bean
+            @Order(ORDER + 1)
+            @ConditionalOnMissingBean(name = "caracalAuthenticationBridge")
+            WebFilter caracalAuthenticationBridge() {
+                return new AuthenticationBridge();
+            }
+        }
+    }
+
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.SERVLET)
+    static class Servlet {
+
+        @Bean
+        SmartInitializingSingleton caracalServletWarning() {
+            return () -> log.warn("caracal.protected-resource is set, and nothing stands in front of this servlet"
+                    + " application: call the MandateVerifier in a filter of your own");
+        }
+    }
+}

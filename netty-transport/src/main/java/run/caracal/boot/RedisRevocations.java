@@ -1,0 +1,127 @@
+package run.caracal.boot;
+
+import io.lettuce.core.RedisClient;
+import io.lettuce.core.RedisURI;
+import io.lettuce.core.api.StatefulRedisConnection;
+import java.net.InetAddress;
+import java.net.UnknownHostException;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import org.springframework.beans.factory.DisposableBean;
+import reactor.core.publisher.Mono;
+import run.caracal.boot.CaracalInboundProperties.Redis;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.ConfigurationException.Problem;
+import run.caracal.redis.RedisRevocationStore;
+import run.caracal.redis.RevocationConsumer;
+import run.caracal.verify.InMemoryRevocationStore;
+import run.caracal.verify.RevocationStore;
+
+/** A connection of its own to the platform's revocation streams, and what reads them. */
+final class RedisRevocations implements DisposableBean {
+    private static final Logger log = LoggerFactory.getLogger(RedisRevocations.class);
+
+    private final RedisClient client;
+    private final StatefulRedisConnection<String, String> connection;
+    private final RevocationConsumer consumer;
+    private final RevocationStore guarded;
+
+    /**
+     * Where Boot's own connection goes.
+     *
+     * @param uri the address, with its credentials
+     */
+    record Address(RedisURI uri) {
+        /** Shows no credentials. */
+        @Override
+        public String toString() {
+            return "Address[" + uri.getHost() + ":" + uri.getPort() + "]";
+        }
+    }
+
+    private RedisRevocations(RedisClient client, Redis properties) {
+        this.client = client;
+        this.connection = client.connect();
+        RevocationStore store;
+        RevocationConsumer.Builder builder;
+        if (properties.shared()) {
+            RedisRevocationStore shared = RedisRevocationStore.create(connection.reactive());
+            store = RevocationStore.cached(shared);
+            builder = RevocationConsumer.sharing(
+                    shared, properties.consumer() == null ? machine() : properties.consumer());
+        } else {
+            InMemoryRevocationStore memory = InMemoryRevocationStore.create();
+            store = memory;
+            builder = RevocationConsumer.feeding(memory, connection.reactive());
+        }
+        builder = builder.hmacKey(properties.hmacKey())
+                .pollInterval(properties.pollInterval())
+                .blindLimit(properties.blindLimit());
+        if (properties.unsigned()) {
+            builder = builder.unsigned();
+        }
+        this.consumer = builder.start();
+        this.guarded = consumer.guard(store);
+    }
+
+    /**
+     * Connects, which waits for the connection: for the start of an application.
+     *
+     * @param boots where Boot's own connection goes, if there is one
+     */
+    static RedisRevocations connect(Redis properties, @Nullable Address boots) {
+        RedisURI uri;
+        if (properties.url() != null) {
+            uri = RedisURI.create(properties.url());
+        } else if (boots != null) {
+            uri = boots.uri();
+        } else {
+            throw new ConfigurationException(List.of(new Problem(
+                    "caracal.inbound.revocation.redis.url",
+                    "properties",
+                    "is missing, and Boot has no connection to a single Redis (spring.data.redis): set it")));
+        }
+        RedisClient client = RedisClient.create(uri);
+        try {
+            return new RedisRevocations(client, properties);
+        } catch (RuntimeException e) {
+            release(client);
+            throw e;
+        }
+    }
+
+    private static String machine() {
+        try {
+            return InetAddress.getLocalHost().getHostName();
+        } catch (UnknownHostException e) {
+            throw new ConfigurationException(List.of(new Problem(
+                    "caracal.inbound.revocation.redis.consumer",
+                    "properties",
+                    "is missing, and this machine has no name: name this instance")));
+        }
+    }
+
+    RevocationConsumer consumer() {
+        return consumer;
+    }
+
+    RevocationStore guarded() {
+        return guarded;
+    }
+
+    /** The consumer first: it may have an entry at hand. */
+    @Override
+    public void destroy() {
+        var unused = consumer.disposeLater()
+                .then(Mono.fromFuture(connection::closeAsync))
+                .onErrorComplete()
+                .subscribe(null, e -> {}, () -> release(client));
+    }
+
+    private static void release(RedisClient client) {
+        var unused = Mono.fromFuture(client::shutdownAsync)
+                .subscribe(null, e -> log.warn("A connection to Redis did not close in good order", e));
+    }
+}

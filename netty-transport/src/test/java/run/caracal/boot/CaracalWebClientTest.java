@@ -1,0 +1,153 @@
+package run.caracal.boot;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.function.Consumer;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Test;
+import org.springframework.beans.factory.config.BeanDefinition;
+import org.springframework.boot.test.context.FilteredClassLoader;
+import org.springframework.boot.webclient.WebClientCustomizer;
+import org.springframework.context.ApplicationContext;
+import org.springframework.http.client.reactive.ClientHttpConnector;
+import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
+import org.springframework.web.reactive.function.client.WebClient;
+import reactor.core.publisher.Mono;
+import reactor.test.StepVerifier;
+import run.caracal.Caracal;
+import run.caracal.http.HttpTransport;
+import run.caracal.netty.Await;
+import run.caracal.netty.EchoServer;
+import run.caracal.test.FakePlatform;
+
+/** The builder of Boot. */
+class CaracalWebClientTest {
+    private final EchoServer gateway = new EchoServer();
+    private final EchoServer other = new EchoServer();
+    private final FakePlatform platform = new FakePlatform();
+
+    @AfterEach
+    void close() {
+        gateway.close();
+        other.close();
+    }
+
+    private void run(Consumer<ApplicationContext> test, String... properties) {
+        Contexts.reactive()
+                .withBean(HttpTransport.class, () -> platform)
+                .withPropertyValues(
+                        "caracal.gateway-url=" + gateway.url(),
+                        "caracal.bindings[0].resource=resource://billing",
+                        "caracal.bindings[0].upstream-prefix=https://billing.example")
+                .withPropertyValues(properties)
+                .run(started -> {
+                    assertThat(started).hasNotFailed();
+                    test.accept(started);
+                });
+    }
+
+    private static void call(ApplicationContext context, WebClient client, String url) {
+        Mono<Void> call = client.get().uri(url).retrieve().toBodilessEntity().then();
+        StepVerifier.create(context.getBean(Caracal.class).spawn(session -> call))
+                .expectComplete()
+                .verify(Await.BOUND);
+    }
+
+    @Test
+    void itsRequestsToAResourceCarryTheSession() {
+        run(context -> {
+            call(context, context.getBean(WebClient.Builder.class).build(), "https://billing.example/charge");
+            assertThat(gateway.only().header("X-Caracal-Resource")).isEqualTo("resource://billing");
+            assertThat(gateway.only().header("Authorization")).startsWith("Bearer ");
+        });
+    }
+
+    /** The builder is everybody's; a third party gets nothing, in a session and outside. */
+    @Test
+    void itsRequestsToOthersPassUntouched() {
+        run(context -> {
+            WebClient client = context.getBean(WebClient.Builder.class).build();
+            call(context, client, other.url() + "/inside");
+            StepVerifier.create(client.get()
+                            .uri(other.url() + "/outside")
+                            .retrieve()
+                            .toBodilessEntity())
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(Await.BOUND);
+            assertThat(other.arrivals)
+                    .hasSize(2)
+                    .allSatisfy(arrival ->
+                            assertThat(arrival.header("Authorization")).isNull())
+                    .allSatisfy(arrival -> assertThat(arrival.header("baggage")).isNull());
+        });
+    }
+
+    @Test
+    void theConnectorBelowItIsDecoratedToo() {
+        run(context -> {
+            WebClient plain = WebClient.builder()
+                    .clientConnector(context.getBean(ClientHttpConnector.class))
+                    .build();
+            call(context, plain, "https://billing.example/charge");
+            assertThat(gateway.only().header("Authorization")).startsWith("Bearer ");
+        });
+    }
+
+    @Test
+    void switchedOffItIsLeftAlone() {
+        run(
+                context -> assertThat(context.getBeansOfType(WebClientCustomizer.class))
+                        .doesNotContainKey("caracalWebClientCustomizer"),
+                "caracal.web-client.enabled=false");
+    }
+
+    @Test
+    void ofSeveralClientsThePrimaryOneCounts() {
+        Contexts.reactive()
+                .withBean("one", Caracal.class, () -> Unreachable.client("zone-one"))
+                .withBean("other", Caracal.class, () -> Unreachable.client("zone-other"))
+                .run(started -> assertThat(started).hasNotFailed().doesNotHaveBean("caracalWebClientCustomizer"));
+        Contexts.reactive()
+                .withBean("one", Caracal.class, () -> Unreachable.client("zone-one"), definition -> primary(definition))
+                .withBean("other", Caracal.class, () -> Unreachable.client("zone-other"))
+                .run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));
+    }
+
+    private static void primary(BeanDefinition definition) {
+        definition.setPrimary(true);
+    }
+
+    @Test
+    void aCustomizerOfTheApplicationTakesItsPlace() {
+        ExchangeFilterFunction mine = (request, next) -> next.exchange(request);
+        Contexts.reactive()
+                .withBean(
+                        "caracalWebClientCustomizer", WebClientCustomizer.class, () -> builder -> builder.filter(mine))
+                .run(started -> started.getBean(WebClient.Builder.class)
+                        .filters(filters -> assertThat(filters).containsExactly(mine)));
+    }
+
+    /** In a servlet application there is a WebClient too. */
+    @Test
+    void aServletApplicationHasIt() {
+        Contexts.servlet().run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));
+    }
+
+    @Test
+    void withoutWebFluxThereIsNone() {
+        Contexts.plain()
+                .withClassLoader(new FilteredClassLoader("org.springframework.web.reactive"))
+                .run(started -> assertThat(started)
+                        .hasNotFailed()
+                        .hasSingleBean(Caracal.class)
+                        .doesNotHaveBean(WebClientCustomizer.class));
+    }
+
+    @Test
+    void onAnotherConnectorTheFilterIsEnough() {
+        Contexts.plain()
+                .withPropertyValues("spring.http.clients.reactive.connector=jdk")
+                .run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));
+    }
+}
