@@ -4,6 +4,7 @@ import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.Set;
 import run.caracal.error.CaracalException;
+import run.caracal.examples.boot.BootExample;
 import run.caracal.platform.LocalPlatformProgram;
 
 /** Runs an example program by its name. */
@@ -19,6 +20,7 @@ public final class Examples {
         PROGRAMS.put("delegation", () -> DelegationExample.run(System.out));
         PROGRAMS.put("daemon", () -> Daemon.run(System.out));
         PROGRAMS.put("webflux-chain", () -> Deployment.chain(System.out));
+        PROGRAMS.put("boot", () -> BootExample.run(System.out));
         PROGRAMS.put("local-platform", LocalPlatformProgram::run);
     }
 

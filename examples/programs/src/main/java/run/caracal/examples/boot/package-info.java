@@ -1,0 +1,5 @@
+/** A Spring Boot application, complete. */
+@NullMarked
+package run.caracal.examples.boot;
+
+import org.jspecify.annotations.NullMarked;
