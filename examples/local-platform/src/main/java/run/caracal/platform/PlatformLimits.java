@@ -1,11 +1,10 @@
 package run.caracal.platform;
 
 import java.time.Duration;
-import java.util.function.Consumer;
 
 /**
  * Every limit of the local platform, immutable, each with the platform's own number as default. A count or size that is
- * reached refuses what comes next; {@code Integer.MAX_VALUE} takes a limit away.
+ * reached refuses what comes next; {@code Integer.MAX_VALUE} takes a limit away. A limit is positive.
  */
 public final class PlatformLimits implements Cloneable {
     int sessionsPerZone = 50;
@@ -54,322 +53,25 @@ public final class PlatformLimits implements Cloneable {
      * are those of the platform.
      */
     public static PlatformLimits unlimited() {
-        return defaults().with(limits -> {
-            limits.sessionsPerZone = Integer.MAX_VALUE;
-            limits.sessionsPerApplication = Integer.MAX_VALUE;
-            limits.childrenPerSession = Integer.MAX_VALUE;
-            limits.idempotencyReceipts = Integer.MAX_VALUE;
-            limits.coordinatorRequestsPerMinute = Integer.MAX_VALUE;
-            limits.mintsPerMinute = Integer.MAX_VALUE;
-            limits.failedSecretsPerMinute = Integer.MAX_VALUE;
-        });
+        return builder()
+                .sessionsPerZone(Integer.MAX_VALUE)
+                .sessionsPerApplication(Integer.MAX_VALUE)
+                .childrenPerSession(Integer.MAX_VALUE)
+                .idempotencyReceipts(Integer.MAX_VALUE)
+                .coordinatorRequestsPerMinute(Integer.MAX_VALUE)
+                .mintsPerMinute(Integer.MAX_VALUE)
+                .failedSecretsPerMinute(Integer.MAX_VALUE)
+                .build();
     }
 
-    /**
-     * {@return limits with another live sessions in the zone}
-     *
-     * @param value the limit, default 50
-     */
-    public PlatformLimits withSessionsPerZone(int value) {
-        return with(limits -> limits.sessionsPerZone = positive(value));
+    /** {@return a builder that starts with the numbers of the platform} */
+    public static Builder builder() {
+        return defaults().mutate();
     }
 
-    /**
-     * {@return limits with another live sessions of one application}
-     *
-     * @param value the limit, default 200
-     */
-    public PlatformLimits withSessionsPerApplication(int value) {
-        return with(limits -> limits.sessionsPerApplication = positive(value));
-    }
-
-    /**
-     * {@return limits with another live children of one session}
-     *
-     * @param value the limit, default 10
-     */
-    public PlatformLimits withChildrenPerSession(int value) {
-        return with(limits -> limits.childrenPerSession = positive(value));
-    }
-
-    /**
-     * {@return limits with another depth of a session below its root}
-     *
-     * @param value the limit, default 10
-     */
-    public PlatformLimits withSessionDepth(int value) {
-        return with(limits -> limits.sessionDepth = positive(value));
-    }
-
-    /**
-     * {@return limits with another life of a task session that names none}
-     *
-     * @param value the limit, default one hour
-     */
-    public PlatformLimits withSessionTtl(Duration value) {
-        return with(limits -> limits.sessionTtl = positive(value));
-    }
-
-    /**
-     * {@return limits with another longest life a task session may ask for}
-     *
-     * @param value the limit, default one day
-     */
-    public PlatformLimits withMaxSessionTtl(Duration value) {
-        return with(limits -> limits.maxSessionTtl = positive(value));
-    }
-
-    /**
-     * {@return limits with another time between two sweeps for task sessions past their life}
-     *
-     * @param value the limit, default 60 s
-     */
-    public PlatformLimits withTtlSweep(Duration value) {
-        return with(limits -> limits.ttlSweep = positive(value));
-    }
-
-    /**
-     * {@return limits with another lease of a service session}
-     *
-     * @param value the limit, default 120 s
-     */
-    public PlatformLimits withServiceLease(Duration value) {
-        return with(limits -> limits.serviceLease = positive(value));
-    }
-
-    /**
-     * {@return limits with another time between two sweeps for service sessions past their lease}
-     *
-     * @param value the limit, default 30 s
-     */
-    public PlatformLimits withLeaseSweep(Duration value) {
-        return with(limits -> limits.leaseSweep = positive(value));
-    }
-
-    /**
-     * {@return limits with another requests to the Coordinator from one address in a clock minute}
-     *
-     * @param value the limit, default 600
-     */
-    public PlatformLimits withCoordinatorRequestsPerMinute(int value) {
-        return with(limits -> limits.coordinatorRequestsPerMinute = positive(value));
-    }
-
-    /**
-     * {@return limits with another body of a request to the Coordinator}
-     *
-     * @param value the limit, default 256 KiB
-     */
-    public PlatformLimits withCoordinatorBodyBytes(int value) {
-        return with(limits -> limits.coordinatorBodyBytes = positive(value));
-    }
-
-    /**
-     * {@return limits with another idempotency keys remembered for one application}
-     *
-     * @param value the limit, default 10000
-     */
-    public PlatformLimits withIdempotencyReceipts(int value) {
-        return with(limits -> limits.idempotencyReceipts = positive(value));
-    }
-
-    /**
-     * {@return limits with another time an idempotency key is remembered}
-     *
-     * @param value the limit, default seven days
-     */
-    public PlatformLimits withIdempotencyRetention(Duration value) {
-        return with(limits -> limits.idempotencyRetention = positive(value));
-    }
-
-    /**
-     * {@return limits with another time a generated idempotency key is remembered}
-     *
-     * @param value the limit, default one day
-     */
-    public PlatformLimits withGeneratedIdempotencyRetention(Duration value) {
-        return with(limits -> limits.generatedIdempotencyRetention = positive(value));
-    }
-
-    /**
-     * {@return limits with another life of a token that asks for none}
-     *
-     * @param value the limit, default 900 s
-     */
-    public PlatformLimits withTokenTtl(Duration value) {
-        return with(limits -> limits.tokenTtl = positive(value));
-    }
-
-    /**
-     * {@return limits with another longest life an application may ask for a token}
-     *
-     * @param value the limit, default 3600 s
-     */
-    public PlatformLimits withMaxTokenTtl(Duration value) {
-        return with(limits -> limits.maxTokenTtl = positive(value));
-    }
-
-    /**
-     * {@return limits with another longest life of the token the Gateway presents to a resource}
-     *
-     * @param value the limit, default 900 s
-     */
-    public PlatformLimits withMaxResourceTokenTtl(Duration value) {
-        return with(limits -> limits.maxResourceTokenTtl = positive(value));
-    }
-
-    /**
-     * {@return limits with another tokens for one application and resource in a minute}
-     *
-     * @param value the limit, default 1000
-     */
-    public PlatformLimits withMintsPerMinute(int value) {
-        return with(limits -> limits.mintsPerMinute = positive(value));
-    }
-
-    /**
-     * {@return limits with another requests to {@code /v1/verify} from one address in a clock minute}
-     *
-     * @param value the limit, default 60
-     */
-    public PlatformLimits withVerificationsPerMinute(int value) {
-        return with(limits -> limits.verificationsPerMinute = positive(value));
-    }
-
-    /**
-     * {@return limits with another time that a revocation takes to reach those who check tokens} Until then a token or mandate
-     * that it ends is still accepted.
-     *
-     * @param value the time, default 500 ms; zero for a revocation that counts at once, which no deployment promises
-     */
-    public PlatformLimits withRevocationDelay(Duration value) {
-        if (value.isNegative()) {
-            throw new IllegalArgumentException("a delay must not be negative, as " + value + " is");
-        }
-        return with(limits -> limits.revocationDelay = value);
-    }
-
-    /**
-     * {@return limits with another time in which an approval must be decided and used}
-     *
-     * @param value the limit, default four hours
-     */
-    public PlatformLimits withApprovalLife(Duration value) {
-        return with(limits -> limits.approvalLife = positive(value));
-    }
-
-    /**
-     * {@return limits with another time in which a mandate may be issued again under an approval that was used}
-     *
-     * @param value the limit, default 120 s
-     */
-    public PlatformLimits withApprovalReissue(Duration value) {
-        return with(limits -> limits.approvalReissue = positive(value));
-    }
-
-    /**
-     * {@return limits with another longest wait for a decision in one request}
-     *
-     * @param value the limit, default 25 s
-     */
-    public PlatformLimits withApprovalWait(Duration value) {
-        return with(limits -> limits.approvalWait = positive(value));
-    }
-
-    /**
-     * {@return limits with another wrong secrets for one application in a minute before it is blocked}
-     *
-     * @param value the limit, default 60
-     */
-    public PlatformLimits withFailedSecretsPerMinute(int value) {
-        return with(limits -> limits.failedSecretsPerMinute = positive(value));
-    }
-
-    /**
-     * {@return limits with another time an application stays blocked after too many wrong secrets}
-     *
-     * @param value the limit, default 60 s
-     */
-    public PlatformLimits withFailedSecretBlock(Duration value) {
-        return with(limits -> limits.failedSecretBlock = positive(value));
-    }
-
-    /**
-     * {@return limits with another body of a request to the STS}
-     *
-     * @param value the limit, default 64 KiB
-     */
-    public PlatformLimits withStsBodyBytes(int value) {
-        return with(limits -> limits.stsBodyBytes = positive(value));
-    }
-
-    /**
-     * {@return limits with another body of a request through the Gateway}
-     *
-     * @param value the limit, default 10 MiB
-     */
-    public PlatformLimits withGatewayBodyBytes(long value) {
-        return with(limits -> limits.gatewayBodyBytes = positive(value));
-    }
-
-    /**
-     * {@return limits with another life a bearer must have left at the Gateway}
-     *
-     * @param value the limit, default 35 s
-     */
-    public PlatformLimits withGatewayRemainingLife(Duration value) {
-        return with(limits -> limits.gatewayRemainingLife = positive(value));
-    }
-
-    /**
-     * {@return limits with another time the protected API has to begin its answer}
-     *
-     * @param value the limit, default 30 s
-     */
-    public PlatformLimits withUpstreamTimeout(Duration value) {
-        return with(limits -> limits.upstreamTimeout = positive(value));
-    }
-
-    /**
-     * {@return limits with another size of a bearer at Coordinator and Gateway}
-     *
-     * @param value the limit, default 4096
-     */
-    public PlatformLimits withBearerBytes(int value) {
-        return with(limits -> limits.bearerBytes = positive(value));
-    }
-
-    /**
-     * {@return limits with another size of a request's headers}
-     *
-     * @param value the limit, default 16 KiB
-     */
-    public PlatformLimits withHeaderBytes(int value) {
-        return with(limits -> limits.headerBytes = positive(value));
-    }
-
-    /**
-     * {@return limits with another requests remembered for each server, the oldest go first}
-     *
-     * @param value the limit, default 10000
-     */
-    public PlatformLimits withRecordedRequests(int value) {
-        return with(limits -> limits.recordedRequests = positive(value));
-    }
-
-    /**
-     * {@return limits with another audit events remembered, the oldest go first}
-     *
-     * @param value the limit, default 10000
-     */
-    public PlatformLimits withAuditEvents(int value) {
-        return with(limits -> limits.auditEvents = positive(value));
-    }
-
-    private PlatformLimits with(Consumer<PlatformLimits> change) {
-        PlatformLimits copy = clone();
-        change.accept(copy);
-        return copy;
+    /** {@return a builder that starts with these limits} */
+    public Builder mutate() {
+        return new Builder(this);
     }
 
     @Override
@@ -381,21 +83,241 @@ public final class PlatformLimits implements Cloneable {
         }
     }
 
-    private static int positive(int value) {
-        return (int) positive((long) value);
-    }
+    /** Sets limits; not for use by several threads at once. */
+    public static final class Builder {
+        private final PlatformLimits limits;
 
-    private static long positive(long value) {
-        if (value < 1) {
-            throw new IllegalArgumentException("a limit must be positive, not " + value);
+        private Builder(PlatformLimits limits) {
+            this.limits = limits.clone();
         }
-        return value;
-    }
 
-    private static Duration positive(Duration value) {
-        if (value.isZero() || value.isNegative()) {
-            throw new IllegalArgumentException("a limit must be positive, not " + value);
+        /** Limits the live sessions in the zone, 50 unless set. */
+        public Builder sessionsPerZone(int value) {
+            limits.sessionsPerZone = positive(value);
+            return this;
         }
-        return value;
+
+        /** Limits the live sessions of one application, 200 unless set. */
+        public Builder sessionsPerApplication(int value) {
+            limits.sessionsPerApplication = positive(value);
+            return this;
+        }
+
+        /** Limits the live children of one session, 10 unless set. */
+        public Builder childrenPerSession(int value) {
+            limits.childrenPerSession = positive(value);
+            return this;
+        }
+
+        /** Limits the depth of a session below its root, 10 unless set. */
+        public Builder sessionDepth(int value) {
+            limits.sessionDepth = positive(value);
+            return this;
+        }
+
+        /** Sets the life of a task session that names none, one hour unless set. */
+        public Builder sessionTtl(Duration value) {
+            limits.sessionTtl = positive(value);
+            return this;
+        }
+
+        /** Limits the longest life a task session may ask for, one day unless set. */
+        public Builder maxSessionTtl(Duration value) {
+            limits.maxSessionTtl = positive(value);
+            return this;
+        }
+
+        /** Sets the time between two sweeps for task sessions past their life, 60 s unless set. */
+        public Builder ttlSweep(Duration value) {
+            limits.ttlSweep = positive(value);
+            return this;
+        }
+
+        /** Sets the lease of a service session, 120 s unless set. */
+        public Builder serviceLease(Duration value) {
+            limits.serviceLease = positive(value);
+            return this;
+        }
+
+        /** Sets the time between two sweeps for service sessions past their lease, 30 s unless set. */
+        public Builder leaseSweep(Duration value) {
+            limits.leaseSweep = positive(value);
+            return this;
+        }
+
+        /** Limits the requests to the Coordinator from one address in a clock minute, 600 unless set. */
+        public Builder coordinatorRequestsPerMinute(int value) {
+            limits.coordinatorRequestsPerMinute = positive(value);
+            return this;
+        }
+
+        /** Limits the body of a request to the Coordinator, 256 KiB unless set. */
+        public Builder coordinatorBodyBytes(int value) {
+            limits.coordinatorBodyBytes = positive(value);
+            return this;
+        }
+
+        /** Limits the idempotency keys remembered for one application, 10000 unless set. */
+        public Builder idempotencyReceipts(int value) {
+            limits.idempotencyReceipts = positive(value);
+            return this;
+        }
+
+        /** Sets the time an idempotency key is remembered, seven days unless set. */
+        public Builder idempotencyRetention(Duration value) {
+            limits.idempotencyRetention = positive(value);
+            return this;
+        }
+
+        /** Sets the time a generated idempotency key is remembered, one day unless set. */
+        public Builder generatedIdempotencyRetention(Duration value) {
+            limits.generatedIdempotencyRetention = positive(value);
+            return this;
+        }
+
+        /** Sets the life of a token that asks for none, 900 s unless set. */
+        public Builder tokenTtl(Duration value) {
+            limits.tokenTtl = positive(value);
+            return this;
+        }
+
+        /** Limits the longest life an application may ask for a token, 3600 s unless set. */
+        public Builder maxTokenTtl(Duration value) {
+            limits.maxTokenTtl = positive(value);
+            return this;
+        }
+
+        /** Limits the longest life of the token the Gateway presents to a resource, 900 s unless set. */
+        public Builder maxResourceTokenTtl(Duration value) {
+            limits.maxResourceTokenTtl = positive(value);
+            return this;
+        }
+
+        /** Limits the tokens for one application and resource in a minute, 1000 unless set. */
+        public Builder mintsPerMinute(int value) {
+            limits.mintsPerMinute = positive(value);
+            return this;
+        }
+
+        /** Limits the requests to {@code /v1/verify} from one address in a clock minute, 60 unless set. */
+        public Builder verificationsPerMinute(int value) {
+            limits.verificationsPerMinute = positive(value);
+            return this;
+        }
+
+        /**
+         * Sets the time that a revocation takes to reach those who check tokens: until then a token or mandate that it ends is
+         * still accepted.
+         *
+         * @param value 500 ms unless set; zero for a revocation that counts at once, which no deployment promises
+         */
+        public Builder revocationDelay(Duration value) {
+            if (value.isNegative()) {
+                throw new IllegalArgumentException("a delay must not be negative, as " + value + " is");
+            }
+            limits.revocationDelay = value;
+            return this;
+        }
+
+        /** Sets the time in which an approval must be decided and used, four hours unless set. */
+        public Builder approvalLife(Duration value) {
+            limits.approvalLife = positive(value);
+            return this;
+        }
+
+        /** Sets the time in which a mandate may be issued again under an approval that was used, 120 s unless set. */
+        public Builder approvalReissue(Duration value) {
+            limits.approvalReissue = positive(value);
+            return this;
+        }
+
+        /** Limits the longest wait for a decision in one request, 25 s unless set. */
+        public Builder approvalWait(Duration value) {
+            limits.approvalWait = positive(value);
+            return this;
+        }
+
+        /** Limits the wrong secrets for one application in a minute before it is blocked, 60 unless set. */
+        public Builder failedSecretsPerMinute(int value) {
+            limits.failedSecretsPerMinute = positive(value);
+            return this;
+        }
+
+        /** Sets the time an application stays blocked after too many wrong secrets, 60 s unless set. */
+        public Builder failedSecretBlock(Duration value) {
+            limits.failedSecretBlock = positive(value);
+            return this;
+        }
+
+        /** Limits the body of a request to the STS, 64 KiB unless set. */
+        public Builder stsBodyBytes(int value) {
+            limits.stsBodyBytes = positive(value);
+            return this;
+        }
+
+        /** Limits the body of a request through the Gateway, 10 MiB unless set. */
+        public Builder gatewayBodyBytes(long value) {
+            limits.gatewayBodyBytes = positive(value);
+            return this;
+        }
+
+        /** Sets the life a bearer must have left at the Gateway, 35 s unless set. */
+        public Builder gatewayRemainingLife(Duration value) {
+            limits.gatewayRemainingLife = positive(value);
+            return this;
+        }
+
+        /** Sets the time the protected API has to begin its answer, 30 s unless set. */
+        public Builder upstreamTimeout(Duration value) {
+            limits.upstreamTimeout = positive(value);
+            return this;
+        }
+
+        /** Limits the size of a bearer at Coordinator and Gateway, 4096 unless set. */
+        public Builder bearerBytes(int value) {
+            limits.bearerBytes = positive(value);
+            return this;
+        }
+
+        /** Limits the size of a request's headers, 16 KiB unless set. */
+        public Builder headerBytes(int value) {
+            limits.headerBytes = positive(value);
+            return this;
+        }
+
+        /** Limits the requests remembered for each server, 10000 unless set; the oldest go first. */
+        public Builder recordedRequests(int value) {
+            limits.recordedRequests = positive(value);
+            return this;
+        }
+
+        /** Limits the audit events remembered, 10000 unless set; the oldest go first. */
+        public Builder auditEvents(int value) {
+            limits.auditEvents = positive(value);
+            return this;
+        }
+
+        /** {@return the limits} */
+        public PlatformLimits build() {
+            return limits.clone();
+        }
+
+        private static int positive(int value) {
+            return (int) positive((long) value);
+        }
+
+        private static long positive(long value) {
+            if (value < 1) {
+                throw new IllegalArgumentException("a limit must be positive, not " + value);
+            }
+            return value;
+        }
+
+        private static Duration positive(Duration value) {
+            if (value.isZero() || value.isNegative()) {
+                throw new IllegalArgumentException("a limit must be positive, not " + value);
+            }
+            return value;
+        }
     }
 }

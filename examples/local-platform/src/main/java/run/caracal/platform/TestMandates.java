@@ -12,11 +12,12 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Mandates as the Gateway hands them to an upstream, for calls to an application under test. Immutable: each {@code with}
- * gives other mandates. {@link #mint()} makes one, signed by the zone's own key unless it is asked for otherwise.
+ * Makes mandates as the Gateway hands them to an upstream, for calls to an application under test. A builder: each call changes
+ * it, and {@link #mint()} makes one mandate more, signed by the zone's own key unless it is asked for otherwise. It is not for use
+ * by several threads at once.
  *
  * <pre>{@code
- * String bearer = platform.mandates().withScopes("billing:charge").withSession("session-1").mint();
+ * String bearer = platform.mandates().scopes("billing:charge").session("session-1").mint();
  * }</pre>
  *
  * <p>Nothing at the platform stands behind such a mandate: no session is open and no delegation made. It is for verifiers; the
@@ -28,9 +29,9 @@ public final class TestMandates {
     private static final Duration LONG_AGO = Duration.ofHours(1);
 
     private final Zone zone;
-    private final Map<String, @Nullable Object> claims;
-    private final Duration age;
-    private final Signature signature;
+    private final Map<String, @Nullable Object> claims = new LinkedHashMap<>();
+    private Duration age = Duration.ZERO;
+    private Signature signature = Signature.GOOD;
 
     /** How a mandate is signed. */
     private enum Signature {
@@ -48,7 +49,7 @@ public final class TestMandates {
     public record Hop(String applicationId, String agentSessionId) {}
 
     TestMandates(Zone zone, String issuer, String applicationId, String resourceId) {
-        this(zone, new LinkedHashMap<>(), Duration.ZERO, Signature.GOOD);
+        this.zone = zone;
         claims.put("iss", issuer);
         claims.put("sub", applicationId);
         claims.put("aud", List.of(resourceId));
@@ -62,72 +63,43 @@ public final class TestMandates {
         claims.put("scope", "");
     }
 
-    private TestMandates(Zone zone, Map<String, @Nullable Object> claims, Duration age, Signature signature) {
-        this.zone = zone;
-        this.claims = claims;
-        this.age = age;
-        this.signature = signature;
+    /** Sets the resource, audience and target of the mandates; the platform's first unless set. */
+    public TestMandates resource(String resourceId) {
+        return set(Map.of("aud", List.of(resourceId), "target", List.of(resourceId)));
+    }
+
+    /** Sets the scopes; none unless set. */
+    public TestMandates scopes(String... scopes) {
+        return set(Map.of("scope", String.join(" ", scopes)));
+    }
+
+    /** Sets the application; the platform's first unless set. */
+    public TestMandates application(String applicationId) {
+        return set(Map.of("sub", applicationId, "client_id", applicationId));
+    }
+
+    /** Lets the mandates act for a user. */
+    public TestMandates user(String subject) {
+        return set(Map.of("sub", subject, "sub_type", Mandate.SUB_TYPE_USER));
+    }
+
+    /** Sets the authority record, which a revocation names. */
+    public TestMandates authorityRecord(String recordId) {
+        return set(Map.of("sid", recordId, "root_sid", recordId));
+    }
+
+    /** Sets the session. */
+    public TestMandates session(String agentSessionId) {
+        return set(Map.of("agent_session_id", agentSessionId));
     }
 
     /**
-     * {@return mandates for another resource} Without it they are for the platform's first.
+     * Sets a delegation from one session to another.
      *
-     * @param resourceId the resource: audience and target of the mandates
-     */
-    public TestMandates withResource(String resourceId) {
-        return with(Map.of("aud", List.of(resourceId), "target", List.of(resourceId)));
-    }
-
-    /** {@return mandates with these scopes} Without it they have none. */
-    public TestMandates withScopes(String... scopes) {
-        return with(Map.of("scope", String.join(" ", scopes)));
-    }
-
-    /**
-     * {@return mandates of another application} Without it they are the first application's.
-     *
-     * @param applicationId the application
-     */
-    public TestMandates withApplication(String applicationId) {
-        return with(Map.of("sub", applicationId, "client_id", applicationId));
-    }
-
-    /**
-     * {@return mandates that act for a user}
-     *
-     * @param subject the user
-     */
-    public TestMandates withUser(String subject) {
-        return with(Map.of("sub", subject, "sub_type", Mandate.SUB_TYPE_USER));
-    }
-
-    /**
-     * {@return mandates that stand on another authority record}
-     *
-     * @param recordId the record; what a revocation names
-     */
-    public TestMandates withAuthorityRecord(String recordId) {
-        return with(Map.of("sid", recordId, "root_sid", recordId));
-    }
-
-    /**
-     * {@return mandates of a session}
-     *
-     * @param agentSessionId the session
-     */
-    public TestMandates withSession(String agentSessionId) {
-        return with(Map.of("agent_session_id", agentSessionId));
-    }
-
-    /**
-     * {@return mandates under a delegation from one session to another}
-     *
-     * @param delegationEdgeId the delegation
-     * @param sourceSessionId the session that gave it
      * @param targetSessionId the session that received it, and acts
      */
-    public TestMandates withDelegation(String delegationEdgeId, String sourceSessionId, String targetSessionId) {
-        return with(Map.of(
+    public TestMandates delegation(String delegationEdgeId, String sourceSessionId, String targetSessionId) {
+        return set(Map.of(
                 "agent_session_id", targetSessionId,
                 "delegation_edge_id", delegationEdgeId,
                 "source_session_id", sourceSessionId,
@@ -137,13 +109,13 @@ public final class TestMandates {
     }
 
     /**
-     * {@return mandates at the end of a chain of delegations} They are of the last application and its session, and the
-     * delegations have made-up ids: {@code delegation-1} is the first.
+     * Sets a chain of delegations. The mandates are of its last application and session, and the delegations have made-up ids:
+     * {@code delegation-1} is the first.
      *
      * @param stations who passed its authority on, the root first, and at last who acts; two at least
      * @throws IllegalArgumentException if there are fewer
      */
-    public TestMandates withChain(Hop... stations) {
+    public TestMandates chain(Hop... stations) {
         if (stations.length < 2) {
             throw new IllegalArgumentException("a chain has two stations at least, not " + stations.length);
         }
@@ -163,44 +135,42 @@ public final class TestMandates {
         for (int i = 0; i < last; i++) {
             chain.get(i).put("delegation_edge_id", path.get(i));
         }
-        return withApplication(stations[last].applicationId())
-                .withDelegation(
-                        path.get(last - 1), stations[last - 1].agentSessionId(), stations[last].agentSessionId())
-                .with(Map.of("delegation_path", path, "delegation_chain", chain, "hop_count", (long) last));
+        return application(stations[last].applicationId())
+                .delegation(path.get(last - 1), stations[last - 1].agentSessionId(), stations[last].agentSessionId())
+                .set(Map.of("delegation_path", path, "delegation_chain", chain, "hop_count", (long) last));
+    }
+
+    /** Names another zone; this one signs all the same. */
+    public TestMandates zone(String zoneId) {
+        return set(Map.of("zone_id", zoneId));
     }
 
     /**
-     * {@return mandates of another zone, signed by this one all the same}
-     *
-     * @param zoneId the zone
-     */
-    public TestMandates withZone(String zoneId) {
-        return with(Map.of("zone_id", zoneId));
-    }
-
-    /**
-     * {@return mandates with a claim of any value} For whatever has no name here.
+     * Sets any claim, for instance one that has no method here.
      *
      * @param name the claim
      * @param value text, a number that fits a {@code Long}, a boolean, or a list or map of these
      */
-    public TestMandates withClaim(String name, Object value) {
-        return with(Map.of(name, value instanceof Integer number ? Long.valueOf(number) : value));
+    public TestMandates claim(String name, Object value) {
+        return set(Map.of(name, value instanceof Integer number ? Long.valueOf(number) : value));
     }
 
-    /** {@return mandates that expired an hour ago} */
+    /** Lets the mandates have expired an hour ago. */
     public TestMandates expired() {
-        return new TestMandates(zone, claims, LIFE.plus(LONG_AGO), signature);
+        age = LIFE.plus(LONG_AGO);
+        return this;
     }
 
-    /** {@return mandates whose claims were changed after they were signed: the signature does not fit them} */
+    /** Changes the claims after they are signed: the signature does not fit them. */
     public TestMandates tampered() {
-        return new TestMandates(zone, claims, age, Signature.OF_OTHER_CLAIMS);
+        signature = Signature.OF_OTHER_CLAIMS;
+        return this;
     }
 
-    /** {@return mandates that somebody else signed, in the zone's name and that of its key} */
+    /** Lets a stranger sign, in the zone's name and that of its key. */
     public TestMandates forged() {
-        return new TestMandates(zone, claims, age, Signature.BY_STRANGER);
+        signature = Signature.BY_STRANGER;
+        return this;
     }
 
     /** {@return a new mandate, as it stands behind {@code Bearer}} Blocks on the machine's source of randomness. */
@@ -227,10 +197,9 @@ public final class TestMandates {
         return Map.of("Authorization", "Bearer " + mint());
     }
 
-    private TestMandates with(Map<String, ?> changes) {
-        Map<String, @Nullable Object> changed = new LinkedHashMap<>(claims);
-        changed.putAll(changes);
-        return new TestMandates(zone, changed, age, signature);
+    private TestMandates set(Map<String, ?> changes) {
+        claims.putAll(changes);
+        return this;
     }
 
     /** Shows the claims, which hold no secret. */

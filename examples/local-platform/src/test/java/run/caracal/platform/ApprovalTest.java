@@ -26,7 +26,7 @@ final class ApprovalTest {
     private final TestClock clock = new TestClock();
     private final LocalPlatform platform = LocalPlatform.builder()
             .clock(clock)
-            .limits(PlatformLimits.defaults().withApprovalLife(Duration.ofMinutes(5)))
+            .limits(PlatformLimits.builder().approvalLife(Duration.ofMinutes(5)).build())
             .application("app-local", "secret-1")
             .application("app-second", "secret-2")
             .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:refund", "billing:read")

@@ -322,8 +322,10 @@ final class ConsoleBrowserTest {
 
     @Test
     void tenThousandSessionsStayUsable() {
-        ConsoleState.Source source = ConsoleScene.withoutClients(
-                PlatformLimits.defaults().withSessionsPerZone(20_000).withSessionsPerApplication(20_000));
+        ConsoleState.Source source = ConsoleScene.withoutClients(PlatformLimits.builder()
+                .sessionsPerZone(20_000)
+                .sessionsPerApplication(20_000)
+                .build());
         for (int i = 1; i <= 10_000; i++) {
             ConsoleScene.opened(source.sessions(), "job-" + i);
         }

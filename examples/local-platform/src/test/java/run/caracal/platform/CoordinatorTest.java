@@ -365,12 +365,13 @@ final class CoordinatorTest {
 
     @Test
     void limitsSessions() {
-        restart(PlatformLimits.defaults()
-                .withSessionsPerZone(4)
-                .withSessionsPerApplication(3)
-                .withChildrenPerSession(1)
-                .withSessionDepth(1)
-                .withIdempotencyReceipts(1));
+        restart(PlatformLimits.builder()
+                .sessionsPerZone(4)
+                .sessionsPerApplication(3)
+                .childrenPerSession(1)
+                .sessionDepth(1)
+                .idempotencyReceipts(1)
+                .build());
         String root = open(START);
         String child = "{\"application_id\":\"app-local\",\"parent_id\":\"%s\"}";
         String leaf = open(child.formatted(root));
@@ -382,14 +383,14 @@ final class CoordinatorTest {
         assertThat(call("DELETE", "/" + root, null).status()).isEqualTo(204);
         assertError(call("POST", "", START, "Idempotency-Key", "2"), 429, "idempotency_receipt_limit_exceeded");
 
-        restart(PlatformLimits.defaults().withSessionsPerZone(1));
+        restart(PlatformLimits.builder().sessionsPerZone(1).build());
         assertThat(open(START)).isNotEmpty();
         assertError(call("POST", "", START), 429, "session_zone_limit_exceeded");
     }
 
     @Test
     void limitsRequestsPerMinuteBeforeItLooksAtThem() {
-        restart(PlatformLimits.defaults().withCoordinatorRequestsPerMinute(2));
+        restart(PlatformLimits.builder().coordinatorRequestsPerMinute(2).build());
         String url = platform.coordinatorUrl() + "/zones/zone-local/agents";
         assertError(Http.get(url), 401, "missing_token");
         assertThat(call("GET", "", null).status()).isEqualTo(200);

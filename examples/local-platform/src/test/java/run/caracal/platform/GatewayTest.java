@@ -372,14 +372,18 @@ final class GatewayTest {
         assertThat(platform.audit().byRequestId("req-dead"))
                 .extracting(AuditEvent::eventType, AuditEvent::evaluationStatus)
                 .contains(tuple("gateway_resource_request", "upstream_error"));
-        restart(builder().limits(PlatformLimits.defaults().withUpstreamTimeout(Duration.ofMillis(200))));
+        restart(builder()
+                .limits(PlatformLimits.builder()
+                        .upstreamTimeout(Duration.ofMillis(200))
+                        .build()));
         assertError(call("GET", "/slow?ms=5000", null), 504, "internal_error", "upstream timeout");
         assertError(call("GET", "/echo?a=1;b=2", null), 400, "internal_error", "upstream request build failed");
     }
 
     @Test
     void limitsTheBody() {
-        restart(builder().limits(PlatformLimits.defaults().withGatewayBodyBytes(100_000)));
+        restart(builder()
+                .limits(PlatformLimits.builder().gatewayBodyBytes(100_000).build()));
         assertThat(call("POST", "/echo", "x".repeat(100_000)).status()).isEqualTo(200);
         Result large = call("POST", "/echo", "x".repeat(200_000));
         assertError(large, 413, "payload_too_large", "request body too large");

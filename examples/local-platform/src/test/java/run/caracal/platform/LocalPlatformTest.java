@@ -356,9 +356,10 @@ final class LocalPlatformTest {
     @Test
     void sweepsOnlyWhileItCoordinates() {
         LocalPlatform brief = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults()
-                        .withServiceLease(Duration.ofMillis(300))
-                        .withLeaseSweep(Duration.ofMillis(50)))
+                .limits(PlatformLimits.builder()
+                        .serviceLease(Duration.ofMillis(300))
+                        .leaseSweep(Duration.ofMillis(50))
+                        .build())
                 .start();
         try {
             String body = Http.json("application_id", "app-local", "lifecycle", "service");

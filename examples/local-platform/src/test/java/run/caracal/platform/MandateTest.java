@@ -307,7 +307,9 @@ final class MandateTest {
     /** The counts stand when the requests themselves are no longer remembered. */
     @Test
     void countsEveryMandateItWasShown() {
-        restart(GatewayMode.ONE_SHOT, PlatformLimits.defaults().withRecordedRequests(2));
+        restart(
+                GatewayMode.ONE_SHOT,
+                PlatformLimits.builder().recordedRequests(2).build());
         String child = open(parent, "app-local");
         String edge = delegate(parent, child, on(), "billing:read");
         String mandate = "";
@@ -530,7 +532,7 @@ final class MandateTest {
 
     @Test
     void countsMintAndUse() {
-        restart(GatewayMode.ONE_SHOT, PlatformLimits.defaults().withMintsPerMinute(4));
+        restart(GatewayMode.ONE_SHOT, PlatformLimits.builder().mintsPerMinute(4).build());
         String child = open(parent, "app-local");
         String edge = delegate(parent, child, on(), "billing:read");
         String mandate = minted(form(child, edge, "billing:read"));

@@ -42,7 +42,7 @@ final class RealDetailsTest {
                     .then())
             .bindNow();
     private final LocalPlatform platform = LocalPlatform.builder()
-            .limits(PlatformLimits.defaults().withRevocationDelay(Duration.ZERO))
+            .limits(PlatformLimits.builder().revocationDelay(Duration.ZERO).build())
             .resource(ProtectedResource.of(BILLING, "api:call"))
             .resource(ProtectedResource.of(SHUT, "api:call").withUpstream("http://169.254.169.254"))
             .resource(ProtectedResource.of(LONG, "api:call").withUpstream("http://127.0.0.1:" + pieces.port()))

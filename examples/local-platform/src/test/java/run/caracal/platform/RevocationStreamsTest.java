@@ -117,7 +117,7 @@ class RevocationStreamsTest {
                 .audience(platform.resourceId())
                 .revocations(revocations)
                 .build();
-        String mandate = platform.mandates().withSession("session-1").mint();
+        String mandate = platform.mandates().session("session-1").mint();
         awaitStatus(verifier, mandate, 200);
 
         redis.stop();

@@ -368,7 +368,7 @@ final class StsTest {
     @Test
     void deniesWhenTheMintsOfAMinuteAreUsedUp() {
         LocalPlatform limited = builder()
-                .limits(PlatformLimits.defaults().withMintsPerMinute(2))
+                .limits(PlatformLimits.builder().mintsPerMinute(2).build())
                 .start();
         try {
             Map<String, List<String>> form = Http.tokenForm(limited);

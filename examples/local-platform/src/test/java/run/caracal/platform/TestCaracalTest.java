@@ -179,7 +179,7 @@ final class TestCaracalTest {
                     .revocations(InMemoryRevocationStore.create())
                     .build();
             StepVerifier.create(caracal.bindFromHeaders(
-                            platform.mandates().withSession("session-7").headers(),
+                            platform.mandates().session("session-7").headers(),
                             Boundary.verified(verifier),
                             caracal.current().map(CaracalContext::agentSessionId)))
                     .expectNext("session-7")

@@ -36,10 +36,10 @@ final class TestMandatesTest {
 
     @Test
     void saysWhatItWasAskedToSay() {
-        String bearer = mandates.withScopes("billing:charge", "billing:read")
-                .withApplication("app-peer")
-                .withUser("alice")
-                .withChain(new Hop("app-root", "s-1"), new Hop("app-mid", "s-2"), new Hop("app-peer", "s-3"))
+        String bearer = mandates.scopes("billing:charge", "billing:read")
+                .application("app-peer")
+                .user("alice")
+                .chain(new Hop("app-root", "s-1"), new Hop("app-mid", "s-2"), new Hop("app-peer", "s-3"))
                 .mint();
         StepVerifier.create(VERIFIER.verify(
                         bearer,
@@ -74,9 +74,9 @@ final class TestMandatesTest {
                 case EXPIRED -> mandates.expired();
                 case TAMPERED -> mandates.tampered();
                 case FORGED -> mandates.forged();
-                case OTHER_RESOURCE -> mandates.withResource("resource://other");
-                case OTHER_ZONE -> mandates.withZone("zone-other");
-                case ODD_CLAIM -> mandates.withClaim("hop_count", "two");
+                case OTHER_RESOURCE -> mandates.resource("resource://other");
+                case OTHER_ZONE -> mandates.zone("zone-other");
+                case ODD_CLAIM -> mandates.claim("hop_count", "two");
             };
         }
     }
@@ -93,14 +93,13 @@ final class TestMandatesTest {
 
     @Test
     void aChainNeedsTwoStations() {
-        assertThatThrownBy(() -> mandates.withChain(new Hop("app", "s"))).isInstanceOf(IllegalArgumentException.class);
+        assertThatThrownBy(() -> mandates.chain(new Hop("app", "s"))).isInstanceOf(IllegalArgumentException.class);
     }
 
     @Test
-    void aWitherLeavesTheOthersAsTheyWere() {
-        TestMandates expired = mandates.expired();
-        assertThat(expired).isNotSameAs(mandates);
-        StepVerifier.create(VERIFIER.verify(mandates.mint(), MandateRequirements.defaults()))
+    void eachOfThePlatformsStartsAnew() {
+        assertThat(mandates.expired()).isNotSameAs(TEST.platform().mandates());
+        StepVerifier.create(VERIFIER.verify(TEST.platform().mandates().mint(), MandateRequirements.defaults()))
                 .expectNextCount(1)
                 .verifyComplete();
     }

@@ -84,9 +84,10 @@ final class Deployment implements AutoCloseable {
                 .application(PEER, PEER_SECRET)
                 .resource(change.apply(ProtectedResource.of(RESOURCE, SCOPE, OTHER_SCOPE)))
                 .resource(ProtectedResource.of(PEER_RESOURCE, PEER_SCOPE).withOwner(PEER))
-                .limits(PlatformLimits.defaults()
-                        .withServiceLease(Duration.ofSeconds(6))
-                        .withLeaseSweep(Duration.ofSeconds(1)))
+                .limits(PlatformLimits.builder()
+                        .serviceLease(Duration.ofSeconds(6))
+                        .leaseSweep(Duration.ofSeconds(1))
+                        .build())
                 .console(0)
                 .start();
         return new Deployment(charging(platform, connected(platform)), platform, environment);

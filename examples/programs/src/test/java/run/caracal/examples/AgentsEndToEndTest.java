@@ -58,10 +58,11 @@ class AgentsEndToEndTest {
             .application("app-peer", "secret-2")
             .resource(ProtectedResource.of("resource://billing-api", CHARGE, READ))
             .resource(ProtectedResource.of(BOOKS, CHARGE, READ).withOwner("app-peer"))
-            .limits(PlatformLimits.defaults()
-                    .withServiceLease(LEASE)
-                    .withLeaseSweep(Duration.ofMillis(200))
-                    .withCoordinatorRequestsPerMinute(100_000))
+            .limits(PlatformLimits.builder()
+                    .serviceLease(LEASE)
+                    .leaseSweep(Duration.ofMillis(200))
+                    .coordinatorRequestsPerMinute(100_000)
+                    .build())
             .start();
     private final Caracal caracal = client("app-local", "secret-1", platform.resourceId());
     private final Caracal second = client("app-local", "secret-1", platform.resourceId());

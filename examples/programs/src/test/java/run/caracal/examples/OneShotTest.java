@@ -81,13 +81,14 @@ class OneShotTest {
                         .withRole("reader", "billing:read"))
                 .resource(ProtectedResource.of(LEDGER, "ledger:read", "ledger:close")
                         .withApproval("high", "ledger:close"))
-                .limits(PlatformLimits.defaults()
-                        .withSessionsPerZone(10_000)
-                        .withSessionsPerApplication(10_000)
-                        .withCoordinatorRequestsPerMinute(1_000_000)
-                        .withRecordedRequests(100_000)
-                        .withAuditEvents(100_000)
-                        .withMintsPerMinute(1_000_000))
+                .limits(PlatformLimits.builder()
+                        .sessionsPerZone(10_000)
+                        .sessionsPerApplication(10_000)
+                        .coordinatorRequestsPerMinute(1_000_000)
+                        .recordedRequests(100_000)
+                        .auditEvents(100_000)
+                        .mintsPerMinute(1_000_000)
+                        .build())
                 .start();
     }
 

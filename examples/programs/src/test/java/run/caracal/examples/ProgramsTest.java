@@ -373,7 +373,9 @@ class ProgramsTest {
     @Test
     void theDaemonClosesItsSessionOnSigterm() throws Exception {
         LocalPlatform platform = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults().withServiceLease(Duration.ofSeconds(6)))
+                .limits(PlatformLimits.builder()
+                        .serviceLease(Duration.ofSeconds(6))
+                        .build())
                 .start();
         Process daemon = start(platform.environment(), "daemon");
         try {
@@ -398,9 +400,10 @@ class ProgramsTest {
     @Test
     void theDaemonOutlivesItsLease() throws Exception {
         LocalPlatform platform = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults()
-                        .withServiceLease(Duration.ofSeconds(4))
-                        .withLeaseSweep(Duration.ofSeconds(1)))
+                .limits(PlatformLimits.builder()
+                        .serviceLease(Duration.ofSeconds(4))
+                        .leaseSweep(Duration.ofSeconds(1))
+                        .build())
                 .start();
         Process daemon = start(platform.environment(), "daemon");
         AtomicReference<String> last = new AtomicReference<>("");

@@ -106,14 +106,15 @@ class ModelTest {
         List<Integer> seeds = only == null ? IntStream.range(0, count).boxed().toList() : List.of(only);
         LocalPlatform.Builder builder = LocalPlatform.builder()
                 .gatewayMode(GatewayMode.ONE_SHOT)
-                .limits(PlatformLimits.defaults()
-                        .withSessionsPerZone(100_000)
-                        .withChildrenPerSession(1_000)
-                        .withCoordinatorRequestsPerMinute(Integer.MAX_VALUE)
-                        .withMintsPerMinute(Integer.MAX_VALUE)
-                        .withIdempotencyReceipts(1_000_000)
-                        .withRecordedRequests(10)
-                        .withAuditEvents(10));
+                .limits(PlatformLimits.builder()
+                        .sessionsPerZone(100_000)
+                        .childrenPerSession(1_000)
+                        .coordinatorRequestsPerMinute(Integer.MAX_VALUE)
+                        .mintsPerMinute(Integer.MAX_VALUE)
+                        .idempotencyReceipts(1_000_000)
+                        .recordedRequests(10)
+                        .auditEvents(10)
+                        .build());
         for (int seed : seeds) {
             builder = builder.application(application(seed), SECRET)
                     .resource(ProtectedResource.of(resource(seed), SCOPE).withOwner(application(seed)));

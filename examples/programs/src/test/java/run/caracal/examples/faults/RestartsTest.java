@@ -42,11 +42,12 @@ class RestartsTest {
     @Test
     void nothingStaysOpenOnceTheCoordinatorIsBackForGood() {
         LocalPlatform platform = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults()
-                        .withSessionsPerZone(100_000)
-                        .withCoordinatorRequestsPerMinute(Integer.MAX_VALUE)
-                        .withIdempotencyReceipts(1_000_000)
-                        .withRecordedRequests(10))
+                .limits(PlatformLimits.builder()
+                        .sessionsPerZone(100_000)
+                        .coordinatorRequestsPerMinute(Integer.MAX_VALUE)
+                        .idempotencyReceipts(1_000_000)
+                        .recordedRequests(10)
+                        .build())
                 .start();
         Caracal caracal = Caracal.create(platform.config());
         Disposable unused = caracal.onOperation((event, context) -> {
