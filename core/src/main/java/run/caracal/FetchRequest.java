@@ -14,6 +14,7 @@ import java.util.TreeMap;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.Headers;
 import run.caracal.internal.options.Arguments;
 import run.caracal.internal.outbound.FetchSpec;
 import run.caracal.internal.text.Chars;
@@ -266,7 +267,7 @@ public final class FetchRequest {
          */
         public Builder body(byte[] body, String contentType) {
             this.body = ByteBuffer.wrap(body.clone()).asReadOnlyBuffer();
-            return header("Content-Type", contentType);
+            return header(Headers.CONTENT_TYPE, contentType);
         }
 
         /**
@@ -299,7 +300,6 @@ public final class FetchRequest {
         /**
          * Sets the labels of a session that is opened to hold the authority; see {@link TransportOptions#withLabels}.
          *
-         * @param labels the labels; none for the application id
          * @throws IllegalArgumentException if one is no label
          */
         public Builder labels(String... labels) {

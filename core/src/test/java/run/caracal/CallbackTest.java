@@ -47,17 +47,8 @@ class CallbackTest {
 
     @AfterEach
     void nothingStaysOpen() {
-        try {
-            // What ends behind its bound has the time to.
-            time.advanceTimeBy(Duration.ofMinutes(2));
-            assertThat(platform.live()).isEmpty();
-            StepVerifier.create(caracal.disposeLater())
-                    .then(() -> time.advanceTimeBy(Duration.ofSeconds(30)))
-                    .expectComplete()
-                    .verify(LIMIT);
-        } finally {
-            VirtualTimeScheduler.reset();
-        }
+        // What ends behind its bound has the time to.
+        platform.nothingStaysOpen(caracal, time, Duration.ofMinutes(2));
     }
 
     /** How a function misbehaves. */

@@ -31,6 +31,7 @@ import run.caracal.event.CaracalEvent.TokenExchange;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.test.Effort;
 import run.caracal.test.FakePlatform;
+import run.caracal.test.Threads;
 
 class CaracalLifecycleTest {
     private final FakePlatform platform = new FakePlatform();
@@ -104,18 +105,12 @@ class CaracalLifecycleTest {
                     .verify(LIMIT);
             assertThat(listener.isDisposed() || i >= 0).isTrue();
         }
-        StepVerifier.create(Mono.fromSupplier(CaracalLifecycleTest::eventThreads)
-                        .filter(n -> n == 0)
+        StepVerifier.create(Mono.fromSupplier(() -> Threads.named("caracal-"))
+                        .filter(List::isEmpty)
                         .repeatWhenEmpty(500, n -> n.delayElements(Duration.ofMillis(10))))
-                .expectNext(0L)
+                .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
-    }
-
-    private static long eventThreads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(t -> t.getName().startsWith("caracal-"))
-                .count();
     }
 
     @Test

@@ -49,16 +49,7 @@ class DaemonTest {
 
     @AfterEach
     void nothingStaysOpen() {
-        try {
-            time.advanceTimeBy(Duration.ofSeconds(10));
-            assertThat(platform.live()).isEmpty();
-            StepVerifier.create(caracal.disposeLater())
-                    .then(() -> time.advanceTimeBy(Duration.ofSeconds(30)))
-                    .expectComplete()
-                    .verify(LIMIT);
-        } finally {
-            VirtualTimeScheduler.reset();
-        }
+        platform.nothingStaysOpen(caracal, time, Duration.ofSeconds(10));
     }
 
     /** Tells its session and works on. */

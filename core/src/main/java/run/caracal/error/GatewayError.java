@@ -68,7 +68,7 @@ public final class GatewayError {
         if (httpStatus < 300 || (upstream && httpStatus < 400)) {
             return Optional.empty();
         }
-        String requestId = header.apply("X-Request-Id");
+        String requestId = header.apply(Headers.REQUEST_ID);
         if (upstream) {
             return Optional.of(new GatewayError(
                     Origin.UPSTREAM,

@@ -23,6 +23,21 @@ public final class Headers {
     /** The trailer of an answer that the Gateway cut off. */
     public static final String REVOKED = "X-Caracal-Revoked";
 
+    public static final String ACCEPT = "Accept";
+
+    public static final String CONTENT_TYPE = "Content-Type";
+
+    /** The media type of the platform's bodies, but for the forms of the STS. */
+    public static final String JSON = "application/json";
+
+    public static final String RETRY_AFTER = "Retry-After";
+
+    /** Makes the repetition of a request have no second effect. */
+    public static final String IDEMPOTENCY_KEY = "Idempotency-Key";
+
+    /** Says that the key is generated, and so remembered for a shorter time. */
+    public static final String IDEMPOTENCY_KEY_KIND = "Idempotency-Key-Kind";
+
     /** The trace, of W3C Trace Context. */
     public static final String TRACEPARENT = "traceparent";
 

@@ -173,7 +173,7 @@ final class Jwks implements Disposable {
                     HttpRequest request = new HttpRequest(
                             "GET",
                             uri,
-                            Map.of("Accept", "application/json", UserAgent.HEADER, UserAgent.VALUE),
+                            Map.of(Headers.ACCEPT, Headers.JSON, UserAgent.HEADER, UserAgent.VALUE),
                             null,
                             FETCH_TIMEOUT,
                             MAX_BYTES);

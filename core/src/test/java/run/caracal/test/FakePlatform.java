@@ -93,6 +93,20 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
         assertThat(live()).as("sessions left open").isEmpty();
     }
 
+    /** After some time nothing of the client is open, and it closes; virtual time ends with it. */
+    public void nothingStaysOpen(Caracal client, VirtualTimeScheduler time, Duration passes) {
+        try {
+            time.advanceTimeBy(passes);
+            assertThat(live()).isEmpty();
+            StepVerifier.create(client.disposeLater())
+                    .then(() -> time.advanceTimeBy(Duration.ofSeconds(30)))
+                    .expectComplete()
+                    .verify(CLOSE_LIMIT);
+        } finally {
+            VirtualTimeScheduler.reset();
+        }
+    }
+
     /** The next request that matches is answered otherwise; rules are used in their order, once each. */
     public void next(Predicate<HttpRequest> when, UnaryOperator<Mono<HttpResponse>> then) {
         script.add(new Rule(when, then));

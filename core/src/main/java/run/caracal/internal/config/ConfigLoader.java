@@ -20,7 +20,6 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.tomlj.TomlArray;
 import org.tomlj.TomlTable;
-import run.caracal.error.ConfigurationException;
 
 /**
  * Loads a configuration from the environment or from a profile: a function of what {@link Host} holds, and of the files
@@ -172,8 +171,6 @@ public final class ConfigLoader {
     /**
      * Loads the profile that {@code CARACAL_CONFIG} names, else the one in the default directory when it exists, else the
      * environment.
-     *
-     * @throws ConfigurationException with all faults
      */
     public static Settings lookup(Host host) {
         return lookup(host, Overrides.NONE);
@@ -205,8 +202,6 @@ public final class ConfigLoader {
     /**
      * Loads the environment: the profile that {@code CARACAL_CONFIG} names, else the variables. A profile in the default
      * directory is not looked for.
-     *
-     * @throws ConfigurationException with all faults
      */
     public static Settings environment(Host host) {
         Path named = named(host);
@@ -236,11 +231,7 @@ public final class ConfigLoader {
         return null;
     }
 
-    /**
-     * Loads a profile; the environment fills in what a profile may leave out.
-     *
-     * @throws ConfigurationException with all faults
-     */
+    /** Loads a profile; the environment fills in what a profile may leave out. */
     public static Settings profile(Host host, Path file) {
         return profile(host, file, Overrides.NONE);
     }

@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -22,6 +23,7 @@ import run.caracal.event.CaracalEvent.TokenExchange.Cache;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.http.HttpRequest;
+import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Ids;
 import run.caracal.internal.Supplied;
@@ -236,16 +238,19 @@ public final class StsClient implements TokenCache.Source {
     public Mono<ApprovalAnswer> approvalState(String approvalId, Duration wait) {
         return Mono.defer(() -> {
             HttpRequest request = requests.approval(approvalId, wait, wait.plus(config.stsTimeout()));
-            return transport
-                    .exchange(request)
-                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
-                    .map(answer -> {
-                        if (!ErrorAnswers.isSuccess(answer.status())) {
-                            throw ErrorAnswers.sts(request, answer, Instant.now());
-                        }
-                        return ApprovalAnswer.parse(request, answer);
-                    });
+            return answered(transport, request, answer -> ApprovalAnswer.parse(request, answer));
         });
+    }
+
+    private static <T> Mono<T> answered(HttpTransport through, HttpRequest request, Function<HttpResponse, T> read) {
+        return through.exchange(request)
+                .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
+                .map(answer -> {
+                    if (!ErrorAnswers.isSuccess(answer.status())) {
+                        throw ErrorAnswers.sts(request, answer, Instant.now());
+                    }
+                    return read.apply(answer);
+                });
     }
 
     /** One attempt: an answer that is lost may be a token that was minted. */
@@ -256,24 +261,19 @@ public final class StsClient implements TokenCache.Source {
             @Nullable String requestId,
             @Nullable String traceparent) {
         HttpRequest request = requests.token(form, requestId, traceparent, config.stsTimeout());
-        return through.exchange(request)
-                .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(request)))
-                .map(answer -> {
-                    if (!ErrorAnswers.isSuccess(answer.status())) {
-                        throw ErrorAnswers.sts(request, answer, Instant.now());
-                    }
-                    TokenResponse token = TokenResponse.parse(request, answer);
-                    List<String> missing = token.missingScopes(scopes);
-                    if (!missing.isEmpty()) {
-                        throw new ProtocolException(
-                                "STS",
-                                TOKEN_ROUTE,
-                                answer.status(),
-                                token.requestId(),
-                                "it did not grant the scope " + String.join(" ", missing));
-                    }
-                    return token;
-                });
+        return answered(through, request, answer -> {
+            TokenResponse token = TokenResponse.parse(request, answer);
+            List<String> missing = token.missingScopes(scopes);
+            if (!missing.isEmpty()) {
+                throw new ProtocolException(
+                        "STS",
+                        TOKEN_ROUTE,
+                        answer.status(),
+                        token.requestId(),
+                        "it did not grant the scope " + String.join(" ", missing));
+            }
+            return token;
+        });
     }
 
     private ClientCredentials credentials(String secret) {

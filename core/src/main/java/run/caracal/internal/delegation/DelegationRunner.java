@@ -67,10 +67,9 @@ public final class DelegationRunner {
         return Mono.deferContextual(view -> {
                     BoundContext issuer = issuer(view, terms);
                     return BoundContext.scope(issuer, client)
-                            .one(lifecycle(issuer, terms, terms.revokeOnEnd()), edge -> {
-                                BoundContext derived = derived(issuer, edge);
-                                return Mono.<T>defer(() -> work.apply(derived)).contextWrite(derived::bind);
-                            });
+                            .one(
+                                    lifecycle(issuer, terms, terms.revokeOnEnd()),
+                                    edge -> within(derived(issuer, edge), work));
                 })
                 .onErrorStop();
     }
@@ -80,10 +79,9 @@ public final class DelegationRunner {
         return Flux.deferContextual(view -> {
                     BoundContext issuer = issuer(view, terms);
                     return BoundContext.scope(issuer, client)
-                            .<IssuedDelegation, T>many(lifecycle(issuer, terms, terms.revokeOnEnd()), edge -> {
-                                BoundContext derived = derived(issuer, edge);
-                                return Flux.<T>defer(() -> work.apply(derived)).contextWrite(derived::bind);
-                            });
+                            .many(
+                                    lifecycle(issuer, terms, terms.revokeOnEnd()),
+                                    edge -> manyWithin(derived(issuer, edge), work));
                 })
                 .onErrorStop();
     }
@@ -92,7 +90,7 @@ public final class DelegationRunner {
     public <T> Mono<T> accept(
             String delegationEdgeId, boolean validated, Function<BoundContext, ? extends Mono<T>> work) {
         return accepted(delegationEdgeId, validated)
-                .<T>flatMap(context -> Mono.<T>defer(() -> work.apply(context)).contextWrite(context::bind))
+                .<T>flatMap(context -> within(context, work))
                 .onErrorStop();
     }
 
@@ -100,9 +98,16 @@ public final class DelegationRunner {
     public <T> Flux<T> acceptMany(
             String delegationEdgeId, boolean validated, Function<BoundContext, ? extends Publisher<T>> work) {
         return accepted(delegationEdgeId, validated)
-                .<T>flatMapMany(
-                        context -> Flux.<T>defer(() -> work.apply(context)).contextWrite(context::bind))
+                .flatMapMany(context -> manyWithin(context, work))
                 .onErrorStop();
+    }
+
+    private static <T> Mono<T> within(BoundContext context, Function<BoundContext, ? extends Mono<T>> work) {
+        return Mono.<T>defer(() -> work.apply(context)).contextWrite(context::bind);
+    }
+
+    private static <T> Flux<T> manyWithin(BoundContext context, Function<BoundContext, ? extends Publisher<T>> work) {
+        return Flux.<T>defer(() -> work.apply(context)).contextWrite(context::bind);
     }
 
     /** Revokes a delegation. */

@@ -16,7 +16,6 @@ import reactor.core.publisher.Mono;
 import reactor.util.context.ContextView;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CaracalException;
-import run.caracal.error.ConfigurationException;
 import run.caracal.error.NoContextException;
 import run.caracal.error.RoutingException;
 import run.caracal.event.CaracalEvent;
@@ -134,12 +133,7 @@ public final class OutboundDecider {
                 .onErrorStop();
     }
 
-    /**
-     * The policy of a decorated client.
-     *
-     * @param approvalId the approval that each mandate presents, or {@code null}
-     * @throws ConfigurationException if the options say that identity goes where it may not
-     */
+    /** The policy of a decorated client. */
     public OutboundPolicy policy(TransportOptions options, @Nullable String approvalId) {
         Propagation propagation = options.propagation().or(config::propagation).orElseGet(Propagation::resources);
         Problems problems = new Problems();
@@ -152,11 +146,7 @@ public final class OutboundDecider {
         return guarded((url, resource, context) -> resolve(propagation, options, minting, url, resource, context));
     }
 
-    /**
-     * The policy of calls that the application makes itself, to one resource and to nothing else.
-     *
-     * @param scopes the scopes; none for those of the configuration
-     */
+    /** The policy of calls that the application makes itself, to one resource and to nothing else. */
     public OutboundPolicy application(String resource, List<String> scopes, ApplicationSpec spec) {
         List<String> wanted = scopes.isEmpty() ? config.scopesOf(resource) : scopes;
         if (wanted.isEmpty()) {

@@ -19,11 +19,7 @@ public final class CoordinatorRequests {
 
     private final String base;
 
-    /**
-     * Creates the requests for one Coordinator.
-     *
-     * @param base its address, with or without slashes at the end
-     */
+    /** Creates the requests for one Coordinator. */
     public CoordinatorRequests(URI base) {
         this.base = Urls.base(base);
     }
@@ -35,8 +31,8 @@ public final class CoordinatorRequests {
         if (!session.isKeyGenerated()) {
             putKey(headers, key);
         } else if (key != null && !key.isEmpty()) {
-            headers.put("Idempotency-Key", key);
-            headers.put("Idempotency-Key-Kind", "generated");
+            headers.put(Headers.IDEMPOTENCY_KEY, key);
+            headers.put(Headers.IDEMPOTENCY_KEY_KIND, "generated");
         }
         return request("POST", agents(session.zoneId), headers, session.body(), call);
     }
@@ -97,7 +93,7 @@ public final class CoordinatorRequests {
 
     private static Map<String, String> headers(CallHeaders call) {
         Map<String, String> headers = new LinkedHashMap<>();
-        headers.put("Accept", "application/json");
+        headers.put(Headers.ACCEPT, Headers.JSON);
         headers.put(Headers.AUTHORIZATION, call.authorization());
         headers.put(UserAgent.HEADER, UserAgent.VALUE);
         if (call.traceparent() != null) {
@@ -111,7 +107,9 @@ public final class CoordinatorRequests {
 
     private static void putKey(Map<String, String> headers, @Nullable String key) {
         if (key != null && !key.isEmpty()) {
-            headers.put("Idempotency-Key", IdempotencyKeys.headerValue(IdempotencyKeys.require("idempotencyKey", key)));
+            headers.put(
+                    Headers.IDEMPOTENCY_KEY,
+                    IdempotencyKeys.headerValue(IdempotencyKeys.require("idempotencyKey", key)));
         }
     }
 
@@ -123,7 +121,7 @@ public final class CoordinatorRequests {
             CallHeaders call) {
         byte[] bytes = null;
         if (body != null) {
-            headers.put("Content-Type", "application/json");
+            headers.put(Headers.CONTENT_TYPE, Headers.JSON);
             bytes = Json.write("body", body);
         }
         return new HttpRequest(method, URI.create(base + path), headers, bytes, call.timeout(), MAX_RESPONSE_BYTES);

@@ -69,8 +69,6 @@ public final class ErrorAnswers {
     /**
      * Returns the error of a call through the Gateway.
      *
-     * @param response the answer
-     * @param now the time to which a date in {@code Retry-After} is relative
      * @return the error, or {@code null} when it is none
      */
     public static @Nullable GatewayException gateway(HttpRequest request, HttpResponse response, Instant now) {
@@ -86,7 +84,7 @@ public final class ErrorAnswers {
                 redact(error.code(), secrets),
                 redact(error.description(), secrets),
                 redactOrNull(error.requestId().orElse(null), secrets),
-                RetryAfter.parse(response.header("Retry-After").orElse(null), now));
+                RetryAfter.parse(response.header(Headers.RETRY_AFTER).orElse(null), now));
         return new GatewayException(
                 error.origin(), refusal, sentence(error.hint().orElse(null)), response.body());
     }
@@ -99,7 +97,6 @@ public final class ErrorAnswers {
      * Returns the error of a refusal by the Coordinator.
      *
      * @param response the answer, not a success
-     * @param now the time to which a date in {@code Retry-After} is relative
      */
     public static CoordinatorException coordinator(HttpRequest request, HttpResponse response, Instant now) {
         JsonObject body = JsonObject.parseLeniently(response.body());
@@ -149,7 +146,7 @@ public final class ErrorAnswers {
                 code == null ? Refusal.NO_CODE : redact(code, secrets),
                 description == null ? "" : redact(description, secrets),
                 redactOrNull(Answers.requestId(body, response), secrets),
-                RetryAfter.parse(response.header("Retry-After").orElse(null), now));
+                RetryAfter.parse(response.header(Headers.RETRY_AFTER).orElse(null), now));
     }
 
     private static @Nullable String redactOrNull(@Nullable String text, List<String> secrets) {

@@ -14,11 +14,7 @@ public final class StsRequests {
     private final String base;
     private final URI token;
 
-    /**
-     * Creates the requests for one STS.
-     *
-     * @param base its address, with or without slashes at the end
-     */
+    /** Creates the requests for one STS. */
     public StsRequests(URI base) {
         this.base = Urls.base(base);
         this.token = URI.create(this.base + "/oauth/2/token");
@@ -33,9 +29,9 @@ public final class StsRequests {
     public HttpRequest token(
             TokenForm form, @Nullable String requestId, @Nullable String traceparent, Duration timeout) {
         Map<String, String> headers = new LinkedHashMap<>();
-        headers.put("Accept", "application/json");
+        headers.put(Headers.ACCEPT, Headers.JSON);
         headers.put(UserAgent.HEADER, UserAgent.VALUE);
-        headers.put("Content-Type", "application/x-www-form-urlencoded");
+        headers.put(Headers.CONTENT_TYPE, "application/x-www-form-urlencoded");
         if (requestId != null && CallHeaders.isToken(requestId)) {
             headers.put(Headers.REQUEST_ID, requestId);
         }
@@ -56,7 +52,7 @@ public final class StsRequests {
         return new HttpRequest(
                 "GET",
                 URI.create(base + path),
-                Map.of("Accept", "application/json", UserAgent.HEADER, UserAgent.VALUE),
+                Map.of(Headers.ACCEPT, Headers.JSON, UserAgent.HEADER, UserAgent.VALUE),
                 null,
                 timeout,
                 CoordinatorRequests.MAX_RESPONSE_BYTES);

@@ -3,9 +3,6 @@ package run.caracal.internal.lease;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -36,6 +33,7 @@ import run.caracal.error.LeaseLostException;
 import run.caracal.error.LeaseLostException.Reason;
 import run.caracal.error.TransportException;
 import run.caracal.internal.wire.LeaseTerms;
+import run.caracal.test.Logged;
 import run.caracal.test.MovableTime;
 
 class LeaseKeeperTest {
@@ -127,18 +125,6 @@ class LeaseKeeperTest {
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
-    }
-
-    private static String logged(Runnable work) {
-        PrintStream before = System.err;
-        ByteArrayOutputStream logged = new ByteArrayOutputStream();
-        System.setErr(new PrintStream(logged, true, StandardCharsets.UTF_8));
-        try {
-            work.run();
-        } finally {
-            System.setErr(before);
-        }
-        return logged.toString(StandardCharsets.UTF_8);
     }
 
     @Nested
@@ -278,7 +264,7 @@ class LeaseKeeperTest {
         @Test
         void anIntervalOfLessThanASecondIsASecond() {
             LeaseKeeper keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("renewed"));
-            String log = logged(() -> keeper.renewInBackground(Duration.ofMillis(1)));
+            String log = Logged.during(() -> keeper.renewInBackground(Duration.ofMillis(1)));
             assertThat(log).containsOnlyOnce("WARN").contains("PT0.001S", "svc", "every 1000 ms");
             pass(Duration.ofSeconds(10));
             assertThat(beats).hasSizeBetween(9, 11);
@@ -415,7 +401,7 @@ class LeaseKeeperTest {
         @Test
         void theRecoveryOfTheRenewalsIsLoggedOnce() {
             LeaseKeeper keeper = keeper(Duration.ofSeconds(90), k -> k <= 2 ? down() : Mono.just("renewed"));
-            String log = logged(() -> {
+            String log = Logged.during(() -> {
                 keeper.renewInBackground(Duration.ofSeconds(20));
                 pass(Duration.ofSeconds(200));
             });

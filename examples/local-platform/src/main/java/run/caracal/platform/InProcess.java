@@ -170,12 +170,8 @@ final class InProcess implements Network {
 
         @Override
         public ChannelConfig config() {
-            ChannelConfig own = options;
-            if (own == null) {
-                own = new Options(this);
-                options = own;
-            }
-            return own;
+            options = Options.of(this, options);
+            return options;
         }
 
         @Override
@@ -195,20 +191,20 @@ final class InProcess implements Network {
 
         @Override
         public ChannelConfig config() {
-            ChannelConfig own = options;
-            if (own == null) {
-                own = new Options(this);
-                options = own;
-            }
-            return own;
+            options = Options.of(this, options);
+            return options;
         }
     }
 
     /** Takes the options of sockets, which mean nothing here, without complaint. */
     private static final class Options extends DefaultChannelConfig {
 
-        Options(Channel channel) {
+        private Options(Channel channel) {
             super(channel);
+        }
+
+        static ChannelConfig of(Channel channel, @Nullable ChannelConfig own) {
+            return own == null ? new Options(channel) : own;
         }
 
         @Override

@@ -22,7 +22,6 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.Caracal;
 import run.caracal.FetchRequest;
-import run.caracal.config.CaracalConfig;
 import run.caracal.error.CaracalException;
 import run.caracal.test.Effort;
 
@@ -62,18 +61,13 @@ final class ManyPlatformsTest {
     void aPlatformThatIsClosedUnderLoadEndsEveryCall() {
         Set<Thread> before = Thread.getAllStackTraces().keySet();
         LocalPlatform platform = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults()
-                        .withCoordinatorRequestsPerMinute(1_000_000)
-                        .withMintsPerMinute(1_000_000))
+                .limits(PlatformLimits.builder()
+                        .coordinatorRequestsPerMinute(1_000_000)
+                        .mintsPerMinute(1_000_000)
+                        .build())
                 .start();
-        Caracal caracal = Caracal.create(CaracalConfig.builder()
-                .zoneId(platform.zoneId())
-                .applicationId(platform.applicationId())
-                .clientSecret(platform.clientSecret())
-                .stsUrl(platform.stsUrl())
-                .coordinatorUrl(platform.coordinatorUrl())
-                .gatewayUrl(platform.gatewayUrl())
-                .resource(platform.resourceId(), platform.upstreamUrl(), "billing:charge")
+        Caracal caracal = Caracal.create(platform.config()
+                .mutate()
                 .stsTimeout(Duration.ofSeconds(1))
                 .coordinatorTimeout(Duration.ofSeconds(1))
                 .closeTimeout(Duration.ofSeconds(1))

@@ -50,6 +50,7 @@ import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ReceivedRequest;
 import run.caracal.platform.Service;
 import run.caracal.test.Effort;
+import run.caracal.test.Threads;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /** The whole way, on sockets, with real tokens, against the local platform. */
@@ -63,14 +64,15 @@ class EndToEndTest {
     @BeforeAll
     void startPlatform() {
         platform = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults()
-                        .withSessionsPerZone(100_000)
-                        .withSessionsPerApplication(100_000)
-                        .withChildrenPerSession(1_000)
-                        .withCoordinatorRequestsPerMinute(10_000_000)
-                        .withMintsPerMinute(10_000_000)
-                        .withIdempotencyReceipts(1_000_000)
-                        .withFailedSecretsPerMinute(1_000_000))
+                .limits(PlatformLimits.builder()
+                        .sessionsPerZone(100_000)
+                        .sessionsPerApplication(100_000)
+                        .childrenPerSession(1_000)
+                        .coordinatorRequestsPerMinute(10_000_000)
+                        .mintsPerMinute(10_000_000)
+                        .idempotencyReceipts(1_000_000)
+                        .failedSecretsPerMinute(1_000_000)
+                        .build())
                 .start();
     }
 
@@ -342,7 +344,7 @@ class EndToEndTest {
     @Test
     void theCapacityLimitIsATypedErrorThatSaysWhatToDo() {
         LocalPlatform small = LocalPlatform.builder()
-                .limits(PlatformLimits.defaults().withSessionsPerZone(1))
+                .limits(PlatformLimits.builder().sessionsPerZone(1).build())
                 .start();
         Caracal crowded = Caracal.create(Deployment.connected(small)
                 .resource(small.resourceId(), small.upstreamUrl())
@@ -370,21 +372,14 @@ class EndToEndTest {
                     .expectComplete()
                     .verify(LIMIT);
         }
-        StepVerifier.create(Mono.fromSupplier(EndToEndTest::ownThreads)
+        StepVerifier.create(Mono.fromSupplier(() -> Threads.named("caracal-"))
                         .filter(List::isEmpty)
-                        .switchIfEmpty(
-                                Mono.error(() -> new AssertionError(ownThreads().toString())))
+                        .switchIfEmpty(Mono.error(() ->
+                                new AssertionError(Threads.named("caracal-").toString())))
                         .retryWhen(Retry.fixedDelay(500, Duration.ofMillis(10))))
                 .expectNextCount(1)
                 .expectComplete()
                 .verify(LIMIT);
-    }
-
-    private static List<String> ownThreads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .map(Thread::getName)
-                .filter(name -> name.startsWith("caracal-"))
-                .toList();
     }
 
     @Test

@@ -56,6 +56,7 @@ import run.caracal.platform.ProtectedResource;
 import run.caracal.platform.ReceivedRequest;
 import run.caracal.platform.Service;
 import run.caracal.platform.SessionSnapshot;
+import run.caracal.test.Threads;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /** Calls that the SDK sends itself, and calls as the application itself, against a Gateway that takes a bearer once. */
@@ -76,7 +77,9 @@ class FetchEndToEndTest {
                 .application("app-local", "secret-1")
                 .resource(ProtectedResource.of(BILLING, "billing:charge", "billing:read"))
                 .resource(ProtectedResource.of(LEDGER, "ledger:close").withApproval("high", "ledger:close"))
-                .limits(PlatformLimits.defaults().withCoordinatorRequestsPerMinute(100_000))
+                .limits(PlatformLimits.builder()
+                        .coordinatorRequestsPerMinute(100_000)
+                        .build())
                 .start();
     }
 
@@ -532,7 +535,7 @@ class FetchEndToEndTest {
     /** The connections of fetch go with the client. */
     @Test
     void theConnectionsOfFetchGoWithTheClient() {
-        List<Thread> before = connectionThreads();
+        List<Thread> before = Threads.named("caracal-http");
         for (int i = 0; i < 10; i++) {
             Caracal one = Caracal.create(config(c -> c.resource(BILLING, platform.upstreamUrl(), "billing:charge")));
             StepVerifier.create(one.spawn(session -> one.fetch(FetchRequest.of(BILLING, "/echo")))
@@ -540,7 +543,7 @@ class FetchEndToEndTest {
                     .expectComplete()
                     .verify(LIMIT);
         }
-        StepVerifier.create(Mono.fromSupplier(() -> connectionThreads().stream()
+        StepVerifier.create(Mono.fromSupplier(() -> Threads.named("caracal-http").stream()
                                 .filter(thread -> !before.contains(thread))
                                 .toList())
                         .filter(List::isEmpty)
@@ -577,11 +580,5 @@ class FetchEndToEndTest {
                 .verify(LIMIT);
         StepVerifier.create(one.fetch(call)).expectError(ClosedException.class).verify(LIMIT);
         assertThat(atGateway(marker)).hasSize(1);
-    }
-
-    private static List<Thread> connectionThreads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.getName().startsWith("caracal-http"))
-                .toList();
     }
 }

@@ -34,6 +34,7 @@ import run.caracal.platform.GatewayMode;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
+import run.caracal.test.Threads;
 
 /**
  * Every operation of the client under every fault: what its caller sees, and what is left behind. Each cell has a client of
@@ -84,19 +85,22 @@ class FaultMatrixTest {
         Clock utc = Clock.systemUTC();
         ahead = platform(PlatformLimits.defaults(), Clock.offset(utc, Duration.ofMinutes(10)));
         behind = platform(PlatformLimits.defaults(), Clock.offset(utc, Duration.ofMinutes(-10)));
-        hasty = platform(PlatformLimits.defaults().withUpstreamTimeout(Duration.ofMillis(300)), utc);
+        hasty = platform(
+                PlatformLimits.builder().upstreamTimeout(Duration.ofMillis(300)).build(), utc);
     }
 
     private LocalPlatform platform(PlatformLimits limits, Clock clock) {
         LocalPlatform.Builder builder = LocalPlatform.builder()
                 .gatewayMode(GatewayMode.ONE_SHOT)
                 .clock(clock)
-                .limits(limits.withSessionsPerZone(100_000)
-                        .withCoordinatorRequestsPerMinute(1_000_000)
-                        .withMintsPerMinute(1_000_000)
-                        .withMaxResourceTokenTtl(Duration.ofMinutes(5))
-                        .withRecordedRequests(10)
-                        .withAuditEvents(10));
+                .limits(limits.mutate()
+                        .sessionsPerZone(100_000)
+                        .coordinatorRequestsPerMinute(1_000_000)
+                        .mintsPerMinute(1_000_000)
+                        .maxResourceTokenTtl(Duration.ofMinutes(5))
+                        .recordedRequests(10)
+                        .auditEvents(10)
+                        .build());
         for (int i = 0; i < cells.size(); i++) {
             builder = builder.application(application(i), Bench.SECRET);
             ProtectedResource resource =
@@ -145,20 +149,13 @@ class FaultMatrixTest {
                 wrong.add(bench.application + ": a request after the close");
             }
         }
-        StepVerifier.create(Bench.until(() -> ownThreads().isEmpty()))
+        StepVerifier.create(Bench.until(() -> Threads.named("caracal-").isEmpty()))
                 .expectComplete()
                 .verify(LIMIT);
         write();
         assertThat(wrong).isEmpty();
-        assertThat(ownThreads()).as("threads of closed clients").isEmpty();
+        assertThat(Threads.named("caracal-")).as("threads of closed clients").isEmpty();
         assertThat(shared.elsewhere.seen()).as("what followed a redirect").isEmpty();
-    }
-
-    private static List<String> ownThreads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .map(Thread::getName)
-                .filter(name -> name.startsWith("caracal-"))
-                .toList();
     }
 
     private Mono<Row> run(int index) {
@@ -329,7 +326,7 @@ class FaultMatrixTest {
                 "# What comes of every fault",
                 "",
                 rows.size() + " cells. Threads of closed clients left: "
-                        + ownThreads().size() + ". Requests that followed a redirect: "
+                        + Threads.named("caracal-").size() + ". Requests that followed a redirect: "
                         + shared.elsewhere.seen().size() + ".",
                 "",
                 "| operation | fault | where | how often | the caller saw | attempts | sessions left | leases left |"

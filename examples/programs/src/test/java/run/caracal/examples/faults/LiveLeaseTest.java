@@ -17,7 +17,6 @@ import reactor.netty.http.client.HttpClient;
 import run.caracal.Caracal;
 import run.caracal.ServiceAgent;
 import run.caracal.ServiceOptions;
-import run.caracal.config.CaracalConfig;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.GatewayMode;
 import run.caracal.platform.LocalPlatform;
@@ -63,15 +62,7 @@ class LiveLeaseTest {
                     .gatewayMode(GatewayMode.ONE_SHOT)
                     .application("app-local", Bench.SECRET)
                     .start();
-            Caracal caracal = Caracal.create(CaracalConfig.builder()
-                    .zoneId(platform.zoneId())
-                    .applicationId(platform.applicationId())
-                    .clientSecret(platform.clientSecret())
-                    .stsUrl(platform.stsUrl())
-                    .coordinatorUrl(platform.coordinatorUrl())
-                    .gatewayUrl(platform.gatewayUrl())
-                    .resource(platform.resourceId(), platform.upstreamUrl(), Bench.SCOPE)
-                    .build());
+            Caracal caracal = Caracal.create(platform.config());
             HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
             ServiceOptions renewed = ServiceOptions.builder()
                     .heartbeatInterval(Duration.ofSeconds(1))

@@ -31,6 +31,7 @@ import reactor.core.scheduler.Schedulers;
 import reactor.netty.DisposableServer;
 import reactor.netty.http.server.HttpServer;
 import run.caracal.test.Hygiene;
+import run.caracal.test.Threads;
 
 /**
  * Mixed load for half an hour, half of it with faults: what is in use when all is quiet does not grow. Not a part of the
@@ -241,17 +242,13 @@ class Soak {
         }
     }
 
-    private static long threads() {
-        return Thread.getAllStackTraces().keySet().stream()
-                .filter(thread -> thread.getName().startsWith("caracal-"))
-                .count();
-    }
-
     private void checkTheEnd() {
-        until(() -> platform.counts().get("sessions") == 0 && threads() == 0 && connections(platform.ports()) == 0);
+        until(() -> platform.counts().get("sessions") == 0
+                && Threads.named("caracal-").size() == 0
+                && connections(platform.ports()) == 0);
         Map<String, Long> seen = platform.counts();
         check("sessions are left", seen.get("sessions") == 0);
-        check("threads are left", threads() == 0);
+        check("threads are left", Threads.named("caracal-").size() == 0);
         check("connections are left", connections(platform.ports()) == 0);
         check("a bearer came twice", seen.get("repeated") == 0);
         check("not every session that was opened was closed", load.count("opened") == load.count("closed"));
