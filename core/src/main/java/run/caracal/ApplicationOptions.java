@@ -55,8 +55,6 @@ public final class ApplicationOptions {
     /**
      * Anchors the calls to a user; see {@link Caracal#federateSubject(String)}.
      *
-     * @param id the user's authority record
-     * @return these options with the user
      * @throws IllegalArgumentException if it is no id
      */
     public ApplicationOptions withSubjectAuthorityRecordId(String id) {

@@ -66,7 +66,6 @@ public final class Caracal implements Disposable {
      * Creates a client from the profile named by {@code CARACAL_CONFIG}, the {@code caracal.toml} of the default directory,
      * or the environment, in this order. Reads files: for start-up code; elsewhere use {@link #load()}.
      *
-     * @return a new client
      * @throws ConfigurationException if the configuration cannot be used; it names every fault
      * @throws IllegalStateException on a thread that must not block
      */
@@ -78,8 +77,6 @@ public final class Caracal implements Disposable {
      * Creates a client from a configuration made in code. Sends nothing. Without a transport in the configuration it looks for
      * one, which may block.
      *
-     * @param config the configuration
-     * @return a new client
      * @throws ConfigurationException if no HTTP transport is configured and none is found
      * @throws IllegalStateException on a thread that must not block, unless the configuration has a transport
      */
@@ -100,7 +97,6 @@ public final class Caracal implements Disposable {
     /**
      * Creates a client from the environment variables alone. May read files that they name: for start-up code.
      *
-     * @return a new client
      * @throws ConfigurationException if the configuration cannot be used; it names every fault
      * @throws IllegalStateException on a thread that must not block
      */
@@ -112,7 +108,6 @@ public final class Caracal implements Disposable {
      * Creates a client from a profile. Reads files: for start-up code.
      *
      * @param profile the path of a {@code caracal.toml}
-     * @return a new client
      * @throws ConfigurationException if the configuration cannot be used; it names every fault
      * @throws IllegalStateException on a thread that must not block
      */
@@ -143,13 +138,7 @@ public final class Caracal implements Disposable {
         return config.applicationId();
     }
 
-    /**
-     * Runs work inside an agent session of its own, with every default; see {@link #spawn(SpawnOptions, Function)}.
-     *
-     * @param work makes the work, given the session's context
-     * @param <T> the type of the result
-     * @return the result of the work
-     */
+    /** Runs work inside an agent session of its own, with every default; see {@link #spawn(SpawnOptions, Function)}. */
     public <T> Mono<T> spawn(Function<? super CaracalContext, ? extends Mono<T>> work) {
         return spawn(SpawnOptions.defaults(), work);
     }
@@ -163,9 +152,7 @@ public final class Caracal implements Disposable {
      * replaces the result or the error of the work unless the configuration asks for it; the result waits for it for the
      * close timeout at most, then it goes on in the background.
      *
-     * @param options how the session is opened
      * @param work makes the work, given the session's context; subscribed once for each session
-     * @param <T> the type of the result
      * @return the result of the work, empty when the work is; its error; or the error of opening the session: a {@link
      *     run.caracal.error.CoordinatorException}, {@link run.caracal.error.StsException}, {@link
      *     run.caracal.error.TransportException} or {@link ClosedException}
@@ -177,10 +164,6 @@ public final class Caracal implements Disposable {
     /**
      * Runs work with many results inside an agent session, with every default; see {@link #spawnMany(SpawnOptions,
      * Function)}.
-     *
-     * @param work makes the work, given the session's context
-     * @param <T> the type of the results
-     * @return the results of the work
      */
     public <T> Flux<T> spawnMany(Function<? super CaracalContext, ? extends Publisher<T>> work) {
         return spawnMany(SpawnOptions.defaults(), work);
@@ -190,9 +173,7 @@ public final class Caracal implements Disposable {
      * Runs work with many results inside an agent session of its own. As {@link #spawn(SpawnOptions, Function)}, but the
      * results flow at once, with the subscriber's demand; only the completion waits for the termination.
      *
-     * @param options how the session is opened
      * @param work makes the work, given the session's context; subscribed once for each session
-     * @param <T> the type of the results
      * @return the results of the work, and its errors or those of opening the session
      */
     public <T> Flux<T> spawnMany(SpawnOptions options, Function<? super CaracalContext, ? extends Publisher<T>> work) {
@@ -202,21 +183,12 @@ public final class Caracal implements Disposable {
     /**
      * An operator that puts an existing pipeline inside a session, with every default: {@code
      * charge(order).transform(caracal.inSession())}.
-     *
-     * @param <T> the type of the result
-     * @return the operator
      */
     public <T> UnaryOperator<Mono<T>> inSession() {
         return inSession(SpawnOptions.defaults());
     }
 
-    /**
-     * An operator that puts an existing pipeline inside a session; see {@link #spawn(SpawnOptions, Function)}.
-     *
-     * @param options how the session is opened
-     * @param <T> the type of the result
-     * @return the operator
-     */
+    /** An operator that puts an existing pipeline inside a session; see {@link #spawn(SpawnOptions, Function)}. */
     public <T> UnaryOperator<Mono<T>> inSession(SpawnOptions options) {
         return work -> spawn(options, context -> work);
     }
@@ -239,7 +211,6 @@ public final class Caracal implements Disposable {
      * agent and has to close it. {@link #runService} does that by itself. A task bound in the Reactor Context
      * does not become the parent, because the platform refuses that: the service only keeps its trace.
      *
-     * @param options how the service is opened
      * @return the agent; or the error of opening it
      */
     public Mono<ServiceAgent> spawnService(ServiceOptions options) {
@@ -258,8 +229,6 @@ public final class Caracal implements Disposable {
      * @param options how the service is opened; its heartbeat interval, if any, replaces the cadence that follows the
      *     deadline
      * @param work makes the work, given the agent; subscribed once for each service, and again when a daemon's work failed
-     * @param <T> the type of the results
-     * @return the results of the work
      */
     public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
         Objects.requireNonNull(work, "work");
@@ -274,9 +243,6 @@ public final class Caracal implements Disposable {
      * Runs work with one result, or none, as a service agent of its own; see {@link #runService}. The result is signalled when
      * the service is closed.
      *
-     * @param options how the service is opened
-     * @param work makes the work, given the agent
-     * @param <T> the type of the result
      * @return the result of the work, empty when the work is
      */
     public <T> Mono<T> runServiceMono(ServiceOptions options, Function<? super ServiceAgent, ? extends Mono<T>> work) {
@@ -291,7 +257,6 @@ public final class Caracal implements Disposable {
      * Takes over a service session after a restart, with every default; see {@link #attachService(String,
      * ServiceOptions)}.
      *
-     * @param agentSessionId the service session
      * @return the agent, which its receiver owns and has to close
      */
     public Mono<ServiceAgent> attachService(String agentSessionId) {
@@ -303,7 +268,6 @@ public final class Caracal implements Disposable {
      * it as {@link run.caracal.error.LeaseLostException.Reason#FENCED}. A narrowed service cannot be taken over
      * with its delegation, which its first holder renewed: open a new one instead.
      *
-     * @param agentSessionId the service session
      * @param options how its lease is renewed; what describes a new session is not used
      * @return the agent, which its receiver owns and has to close; {@link run.caracal.error.LeaseLostException} when the
      *     session has expired or is suspended, {@link run.caracal.error.CoordinatorException} when it is no service of this
@@ -322,9 +286,7 @@ public final class Caracal implements Disposable {
      * to revoke it at the end; then it is revoked on completion, error and cancel, also when the cancel comes while it is
      * being created.
      *
-     * @param spec what is delegated, and to whom
      * @param work makes the work, given the derived context; subscribed once for each delegation
-     * @param <T> the type of the result
      * @return the result of the work; its error; {@link run.caracal.error.NoContextException} outside a session, {@link
      *     run.caracal.error.DelegationException} for a delegation to itself, or the error of creating the delegation, such as
      *     a {@link run.caracal.error.CoordinatorException}
@@ -336,9 +298,6 @@ public final class Caracal implements Disposable {
     /**
      * Delegates and runs work with many results; see {@link #delegate(DelegationSpec, Function)}.
      *
-     * @param spec what is delegated, and to whom
-     * @param work makes the work, given the derived context; subscribed once for each delegation
-     * @param <T> the type of the results
      * @return the results of the work, and its errors or those of creating the delegation
      */
     public <T> Flux<T> delegateMany(
@@ -352,7 +311,6 @@ public final class Caracal implements Disposable {
      * specification has an idempotency key. A cancellation lets a creation that is under way run to its end. Nothing is
      * revoked: {@link DelegationSpec#revokeOnEnd()} is for {@link #delegate(DelegationSpec, Function)}.
      *
-     * @param spec what is delegated, and to whom
      * @return the delegation; or the errors of {@link #delegate(DelegationSpec, Function)}
      */
     public Mono<Delegation> createDelegation(DelegationSpec spec) {
@@ -362,11 +320,6 @@ public final class Caracal implements Disposable {
     /**
      * Presents a delegation that the bound session received, in the session's own name, without asking the Coordinator; see
      * {@link #acceptDelegation(String, Acceptance, Function)}.
-     *
-     * @param delegationEdgeId the delegation
-     * @param work makes the work, given the derived context
-     * @param <T> the type of the result
-     * @return the result of the work
      */
     public <T> Mono<T> acceptDelegation(
             String delegationEdgeId, Function<? super CaracalContext, ? extends Mono<T>> work) {
@@ -377,10 +330,8 @@ public final class Caracal implements Disposable {
      * Runs work in which the bound session presents a delegation that it received: its context has the session's id, the
      * delegation, and one hop more.
      *
-     * @param delegationEdgeId the delegation
      * @param acceptance whether the Coordinator is asked first
      * @param work makes the work, given the derived context
-     * @param <T> the type of the result
      * @return the result of the work; {@link run.caracal.error.NoContextException} outside a session, or {@link
      *     run.caracal.error.DelegationException} when the Coordinator was asked and the delegation is not active or not
      *     addressed to the session
@@ -396,11 +347,6 @@ public final class Caracal implements Disposable {
     /**
      * Presents a delegation in work with many results; see {@link #acceptDelegation(String, Acceptance, Function)}.
      *
-     * @param delegationEdgeId the delegation
-     * @param acceptance whether the Coordinator is asked first
-     * @param work makes the work, given the derived context
-     * @param <T> the type of the results
-     * @return the results of the work
      * @throws IllegalArgumentException if the id is none
      */
     public <T> Flux<T> acceptDelegationMany(
@@ -416,7 +362,6 @@ public final class Caracal implements Disposable {
      * Revokes a delegation that this application issued, and what was derived from it. On the platform this also ends the
      * sessions that received them. One that is not active any more counts as revoked.
      *
-     * @param delegationEdgeId the delegation
      * @return completes when the delegation has ended
      * @throws IllegalArgumentException if the id is none
      */
@@ -443,21 +388,13 @@ public final class Caracal implements Disposable {
      * Binds a context for work that runs elsewhere, for instance in the background: what is captured inside a session is
      * bound again where the work is subscribed. Does not keep the session open.
      *
-     * @param context the context to bind
-     * @param <T> the type of the result
      * @return the same work, with the context bound
      */
     public <T> Mono<T> bind(CaracalContext context, Mono<T> work) {
         return work.contextWrite(context.bound()::bind);
     }
 
-    /**
-     * Binds a context for work with many results; see {@link #bind(CaracalContext, Mono)}.
-     *
-     * @param context the context to bind
-     * @param <T> the type of the results
-     * @return the same work, with the context bound
-     */
+    /** Binds a context for work with many results; see {@link #bind(CaracalContext, Mono)}. */
     public <T> Flux<T> bind(CaracalContext context, Flux<T> work) {
         return work.contextWrite(context.bound()::bind);
     }
@@ -465,11 +402,6 @@ public final class Caracal implements Disposable {
     /**
      * Binds the caller of a request by its headers, proving nothing; see {@link #bindFromHeaders(Function, Boundary, Mono)}.
      * Fails in production: choose a boundary there.
-     *
-     * @param headers the headers; names match in any case
-     * @param work what handles the request
-     * @param <T> the type of the result
-     * @return the same work, with the caller bound
      */
     public <T> Mono<T> bindFromHeaders(Map<String, String> headers, Mono<T> work) {
         return bindFromHeaders(headers, Boundary.propagationOnly(), work);
@@ -479,10 +411,6 @@ public final class Caracal implements Disposable {
      * Binds the caller of a request by its headers; see {@link #bindFromHeaders(Function, Boundary, Mono)}.
      *
      * @param headers the headers, also the metadata of another carrier; names match in any case
-     * @param boundary how the request is judged
-     * @param work what handles the request
-     * @param <T> the type of the result
-     * @return the same work, with the caller bound
      * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
      *     application, unless it is trusted
      */
@@ -500,9 +428,7 @@ public final class Caracal implements Disposable {
      * and the context shows what the caller wrote. Malformed and oversized headers other than the bearer count as absent.
      *
      * @param headers gives all values of a header by its lower-case name, in order; asked at the subscription
-     * @param boundary how the request is judged
      * @param work what handles the request; not subscribed when it is refused
-     * @param <T> the type of the result
      * @return the same work, with the caller bound; its error; or {@link run.caracal.error.InboundException} with the HTTP
      *     status of a refusal: without a bearer {@code missing_token}, 401, unless the boundary lets that pass
      * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
@@ -517,11 +443,6 @@ public final class Caracal implements Disposable {
     /**
      * Binds the caller of a request by its headers, proving nothing, for work with many results; see {@link
      * #bindFromHeaders(Function, Boundary, Mono)}. Fails in production: choose a boundary there.
-     *
-     * @param headers the headers; names match in any case
-     * @param work what handles the request
-     * @param <T> the type of the results
-     * @return the same work, with the caller bound
      */
     public <T> Flux<T> bindFromHeaders(Map<String, String> headers, Flux<T> work) {
         return bindFromHeaders(headers, Boundary.propagationOnly(), work);
@@ -532,10 +453,6 @@ public final class Caracal implements Disposable {
      * Boundary, Mono)}.
      *
      * @param headers the headers, also the metadata of another carrier; names match in any case
-     * @param boundary how the request is judged
-     * @param work what handles the request
-     * @param <T> the type of the results
-     * @return the same work, with the caller bound
      * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
      *     application, unless it is trusted
      */
@@ -548,9 +465,6 @@ public final class Caracal implements Disposable {
      * Boundary, Mono)}.
      *
      * @param headers gives all values of a header by its lower-case name, in order; asked at the subscription
-     * @param boundary how the request is judged
-     * @param work what handles the request; not subscribed when it is refused
-     * @param <T> the type of the results
      * @return the same work, with the caller bound; its errors, or those of the judgement
      * @throws ConfigurationException in production, for a boundary that has no verifier or runs as the
      *     application, unless it is trusted
@@ -604,7 +518,6 @@ public final class Caracal implements Disposable {
      * @param resource the resource identifier, for instance {@code resource://billing-api}
      * @param scopes what the call needs; none for the scopes of the session's grant, if it names the resource, else those
      *     of the configuration
-     * @return a new mandate
      * @throws IllegalArgumentException if the resource or a scope is none
      */
     public Mono<Mandate> mintMandate(String resource, String... scopes) {
@@ -620,7 +533,6 @@ public final class Caracal implements Disposable {
      * receives a delegation of exactly this resource and these scopes. Both are kept for further mandates, and ended with
      * the session.
      *
-     * @param resource the resource identifier
      * @param scopes what the call needs; none for the scopes of the session's grant, if it names the resource, else those
      *     of the configuration
      * @param options how long it lives, and the approval that it presents
@@ -641,7 +553,6 @@ public final class Caracal implements Disposable {
      * STS with long polls, goes on while the STS cannot be reached, and has no end of its own but the hold's: bound it with
      * {@code timeout(...)}. Cancelling ends it at once.
      *
-     * @param approvalId the id of the hold
      * @return completes when it was approved; {@link run.caracal.error.ApprovalNotGrantedException} when it was rejected, has
      *     expired or was used already; {@link run.caracal.error.StsException.ResourceNotFound} when the STS knows no such
      *     approval; what the last poll met when the STS cannot be reached at the end of the hold
@@ -665,7 +576,6 @@ public final class Caracal implements Disposable {
      * so it can leave the id alone.
      *
      * @param operation makes the operation, given the id of the approval, which is empty at first
-     * @param <T> the type of the result
      * @return the result of the operation; its error, or that of the wait
      */
     public <T> Mono<T> withApproval(Function<? super Optional<String>, ? extends Mono<T>> operation) {
@@ -679,8 +589,6 @@ public final class Caracal implements Disposable {
      * Makes a user of another identity provider known to the platform, with the platform's own time to live; see {@link
      * #federateSubject(String, Duration)}.
      *
-     * @param idToken the user's identity token
-     * @return the user's authority record, and the user's own mandate
      * @throws IllegalArgumentException if it is no identity token, or has expired
      */
     public Mono<FederatedSubject> federateSubject(String idToken) {
@@ -780,8 +688,6 @@ public final class Caracal implements Disposable {
      * Starts a verifier of inbound mandates for this client's zone: its issuer and its keys are those of the configured STS,
      * and the keys are fetched over this client's transport, which ends with the client. What remains to be said is the
      * audience and the revocations; and the issuer, where the STS calls itself otherwise than this client does.
-     *
-     * @return a new builder
      */
     public JwksMandateVerifier.Builder mandateVerifier() {
         return parts.mandateVerifier();
@@ -792,8 +698,6 @@ public final class Caracal implements Disposable {
      * #applicationTransport(String, List, ApplicationOptions)}.
      *
      * @param resource the resource identifier, for instance {@code resource://billing-api}
-     * @param scopes what the calls need; none for those of the configuration
-     * @return the policy, good for as long as this client
      */
     public OutboundPolicy applicationTransport(String resource, String... scopes) {
         return applicationTransport(resource, Arrays.asList(scopes), ApplicationOptions.defaults());
@@ -818,7 +722,6 @@ public final class Caracal implements Disposable {
      * replaced before they end, or when the platform says that they have, and ended with this client. At most 16 such pairs
      * are kept; the least recently used one goes first.
      *
-     * @param resource the resource identifier
      * @param scopes what the calls need; none for those of the configuration
      * @param options labels, time to live of the mandates, and the user for whom the calls are made
      * @return the policy, good for as long as this client

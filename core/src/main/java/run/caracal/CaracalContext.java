@@ -128,7 +128,6 @@ public final class CaracalContext {
      * }</pre>
      *
      * @param other the context whose trace goes on
-     * @return a new context
      */
     public CaracalContext inTraceOf(CaracalContext other) {
         return new CaracalContext(bound.inTraceOf(other.bound.envelope()));
@@ -138,7 +137,6 @@ public final class CaracalContext {
      * This context in the trace of a message, as {@link #inTraceOf(CaracalContext)}.
      *
      * @param message what came with the message
-     * @return a new context
      */
     public CaracalContext inTraceOf(CarriedContext message) {
         return new CaracalContext(bound.inTraceOf(message.envelope()));

@@ -163,11 +163,7 @@ public final class DelegationConstraints {
             return resources(Arrays.asList(resources));
         }
 
-        /**
-         * Limits the delegation to resources; see {@link #resources(String...)}.
-         *
-         * @param resources the resource identifiers
-         */
+        /** Limits the delegation to resources; see {@link #resources(String...)}. */
         public Builder resources(List<String> resources) {
             if (resources.isEmpty() || resources.size() > MAX_RESOURCES) {
                 throw Arguments.fault(

@@ -147,11 +147,7 @@ public final class DelegationSpec {
             return scopes(Arrays.asList(scopes));
         }
 
-        /**
-         * Sets what is delegated; see {@link #scopes(String...)}.
-         *
-         * @param scopes the scopes, at least one
-         */
+        /** Sets what is delegated; see {@link #scopes(String...)}. */
         public Builder scopes(List<String> scopes) {
             this.scopes = Arguments.scopes(scopes, "scopes");
             return this;

@@ -44,11 +44,7 @@ public abstract sealed class Grant {
         return INHERIT;
     }
 
-    /**
-     * Nothing: the session holds no authority, of its parent's or of the application's, and obtains none.
-     *
-     * @return the grant
-     */
+    /** Nothing: the session holds no authority, of its parent's or of the application's, and obtains none. */
     public static Grant none() {
         return NONE;
     }
@@ -68,8 +64,6 @@ public abstract sealed class Grant {
     /**
      * A part of what the parent holds; see {@link #narrow(String...)}.
      *
-     * @param scopes the scopes, at least one
-     * @return the grant
      * @throws IllegalArgumentException if there is none, or one that is no scope
      */
     public static Narrow narrow(List<String> scopes) {

@@ -48,11 +48,7 @@ public final class ServiceAgent implements Disposable {
         return new CaracalContext(service.session().context());
     }
 
-    /**
-     * The headers that carry the service's context; see {@link Caracal#headers()}.
-     *
-     * @return a new map for each subscription
-     */
+    /** The headers that carry the service's context; see {@link Caracal#headers()}. */
     public Mono<Map<String, String>> headers() {
         return bind(caracal.headers());
     }
@@ -60,7 +56,6 @@ public final class ServiceAgent implements Disposable {
     /**
      * Binds the service's context to work.
      *
-     * @param <T> the type of the result
      * @return the same work, with the present context bound at each subscription
      */
     public <T> Mono<T> bind(Mono<T> work) {
@@ -70,7 +65,6 @@ public final class ServiceAgent implements Disposable {
     /**
      * Binds the service's context to work with many results.
      *
-     * @param <T> the type of the results
      * @return the same work, with the present context bound at each subscription
      */
     public <T> Flux<T> bind(Flux<T> work) {

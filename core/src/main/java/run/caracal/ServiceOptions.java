@@ -277,7 +277,6 @@ public final class ServiceOptions {
         /**
          * Builds the options.
          *
-         * @return immutable options
          * @throws IllegalArgumentException if options contradict each other
          */
         public ServiceOptions build() {

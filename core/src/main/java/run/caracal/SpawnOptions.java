@@ -312,7 +312,6 @@ public final class SpawnOptions {
         /**
          * Builds the options.
          *
-         * @return immutable options
          * @throws IllegalArgumentException if options contradict each other
          */
         public SpawnOptions build() {

@@ -144,8 +144,6 @@ public final class CaracalConfig {
     /**
      * Starts a configuration in the program. It needs a zone, an application, and either a client secret or a subject
      * token.
-     *
-     * @return a new builder
      */
     public static Builder builder() {
         return new Builder(System.getenv());
@@ -159,7 +157,6 @@ public final class CaracalConfig {
      * %APPDATA%\Caracal} on Windows, {@code ~/Library/Application Support/Caracal} on macOS and {@code ~/.config/caracal}
      * elsewhere; never the working directory.
      *
-     * @return the configuration
      * @throws run.caracal.error.ConfigurationException with all faults
      * @throws IllegalStateException on a thread that must not block
      */
@@ -210,7 +207,6 @@ public final class CaracalConfig {
      *
      * <p>An empty variable counts as unset; a blank one is a fault, and so is a word that none of these is.
      *
-     * @return the configuration
      * @throws run.caracal.error.ConfigurationException with all faults
      * @throws IllegalStateException on a thread that must not block
      */
@@ -230,7 +226,6 @@ public final class CaracalConfig {
      * [[credentials]]} and {@code [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
      *
      * @param profile the file
-     * @return the configuration
      * @throws run.caracal.error.ConfigurationException with all faults
      * @throws IllegalStateException on a thread that must not block
      */
@@ -371,7 +366,6 @@ public final class CaracalConfig {
     /**
      * The scopes that calls to a resource ask for, be it bound or not.
      *
-     * @param resource the id of the resource
      * @return an immutable list, empty when none are configured
      */
     public List<String> scopesOf(String resource) {
@@ -588,7 +582,6 @@ public final class CaracalConfig {
         /**
          * Sets a client secret that never changes, in place of a subject token.
          *
-         * @param clientSecret the secret
          * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
          */
         public Builder clientSecret(String clientSecret) {
@@ -664,7 +657,6 @@ public final class CaracalConfig {
         /**
          * Adds a binding, or replaces the one of the same resource.
          *
-         * @param resource the id of the resource
          * @param upstreamPrefix the absolute address prefix of its upstream
          * @param scopes the scopes that calls to it ask for
          */
@@ -713,11 +705,7 @@ public final class CaracalConfig {
             return this;
         }
 
-        /**
-         * Sets the kind of sessions that name none.
-         *
-         * @param defaultKind the kind
-         */
+        /** Sets the kind of sessions that name none. */
         public Builder defaultKind(String defaultKind) {
             this.defaultKind = Objects.requireNonNull(defaultKind, "defaultKind");
             return this;
@@ -849,7 +837,6 @@ public final class CaracalConfig {
          * transports hold their places for as long as they live, and sessions inside a service count as outside of others.
          *
          * @param maxOpenSessions at least 1; 2 where a session makes scoped calls or has another one inside it
-         * @return this builder
          * @throws IllegalArgumentException when it is less
          */
         public Builder maxOpenSessions(int maxOpenSessions) {
@@ -863,7 +850,6 @@ public final class CaracalConfig {
          * run.caracal.error.CapacityException}, or with the platform's own refusal when that was met meanwhile.
          *
          * @param sessionAcquireTimeout a millisecond to an hour
-         * @return this builder
          * @throws IllegalArgumentException when it is less or more
          */
         public Builder sessionAcquireTimeout(Duration sessionAcquireTimeout) {
@@ -879,7 +865,6 @@ public final class CaracalConfig {
          * because a mandate may be used in a later minute than it is minted in. A burst of calls for one second passes at once.
          *
          * @param maxMintsPerMinute at least 2, for one call
-         * @return this builder
          * @throws IllegalArgumentException when it is less
          */
         public Builder maxMintsPerMinute(int maxMintsPerMinute) {
@@ -891,7 +876,6 @@ public final class CaracalConfig {
         /**
          * Checks all settings and makes the configuration.
          *
-         * @return the configuration
          * @throws run.caracal.error.ConfigurationException with all faults
          */
         public CaracalConfig build() {

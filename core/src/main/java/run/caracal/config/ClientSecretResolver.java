@@ -26,7 +26,6 @@ public interface ClientSecretResolver {
      * A secret that never changes.
      *
      * @param secret the client secret, neither blank nor with control or invisible characters in it
-     * @return the resolver
      * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
      */
     static ClientSecretResolver of(String secret) {
@@ -42,7 +41,6 @@ public interface ClientSecretResolver {
      * file and the remedy.
      *
      * @param file the file, at most 64 KiB of UTF-8
-     * @return the resolver
      */
     static ClientSecretResolver file(Path file) {
         return ClientSecrets.file(Objects.requireNonNull(file, "file"), false);
@@ -53,7 +51,6 @@ public interface ClientSecretResolver {
      * and the {@code fsGroup} of Kubernetes do. None but the owner may be able to write it.
      *
      * @param file the file, at most 64 KiB of UTF-8
-     * @return the resolver
      */
     static ClientSecretResolver groupReadableFile(Path file) {
         return ClientSecrets.file(Objects.requireNonNull(file, "file"), true);

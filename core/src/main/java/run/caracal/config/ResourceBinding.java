@@ -23,7 +23,6 @@ public record ResourceBinding(String resource, String upstreamPrefix, List<Strin
     /**
      * Creates a binding without scopes.
      *
-     * @param resource the resource identifier
      * @param upstreamPrefix the absolute address prefix of the upstream
      */
     public ResourceBinding(String resource, String upstreamPrefix) {

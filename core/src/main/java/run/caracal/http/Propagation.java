@@ -40,18 +40,12 @@ public final class Propagation {
     /**
      * Every request carries the identity, whoever receives it. The first one to each origin that is neither the Gateway nor
      * bound to a resource is logged as a warning, in production too: prefer {@link #origins} where the origins are known.
-     *
-     * @return the propagation
      */
     public static Propagation everywhere() {
         return EVERYWHERE;
     }
 
-    /**
-     * Only requests that the caller addressed to the Gateway carry the identity.
-     *
-     * @return the propagation
-     */
+    /** Only requests that the caller addressed to the Gateway carry the identity. */
     public static Propagation gatewayOnly() {
         return GATEWAY_ONLY;
     }
@@ -59,8 +53,6 @@ public final class Propagation {
     /**
      * Requests to the Gateway and to addresses under the upstream prefix of a configured resource, which are routed
      * through the Gateway, carry the identity. The default.
-     *
-     * @return the propagation
      */
     public static Propagation resources() {
         return RESOURCES;
@@ -73,7 +65,6 @@ public final class Propagation {
      *
      * @param origins at least one, each {@code http://host} or {@code https://host} with an optional port; case and the
      *     scheme's own port make no difference
-     * @return the propagation
      * @throws IllegalArgumentException when there is none, or one is no origin: it has a path, a user, a wildcard, or
      *     another scheme
      */

@@ -23,7 +23,6 @@ public final class Ids {
     /**
      * Returns the value, when it is an identifier.
      *
-     * @param field its name, for the message
      * @throws IllegalArgumentException naming the field and the pattern, not the value
      */
     public static String require(@Nullable String value, String field) {

@@ -37,7 +37,6 @@ public final class LogGate {
     /**
      * Logs a warning when it may pass, else the same at the level DEBUG.
      *
-     * @param message the message, with SLF4J's placeholders
      * @param arguments what stands in their place; a throwable at the end is logged with its stack
      */
     public void warn(Logger log, String message, @Nullable Object... arguments) {

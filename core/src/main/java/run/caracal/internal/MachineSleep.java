@@ -14,11 +14,7 @@ public final class MachineSleep {
 
     private MachineSleep() {}
 
-    /**
-     * Notes how far the clocks are apart.
-     *
-     * @return the mark that {@link #since} takes
-     */
+    /** Notes how far the clocks are apart. */
     public static long mark(Scheduler timer) {
         return TimeUnit.MILLISECONDS.toNanos(timer.now(TimeUnit.MILLISECONDS)) - timer.now(TimeUnit.NANOSECONDS);
     }

@@ -21,11 +21,7 @@ public final class Supplied {
     /**
      * Checks what a function returned.
      *
-     * @param given what it returned
      * @param function what it is called in messages, at their beginning
-     * @param <T> its type
-     * @return the same
-     * @throws CallbackException when it is {@code null}
      */
     public static <T> T given(@Nullable T given, String function) {
         if (given == null) {
@@ -38,8 +34,6 @@ public final class Supplied {
     /**
      * Asks a function that a caller waits for with a limit of its own.
      *
-     * @param function what it is called in messages, at their beginning
-     * @param asked the function, called for each subscription
      * @return its answer; {@link CallbackException} when it returns {@code null}
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked) {
@@ -49,8 +43,6 @@ public final class Supplied {
     /**
      * Asks a function within a limit.
      *
-     * @param function what it is called in messages, at their beginning
-     * @param asked the function, called for each subscription
      * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
@@ -79,8 +71,6 @@ public final class Supplied {
 
     /**
      * A timeout behind which no error is dropped: operators drop, and log, what nobody waits for any more, if it is an error.
-     *
-     * @param source what may take too long; cancelled then
      */
     public static <T> Mono<T> within(Mono<T> source, Duration limit, Mono<T> instead, Scheduler timer) {
         return source.materialize().timeout(limit, instead.materialize(), timer).dematerialize();

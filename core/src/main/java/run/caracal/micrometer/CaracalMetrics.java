@@ -82,7 +82,6 @@ public final class CaracalMetrics implements MeterBinder {
     /**
      * The meters of a client. Nothing is metered before {@link #bindTo}.
      *
-     * @param caracal the client
      * @return its meters
      */
     public static CaracalMetrics of(Caracal caracal) {

@@ -46,7 +46,6 @@ public final class CaracalObservations implements OperationListener {
     /**
      * Observes a client, for as long as it lives.
      *
-     * @param caracal the client
      * @param registry where observations are handled
      * @return ends it
      */

@@ -34,11 +34,7 @@ public final class InMemoryRevocationStore implements RevocationStore {
         this.capacity = capacity;
     }
 
-    /**
-     * Creates an empty store.
-     *
-     * @return a new store
-     */
+    /** Creates an empty store. */
     public static InMemoryRevocationStore create() {
         return new InMemoryRevocationStore(ParallelTimer.INSTANCE, MAX_REVOCATIONS);
     }
@@ -76,7 +72,6 @@ public final class InMemoryRevocationStore implements RevocationStore {
     /**
      * Refuses the mandates of a zone that name an earlier epoch. An epoch never falls.
      *
-     * @param zoneId the zone
      * @param epoch the epoch of its delegations, not negative
      * @throws IllegalArgumentException if one is not what it should be
      * @throws IllegalStateException if the epochs of {@value #MAX_ZONES} other zones are remembered already

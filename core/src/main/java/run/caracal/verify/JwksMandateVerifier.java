@@ -70,8 +70,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
 
     /**
      * Starts a verifier without settings. {@link run.caracal.Caracal#mandateVerifier()} starts one with those of a client.
-     *
-     * @return a new builder
      */
     public static Builder builder() {
         return new Builder();
@@ -214,11 +212,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
 
         private Builder() {}
 
-        /**
-         * Sets the zone. Required; it is never taken from a token.
-         *
-         * @param zoneId its id
-         */
+        /** Sets the zone. Required; it is never taken from a token. */
         public Builder zoneId(String zoneId) {
             this.zoneId = zoneId;
             return this;
@@ -288,7 +282,6 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
          * many times as fast as that of the JDK. It is used for this verifier alone and need not be installed.
          *
          * @param provider one with {@code SHA256withECDSA} and keys of P-256; by default what the JDK prefers
-         * @return this builder
          */
         public Builder provider(Provider provider) {
             this.provider = Objects.requireNonNull(provider, "provider");

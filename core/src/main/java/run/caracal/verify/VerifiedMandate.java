@@ -105,11 +105,7 @@ public final class VerifiedMandate {
         return value;
     }
 
-    /**
-     * Starts a mandate without claims, for verifiers of one's own.
-     *
-     * @return a new builder
-     */
+    /** Starts a mandate without claims, for verifiers of one's own. */
     public static Builder builder() {
         return new Builder();
     }
@@ -304,11 +300,7 @@ public final class VerifiedMandate {
 
         private Builder() {}
 
-        /**
-         * Sets the zone. Required.
-         *
-         * @param zoneId its id
-         */
+        /** Sets the zone. Required. */
         public Builder zoneId(String zoneId) {
             this.zoneId = zoneId;
             return this;
@@ -356,11 +348,7 @@ public final class VerifiedMandate {
             return this;
         }
 
-        /**
-         * Sets what the mandate is good for. Required.
-         *
-         * @param use its use
-         */
+        /** Sets what the mandate is good for. Required. */
         public Builder use(Use use) {
             this.use = use;
             return this;

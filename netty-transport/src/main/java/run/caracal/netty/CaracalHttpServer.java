@@ -41,8 +41,6 @@ public final class CaracalHttpServer {
     /**
      * Puts a boundary in front of a handler.
      *
-     * @param caracal the client
-     * @param boundary how requests are judged
      * @param handler handles the requests that are let in
      * @return a handler for {@code HttpServer.handle(...)} or a route
      * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
@@ -58,7 +56,6 @@ public final class CaracalHttpServer {
     /**
      * Puts a policy in front of a handler.
      *
-     * @param policy judges the requests
      * @param handler handles the requests that are let in
      * @return a handler for {@code HttpServer.handle(...)} or a route
      */

@@ -250,11 +250,7 @@ public final class NettyHttpTransport implements HttpTransport {
         return builder().build();
     }
 
-    /**
-     * Starts to build a transport.
-     *
-     * @return a new builder
-     */
+    /** Starts to build a transport. */
     public static Builder builder() {
         return new Builder();
     }

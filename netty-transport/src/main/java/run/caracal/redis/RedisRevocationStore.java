@@ -72,7 +72,6 @@ public final class RedisRevocationStore implements RevocationStore {
      * a cluster. The connection may serve other work too. Does nothing yet.
      *
      * @param redis the commands of a connection that the application closes
-     * @return a new store
      */
     public static RedisRevocationStore create(RedisClusterReactiveCommands<String, String> redis) {
         return new RedisRevocationStore(redis, Schedulers.parallel());
@@ -150,7 +149,6 @@ public final class RedisRevocationStore implements RevocationStore {
     /**
      * Refuses the mandates of a zone that name an earlier epoch, for all who share the keys. An epoch never falls. Lazy.
      *
-     * @param zoneId the zone
      * @param epoch its epoch in decimal digits, as many as it has
      * @param keepFor how long to remember it, from a millisecond to {@link #MAX_KEEP}
      * @return completes when this epoch or a later one is written; an error when that is not known, after two seconds at most

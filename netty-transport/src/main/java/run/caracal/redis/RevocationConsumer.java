@@ -124,7 +124,6 @@ public final class RevocationConsumer implements Disposable {
      * @param store the store, whose connection it uses
      * @param consumer the name of this instance among them, which no other one has at the same time; one that is the same
      *     after a restart, such as the name of a stateful pod, goes on with what it has left
-     * @return a new builder
      */
     public static Builder sharing(RedisRevocationStore store, String consumer) {
         Objects.requireNonNull(store, "store");
@@ -150,7 +149,6 @@ public final class RevocationConsumer implements Disposable {
      * has one of its own.
      *
      * @param redis the commands of a connection that the application closes, as for {@link RedisRevocationStore#create}
-     * @return a new builder
      */
     public static Builder feeding(InMemoryRevocationStore store, RedisClusterReactiveCommands<String, String> redis) {
         Objects.requireNonNull(store, "store");

@@ -54,8 +54,6 @@ public final class CaracalWebFilter implements WebFilter {
     /**
      * Creates the filter.
      *
-     * @param caracal the client
-     * @param boundary how requests are judged
      * @return a filter, stateless
      * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
      *     application, unless it is trusted
@@ -67,7 +65,6 @@ public final class CaracalWebFilter implements WebFilter {
     /**
      * Creates the filter with a policy of its own.
      *
-     * @param policy judges the requests
      * @return a filter, stateless
      */
     public static CaracalWebFilter create(InboundPolicy policy) {

@@ -25,12 +25,7 @@ abstract class Line {
     private long joined;
     private boolean closed;
 
-    /**
-     * Creates an empty line.
-     *
-     * @param patience how long one waits
-     * @param timer where that is measured
-     */
+    /** Creates an empty line. */
     Line(Duration patience, Scheduler timer) {
         this.patience = patience;
         this.timer = timer;
@@ -59,11 +54,7 @@ abstract class Line {
     /** The error of a waiter whose time is over. */
     abstract CapacityException tooLate();
 
-    /**
-     * Takes what a waiter needs, or puts it into the line. Who has joined has to {@link #leave} when it is gone.
-     *
-     * @return its turn, or {@code null} when it has it already
-     */
+    /** Takes what a waiter needs, or puts it into the line. Who has joined has to {@link #leave} when it is gone. */
     @Nullable
     Mono<Void> join(Waiter waiter) {
         synchronized (this) {

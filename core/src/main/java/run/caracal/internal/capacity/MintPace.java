@@ -36,11 +36,7 @@ public final class MintPace {
     private final Map<String, Pace> paces = new ConcurrentHashMap<>();
     private volatile boolean closed;
 
-    /**
-     * Creates the pace of a client; without a limit in its configuration it holds nothing back.
-     *
-     * @param timer where time is measured
-     */
+    /** Creates the pace of a client; without a limit in its configuration it holds nothing back. */
     public MintPace(CaracalConfig config, EventBus events, Scheduler timer) {
         this.config = config;
         this.events = events;

@@ -37,11 +37,7 @@ public final class SessionGate extends Line {
     private int used;
     private int lasting;
 
-    /**
-     * Creates the gate of a client; without a limit in its configuration it holds nothing back.
-     *
-     * @param timer where waiting is measured
-     */
+    /** Creates the gate of a client; without a limit in its configuration it holds nothing back. */
     public SessionGate(CaracalConfig config, EventBus events, Scheduler timer) {
         super(config.sessionAcquireTimeout(), timer);
         this.limit = config.maxOpenSessions().orElse(0);

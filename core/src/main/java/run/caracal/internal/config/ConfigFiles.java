@@ -26,12 +26,7 @@ public final class ConfigFiles {
 
     private ConfigFiles() {}
 
-    /**
-     * Reads a client secret: the content of the file without white space at its ends.
-     *
-     * @param groupReadable whether others than the owner may be able to read the file
-     * @throws Fault naming the file and the remedy
-     */
+    /** Reads a client secret: the content of the file without white space at its ends. */
     public static String readSecret(Path file, boolean groupReadable) throws Fault {
         String content = read(file, MAX_SECRET_BYTES);
         requirePrivate(file, groupReadable, "secret file " + file);

@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
  * All that loading a configuration may know of the machine it runs on.
  *
  * @param userHome the home directory of the user, or empty
- * @param osName the name of the operating system, as Java gives it
  */
 public record Host(Map<String, String> variables, String userHome, String osName, Clock clock) {
 

@@ -9,7 +9,6 @@ import org.jspecify.annotations.Nullable;
 /**
  * An absolute http or https address, as far as configuration needs to understand one.
  *
- * @param scheme {@code http} or {@code https}
  * @param host in lower case and without a dot at its end, which changes nothing; an IPv6 address with its brackets
  * @param port the port, or -1 when the address names none
  * @param rest path, query and fragment, as they were written

@@ -11,7 +11,6 @@ import org.jspecify.annotations.Nullable;
  * The checked settings of the environment or a profile.
  *
  * @param source where it came from, for the log
- * @param clientSecret the client secret itself
  * @param groupReadableSecrets whether others than its owner may be able to read that file
  * @param applicationResources the ids that the application token asks for before those of the bindings
  * @param prefixes the bindings: prefixes by resource, in the order of their sources
@@ -19,7 +18,6 @@ import org.jspecify.annotations.Nullable;
  * @param maxOpenSessions how many sessions may be open; {@code null} for no limit
  * @param sessionAcquireTimeout how long capacity is waited for; {@code null} for the default
  * @param maxMintsPerMinute the pace of the mandates of each resource; {@code null} for none
- * @param propagation the word of the choice, or its origins; empty when there is none
  * @param insecureOverride whether plain http in production is in use because it was allowed
  */
 public record Settings(

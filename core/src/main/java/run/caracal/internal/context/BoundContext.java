@@ -13,7 +13,6 @@ import run.caracal.internal.propagation.Envelope;
 /**
  * The identity in the Reactor Context, under this class as its key.
  *
- * @param envelope what goes with calls: the session, its delegation and trace
  * @param session the session that this client opened; {@code null} for a context that came from elsewhere
  * @param provenance how it came by its authority; {@code null} for a context that came from elsewhere
  */
@@ -40,11 +39,7 @@ public record BoundContext(
         return envelope.agentSessionId() != null;
     }
 
-    /**
-     * The agent session.
-     *
-     * @throws IllegalStateException when there is none
-     */
+    /** The agent session. */
     public String agentSessionId() {
         String id = envelope.agentSessionId();
         if (id == null) {

@@ -49,11 +49,7 @@ public final class HelperSession {
         this.timer = timer;
     }
 
-    /**
-     * The purpose of a delegation.
-     *
-     * @param scopes the scopes, in any order
-     */
+    /** The purpose of a delegation. */
     public record Need(String resource, List<String> scopes) {
         /** Sorts the scopes. */
         public Need {

@@ -131,8 +131,6 @@ public final class Session {
     /**
      * Whether a client opened it: one client never acts under the session of another, whose zone, application and lifetime
      * are not its own.
-     *
-     * @param client the scope of the client's sessions, by which clients are told apart
      */
     public boolean isOwnedBy(Object client) {
         return owner == client;

@@ -104,9 +104,7 @@ final class Attempts {
     /**
      * Runs an operation.
      *
-     * @param read reads a 2xx answer, given the request that it answers
      * @param abandoned whether the caller has gone: then only what is ambiguous is tried again, to learn what came of it
-     * @return the result, or the last error
      */
     <T> Mono<T> run(
             Operation operation,
@@ -130,11 +128,7 @@ final class Attempts {
         return tokens.get();
     }
 
-    /**
-     * Runs an operation with a given first bearer.
-     *
-     * @param unresolved hears of a failure behind which the operation may have acted
-     */
+    /** Runs an operation with a given first bearer. */
     <T> Mono<T> run(
             Operation operation,
             Mono<AccessToken> first,

@@ -52,11 +52,7 @@ public final class Coordinator {
     private final PendingTerminations pending;
     private final Scheduler timer;
 
-    /**
-     * Creates the client.
-     *
-     * @param config which Coordinator, zone and application
-     */
+    /** Creates the client. */
     public Coordinator(
             CaracalConfig config,
             HttpTransport transport,
@@ -198,11 +194,7 @@ public final class Coordinator {
         }
     }
 
-    /**
-     * Renews the lease of a service. One attempt: the next tick is the retry.
-     *
-     * @param generation the generation of the lease, or {@code null} when none was given
-     */
+    /** Renews the lease of a service. One attempt: the next tick is the retry. */
     public Mono<LeaseAnswer> renew(String agentSessionId, String status, @Nullable Long generation, Envelope trace) {
         return attempts.run(
                 RENEW,

@@ -110,9 +110,7 @@ final class PendingTerminations {
      *
      * @param agentSessionId the session; {@code null} while only its opening is known
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
-     * @param failure why it could not be ended, or opened for certain
      * @param place its place among the sessions that the client may hold open, which is kept until this is settled
-     * @param attempt one attempt to end it: completes when the session is gone or was never made
      */
     void takeOver(
             @Nullable String agentSessionId,
@@ -271,11 +269,7 @@ final class PendingTerminations {
                 completion -> new CaracalEvent.TerminationSettled(entry.agentSessionId, left, completion)));
     }
 
-    /**
-     * Tries every entry once more, then reports and gives up the rest.
-     *
-     * @return completes when nothing is pending any more; never an error
-     */
+    /** Tries every entry once more, then reports and gives up the rest. */
     Mono<Void> close(Duration bound) {
         return Mono.defer(() -> {
             synchronized (this) {

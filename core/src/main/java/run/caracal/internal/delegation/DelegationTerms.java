@@ -8,7 +8,6 @@ import run.caracal.internal.wire.ConstraintFields;
 /**
  * The terms of a delegation, and its receiver.
  *
- * @param resource the resource, if one is named
  * @param ttl how long it lives; {@code null} for {@link #DEFAULT_TTL}, and no longer than what the issuer has left
  * @param idempotencyKey the caller's own key; {@code null} for a generated one
  */

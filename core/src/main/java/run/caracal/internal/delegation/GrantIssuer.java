@@ -49,7 +49,6 @@ public final class GrantIssuer {
      *
      * @param parent the parent: the context that holds the authority, not one that shows what it passed on
      * @param resource the resource of a narrowed session; {@code null} when its constraints name resources
-     * @param labels the labels, with the default of a narrowed session
      */
     public record Plan(
             @Nullable BoundContext parent,
@@ -111,7 +110,6 @@ public final class GrantIssuer {
      * The resource of a narrowed session: the one it names, else the only one that is configured.
      *
      * @return the resource, or {@code null} when the constraints name resources
-     * @throws DelegationException when there is none or no only one
      */
     public @Nullable String resource(GrantSpec.Narrow narrow) {
         if (narrow.resource() != null || !narrow.constraints().namedResources().isEmpty()) {

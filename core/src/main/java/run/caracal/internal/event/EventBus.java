@@ -181,7 +181,6 @@ public final class EventBus {
      * operation is under way may not hear of its end.
      *
      * @param event makes the event of its result ({@code null} unless it gave one) and its completion
-     * @return the same operation, observed for each subscription
      */
     public <T> Mono<T> observe(Class<? extends CaracalEvent> kind, Mono<T> operation, EventFactory<T> event) {
         return Mono.deferContextual(view -> {
@@ -282,11 +281,7 @@ public final class EventBus {
             }
         }
 
-        /**
-         * Ends the operation; the first end counts.
-         *
-         * @param error why it failed, or {@code null}
-         */
+        /** Ends the operation; the first end counts. */
         public void end(Outcome outcome, @Nullable Throwable error, Function<Completion, CaracalEvent> event) {
             if (ended.compareAndSet(false, true)) {
                 emit(() -> event.apply(completion(outcome, error)), within == null ? Context.empty() : within);
@@ -318,11 +313,7 @@ public final class EventBus {
     /** Makes the event of an ended operation. */
     @FunctionalInterface
     public interface EventFactory<T> {
-        /**
-         * Makes the event.
-         *
-         * @param result the result, or {@code null} when there was none
-         */
+        /** Makes the event. */
         CaracalEvent create(@Nullable T result, Completion completion);
     }
 
@@ -330,11 +321,7 @@ public final class EventBus {
         return scheduler.now(TimeUnit.NANOSECONDS);
     }
 
-    /**
-     * Completes the subscribers, once they have received what was emitted before.
-     *
-     * @return completes when the bus has stopped; a listener that does not return is left behind
-     */
+    /** Completes the subscribers, once they have received what was emitted before. */
     public Mono<Void> close() {
         return Mono.defer(() -> {
             closing = true;

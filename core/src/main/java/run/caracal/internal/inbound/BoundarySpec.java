@@ -8,8 +8,6 @@ import run.caracal.verify.MandateVerifier;
  * How incoming requests are judged.
  *
  * @param verifier proves the bearers; {@code null} when nothing is proven here
- * @param missing what becomes of a request without a bearer
- * @param trusted whether something in front of the service is said to have proven each request
  */
 public record BoundarySpec(
         @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {

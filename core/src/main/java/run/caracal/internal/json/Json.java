@@ -53,7 +53,6 @@ public final class Json {
     /**
      * Reads one document.
      *
-     * @param bytes the document, in UTF-8
      * @return a {@code Map<String, Object>} in the order of the document, {@code List<Object>}, {@link String},
      *     {@link Long}, {@link BigInteger}, {@link Double}, {@link Boolean} or {@code null}
      * @throws JsonException when it is not exactly one JSON document, too large or too deep; nothing else is thrown
@@ -65,10 +64,6 @@ public final class Json {
     /**
      * Reads one document on which security rests: as {@link #read(byte[])}, but no object may have a member twice, since
      * others may take another of the two, and it may be nested {@value #MAX_STRICT_DEPTH} levels deep.
-     *
-     * @param bytes the document, in UTF-8
-     * @return as {@link #read(byte[])}
-     * @throws JsonException also for these two
      */
     public static @Nullable Object readStrictly(byte[] bytes) throws JsonException {
         return read(STRICT, bytes);
@@ -149,9 +144,7 @@ public final class Json {
     /**
      * Writes a document.
      *
-     * @param name what the value is, for messages
      * @param value maps with string keys, iterables, strings, numbers, booleans and {@code null}
-     * @return the document in UTF-8
      * @throws IllegalArgumentException when a value cannot be written; the message names its place, not the value
      */
     public static byte[] write(String name, @Nullable Object value) {

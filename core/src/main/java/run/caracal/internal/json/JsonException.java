@@ -4,11 +4,7 @@ package run.caracal.internal.json;
 public final class JsonException extends Exception {
     private static final long serialVersionUID = 1L;
 
-    /**
-     * Says what is wrong.
-     *
-     * @param message follows the name of the answer; without any of its text
-     */
+    /** Says what is wrong. */
     public JsonException(String message) {
         // No cause: the messages of the parser quote what they stumble over, and that may be a secret.
         super(message);

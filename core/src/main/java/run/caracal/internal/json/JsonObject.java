@@ -28,11 +28,7 @@ public final class JsonObject {
         this.fields = fields;
     }
 
-    /**
-     * Reads a document that has to be an object.
-     *
-     * @throws JsonException when it is not
-     */
+    /** Reads a document that has to be an object. */
     public static JsonObject parse(byte[] bytes) throws JsonException {
         if (Json.read(bytes) instanceof Map<?, ?> map) {
             return new JsonObject(map);

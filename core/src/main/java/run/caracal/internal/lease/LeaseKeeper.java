@@ -54,7 +54,6 @@ public final class LeaseKeeper {
         /**
          * Renews the lease.
          *
-         * @param generation the generation, or {@code null} when none was given
          * @param lag how late it begins, against the instant at which it was due; zero unless the loop asks for it
          * @return the renewed lease; {@link LeaseLostException} when it is lost; anything else is transient
          */
@@ -86,8 +85,6 @@ public final class LeaseKeeper {
      * Starts keeping a lease.
      *
      * @param sentNanos when its request was sent, on the timer's clock
-     * @param renewal renews it; never twice at a time
-     * @param onLost hears once that it is lost
      * @param timer where renewals and the deadline are timed; not blocked by anybody's work
      * @param sleeps tells when the machine has slept, while the lease is kept
      */
@@ -196,11 +193,7 @@ public final class LeaseKeeper {
                 .publishOn(Schedulers.parallel(), 1);
     }
 
-    /**
-     * Renews in the background until the lease is lost or given up.
-     *
-     * @param interval a fixed interval, or {@code null} to follow the deadline
-     */
+    /** Renews in the background until the lease is lost or given up. */
     public void renewInBackground(@Nullable Duration interval) {
         var unused = enter(interval);
     }
@@ -292,8 +285,6 @@ public final class LeaseKeeper {
      * The cadence of renewals: a third of what remains, clamped, then jittered by a tenth each way.
      *
      * @param leftNanos what remains, {@link Long#MAX_VALUE} when unknown
-     * @param random uniform, at least 0 and less than 1
-     * @return the delay of the next renewal, in nanoseconds
      */
     static long cadence(long leftNanos, double random) {
         long third =
@@ -346,11 +337,7 @@ public final class LeaseKeeper {
         return left <= nanos;
     }
 
-    /**
-     * Declares the lease lost for a reason that is not found by renewing it.
-     *
-     * @param cause what shows it, or {@code null}
-     */
+    /** Declares the lease lost for a reason that is not found by renewing it. */
     public void declareLost(Reason reason, @Nullable Throwable cause) {
         var unused = lose(new LeaseLostException(reason, agentSessionId, cause));
     }

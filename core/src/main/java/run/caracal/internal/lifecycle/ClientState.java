@@ -16,11 +16,7 @@ public final class ClientState {
         closed = true;
     }
 
-    /**
-     * Refuses what is asked of a closed client.
-     *
-     * @throws ClosedException once it is closed
-     */
+    /** Refuses what is asked of a closed client. */
     public void requireOpen() {
         if (closed) {
             throw closedError();

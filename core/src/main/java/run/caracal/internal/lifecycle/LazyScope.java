@@ -16,7 +16,6 @@ public final class LazyScope {
     /**
      * Prepares a scope.
      *
-     * @param enclosing the scope in which everything held here counts too
      * @param closedMessage what the error says when something is opened after the scope was closed
      */
     public LazyScope(Scope enclosing, Supplier<String> closedMessage) {

@@ -46,7 +46,6 @@ public final class Scope {
     /**
      * Creates an open scope.
      *
-     * @param enclosing the scope in which everything held here counts too, or {@code null}
      * @param closedMessage what the error says when something is opened after the scope was closed
      */
     public Scope(@Nullable Scope enclosing, String closedMessage) {
@@ -95,7 +94,6 @@ public final class Scope {
      * How resources of one kind are opened and ended.
      *
      * @param open opens a resource; told whether the caller has gone, it may stop retrying what cannot have opened one
-     * @param end ends a resource; subscribed once for each
      * @param budget how long a pipeline waits for the end, given the error of its work or {@code null}; after that it goes
      *     on by itself
      * @param failOnEnd maps the failure of an end after successful work to the error that replaces the result; gives
@@ -145,11 +143,7 @@ public final class Scope {
         });
     }
 
-    /**
-     * Refuses new resources and ends what it holds at once, for resources that nobody's work holds on to.
-     *
-     * @return completes when nothing is held any more or the time is over; never an error
-     */
+    /** Refuses new resources and ends what it holds at once, for resources that nobody's work holds on to. */
     public Mono<Void> endAll(Duration limit, Scheduler timer) {
         return Mono.defer(() -> {
             refuse();

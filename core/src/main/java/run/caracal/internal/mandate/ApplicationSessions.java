@@ -57,7 +57,6 @@ public final class ApplicationSessions {
     /**
      * All that the authority depends on.
      *
-     * @param scopes the scopes, in any order
      * @param labels the labels of both sessions; none for the application id
      * @param subject the authority record of the user for whom it is, or {@code null}
      */

@@ -65,7 +65,6 @@ public final class HelperSessions {
      * Creates the helpers of a client.
      *
      * @param gate holds them back until there is a place for them
-     * @param report hears of helpers that could not be opened or ended
      */
     public HelperSessions(
             CaracalConfig config,

@@ -9,9 +9,7 @@ import run.caracal.http.TransportOptions;
 /**
  * A call of a protected resource that the SDK sends.
  *
- * @param path the path at the resource, with the query
  * @param chosenMethod the HTTP method, where the caller chose one
- * @param body read-only; its position is never moved
  * @param requestId the id by which the audit log finds it; {@code null} for a fresh one
  */
 public record FetchSpec(

@@ -39,7 +39,6 @@ public final class Baggage {
     /**
      * Reads a header.
      *
-     * @param header its value, or {@code null} when it is absent
      * @return the members in the order of the header, where the last value of a repeated key counts; empty when it is over
      *     the limits
      */
@@ -162,7 +161,6 @@ public final class Baggage {
      * Writes a header, however long it becomes.
      *
      * @param members the members; those without a value, or whose key is not a token, are left out
-     * @return the value, sorted by key, empty when nothing remains
      */
     public static String encode(Map<String, ? extends @Nullable String> members) {
         TreeMap<String, String> encoded = new TreeMap<>();

@@ -81,11 +81,7 @@ public final class Envelope {
         return builder.extraBaggage(extraBaggage);
     }
 
-    /**
-     * The trace and the baggage of others alone: what goes on where nobody's ids do.
-     *
-     * @return an envelope without bearer, ids and hop
-     */
+    /** The trace and the baggage of others alone: what goes on where nobody's ids do. */
     public Envelope traceOnly() {
         return EMPTY.inTraceOf(this);
     }

@@ -26,7 +26,6 @@ public record TraceParent(String traceId, String flags) {
     /**
      * Reads a header.
      *
-     * @param header its value, white space around it is ignored
      * @return the trace, or {@code null} when the header is not valid
      */
     public static @Nullable TraceParent parse(String header) {
@@ -38,12 +37,7 @@ public record TraceParent(String traceId, String flags) {
                         header.substring(start + FLAGS, start + LENGTH));
     }
 
-    /**
-     * Whether a header is valid, without allocating.
-     *
-     * @param header its value, white space around it is ignored
-     * @return {@code true} when {@link #parse} finds a trace in it
-     */
+    /** Whether a header is valid, without allocating. */
     public static boolean isValid(String header) {
         return validStart(header) >= 0;
     }
@@ -55,11 +49,7 @@ public record TraceParent(String traceId, String flags) {
         return text.length() == 32 && isHexNotZero(text, 0, 32);
     }
 
-    /**
-     * A new random trace id. It needs no secrecy, and the generator never blocks.
-     *
-     * @return 32 lower-case hexadecimal digits, not all zero
-     */
+    /** A new random trace id. It needs no secrecy, and the generator never blocks. */
     public static String newTraceId() {
         byte[] out = new byte[32];
         randomHex(out, 0);

@@ -46,7 +46,6 @@ public final class Router {
      *
      * @param gatewayUrl the Gateway, or {@code null} when there is none and nothing is rewritten
      * @param bindings the bound resources; of two equal prefixes the first counts
-     * @throws IllegalArgumentException if one of the addresses cannot be used
      */
     public Router(@Nullable String gatewayUrl, List<Binding> bindings) {
         this(gatewayUrl, bindings, List.of());
@@ -55,10 +54,7 @@ public final class Router {
     /**
      * Indexes a configuration.
      *
-     * @param gatewayUrl the Gateway, or {@code null} when there is none and nothing is rewritten
-     * @param bindings the bound resources; of two equal prefixes the first counts
      * @param unbound the ids of configured resources without a prefix, which a caller may name too
-     * @throws IllegalArgumentException if one of the addresses cannot be used
      */
     public Router(@Nullable String gatewayUrl, List<Binding> bindings, Collection<String> unbound) {
         if (gatewayUrl == null) {
@@ -121,9 +117,7 @@ public final class Router {
     /**
      * Routes a request.
      *
-     * @param url the address that the caller asked for, exactly as it would be sent
      * @param explicitResource the resource that the caller named, {@code null} or empty for none
-     * @throws RoutingException if it must not be sent
      */
     public Route route(String url, @Nullable String explicitResource) {
         Url target = Url.parse(url);
@@ -331,9 +325,7 @@ public final class Router {
     /**
      * The normalised origin of an address: scheme, host and port, in lower case, as ASCII, without the default port.
      *
-     * @param url an absolute http or https address
      * @return for instance {@code https://api.example.com} or {@code http://localhost:8080}
-     * @throws RoutingException if the address cannot be parsed
      */
     public static String origin(String url) {
         return Url.parse(url).origin;

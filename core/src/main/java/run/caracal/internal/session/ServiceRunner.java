@@ -126,11 +126,7 @@ public final class ServiceRunner {
                 .onErrorStop();
     }
 
-    /**
-     * Takes over a service for an owner who ends it.
-     *
-     * @param handle makes what the owner gets of the service and its end
-     */
+    /** Takes over a service for an owner who ends it. */
     public <A> Mono<A> attach(String agentSessionId, ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
         return Mono.deferContextual(view -> client.handOver(
                         lifecycle(abandoned -> take(agentSessionId, spec, BoundContext.find(view), abandoned)),
@@ -148,11 +144,7 @@ public final class ServiceRunner {
         };
     }
 
-    /**
-     * Runs work as a service of its own.
-     *
-     * @param handle makes what the work gets of the service and its end
-     */
+    /** Runs work as a service of its own. */
     public <A, T> Flux<T> run(
             ServiceSpec spec,
             BiFunction<Service, Mono<Void>, A> handle,

@@ -20,11 +20,7 @@ final class Answers {
         T read(JsonObject body) throws JsonException;
     }
 
-    /**
-     * Reads an answer.
-     *
-     * @throws ProtocolException when it is not a JSON object, or the reader misses something in it
-     */
+    /** Reads an answer. */
     static <T> T read(String service, HttpRequest request, HttpResponse response, Reader<T> reader) {
         JsonObject body = JsonObject.EMPTY;
         try {

@@ -7,8 +7,6 @@ import run.caracal.internal.Headers;
 /**
  * The headers of every call to the Coordinator.
  *
- * @param authorization the finished header with the token
- * @param traceparent the finished header, or {@code null}
  * @param tracestate the finished header, sent beside a traceparent only, or {@code null}
  */
 public record CallHeaders(

@@ -1,10 +1,6 @@
 package run.caracal.internal.wire;
 
-/**
- * The credentials of the application at the STS.
- *
- * @param clientSecret its secret
- */
+/** The credentials of the application at the STS. */
 public record ClientCredentials(String zoneId, String applicationId, String clientSecret) {
     /** Never shows the secret. */
     @Override

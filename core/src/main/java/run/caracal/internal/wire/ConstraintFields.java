@@ -12,7 +12,6 @@ import org.jspecify.annotations.Nullable;
  * The constraints of a delegation in their wire form. Only {@code null} is left out: an empty list, zero and {@code false}
  * are sent, since to drop a constraint would widen the authority.
  *
- * @param resources the resources it covers, by their identifiers
  * @param expiresAt when it ends, ending in {@code Z}
  */
 public record ConstraintFields(

@@ -10,7 +10,6 @@ import run.caracal.http.HttpResponse;
 /**
  * A delegation that the Coordinator created.
  *
- * @param scopes its scopes, empty when the answer does not say
  * @param expiresAt when it ends, or {@code null} when the answer does not say
  */
 public record DelegationAnswer(

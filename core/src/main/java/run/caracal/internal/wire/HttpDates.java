@@ -34,11 +34,7 @@ public final class HttpDates {
 
     private HttpDates() {}
 
-    /**
-     * Reads a date.
-     *
-     * @return the instant, or {@code null} when it is absent or no date
-     */
+    /** Reads a date. */
     public static @Nullable Instant parse(@Nullable String header) {
         if (header == null || header.length() > MAX_LENGTH) {
             return null;

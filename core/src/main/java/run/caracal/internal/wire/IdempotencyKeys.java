@@ -12,11 +12,7 @@ public final class IdempotencyKeys {
 
     private IdempotencyKeys() {}
 
-    /**
-     * A new key, made without blocking: it has to be unique, not secret.
-     *
-     * @return 32 hexadecimal digits
-     */
+    /** A new key, made without blocking: it has to be unique, not secret. */
     public static String generate() {
         byte[] bytes = new byte[16];
         ThreadLocalRandom.current().nextBytes(bytes);
@@ -26,7 +22,6 @@ public final class IdempotencyKeys {
     /**
      * Checks a key that a caller gives.
      *
-     * @param field the name of the option, for the message
      * @throws IllegalArgumentException when the platform would refuse it; the message names the field
      */
     public static String require(String field, String key) {

@@ -95,11 +95,7 @@ public final class OpenSession {
             return this;
         }
 
-        /**
-         * The session that this one is a child of, if any.
-         *
-         * @param edgeId the delegation that bounds the parent, to be inherited
-         */
+        /** The session that this one is a child of, if any. */
         public Builder childOf(@Nullable String id, boolean inherits, @Nullable String edgeId) {
             return id == null
                     ? this

@@ -53,20 +53,12 @@ public interface FaultRule {
         return always(Fault.resetBefore());
     }
 
-    /**
-     * {@return this rule for some requests only}
-     *
-     * @param requests which
-     */
+    /** {@return this rule for some requests only} */
     default FaultRule on(Predicate<ReceivedRequest> requests) {
         return request -> requests.test(request) ? decide(request) : Fault.none();
     }
 
-    /**
-     * {@return this rule until it has struck a number of times} Put it behind {@link #on}: only what goes wrong counts.
-     *
-     * @param count how often
-     */
+    /** {@return this rule until it has struck a number of times} Put it behind {@link #on}: only what goes wrong counts. */
     default FaultRule times(int count) {
         AtomicInteger left = new AtomicInteger(count);
         return request -> {

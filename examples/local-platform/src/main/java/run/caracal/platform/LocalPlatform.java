@@ -338,20 +338,12 @@ public final class LocalPlatform implements Disposable {
         return sessions.totalOpened();
     }
 
-    /**
-     * {@return the id of the row that a resource is kept in} Some requests take it in the identifier's place.
-     *
-     * @param resourceId the resource's identifier
-     */
+    /** {@return the id of the row that a resource is kept in} Some requests take it in the identifier's place. */
     public String resourceRowId(String resourceId) {
         return zone.rowId(resourceId);
     }
 
-    /**
-     * {@return the requests that a server received, oldest first, as many as the limits allow}
-     *
-     * @param service the server
-     */
+    /** {@return the requests that a server received, oldest first, as many as the limits allow} */
     public List<ReceivedRequest> received(Service service) {
         return endpoint(service).received();
     }
@@ -364,18 +356,13 @@ public final class LocalPlatform implements Disposable {
     /**
      * Decides from now on what goes wrong at a server.
      *
-     * @param service the server
      * @param rule asked for each request; {@link FaultRule#none()} ends all faults
      */
     public void faults(Service service, FaultRule rule) {
         endpoint(service).faults(rule);
     }
 
-    /**
-     * Revokes all that an application's tokens stand on: each of them is refused from now on, new ones can be had.
-     *
-     * @param applicationId the application
-     */
+    /** Revokes all that an application's tokens stand on: each of them is refused from now on, new ones can be had. */
     public void revokeTokens(String applicationId) {
         zone.revokeRecords(applicationId);
     }
@@ -384,7 +371,6 @@ public final class LocalPlatform implements Disposable {
      * Refuses every mint of these scopes from now on, as a policy does: 403 {@code access_denied}, and an event in the audit
      * log. {@link #reset()} takes it back.
      *
-     * @param resourceId the resource
      * @param scopes the scopes that nobody may have; none takes an earlier denial back
      * @throws IllegalArgumentException if the platform does not know the resource
      */
@@ -396,7 +382,6 @@ public final class LocalPlatform implements Disposable {
      * Holds every mint of these scopes from now on until a person approves it, see {@link #decideApproval}. {@link #reset()}
      * takes it back.
      *
-     * @param resourceId the resource
      * @param scopes the scopes to hold; none takes an earlier hold back
      * @throws IllegalArgumentException if the platform does not know the resource
      */
@@ -407,7 +392,6 @@ public final class LocalPlatform implements Disposable {
     /**
      * Puts a base URL behind a resource from now on: an application under test, whose port is known only when it runs.
      *
-     * @param resourceId the resource
      * @param baseUrl an absolute http URL
      * @throws IllegalArgumentException if the platform does not know the resource
      */
@@ -428,8 +412,8 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * {@return mandates of this zone, as its services would mint them, for calls to an application under test} Every verifier
-     * that reads this platform's keys trusts them.
+     * {@return a maker of mandates of this zone, as its services would mint them, for calls to an application under test} Every
+     * verifier that reads this platform's keys trusts them.
      */
     public TestMandates mandates() {
         return new TestMandates(zone, stsUrl(), applicationId(), resourceId());
@@ -457,7 +441,6 @@ public final class LocalPlatform implements Disposable {
     /**
      * Decides on a request that waits for a person's approval, as an operator would.
      *
-     * @param approvalId the approval's id
      * @param approved whether its mandate may be issued
      * @throws IllegalArgumentException if there is no such approval
      * @throws IllegalStateException if it is not pending
@@ -476,8 +459,6 @@ public final class LocalPlatform implements Disposable {
     /**
      * {@return an ID token of the first trusted issuer for one of its users, as a login there gives it} It is good for five
      * minutes. Blocks on the machine's source of randomness.
-     *
-     * @param subject the user
      */
     public String idToken(String subject) {
         return zone.issuers.idToken(subject, zone.now());
@@ -486,18 +467,12 @@ public final class LocalPlatform implements Disposable {
     /**
      * {@return the end of a server's service: subscribing cuts its connections and refuses new ones} Its state is kept, and
      * {@link #start(Service)} brings it back. Nothing is swept while the Coordinator is stopped.
-     *
-     * @param service the server
      */
     public Mono<Void> stop(Service service) {
         return bound(service).close();
     }
 
-    /**
-     * {@return the return of a server that was stopped, on the port it had} It completes when the server listens.
-     *
-     * @param service the server
-     */
+    /** {@return the return of a server that was stopped, on the port it had} It completes when the server listens. */
     public Mono<Void> start(Service service) {
         return bound(service).open();
     }

@@ -40,7 +40,6 @@ public final class LocalPlatformProgram {
     /**
      * Runs until the JVM is told to end.
      *
-     * @param args ignored
      * @throws IllegalArgumentException if an option or the file says what cannot be
      * @throws IllegalStateException if ports are taken
      */

@@ -52,8 +52,6 @@ public record ProtectedResource(
      * {@return the same resource, of another application} Its owner alone obtains a token with it, mints mandates for it and
      * uses them; a delegation lends no more than that. An application without a grant on a resource may still
      * delegate its scopes to the owner.
-     *
-     * @param applicationId the application
      */
     public ProtectedResource withOwner(String applicationId) {
         return new ProtectedResource(id, scopes, applicationId, sharedWith, upstream, operations, roles, approvals);

@@ -199,7 +199,6 @@ public final class OutboundExchange {
     /**
      * The request was answered.
      *
-     * @param status the status of the answer
      * @param header gives the first value of a header of the answer, {@code null} when it is absent
      */
     public void answered(int status, Function<String, @Nullable String> header) {
