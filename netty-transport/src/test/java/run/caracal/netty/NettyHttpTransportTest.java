@@ -377,7 +377,8 @@ class NettyHttpTransportTest {
             server.enqueue(new MockResponse.Builder()
                     .onResponseStart(SocketEffect.Stall.INSTANCE)
                     .build());
-            TransportException error = failure(request("POST", url("/slow"), "body-s3cret", Duration.ofMillis(300), 100));
+            TransportException error =
+                    failure(request("POST", url("/slow"), "body-s3cret", Duration.ofMillis(300), 100));
             assertThat(error.kind()).isEqualTo(Kind.TIMEOUT);
             assertThat(error.isAmbiguous()).isTrue();
             assertThat(error).hasMessageContaining("300 ms").hasMessageContaining("/slow");
@@ -626,8 +627,8 @@ class NettyHttpTransportTest {
             try {
                 while (true) {
                     try (Socket socket = server.accept()) {
-                        BufferedReader in =
-                                new BufferedReader(new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
+                        BufferedReader in = new BufferedReader(
+                                new InputStreamReader(socket.getInputStream(), StandardCharsets.UTF_8));
                         for (int request = 0; request < 2; request++) {
                             for (String line = in.readLine(); line != null && !line.isEmpty(); line = in.readLine()) {}
                             char[] body = new char[4];
@@ -657,7 +658,8 @@ class NettyHttpTransportTest {
             LoopbackResolver resolver = new LoopbackResolver();
             use(NettyHttpTransport.builder().customize(it -> it.resolver(resolver)));
             server.enqueue(new MockResponse.Builder().body("found").build());
-            assertThat(send(get("http://sts.internal:" + server.getPort() + "/x")).status())
+            assertThat(send(get("http://sts.internal:" + server.getPort() + "/x"))
+                            .status())
                     .isEqualTo(200);
             assertThat(resolver.asked).containsExactly("sts.internal");
         }
@@ -671,8 +673,9 @@ class NettyHttpTransportTest {
             SslContext trusting = certificates.forClient(certificates.server);
             use(NettyHttpTransport.builder()
                     .sslContext(() -> trusting)
-                    .customize(it -> it.proxy(spec ->
-                            spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
+                    .customize(it -> it.proxy(spec -> spec.type(ProxyProvider.Proxy.HTTP)
+                            .host("localhost")
+                            .port(server.getPort()))));
             HttpResponse response = send(get("https://localhost:9/x"));
             assertThat(new String(response.body(), StandardCharsets.UTF_8)).isEqualTo("tunnelled");
             assertThat(server.getRequestCount()).isEqualTo(2);
@@ -682,8 +685,9 @@ class NettyHttpTransportTest {
         void aProxyThatRefusesIsKindConnect() throws InterruptedException {
             server.enqueue(status(407));
             use(NettyHttpTransport.builder()
-                    .customize(it -> it.proxy(spec ->
-                            spec.type(ProxyProvider.Proxy.HTTP).host("localhost").port(server.getPort()))));
+                    .customize(it -> it.proxy(spec -> spec.type(ProxyProvider.Proxy.HTTP)
+                            .host("localhost")
+                            .port(server.getPort()))));
             // The name behind the proxy is resolved by the proxy alone: here nobody knows it.
             TransportException error = failure(get("https://behind.invalid:9/x"));
             assertThat(error.kind()).isEqualTo(Kind.CONNECT);
@@ -699,7 +703,8 @@ class NettyHttpTransportTest {
             Certificates certificates = new Certificates();
             server.useHttps(certificates.forServer().sslSocketFactory());
             server.requireClientAuth();
-            AtomicReference<SslContext> current = new AtomicReference<>(certificates.forClient(certificates.issue("old")));
+            AtomicReference<SslContext> current =
+                    new AtomicReference<>(certificates.forClient(certificates.issue("old")));
             use(NettyHttpTransport.builder().sslContext(current::get));
             server.enqueue(new MockResponse.Builder().body("1").build());
             server.enqueue(new MockResponse.Builder()
@@ -767,7 +772,8 @@ class NettyHttpTransportTest {
         void whatTheCustomizerBroughtIsNotDisposed() {
             ConnectionProvider pool = ConnectionProvider.create("mine", 1);
             LoopResources loops = LoopResources.create("mine", 1, true);
-            use(NettyHttpTransport.builder().customize(it -> HttpClient.create(pool).runOn(loops)));
+            use(NettyHttpTransport.builder()
+                    .customize(it -> HttpClient.create(pool).runOn(loops)));
             server.enqueue(status(200));
             assertThat(send(get(url("/x"))).status()).isEqualTo(200);
             Await.done(transport.disposeLater());
@@ -829,8 +835,8 @@ class NettyHttpTransportTest {
             });
             try (EchoServer busy = new EchoServer("http", counting)) {
                 use(NettyHttpTransport.builder()
-                        .customize(it ->
-                                HttpClient.create(brought).runOn(it.configuration().loopResources())));
+                        .customize(it -> HttpClient.create(brought)
+                                .runOn(it.configuration().loopResources())));
                 Await.done(Flux.range(0, 4).flatMap(i -> transport.exchange(get(busy.url() + "/x"))));
                 assertThat(open).hasPositiveValue();
                 // From a loop, as where a pipeline closes the client behind its last call.
@@ -924,7 +930,9 @@ class NettyHttpTransportTest {
                 released.set(true);
                 VirtualTimeScheduler.reset();
             }
-            Await.until("no thread of it is left", () -> Threads.named("caracal-http").size() <= 2); // the other transport's
+            Await.until(
+                    "no thread of it is left",
+                    () -> Threads.named("caracal-http").size() <= 2); // the other transport's
         }
 
         /** While connections are opened, requests written, answers read and calls cancelled. */
@@ -970,7 +978,9 @@ class NettyHttpTransportTest {
                 assertThat(response.status()).isEqualTo(200);
                 Await.done(one.disposeLater());
             }
-            Await.until("no thread of a transport is left", () -> Threads.named("caracal-http").isEmpty());
+            Await.until(
+                    "no thread of a transport is left",
+                    () -> Threads.named("caracal-http").isEmpty());
         }
 
         @Test
@@ -1018,5 +1028,4 @@ class NettyHttpTransportTest {
                     .verify(Await.BOUND);
         }
     }
-
 }
