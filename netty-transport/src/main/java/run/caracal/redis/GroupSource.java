@@ -15,10 +15,8 @@ import java.io.StringWriter;
 import java.time.Duration;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.concurrent.TimeUnit;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
 import tools.jackson.core.JsonGenerator;
 import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
@@ -46,7 +44,6 @@ final class GroupSource implements EntrySource {
     private final RevocationStream stream;
     private final Consumer<String> consumer;
     private final Duration idle;
-    private final Scheduler timer;
 
     private volatile boolean recovering = true;
     private volatile long nextClaim;
@@ -56,20 +53,18 @@ final class GroupSource implements EntrySource {
             RedisClusterReactiveCommands<String, String> redis,
             RevocationStream stream,
             String consumer,
-            Duration idle,
-            Scheduler timer) {
+            Duration idle) {
         this.redis = redis;
         this.stream = stream;
         this.consumer = Consumer.from(stream.group(), consumer);
         this.idle = idle;
-        this.timer = timer;
     }
 
     @Override
     public Mono<Void> open() {
         return Mono.defer(() -> {
                     recovering = true;
-                    nextClaim = timer.now(TimeUnit.NANOSECONDS);
+                    nextClaim = System.nanoTime();
                     return redis.xgroupCreate(
                             StreamOffset.from(stream.key(), "0"), stream.group(), XGroupCreateArgs.Builder.mkstream());
                 })
@@ -102,7 +97,7 @@ final class GroupSource implements EntrySource {
 
     private Mono<Void> claimIfDue() {
         return Mono.defer(() -> {
-            long now = timer.now(TimeUnit.NANOSECONDS);
+            long now = System.nanoTime();
             if (now - nextClaim < 0) {
                 return Mono.empty();
             }

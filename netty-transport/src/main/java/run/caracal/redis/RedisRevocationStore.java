@@ -11,8 +11,6 @@ import java.util.Set;
 import java.util.regex.Pattern;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
@@ -60,11 +58,9 @@ public final class RedisRevocationStore implements RevocationStore {
             """;
 
     private final RedisClusterReactiveCommands<String, String> redis;
-    private final Scheduler timer;
 
-    RedisRevocationStore(RedisClusterReactiveCommands<String, String> redis, Scheduler timer) {
+    private RedisRevocationStore(RedisClusterReactiveCommands<String, String> redis) {
         this.redis = Objects.requireNonNull(redis, "redis");
-        this.timer = timer;
     }
 
     /**
@@ -74,7 +70,7 @@ public final class RedisRevocationStore implements RevocationStore {
      * @param redis the commands of a connection that the application closes
      */
     public static RedisRevocationStore create(RedisClusterReactiveCommands<String, String> redis) {
-        return new RedisRevocationStore(redis, Schedulers.parallel());
+        return new RedisRevocationStore(redis);
     }
 
     RedisClusterReactiveCommands<String, String> redis() {
@@ -92,7 +88,7 @@ public final class RedisRevocationStore implements RevocationStore {
             return Mono.just(false);
         }
         String[] keys = anchors.stream().map(anchor -> PREFIX + anchor).toArray(String[]::new);
-        return Mono.defer(() -> redis.exists(keys)).map(found -> found > 0).timeout(TIMEOUT, timer);
+        return Mono.defer(() -> redis.exists(keys).map(found -> found > 0).timeout(TIMEOUT));
     }
 
     /**
@@ -102,9 +98,9 @@ public final class RedisRevocationStore implements RevocationStore {
      */
     @Override
     public Mono<Long> delegationEpoch(String zoneId) {
-        return Mono.defer(() -> redis.get(EPOCH_PREFIX + zoneId))
+        return Mono.defer(() -> redis.get(EPOCH_PREFIX + zoneId)
                 .map(value -> parsed(zoneId, value))
-                .timeout(TIMEOUT, timer);
+                .timeout(TIMEOUT));
     }
 
     private static long parsed(String zoneId, String value) {
@@ -140,10 +136,10 @@ public final class RedisRevocationStore implements RevocationStore {
             throw new IllegalArgumentException("anchors must not be empty");
         }
         SetArgs args = SetArgs.Builder.px(millis(keepFor));
-        return Flux.fromIterable(ids)
+        return Mono.defer(() -> Flux.fromIterable(ids)
                 .flatMap(id -> redis.set(PREFIX + id, "1", args))
                 .then()
-                .timeout(TIMEOUT, timer);
+                .timeout(TIMEOUT));
     }
 
     /**
@@ -163,9 +159,9 @@ public final class RedisRevocationStore implements RevocationStore {
         }
         String[] keys = {EPOCH_PREFIX + zoneId};
         String time = Long.toString(millis(keepFor));
-        return Flux.defer(() -> redis.eval(RAISE, ScriptOutputType.INTEGER, keys, epoch, time))
+        return Mono.defer(() -> redis.eval(RAISE, ScriptOutputType.INTEGER, keys, epoch, time)
                 .then()
-                .timeout(TIMEOUT, timer);
+                .timeout(TIMEOUT));
     }
 
     static boolean isEpoch(String text) {

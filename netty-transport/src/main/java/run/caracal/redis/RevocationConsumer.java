@@ -83,7 +83,9 @@ public final class RevocationConsumer implements Disposable {
     private final Duration blindLimit;
     private final Duration commandTimeout;
     private final String name;
-    private final Scheduler timer;
+
+    /** Its own: an application that replaces Reactor's shared schedulers disposes those, and what waits there with them. */
+    private final Scheduler timer = Schedulers.newSingle("caracal-revocations", true);
 
     private final Sinks.Many<RevocationStatus> changes = Sinks.many().replay().latest();
     private final Sinks.Empty<Void> end = Sinks.empty();
@@ -110,7 +112,6 @@ public final class RevocationConsumer implements Disposable {
         this.blindLimit = builder.blindLimit;
         this.commandTimeout = builder.commandTimeout;
         this.name = builder.name;
-        this.timer = builder.timer;
         this.startedAt = now();
         this.sources = new EnumMap<>(RevocationStream.class);
         for (RevocationStream stream : RevocationStream.values()) {
@@ -140,8 +141,7 @@ public final class RevocationConsumer implements Disposable {
         return new Builder(
                 consumer,
                 target,
-                (stream, builder) ->
-                        new GroupSource(store.redis(), stream, consumer, builder.takeOverAfter, builder.timer));
+                (stream, builder) -> new GroupSource(store.redis(), stream, consumer, builder.takeOverAfter));
     }
 
     /**
@@ -183,6 +183,7 @@ public final class RevocationConsumer implements Disposable {
                         .scheduler(timer))
                 .doFinally(signal -> {
                     var unused = ended.tryEmitEmpty();
+                    timer.dispose();
                 })
                 .subscribe(null, e -> log.debug("Reading the revocations ended", e)));
     }
@@ -209,7 +210,7 @@ public final class RevocationConsumer implements Disposable {
         EntrySource source = source(stream);
         return bounded(source.next().collectList())
                 // Signatures of entries of any size are not the business of the connection's event loop.
-                .publishOn(Schedulers.parallel())
+                .publishOn(timer)
                 .flatMap(entries -> handleAll(stream, source, entries).thenReturn(entries.size() >= EntrySource.BATCH));
     }
 
@@ -376,14 +377,14 @@ public final class RevocationConsumer implements Disposable {
      */
     public Mono<Void> disposeLater() {
         return Mono.defer(() -> {
-                    disposed = true;
-                    var unused = end.tryEmitEmpty();
-                    if (!Boolean.TRUE.equals(connected)) {
-                        running.dispose();
-                    }
-                    return ended.asMono();
-                })
-                .timeout(CLOSE_TIMEOUT, Mono.fromRunnable(running::dispose), timer);
+            disposed = true;
+            var unused = end.tryEmitEmpty();
+            if (!Boolean.TRUE.equals(connected)) {
+                running.dispose();
+            }
+            // Not by its own timer, which has ended when somebody asks again.
+            return ended.asMono().timeout(CLOSE_TIMEOUT, Mono.fromRunnable(running::dispose));
+        });
     }
 
     @Override
@@ -407,7 +408,6 @@ public final class RevocationConsumer implements Disposable {
         private Duration blindLimit = DEFAULT_BLIND_LIMIT;
         private Duration takeOverAfter = GroupSource.IDLE;
         private Duration commandTimeout = COMMAND_TIMEOUT;
-        private Scheduler timer = Schedulers.parallel();
 
         private Builder(String name, Target target, BiFunction<RevocationStream, Builder, EntrySource> sources) {
             this.name = name;
@@ -469,11 +469,6 @@ public final class RevocationConsumer implements Disposable {
 
         Builder commandTimeout(Duration timeout) {
             this.commandTimeout = timeout;
-            return this;
-        }
-
-        Builder timer(Scheduler timer) {
-            this.timer = timer;
             return this;
         }
 

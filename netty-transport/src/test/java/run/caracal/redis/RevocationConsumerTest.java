@@ -25,6 +25,7 @@ import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.InboundException;
@@ -129,6 +130,22 @@ class RevocationConsumerTest {
         assertThat(pending(DELEGATIONS, "resource-delegation-invalidation")).isZero();
         assertThat(consumer.status().lastEntry()).isNotNull();
         assertThat(consumer.status().lag()).isBetween(Duration.ZERO, Await.BOUND);
+    }
+
+    @Test
+    void goesOnWhenTheApplicationReplacesTheSharedSchedulers() {
+        RevocationConsumer consumer = start();
+        revoke("before");
+        awaitKey("before");
+        Schedulers.setFactory(new Schedulers.Factory() {});
+        try {
+            revoke("after");
+            awaitKey("after");
+            assertThat(store.isRevoked(Set.of("after")).block(Await.BOUND)).isTrue();
+            Await.done(consumer.disposeLater());
+        } finally {
+            Schedulers.resetFactory();
+        }
     }
 
     @Test
