@@ -27,6 +27,7 @@ import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.Calls;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.client.ClientParts;
 import run.caracal.internal.context.BoundContext;
@@ -125,7 +126,7 @@ public final class Caracal implements Disposable {
      *     run.caracal.error.TransportException}, {@link ConfigurationException} or {@link ClosedException}
      */
     public Mono<Void> check() {
-        return parts.check();
+        return Calls.sealed(parts.check());
     }
 
     /** {@return the zone of the configuration} */
@@ -559,7 +560,7 @@ public final class Caracal implements Disposable {
      * @throws IllegalArgumentException if the id is none
      */
     public Mono<Void> waitForApproval(String approvalId) {
-        return parts.approvals().await(Arguments.id(approvalId, "approvalId")).onErrorStop();
+        return Calls.sealed(parts.approvals().await(Arguments.id(approvalId, "approvalId")));
     }
 
     /**
@@ -580,9 +581,8 @@ public final class Caracal implements Disposable {
      */
     public <T> Mono<T> withApproval(Function<? super Optional<String>, ? extends Mono<T>> operation) {
         Objects.requireNonNull(operation, "operation");
-        return parts.approvals()
-                .<T>around(id -> Supplied.given(operation.apply(id), "The operation of withApproval(...)"))
-                .onErrorStop();
+        return Calls.sealed(parts.approvals()
+                .around(id -> Supplied.given(operation.apply(id), "The operation of withApproval(...)")));
     }
 
     /**

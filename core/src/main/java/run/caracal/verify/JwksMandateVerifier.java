@@ -21,6 +21,7 @@ import reactor.core.scheduler.Scheduler;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.HttpTransport;
+import run.caracal.internal.Calls;
 import run.caracal.internal.ParallelTimer;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.config.Problems;
@@ -84,7 +85,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     @Override
     public Mono<VerifiedMandate> verify(String bearer, MandateRequirements requirements) {
         Objects.requireNonNull(requirements, "requirements");
-        return Mono.defer(() -> {
+        return Calls.sealed(Mono.defer(() -> {
                     if (isDisposed()) {
                         return Mono.error(unavailable("The verifier is closed", null));
                     }
@@ -96,8 +97,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
                             .flatMap(this::unlessRevoked);
                 })
                 .onErrorMap(
-                        e -> !(e instanceof InboundException), e -> unavailable("The token cannot be verified now", e))
-                .onErrorStop();
+                        e -> !(e instanceof InboundException),
+                        e -> unavailable("The token cannot be verified now", e)));
     }
 
     /**

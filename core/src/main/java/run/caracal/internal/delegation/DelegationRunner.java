@@ -13,6 +13,7 @@ import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.error.NoContextException;
 import run.caracal.event.CaracalEvent;
+import run.caracal.internal.Calls;
 import run.caracal.internal.LogGate;
 import run.caracal.internal.LogNames;
 import run.caracal.internal.context.BoundContext;
@@ -112,12 +113,11 @@ public final class DelegationRunner {
 
     /** Revokes a delegation. */
     public Mono<Void> revoke(String delegationEdgeId) {
-        return Mono.deferContextual(view -> {
-                    state.requireOpen();
-                    BoundContext bound = BoundContext.find(view);
-                    return revoke(delegationEdgeId, bound == null ? Envelope.EMPTY : bound.envelope());
-                })
-                .onErrorStop();
+        return Calls.sealed(Mono.deferContextual(view -> {
+            state.requireOpen();
+            BoundContext bound = BoundContext.find(view);
+            return revoke(delegationEdgeId, bound == null ? Envelope.EMPTY : bound.envelope());
+        }));
     }
 
     private Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
@@ -167,7 +167,7 @@ public final class DelegationRunner {
     }
 
     private Mono<BoundContext> accepted(String delegationEdgeId, boolean validated) {
-        return Mono.deferContextual(view -> {
+        return Calls.sealed(Mono.deferContextual(view -> {
             BoundContext receiver = acting(view, "accepts");
             Mono<BoundContext> taken = (validated ? check(receiver, delegationEdgeId) : Mono.<Void>empty())
                     // From whom the issuer derived it is not known here.
@@ -178,7 +178,7 @@ public final class DelegationRunner {
                     taken,
                     (context, completion) -> new CaracalEvent.DelegationAccepted(
                             delegationEdgeId, receiver.agentSessionId(), completion));
-        });
+        }));
     }
 
     private Mono<Void> check(BoundContext receiver, String delegationEdgeId) {

@@ -15,6 +15,7 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.event.CaracalEvent.InboundRequest.ActsAs;
 import run.caracal.http.InboundDecision;
 import run.caracal.http.InboundPolicy;
+import run.caracal.internal.Calls;
 import run.caracal.internal.Ids;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.context.BoundContext;
@@ -87,15 +88,14 @@ public final class InboundJudge {
                 state.requireOpen();
                 return judge(boundary, headers);
             });
-            return events.observe(
+            return Calls.sealed(events.observe(
                             CaracalEvent.InboundRequest.class,
                             judged,
                             (admitted, completion) -> new CaracalEvent.InboundRequest(
                                     admitted == null ? ActsAs.NOBODY : admitted.as(),
                                     admitted != null && admitted.mismatch(),
                                     completion))
-                    .<InboundDecision>map(admitted -> admitted)
-                    .onErrorStop();
+                    .map(admitted -> admitted));
         };
     }
 

@@ -13,6 +13,7 @@ import run.caracal.error.ConfigurationException;
 import run.caracal.error.DelegationException;
 import run.caracal.error.DelegationException.Reason;
 import run.caracal.error.NoContextException;
+import run.caracal.internal.Calls;
 import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.context.HelperSession.Held;
@@ -67,22 +68,21 @@ public final class MandateMinter {
      * @param scopes the scopes; none for those of its grant, else those of the configuration
      */
     public Mono<MintedMandate> mintForBound(String resource, List<String> scopes, MandateSpec spec) {
-        return Mono.<MintedMandate>deferContextual(view -> {
-                    state.requireOpen();
-                    BoundContext context = BoundContext.requireActing(BoundContext.find(view), client);
-                    BoundContext.requireNoCaller(context, "mandates are minted for sessions of this application");
-                    if (context == null || !context.hasAgentSession()) {
-                        throw new NoContextException(
-                                "No agent session is bound in the Reactor Context, so no mandate was minted. Bind one with "
-                                        + "spawn(...) or bind(context, publisher)");
-                    }
-                    List<String> wanted = scopes.isEmpty() ? scopes(context, resource) : scopes;
-                    if (wanted.isEmpty()) {
-                        throw noScopes(resource);
-                    }
-                    return mint(context, resource, wanted, spec, TraceParent.newTraceId());
-                })
-                .onErrorStop();
+        return Calls.sealed(Mono.deferContextual(view -> {
+            state.requireOpen();
+            BoundContext context = BoundContext.requireActing(BoundContext.find(view), client);
+            BoundContext.requireNoCaller(context, "mandates are minted for sessions of this application");
+            if (context == null || !context.hasAgentSession()) {
+                throw new NoContextException(
+                        "No agent session is bound in the Reactor Context, so no mandate was minted. Bind one with "
+                                + "spawn(...) or bind(context, publisher)");
+            }
+            List<String> wanted = scopes.isEmpty() ? scopes(context, resource) : scopes;
+            if (wanted.isEmpty()) {
+                throw noScopes(resource);
+            }
+            return mint(context, resource, wanted, spec, TraceParent.newTraceId());
+        }));
     }
 
     /**
@@ -219,15 +219,14 @@ public final class MandateMinter {
 
     /** Exchanges a user's identity token: one attempt. */
     public Mono<FederatedUser> federate(String idToken, @Nullable Duration ttl) {
-        return Mono.defer(() -> {
-                    state.requireOpen();
-                    var unused = Arguments.idToken(idToken);
-                    long asked = timer.now(TimeUnit.NANOSECONDS);
-                    return sts.federate(idToken, ttl)
-                            .map(user -> new FederatedUser(
-                                    user.token(), user.authorityRecordId(), deadline(asked, user.lifetime())));
-                })
-                .onErrorStop();
+        return Calls.sealed(Mono.defer(() -> {
+            state.requireOpen();
+            var unused = Arguments.idToken(idToken);
+            long asked = timer.now(TimeUnit.NANOSECONDS);
+            return sts.federate(idToken, ttl)
+                    .map(user -> new FederatedUser(
+                            user.token(), user.authorityRecordId(), deadline(asked, user.lifetime())));
+        }));
     }
 
     private Deadline deadline(long asked, Duration lifetime) {

@@ -17,6 +17,7 @@ import run.caracal.http.HttpTransport;
 import run.caracal.http.OutboundDecision;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
+import run.caracal.internal.Calls;
 import run.caracal.internal.Headers;
 import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.wire.ErrorAnswers;
@@ -38,7 +39,7 @@ public final class FetchSender {
         requireSendable(url);
         OutboundPolicy policy =
                 outbound.policy(request.transport().withPropagation(Propagation.gatewayOnly()), request.approvalId());
-        return Mono.deferContextual(context -> {
+        return Calls.sealed(Mono.deferContextual(context -> {
                     outbound.requireCallable(request.resource(), request.transport(), context);
                     return policy.resolve(url, request.resource(), identified(request, context));
                 })
@@ -63,8 +64,7 @@ public final class FetchSender {
                         })
                         // The first end counts, so an error answer stays one with its status.
                         .doOnError(error -> decision.ended(0, error))
-                        .doOnCancel(() -> decision.ended(0, null)))
-                .onErrorStop();
+                        .doOnCancel(() -> decision.ended(0, null))));
     }
 
     private static @Nullable CaracalException failure(String resource, HttpRequest sent, HttpResponse answer) {

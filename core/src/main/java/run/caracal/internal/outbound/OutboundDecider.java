@@ -24,6 +24,7 @@ import run.caracal.http.OutboundHeaders;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
+import run.caracal.internal.Calls;
 import run.caracal.internal.Headers;
 import run.caracal.internal.LogNames;
 import run.caracal.internal.config.Problems;
@@ -118,19 +119,18 @@ public final class OutboundDecider {
      * @param asApplication whether the application itself may be meant, outside of a context
      */
     public Mono<Map<String, String>> headers(boolean asApplication) {
-        return Mono.<Map<String, String>>deferContextual(view -> {
-                    state.requireOpen();
-                    BoundContext context = BoundContext.find(view);
-                    Envelope envelope = envelope(context, asApplication);
-                    BoundContext.requireNoCaller(context, "headers() does not know where its bearer would go");
-                    return tokens.get().map(token -> {
-                        Map<String, String> headers = new LinkedHashMap<>();
-                        headers.put(Headers.AUTHORIZATION, token.authorization());
-                        envelope.encode(new HeaderMap(headers));
-                        return headers;
-                    });
-                })
-                .onErrorStop();
+        return Calls.sealed(Mono.deferContextual(view -> {
+            state.requireOpen();
+            BoundContext context = BoundContext.find(view);
+            Envelope envelope = envelope(context, asApplication);
+            BoundContext.requireNoCaller(context, "headers() does not know where its bearer would go");
+            return tokens.get().map(token -> {
+                Map<String, String> headers = new LinkedHashMap<>();
+                headers.put(Headers.AUTHORIZATION, token.authorization());
+                envelope.encode(new HeaderMap(headers));
+                return headers;
+            });
+        }));
     }
 
     /** The policy of a decorated client. */
@@ -184,7 +184,7 @@ public final class OutboundDecider {
                         events.isObserved() ? resolved.map(decision -> observe(decision, context)) : resolved;
                 // A caller's onErrorContinue must not turn a refusal into nothing. What is known at once stays a
                 // scalar.
-                return decided instanceof Callable ? decided : decided.onErrorStop();
+                return decided instanceof Callable ? decided : Calls.sealed(decided);
             } catch (CaracalException refused) {
                 return Mono.error(refused);
             }
