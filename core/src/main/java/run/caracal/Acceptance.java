@@ -1,11 +1,11 @@
 package run.caracal;
 
-/** How a delegation that another session issued is taken on. */
+/** How a received delegation is checked before it is used. */
 public enum Acceptance {
-    /** Without a call: the platform judges it when it is used. */
+    /** No check: the platform checks the delegation when it is used. */
     UNCHECKED,
 
-    /** Only when the Coordinator says that it is active and addressed to the session. */
+    /** The Coordinator must confirm that the delegation is active and addressed to the session. */
     VALIDATED;
 
     boolean isValidated() {

@@ -8,7 +8,7 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.mandate.ApplicationSpec;
 import run.caracal.internal.options.Arguments;
 
-/** How calls are made as the application itself; see {@link Caracal#applicationTransport}. Immutable. */
+/** Options of calls as the application itself; see {@link Caracal#applicationTransport}. Immutable. */
 public final class ApplicationOptions {
     private static final ApplicationOptions DEFAULTS = new ApplicationOptions(ApplicationSpec.DEFAULTS);
 
@@ -18,21 +18,17 @@ public final class ApplicationOptions {
         this.spec = spec;
     }
 
-    /**
-     * {@return the application id as the label, the platform's own time to live of a mandate (900 seconds), and no
-     * user; options with every default}
-     */
+    /** {@return the default options: the application id as the label, the platform's TTL (900 seconds), and no user} */
     public static ApplicationOptions defaults() {
         return DEFAULTS;
     }
 
     /**
-     * Sets the labels of the sessions that hold the authority. On the platform a label has to be the application id, or a
-     * role that the resource's grant knows and that has the scopes.
+     * Sets the labels of the sessions that hold the authority. One of them must be the application id, or a role of the
+     * resource's grant that has the scopes.
      *
      * @param labels as for {@link SpawnOptions.Builder#labels(String...)}; none for the application id
-     * @return these options with the labels
-     * @throws IllegalArgumentException if one is no label
+     * @throws IllegalArgumentException if a label is malformed
      */
     public ApplicationOptions withLabels(String... labels) {
         return new ApplicationOptions(new ApplicationSpec(
@@ -40,12 +36,11 @@ public final class ApplicationOptions {
     }
 
     /**
-     * Sets how long each mandate lives. The platform cuts it to what is left of the delegation, which is replaced 90 seconds
-     * before its end, or at half of a shorter life.
+     * Sets the TTL of each mandate. The platform cuts it to the remaining life of the delegation, which the SDK
+     * replaces 90 seconds before it expires, or at half of a shorter life.
      *
      * @param ttl whole seconds, from {@link MandateOptions#MIN_TTL} to {@link MandateOptions#MAX_TTL}
-     * @return these options with that time
-     * @throws IllegalArgumentException if it is outside
+     * @throws IllegalArgumentException if it is out of range
      */
     public ApplicationOptions withTtl(Duration ttl) {
         return new ApplicationOptions(
@@ -53,9 +48,9 @@ public final class ApplicationOptions {
     }
 
     /**
-     * Anchors the calls to a user; see {@link Caracal#federateSubject(String)}.
+     * Sets the user for whom the calls are made; see {@link Caracal#federateSubject(String)}.
      *
-     * @throws IllegalArgumentException if it is no id
+     * @throws IllegalArgumentException if the id is malformed
      */
     public ApplicationOptions withSubjectAuthorityRecordId(String id) {
         return new ApplicationOptions(
@@ -67,15 +62,12 @@ public final class ApplicationOptions {
         return spec.labels();
     }
 
-    /** {@return how long each mandate lives; empty for the platform's own} */
+    /** {@return the TTL of each mandate; empty for the platform's default} */
     public Optional<Duration> ttl() {
         return Optional.ofNullable(spec.ttl());
     }
 
-    /**
-     * {@return the id of the authority record of the user for whom the calls are made; empty when they are made for the
-     * application}
-     */
+    /** {@return the authority record of the user for whom the calls are made; empty for the application} */
     public Optional<String> subjectAuthorityRecordId() {
         return Optional.ofNullable(spec.subjectAuthorityRecordId());
     }

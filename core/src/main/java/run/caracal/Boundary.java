@@ -8,12 +8,11 @@ import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
 /**
- * How incoming requests are judged before they reach the application. Immutable: what changes it gives a
- * changed copy.
+ * The checks of incoming requests. Immutable; each method returns a changed copy.
  *
- * <p>Whatever the boundary, a bearer that is present and bad is refused, and so is more than one {@code Authorization}
- * header; another scheme than {@code Bearer} counts as no bearer. Where a request has none, it is refused, unless {@link
- * #optional()} or {@link #asApplication()} says otherwise.
+ * <p>Every boundary rejects a malformed or rejected bearer, and more than one {@code Authorization} header; other
+ * schemes than {@code Bearer} count as no bearer. A request without a bearer is rejected, unless {@link #optional()} or
+ * {@link #asApplication()} is set.
  */
 public final class Boundary {
     private final BoundarySpec spec;
@@ -24,22 +23,19 @@ public final class Boundary {
     }
 
     /**
-     * Binds what a request carries and proves nothing: for services behind something that has proven the mandate. The ids
-     * of the context are what the caller wrote, and never a reason to allow anything; its bearer is proven by the Gateway
-     * when it is used there. In production such a boundary has to be {@link #trusted()}.
-     *
-     * @return a boundary without a verifier
+     * Binds the caller's unverified claims, for services behind a proxy that verifies the mandate. Base no decision on
+     * the ids of the context; the Gateway verifies the bearer when it is used there. Production requires
+     * {@link #trusted()}.
      */
     public static Boundary propagationOnly() {
         return new Boundary(null, MandateRequirements.defaults(), Missing.REFUSED, false);
     }
 
     /**
-     * Proves the bearer of each request. Its claims replace the unsigned baggage completely: session, delegation, authority
-     * record, hop, zone and application are those of the mandate, and absent where it has none.
+     * Verifies the bearer of each request. Session, delegation, authority record, hop, zone and application of the
+     * context are then those of the mandate, or absent if it has none; unsigned baggage is ignored.
      *
-     * @param verifier proves the bearers; may be a lambda
-     * @return a boundary with the default requirements
+     * @param verifier may be a lambda
      */
     public static Boundary verified(MandateVerifier verifier) {
         return new Boundary(
@@ -47,11 +43,10 @@ public final class Boundary {
     }
 
     /**
-     * States that something in front of this service has proven each request, so that in production propagation alone is
-     * enough, and a request without a bearer may run {@linkplain #asApplication() as the application}.
+     * Asserts that a proxy in front of this service verifies each request, so that production accepts
+     * {@link #propagationOnly()}, and {@link #asApplication()} for a request without a bearer.
      *
-     * @return a boundary that may be used in production
-     * @throws IllegalStateException if there is a verifier that judges every request, which needs no trust
+     * @throws IllegalStateException if a verifier checks every request, which needs no trust
      */
     public Boundary trusted() {
         if (spec.provesAll()) {
@@ -62,11 +57,9 @@ public final class Boundary {
     }
 
     /**
-     * Sets what a mandate has to allow.
+     * Replaces the requirements for mandates.
      *
-     * @param requirements the requirements, instead of the earlier ones
-     * @return a boundary with these requirements
-     * @throws IllegalStateException if there is no verifier to ask for them
+     * @throws IllegalStateException without a verifier
      */
     public Boundary requiring(MandateRequirements requirements) {
         if (spec.verifier() == null) {
@@ -78,21 +71,17 @@ public final class Boundary {
     }
 
     /**
-     * Lets a request without a bearer pass, as nobody: nothing of it is read, and no context is bound for it, not one from
-     * outside either. Replaces {@link #asApplication()}.
-     *
-     * @return a boundary that lets such requests pass
+     * Lets a request without a bearer pass anonymously: none of its headers is read, and its handler has no context,
+     * not even an outer one. Replaces {@link #asApplication()}.
      */
     public Boundary optional() {
         return new Boundary(spec.verifier(), spec.requirements(), Missing.PASSES, spec.trusted());
     }
 
     /**
-     * Lets the work of a request without a bearer run as the application itself: its trace and the baggage of others are
-     * kept, its Caracal fields are discarded. For trusted callers only: one whose mandate allows little gains by leaving it out,
-     * so in production such a boundary has to be {@link #trusted()}, with a verifier too. Replaces {@link #optional()}.
-     *
-     * @return a boundary that lets such requests run as the application
+     * Runs a request without a bearer as the application itself: its trace and foreign baggage are kept, its Caracal
+     * fields are discarded. For trusted callers only, since a caller whose mandate allows little could simply omit it;
+     * production requires {@link #trusted()}, with a verifier too. Replaces {@link #optional()}.
      */
     public Boundary asApplication() {
         return new Boundary(spec.verifier(), spec.requirements(), Missing.RUNS_AS_APPLICATION, spec.trusted());

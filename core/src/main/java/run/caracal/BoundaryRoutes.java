@@ -23,11 +23,10 @@ import run.caracal.internal.inbound.PathPattern;
  *         .build();
  * }</pre>
  *
- * <p>A pattern is a path whose segments are matched to the letter, upper and lower case differing; {@code *} stands for one
- * segment, and {@code **} at the end for any that follow, or none. The longest pattern wins: one of a whole path before one
- * with {@code **}, then the one of more segments, then the one with fewer {@code *}, then one for a method. The first
- * one added wins between equals. Escapes are decoded, and what follows a semicolon in a segment does not count, nor do empty
- * segments.
+ * <p>Segments of a pattern match literally and case-sensitively; {@code *} matches one segment, and {@code **} at the end matches
+ * zero or more. The most specific pattern wins: without {@code **} before with, then more segments, then fewer {@code *}, then
+ * with a method; between equals the first. Escapes are decoded; empty segments and path parameters (after a semicolon) are
+ * ignored.
  */
 public final class BoundaryRoutes {
     private static final Comparator<Route> LONGEST_FIRST = Comparator.comparing(
@@ -56,24 +55,17 @@ public final class BoundaryRoutes {
         this.otherwise = otherwise;
     }
 
-    /**
-     * Starts with the boundary of what no route names.
-     *
-     * @param otherwise the boundary
-     * @return a new builder
-     */
+    /** {@return a builder with the boundary of requests that match no route} */
     public static Builder builder(Boundary otherwise) {
         return new Builder(Objects.requireNonNull(otherwise, "otherwise"));
     }
 
     /**
-     * The boundary of a request.
+     * {@return the boundary of a request; empty if the request is excepted}
      *
-     * @param method its method
-     * @param path its path as it arrived, escapes and all; a query does not count
-     * @return the boundary; empty for a request that is left alone
-     * @throws IllegalArgumentException if the path has dot segments, a backslash or escapes that cannot be read, so that a
-     *     server could take it for another one: refuse such a request
+     * @param path the raw path, with its escapes, without the query
+     * @throws IllegalArgumentException if the path has dot segments, a backslash or invalid escapes, so that a server
+     *     might resolve it differently: reject such a request
      */
     public Optional<Boundary> boundaryOf(String method, String path) {
         List<String> segments = PathPattern.segments(path);
@@ -85,7 +77,7 @@ public final class BoundaryRoutes {
         return Optional.of(otherwise);
     }
 
-    /** {@return every boundary that a request may meet} */
+    /** {@return all boundaries of these routes} */
     public Set<Boundary> boundaries() {
         return Stream.concat(routes.stream().map(Route::boundary).filter(Objects::nonNull), Stream.of(otherwise))
                 .collect(Collectors.toUnmodifiableSet());
@@ -96,7 +88,7 @@ public final class BoundaryRoutes {
         return "BoundaryRoutes[" + routes + ", otherwise " + otherwise + "]";
     }
 
-    /** Collects routes. Not for use by several threads. */
+    /** Builds {@link BoundaryRoutes}. Not for use by several threads at once. */
     public static final class Builder {
         private final List<Route> routes = new ArrayList<>();
         private final Boundary otherwise;
@@ -108,10 +100,11 @@ public final class BoundaryRoutes {
         /**
          * Adds a route for every method.
          *
-         * @param pattern which paths, for instance {@code /invoices/**}
-         * @param boundary how requests to them are judged
-         * @return this builder
-         * @throws IllegalArgumentException if the pattern cannot be used
+         * /**
+         * Adds a route for every method.
+         *
+         * @param pattern for instance {@code /invoices/**}
+         * @throws IllegalArgumentException if the pattern is malformed
          */
         public Builder route(String pattern, Boundary boundary) {
             routes.add(new Route(null, PathPattern.parse(pattern), Objects.requireNonNull(boundary, "boundary")));
@@ -121,11 +114,7 @@ public final class BoundaryRoutes {
         /**
          * Adds a route for one method.
          *
-         * @param method the method, for instance {@code POST}
-         * @param pattern which paths
-         * @param boundary how requests to them are judged
-         * @return this builder
-         * @throws IllegalArgumentException if the pattern cannot be used
+         * @throws IllegalArgumentException if the pattern is malformed
          */
         public Builder route(String method, String pattern, Boundary boundary) {
             routes.add(new Route(
@@ -136,11 +125,9 @@ public final class BoundaryRoutes {
         }
 
         /**
-         * Leaves requests alone: they are neither judged nor bound, unless a longer pattern is a route's.
+         * Excepts requests from all checks, unless a more specific pattern matches; no caller is bound for them.
          *
-         * @param pattern which paths
-         * @return this builder
-         * @throws IllegalArgumentException if the pattern cannot be used
+         * @throws IllegalArgumentException if the pattern is malformed
          */
         public Builder except(String pattern) {
             routes.add(new Route(null, PathPattern.parse(pattern), null));

@@ -13,8 +13,8 @@ import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.propagation.IncomingHeaders;
 
 /**
- * The context that travels beside a call or a message: the ids of its session and delegation, its trace, and foreign
- * baggage; no token. For carriers that are no HTTP requests: headers of a queue, gRPC metadata, {@code _meta} of MCP.
+ * The context that travels with a message: the ids of its session and delegation, its trace, and foreign baggage; no token. For
+ * carriers other than HTTP: headers of a queue, gRPC metadata, {@code _meta} of MCP.
  *
  * <pre>{@code
  * message.headers().putAll(context.toMap());                              // the sender
@@ -22,7 +22,7 @@ import run.caracal.internal.propagation.IncomingHeaders;
  * caracal.bind(agent.context().inTraceOf(sent), work);
  * }</pre>
  *
- * <p>Nothing in it is proven: its ids are what the sender wrote, and never a reason to allow anything. Immutable.
+ * <p>The sender's claims are not verified: base no decision on them. Immutable.
  */
 public final class CarriedContext {
     private final Envelope envelope;
@@ -32,21 +32,20 @@ public final class CarriedContext {
     }
 
     /**
-     * Reads {@code traceparent}, {@code tracestate} and {@code baggage}, with the limits of headers: what is malformed or
-     * over 8192 characters or 64 members counts as absent, and malformed ids are ignored. Without a valid {@code
-     * traceparent} a new trace begins. Everything else in the map is ignored, a bearer too.
+     * Reads {@code traceparent}, {@code tracestate} and {@code baggage}; other entries are ignored, a bearer too. The
+     * limits of headers apply: malformed entries and ids, and baggage over 8192 characters or 64 members, are ignored.
+     * Without a valid {@code traceparent} a new trace starts.
      *
-     * @param map the entries of the carrier; names match in any case, values that are no text count as absent
-     * @return what is carried; never fails because of the entries
+     * @param map the entries of the carrier; names match in any case, values other than text are ignored
+     * @return the context; never fails because of the entries
      */
     public static CarriedContext fromMap(Map<String, ?> map) {
         return new CarriedContext(IncomingHeaders.read(IncomingHeaders.lookup(Objects.requireNonNull(map, "map"))));
     }
 
     /**
-     * The entries for a carrier, with a fresh span id each time. Baggage of others that goes beyond the limits is left out.
-     *
-     * @return an immutable map of {@code traceparent}, and of {@code tracestate} and {@code baggage} where there is any
+     * {@return an immutable map of {@code traceparent}, and {@code tracestate} and {@code baggage} if there are any}
+     * Each call creates a new span id. Foreign baggage beyond the limits is omitted.
      */
     public Map<String, String> toMap() {
         Map<String, String> map = new LinkedHashMap<>();
@@ -54,22 +53,22 @@ public final class CarriedContext {
         return Collections.unmodifiableMap(map);
     }
 
-    /** {@return the id of the agent session that is named, if one is named} */
+    /** {@return the id of the agent session, if any} */
     public Optional<String> agentSessionId() {
         return Optional.ofNullable(envelope.agentSessionId());
     }
 
-    /** {@return the id of the delegation that is named, if one is named} */
+    /** {@return the id of the delegation, if any} */
     public Optional<String> delegationEdgeId() {
         return Optional.ofNullable(envelope.delegationEdgeId());
     }
 
-    /** {@return the id of the delegation from which that one was derived, if one is named} */
+    /** {@return the id of the delegation from which {@link #delegationEdgeId()} was derived, if any} */
     public Optional<String> parentEdgeId() {
         return Optional.ofNullable(envelope.parentEdgeId());
     }
 
-    /** {@return the id of the authority record that is named, if one is named} */
+    /** {@return the id of the authority record, if any} */
     public Optional<String> authorityRecordId() {
         return Optional.ofNullable(envelope.authorityRecordId());
     }
@@ -79,12 +78,12 @@ public final class CarriedContext {
         return Objects.requireNonNull(envelope.traceId());
     }
 
-    /** {@return how many delegations are said to lie between the session and the root of its authority; 0 to 10} */
+    /** {@return the claimed number of delegations between the session and the root of its authority; 0 to 10} */
     public int hop() {
         return envelope.hop();
     }
 
-    /** {@return the W3C baggage of others, without Caracal's own members; an immutable map} */
+    /** {@return the W3C baggage without Caracal's own members; an immutable map} */
     public Map<String, String> baggage() {
         return envelope.extraBaggage();
     }
@@ -116,7 +115,7 @@ public final class CarriedContext {
         return values().hashCode();
     }
 
-    /** Names the ids, not the values of the baggage. */
+    /** Contains the ids, not the values of the baggage. */
     @Override
     public String toString() {
         return "CarriedContext[agentSessionId=" + envelope.agentSessionId() + ", delegationEdgeId="

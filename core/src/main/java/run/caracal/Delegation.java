@@ -6,15 +6,14 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.context.IssuedDelegation;
 
 /**
- * A delegation that was created: an id for its receiver to present, and what it stands for. Holds no secret; it is of use
- * to the receiver's application only.
+ * A delegation that was created. Contains no secret: its id is of use only to the receiver's application.
  *
- * @param delegationEdgeId its id
- * @param sourceSessionId the session that delegated
- * @param targetSessionId the session that receives
- * @param targetApplicationId the application of the session that receives
- * @param scopes what was delegated
- * @param expiresAt when it ends; {@code null} when the platform did not say
+ * @param delegationEdgeId its id, for the receiver
+ * @param sourceSessionId the issuing session
+ * @param targetSessionId the receiving session
+ * @param targetApplicationId the application of the receiving session
+ * @param scopes the delegated scopes
+ * @param expiresAt when it expires; {@code null} if the platform did not say
  */
 public record Delegation(
         String delegationEdgeId,

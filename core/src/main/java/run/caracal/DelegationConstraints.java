@@ -19,20 +19,20 @@ import run.caracal.internal.options.Arguments;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
- * The limits of a delegation besides its scopes. Immutable; the platform's limits are checked when a constraint is set,
- * before any call.
+ * Limits of a delegation besides its scopes. Immutable; each constraint is checked against the platform's limits when
+ * it is set.
  */
 public final class DelegationConstraints {
-    /** How many resources a constraint may name. */
+    /** The maximum number of resources. */
     public static final int MAX_RESOURCES = 64;
 
-    /** How many delegations may follow one another at most. */
+    /** The maximum number of delegations in a chain. */
     public static final int MAX_HOPS = 10;
 
-    /** The largest budget. */
+    /** The maximum budget. */
     public static final int MAX_BUDGET = 64;
 
-    /** How long the reason for a broad delegation may be, in characters. */
+    /** The maximum length of the reason for a broad delegation, in characters. */
     public static final int MAX_BROAD_REASON_LENGTH = 256;
 
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
@@ -45,7 +45,7 @@ public final class DelegationConstraints {
         this.fields = fields;
     }
 
-    /** {@return constraints that bound nothing} */
+    /** {@return no constraints} */
     public static DelegationConstraints none() {
         return NONE;
     }
@@ -66,44 +66,44 @@ public final class DelegationConstraints {
                 .build();
     }
 
-    /** {@return the resources that the delegation covers; an immutable list, empty when this constrains nothing} */
+    /** {@return the resources that the delegation is limited to; an immutable list, empty for no limit} */
     public List<String> resources() {
         return fields.namedResources();
     }
 
-    /** {@return the older name of {@link #maxHops()}; the number, empty when it is not set} */
+    /** {@return the value of the older name of {@link #maxHops()}, if set} */
     public OptionalInt maxDepth() {
         return optional(fields.maxDepth());
     }
 
     /**
-     * {@return how many delegations may follow one another, this one included; empty for the platform's default of 1}
+     * {@return the maximum length of a chain of delegations, this one included; empty for the platform's default, 1}
      */
     public OptionalInt maxHops() {
         return optional(fields.maxHops());
     }
 
-    /** {@return how long the delegation, and what is minted under it, lives at most; empty when it is not set} */
+    /** {@return the maximum life of the delegation and of mandates under it, if set} */
     public Optional<Duration> ttl() {
         return Optional.ofNullable(fields.ttlSeconds()).map(Duration::ofSeconds);
     }
 
-    /** {@return the budget; empty when it is not set} */
+    /** {@return the budget, if set} */
     public OptionalInt budget() {
         return optional(fields.budget());
     }
 
-    /** {@return whether a policy approved a broad delegation; empty when it is not made} */
+    /** {@return whether a policy approved a broad delegation, if stated} */
     public Optional<Boolean> policyApproved() {
         return Optional.ofNullable(fields.policyApproved());
     }
 
-    /** {@return when the delegation ends; the instant, in milliseconds; empty when only its time to live ends it} */
+    /** {@return when the delegation expires, in milliseconds, if set} */
     public Optional<Instant> expiresAt() {
         return Optional.ofNullable(fields.expiresAt()).map(Instant::parse);
     }
 
-    /** {@return why the delegation covers every resource; empty when it is not given} */
+    /** {@return why the delegation covers every resource, if stated} */
     public Optional<String> broadReason() {
         return Optional.ofNullable(fields.broadReason());
     }
@@ -157,7 +157,7 @@ public final class DelegationConstraints {
         /**
          * Limits the delegation to resources.
          *
-         * @param resources up to {@value #MAX_RESOURCES} resource identifiers
+         * @param resources up to {@value #MAX_RESOURCES} resource ids
          */
         public Builder resources(String... resources) {
             return resources(Arrays.asList(resources));
@@ -178,9 +178,9 @@ public final class DelegationConstraints {
         }
 
         /**
-         * Sets how many delegations may follow one another under its older name; prefer {@link #maxHops(int)}.
+         * Sets the older name of {@link #maxHops(int)}.
          *
-         * @param maxDepth 1 to {@value #MAX_HOPS}; the same as {@code maxHops} when both are set
+         * @param maxDepth 1 to {@value #MAX_HOPS}; must equal {@code maxHops} if both are set
          */
         public Builder maxDepth(int maxDepth) {
             this.maxDepth = Arguments.range(maxDepth, 1, MAX_HOPS, "constraints.maxDepth");
@@ -188,8 +188,8 @@ public final class DelegationConstraints {
         }
 
         /**
-         * Sets how many delegations may follow one another, this one included. To let a child pass its authority on and
-         * use what it passed on, the platform wants 2 at the last delegation and 3 at the one before it.
+         * Sets the maximum length of a chain of delegations, this one included. For the receiver of a second delegation
+         * to make calls, the platform requires 3 at the first one and 2 at the second.
          *
          * @param maxHops 1 to {@value #MAX_HOPS}
          */
@@ -199,11 +199,11 @@ public final class DelegationConstraints {
         }
 
         /**
-         * Sets how long the delegation, and what is minted under it, lives at most. On the platform it wins over the
-         * delegation's own time to live.
+         * Limits the life of the delegation and of mandates under it. On the platform this overrides the delegation's
+         * own TTL.
          *
-         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
-         *     a day
+         * @param ttl whole seconds, from 40 seconds (the Gateway rejects calls under a delegation that is about to
+         *     expire) to a day
          */
         public Builder ttl(Duration ttl) {
             this.ttlSeconds = Arguments.delegationTtl(ttl, "constraints.ttl").toSeconds();
@@ -211,8 +211,8 @@ public final class DelegationConstraints {
         }
 
         /**
-         * Sets a budget. The platform's release 1.0 stores it and then refuses every mandate under the delegation, which
-         * is logged once: leave it out there.
+         * Sets a budget. Release 1.0 of the platform stores it, and then rejects every mandate under the delegation, so
+         * leave it out there; a warning is logged once.
          *
          * @param budget 1 to {@value #MAX_BUDGET}
          */
@@ -226,20 +226,16 @@ public final class DelegationConstraints {
             return this;
         }
 
-        /**
-         * States that a policy approved a delegation that covers every resource.
-         *
-         * @param policyApproved whether it did
-         */
+        /** States whether a policy approved a delegation that covers every resource. */
         public Builder policyApproved(boolean policyApproved) {
             this.policyApproved = policyApproved;
             return this;
         }
 
         /**
-         * Sets when the delegation ends. On the platform it wins over every time to live.
+         * Sets when the delegation expires. On the platform this overrides every TTL.
          *
-         * @param expiresAt an instant; parts of a millisecond are dropped
+         * @param expiresAt truncated to milliseconds
          */
         public Builder expiresAt(Instant expiresAt) {
             this.expiresAt = expiresAt.truncatedTo(ChronoUnit.MILLIS).toString();
@@ -247,7 +243,7 @@ public final class DelegationConstraints {
         }
 
         /**
-         * Says why the delegation covers every resource.
+         * States why the delegation covers every resource.
          *
          * @param broadReason 1 to {@value #MAX_BROAD_REASON_LENGTH} characters
          */
@@ -265,8 +261,7 @@ public final class DelegationConstraints {
         /**
          * Builds the constraints.
          *
-         * @return immutable constraints
-         * @throws IllegalArgumentException if constraints contradict each other
+         * @throws IllegalArgumentException if {@code maxDepth} and {@code maxHops} differ
          */
         public DelegationConstraints build() {
             if (maxDepth != null && maxHops != null && !maxDepth.equals(maxHops)) {

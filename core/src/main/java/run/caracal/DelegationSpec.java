@@ -11,8 +11,7 @@ import run.caracal.internal.delegation.DelegationTerms;
 import run.caracal.internal.options.Arguments;
 
 /**
- * A delegation by the bound session, and its receiver. Immutable; the platform's limits are checked when an option is
- * set, before any call.
+ * A delegation by the bound session. Immutable; each option is checked against the platform's limits when it is set.
  *
  * <pre>{@code
  * DelegationSpec.builder().to(agentSessionId, "payments-service")
@@ -20,7 +19,7 @@ import run.caracal.internal.options.Arguments;
  * }</pre>
  */
 public final class DelegationSpec {
-    /** How long a delegation lives unless the specification says otherwise. */
+    /** The default TTL of a delegation. */
     public static final Duration DEFAULT_TTL = DelegationTerms.DEFAULT_TTL;
 
     private final DelegationTerms terms;
@@ -29,7 +28,7 @@ public final class DelegationSpec {
         this.terms = terms;
     }
 
-    /** {@return a builder that needs a receiver and scopes} */
+    /** {@return a builder; receiver and scopes are required} */
     public static Builder builder() {
         return new Builder();
     }
@@ -48,45 +47,42 @@ public final class DelegationSpec {
         return builder;
     }
 
-    /** {@return who receives: the session} */
+    /** {@return the receiving session} */
     public String agentSessionId() {
         return terms.targetSessionId();
     }
 
-    /** {@return who receives: the application of the session} */
+    /** {@return the application of the receiving session} */
     public String applicationId() {
         return terms.targetApplicationId();
     }
 
-    /** {@return what is delegated; an immutable list of scopes, never empty} */
+    /** {@return the delegated scopes; an immutable list, never empty} */
     public List<String> scopes() {
         return terms.scopes();
     }
 
-    /** {@return the identifier of the resource; empty when none is named} */
+    /** {@return the resource id, if set} */
     public Optional<String> resource() {
         return Optional.ofNullable(terms.resource());
     }
 
-    /** {@return the constraints, none by default} */
+    /** {@return the constraints; none by default} */
     public DelegationConstraints constraints() {
         return new DelegationConstraints(terms.constraints());
     }
 
-    /**
-     * {@return how long the delegation lives; empty for {@link #DEFAULT_TTL}, and no longer than what the issuer has
-     * left}
-     */
+    /** {@return the TTL; empty for {@link #DEFAULT_TTL}, cut to the remaining life of the issuer's own delegation} */
     public Optional<Duration> ttl() {
         return Optional.ofNullable(terms.ttl());
     }
 
-    /** {@return whether the delegation is revoked when the work ends; {@code false} by default} */
+    /** {@return whether {@code delegate} revokes the delegation when its work ends; {@code false} by default} */
     public boolean revokeOnEnd() {
         return terms.revokeOnEnd();
     }
 
-    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
+    /** {@return your own idempotency key; empty for a key generated per subscription} */
     public Optional<String> idempotencyKey() {
         return Optional.ofNullable(terms.idempotencyKey());
     }
@@ -105,7 +101,7 @@ public final class DelegationSpec {
         return terms.hashCode();
     }
 
-    /** Leaves out the key. */
+    /** Omits the idempotency key. */
     @Override
     public String toString() {
         return "DelegationSpec[agentSessionId=" + agentSessionId() + ", applicationId=" + applicationId() + ", scopes="
@@ -127,10 +123,10 @@ public final class DelegationSpec {
         private Builder() {}
 
         /**
-         * Sets who receives.
+         * Sets the receiver.
          *
-         * @param agentSessionId the session; another than the one that delegates
-         * @param applicationId the application of the session
+         * @param agentSessionId the receiving session, not the issuing one
+         * @param applicationId its application
          */
         public Builder to(String agentSessionId, String applicationId) {
             this.agentSessionId = Arguments.id(agentSessionId, "to.agentSessionId");
@@ -139,55 +135,45 @@ public final class DelegationSpec {
         }
 
         /**
-         * Sets what is delegated.
+         * Sets the delegated scopes.
          *
-         * @param scopes the scopes, at least one
+         * @param scopes at least one
          */
         public Builder scopes(String... scopes) {
             return scopes(Arrays.asList(scopes));
         }
 
-        /** Sets what is delegated; see {@link #scopes(String...)}. */
+        /** Sets the delegated scopes; see {@link #scopes(String...)}. */
         public Builder scopes(List<String> scopes) {
             this.scopes = Arguments.scopes(scopes, "scopes");
             return this;
         }
 
         /**
-         * Names the resource. Without it and without {@link DelegationConstraints#resources()} the delegation covers every
-         * resource, which the platform allows only to those with a permission for it.
-         *
-         * @param id its identifier
+         * Sets the resource. Without it, and without {@link DelegationConstraints#resources()}, the delegation covers
+         * every resource, which needs a permission on the platform.
          */
         public Builder resource(String id) {
             this.resource = Arguments.resource(id, "resource");
             return this;
         }
 
-        /**
-         * Adds constraints to those that are set.
-         *
-         * @param edit sets them, for instance {@code c -> c.maxHops(1)}
-         */
+        /** Adds constraints, for instance {@code c -> c.maxHops(1)}. */
         public Builder constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
             return constraints(constraints.with(edit));
         }
 
-        /**
-         * Sets the constraints.
-         *
-         * @param constraints all of them
-         */
+        /** Replaces the constraints. */
         public Builder constraints(DelegationConstraints constraints) {
             this.constraints = Objects.requireNonNull(constraints, "constraints");
             return this;
         }
 
         /**
-         * Sets how long the delegation lives.
+         * Sets the TTL.
          *
-         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
-         *     a day; cut to what is left of the delegation that the issuer holds itself
+         * @param ttl whole seconds, from 40 seconds (the Gateway rejects calls under a delegation that is about to
+         *     expire) to a day; cut to the remaining life of the issuer's own delegation
          */
         public Builder ttl(Duration ttl) {
             this.ttl = Arguments.delegationTtl(ttl, "ttl");
@@ -195,10 +181,8 @@ public final class DelegationSpec {
         }
 
         /**
-         * Revokes the delegation when the work of {@code delegate} ends. On the platform this also ends the session that
-         * received it.
-         *
-         * @param revokeOnEnd whether to revoke it
+         * Sets whether {@code delegate} revokes the delegation when its work ends. The platform then also ends the
+         * receiving session.
          */
         public Builder revokeOnEnd(boolean revokeOnEnd) {
             this.revokeOnEnd = revokeOnEnd;
@@ -206,7 +190,8 @@ public final class DelegationSpec {
         }
 
         /**
-         * Sets the caller's own idempotency key: creating with it again gives the same delegation, as long as it is active.
+         * Sets your own idempotency key: creating again with the same key returns the same delegation, as long as it is
+         * active.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
          */
@@ -218,7 +203,6 @@ public final class DelegationSpec {
         /**
          * Builds the specification.
          *
-         * @return an immutable specification
          * @throws IllegalArgumentException if the receiver or the scopes are missing
          */
         public DelegationSpec build() {

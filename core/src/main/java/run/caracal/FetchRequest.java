@@ -20,8 +20,7 @@ import run.caracal.internal.outbound.FetchSpec;
 import run.caracal.internal.text.Chars;
 
 /**
- * One call of a protected resource; see {@link Caracal#fetch(FetchRequest)}. Immutable; every limit is checked when it is
- * set, before any call.
+ * One call of a protected resource; see {@link Caracal#fetch(FetchRequest)}. Immutable; each option is checked when it is set.
  *
  * <pre>{@code
  * FetchRequest.builder("resource://billing-api", "/charge")
@@ -31,21 +30,21 @@ import run.caracal.internal.text.Chars;
  * }</pre>
  */
 public final class FetchRequest {
-    /** How long an exchange may take by default. */
+    /** The default timeout of an exchange. */
     public static final Duration DEFAULT_TIMEOUT = FetchSpec.DEFAULT_TIMEOUT;
 
-    /** How long an exchange may take at most. */
+    /** The maximum timeout of an exchange. */
     public static final Duration MAX_TIMEOUT = Duration.ofHours(1);
 
-    /** How large an answer may be by default: 1 MiB. */
+    /** The default maximum size of an answer: 1 MiB. */
     public static final int DEFAULT_MAX_RESPONSE_BYTES = FetchSpec.DEFAULT_MAX_RESPONSE_BYTES;
 
-    /** How large an answer may be at most, since it is collected in memory: 64 MiB. Stream larger ones. */
+    /** The largest maximum size of an answer, which is collected in memory: 64 MiB. Stream larger ones. */
     public static final int MAX_RESPONSE_BYTES = 1 << 26;
 
     private static final Pattern TOKEN = Pattern.compile("[!#$%&'*+.^_`|~0-9A-Za-z-]{1,256}");
 
-    /** Methods that address a proxy, or have it repeat the bearer. */
+    /** Methods that address a proxy, or make it echo the bearer. */
     private static final Set<String> REFUSED_METHODS = Set.of("CONNECT", "TRACE");
 
     /** The headers that the SDK or the transport sets. */
@@ -73,24 +72,20 @@ public final class FetchRequest {
     }
 
     /**
-     * A GET request with every default.
+     * {@return a GET request with default options; see {@link #builder}}
      *
-     * @param resource the resource identifier, for instance {@code resource://billing-api}
-     * @param path the path at the resource, percent-encoded, with a query if wanted
-     * @return a new request
-     * @throws IllegalArgumentException if the resource is none
+     * @throws IllegalArgumentException if the resource is malformed
      */
     public static FetchRequest of(String resource, String path) {
         return builder(resource, path).build();
     }
 
     /**
-     * Starts a request.
+     * {@return a builder of a request}
      *
-     * @param resource the resource identifier, for instance {@code resource://billing-api}
-     * @param path the path at the resource, percent-encoded, with a query if wanted
-     * @return a builder with every default
-     * @throws IllegalArgumentException if the resource is none
+     * @param resource the resource id, for instance {@code resource://billing-api}
+     * @param path the path at the resource, percent-encoded, with an optional query
+     * @throws IllegalArgumentException if the resource is malformed
      */
     public static Builder builder(String resource, String path) {
         return new Builder(
@@ -102,7 +97,7 @@ public final class FetchRequest {
         return new Builder(spec);
     }
 
-    /** {@return the identifier of the resource} */
+    /** {@return the resource id} */
     public String resource() {
         return spec.resource();
     }
@@ -112,56 +107,50 @@ public final class FetchRequest {
         return spec.path();
     }
 
-    /** {@return the method; where none was set, {@code GET} without a body and {@code POST} with one} */
+    /** {@return the method; by default {@code GET} without a body, and {@code POST} with one} */
     public String method() {
         return spec.method();
     }
 
-    /** {@return the headers that the caller has set; an immutable map, whose names match in any case} */
+    /** {@return the headers that were set; an immutable map, whose names match in any case} */
     public Map<String, String> headers() {
         return spec.headers();
     }
 
     /**
-     * {@return the scopes that the call needs; an immutable list; empty for those of the session's grant, else those of
-     * the configuration}
+     * {@return the scopes of the call; an immutable list, empty for those of the session's grant, else the configured
+     * ones}
      */
     public List<String> scopes() {
         return spec.transport().scopes();
     }
 
-    /**
-     * {@return the labels of a session that is opened to hold the authority; an immutable list, empty for the
-     * application id}
-     */
+    /** {@return the labels of a session opened on demand; an immutable list, empty for the application id} */
     public List<String> labels() {
         return spec.transport().labels();
     }
 
-    /**
-     * {@return whether the call acts as the application outside every session; {@code false} by default: then it fails
-     * and is not sent}
-     */
+    /** {@return whether the call acts as the application outside a session; {@code false} by default: it fails} */
     public boolean asApplication() {
         return spec.transport().asApplication();
     }
 
-    /** {@return the id of the approval that is presented; empty when there is none} */
+    /** {@return the id of the presented approval, if any} */
     public Optional<String> approvalId() {
         return Optional.ofNullable(spec.approvalId());
     }
 
-    /** {@return the id by which the audit log finds the call; empty for one that is made for each subscription} */
+    /** {@return the request id in the audit log; empty for one generated per subscription} */
     public Optional<String> requestId() {
         return Optional.ofNullable(spec.requestId());
     }
 
-    /** {@return how long the exchange may take} */
+    /** {@return the timeout of the exchange} */
     public Duration timeout() {
         return spec.timeout();
     }
 
-    /** {@return how large the answer may be} */
+    /** {@return the maximum size of the answer} */
     public int maxResponseBytes() {
         return spec.maxResponseBytes();
     }
@@ -180,7 +169,7 @@ public final class FetchRequest {
         return spec.hashCode();
     }
 
-    /** Names the resource, the method and the path without its query; headers and body may hold secrets. */
+    /** Omits query, headers and body, which may contain secrets. */
     @Override
     public String toString() {
         String path = path();
@@ -219,7 +208,7 @@ public final class FetchRequest {
         /**
          * Sets the method, in any case.
          *
-         * @throws IllegalArgumentException if it is no HTTP method, or {@code CONNECT} or {@code TRACE}
+         * @throws IllegalArgumentException if it is not an HTTP method, or {@code CONNECT} or {@code TRACE}
          */
         public Builder method(String method) {
             String upper = method.toUpperCase(Locale.ROOT);
@@ -232,13 +221,13 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets a header, in place of an earlier one of the same name.
+         * Sets a header, replacing an earlier one of the same name.
          *
-         * @param name the name; not {@code Authorization} and {@code X-Caracal-*}, which are the SDK's, not {@code
-         *     X-Request-Id} (see {@link #requestId}), and none that describes the connection or the length
-         * @param value the value, printable ASCII
-         * @throws IllegalArgumentException if the name is none or one of these, or the value cannot be sent; the message
-         *     never holds the value
+         * @param name not {@code Authorization} or {@code X-Caracal-*}, which the SDK sets, not {@code X-Request-Id}
+         *     (see {@link #requestId}), and no header of the connection or the length
+         * @param value printable ASCII
+         * @throws IllegalArgumentException if the name is malformed or one of these, or the value is malformed; the
+         *     message never contains the value
          */
         public Builder header(String name, String value) {
             String lower = name.toLowerCase(Locale.ROOT);
@@ -259,11 +248,9 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets the body. Without a method of its own the request is a POST then.
+         * Sets the body; the default method is then POST.
          *
-         * @param body the bytes, copied
-         * @param contentType what they are, for instance {@code application/octet-stream}
-         * @throws IllegalArgumentException if the content type cannot be sent
+         * @throws IllegalArgumentException if the content type is malformed
          */
         public Builder body(byte[] body, String contentType) {
             this.body = ByteBuffer.wrap(body.clone()).asReadOnlyBuffer();
@@ -271,26 +258,25 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets a text as the body, in UTF-8. Without a method of its own the request is a POST then.
+         * Sets a text as the body, in UTF-8; the default method is then POST.
          *
-         * @param body the text
-         * @param contentType what it is, for instance {@code text/plain; charset=utf-8}
-         * @throws IllegalArgumentException if the content type cannot be sent
+         * @param contentType for instance {@code text/plain; charset=utf-8}
+         * @throws IllegalArgumentException if the content type is malformed
          */
         public Builder body(String body, String contentType) {
             return body(body.getBytes(StandardCharsets.UTF_8), contentType);
         }
 
-        /** Sets a JSON document as the body, sent as it is. Without a method of its own the request is a POST then. */
+        /** Sets a JSON document as the body, sent unchanged; the default method is then POST. */
         public Builder json(String json) {
             return body(json, "application/json");
         }
 
         /**
-         * Says which scopes the call needs, whatever the grant and the configuration say.
+         * Sets the scopes of the call, overriding the grant and the configuration.
          *
-         * @param scopes the scopes, at least one
-         * @throws IllegalArgumentException if there is none, or one that no call can have
+         * @param scopes at least one
+         * @throws IllegalArgumentException if there is none, or one is malformed
          */
         public Builder scopes(String... scopes) {
             transport = transport.withScopes(scopes);
@@ -298,9 +284,9 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets the labels of a session that is opened to hold the authority; see {@link TransportOptions#withLabels}.
+         * Sets the labels of a session opened on demand; see {@link TransportOptions#withLabels}.
          *
-         * @throws IllegalArgumentException if one is no label
+         * @throws IllegalArgumentException if a label is malformed
          */
         public Builder labels(String... labels) {
             transport = transport.withLabels(labels);
@@ -308,8 +294,8 @@ public final class FetchRequest {
         }
 
         /**
-         * Lets the call act as the application itself outside every session, instead of failing; inside a session the
-         * session acts all the same. See {@link TransportOptions#withAsApplication}.
+         * Lets the call act as the application itself outside a session, instead of failing; inside a session the
+         * session acts. See {@link TransportOptions#withAsApplication}.
          */
         public Builder asApplication() {
             transport = transport.withAsApplication();
@@ -317,9 +303,9 @@ public final class FetchRequest {
         }
 
         /**
-         * Presents an approval that a person gave for the same call; see {@link Caracal#withApproval}.
+         * Presents an approval for the same call; see {@link Caracal#withApproval}.
          *
-         * @throws IllegalArgumentException if it is no id
+         * @throws IllegalArgumentException if the id is malformed
          */
         public Builder approvalId(String approvalId) {
             this.approvalId = Arguments.id(approvalId, "approvalId");
@@ -327,10 +313,10 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets the id by which the audit log finds the call.
+         * Sets the request id in the audit log.
          *
-         * @param requestId 1 to 128 printable ASCII characters without blanks; use one only once
-         * @throws IllegalArgumentException if it is none
+         * @param requestId 1 to 128 printable ASCII characters without blanks; use each id once
+         * @throws IllegalArgumentException if it is malformed
          */
         public Builder requestId(String requestId) {
             this.requestId = Arguments.requestId(requestId);
@@ -338,11 +324,11 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets how long the exchange with the Gateway may take, from the connection to the last byte of the answer. What is
-         * needed before it, a mandate for instance, has the limits of the configuration.
+         * Sets the timeout of the exchange with the Gateway, from the connection to the last byte of the answer.
+         * Earlier steps, such as the mint of a mandate, have the timeouts of the configuration.
          *
-         * @param timeout more than zero, at most {@link #MAX_TIMEOUT}
-         * @throws IllegalArgumentException if it is outside
+         * @param timeout positive, at most {@link #MAX_TIMEOUT}
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder timeout(Duration timeout) {
             if (timeout.isZero() || timeout.isNegative() || timeout.compareTo(MAX_TIMEOUT) > 0) {
@@ -354,10 +340,10 @@ public final class FetchRequest {
         }
 
         /**
-         * Sets how large the answer may be. A larger success is an error; of a larger error answer the beginning is kept.
+         * Sets the maximum size of the answer. A larger success is an error; a larger error answer is truncated.
          *
          * @param maxResponseBytes 0 to {@link #MAX_RESPONSE_BYTES}
-         * @throws IllegalArgumentException if it is outside
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder maxResponseBytes(int maxResponseBytes) {
             if (maxResponseBytes < 0 || maxResponseBytes > MAX_RESPONSE_BYTES) {
@@ -368,7 +354,7 @@ public final class FetchRequest {
             return this;
         }
 
-        /** {@return an immutable request} */
+        /** {@return the request} */
         public FetchRequest build() {
             Map<String, String> copy = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
             copy.putAll(headers);

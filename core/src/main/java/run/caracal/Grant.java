@@ -11,8 +11,8 @@ import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.wire.ConstraintFields;
 
 /**
- * The part of its parent's authority that a session is given: all that the parent holds ({@link #inherit()}, the
- * default), a smaller part ({@link #narrow(String...)}), or nothing ({@link #none()}). Immutable.
+ * The part of its parent's authority that a session is granted: all of it ({@link #inherit()}, the default), a part
+ * ({@link #narrow(String...)}), or nothing ({@link #none()}). Immutable.
  *
  * <pre>{@code
  * Grant.narrow("tickets:read").resource("https://api.example.com/tickets").ttl(Duration.ofMinutes(10))
@@ -36,36 +36,28 @@ public abstract sealed class Grant {
         return spec;
     }
 
-    /**
-     * {@return what the parent holds: the application's authority under a root, the parent's slice when it was narrowed
-     * itself}
-     */
+    /** {@return the whole authority of the parent: that of the application, or the parent's own narrowed grant} */
     public static Grant inherit() {
         return INHERIT;
     }
 
-    /** Nothing: the session holds no authority, of its parent's or of the application's, and obtains none. */
+    /** {@return no authority: the session inherits none, and obtains none on demand} */
     public static Grant none() {
         return NONE;
     }
 
     /**
-     * A part of what the parent holds: a delegation from the parent is issued to the session, and bounds it. Needs a parent
-     * session.
+     * {@return a part of the parent's authority: the parent delegates these scopes to the session} Needs a parent
+     * session, and a resource unless exactly one is configured.
      *
-     * @param scopes the scopes, at least one
-     * @return the grant, for the only configured resource until another is named
-     * @throws IllegalArgumentException if there is none, or one that is no scope
+     * @param scopes at least one
+     * @throws IllegalArgumentException if there is none, or one is malformed
      */
     public static Narrow narrow(String... scopes) {
         return narrow(Arrays.asList(scopes));
     }
 
-    /**
-     * A part of what the parent holds; see {@link #narrow(String...)}.
-     *
-     * @throws IllegalArgumentException if there is none, or one that is no scope
-     */
+    /** {@return a part of the parent's authority; see {@link #narrow(String...)}} */
     public static Narrow narrow(List<String> scopes) {
         if (scopes.isEmpty()) {
             throw Arguments.fault("Grant.narrow", "at least one scope is needed; to give nothing, use Grant.none()");
@@ -84,7 +76,7 @@ public abstract sealed class Grant {
         return spec.hashCode();
     }
 
-    /** A grant without parts. */
+    /** A grant without settings. */
     private static final class Fixed extends Grant {
         private final String name;
 
@@ -99,7 +91,7 @@ public abstract sealed class Grant {
         }
     }
 
-    /** A part of what the parent holds. */
+    /** A part of the parent's authority. */
     public static final class Narrow extends Grant {
         private final GrantSpec.Narrow spec;
 
@@ -108,43 +100,27 @@ public abstract sealed class Grant {
             this.spec = spec;
         }
 
-        /**
-         * Names the resource.
-         *
-         * @param id its identifier
-         * @return this grant for that resource
-         */
+        /** {@return this grant for a resource} */
         public Narrow resource(String id) {
             return new Narrow(new GrantSpec.Narrow(
                     spec.scopes(), Arguments.resource(id, "resource"), spec.constraints(), spec.ttl()));
         }
 
-        /**
-         * Adds constraints to those that are set.
-         *
-         * @param edit sets them, for instance {@code c -> c.maxHops(1)}
-         * @return this grant with the constraints
-         */
+        /** {@return this grant with further constraints, for instance {@code c -> c.maxHops(1)}} */
         public Narrow constraints(UnaryOperator<DelegationConstraints.Builder> edit) {
             return constraints(constraints().with(edit));
         }
 
-        /**
-         * Sets the constraints.
-         *
-         * @param constraints all of them
-         * @return this grant with the constraints
-         */
+        /** {@return this grant with these constraints only} */
         public Narrow constraints(DelegationConstraints constraints) {
             return new Narrow(new GrantSpec.Narrow(spec.scopes(), spec.resource(), constraints.fields(), spec.ttl()));
         }
 
         /**
-         * Sets how long the delegation lives.
+         * {@return this grant with a TTL of its delegation}
          *
-         * @param ttl whole seconds, from 40 seconds (the Gateway refuses calls under a delegation that is about to end) to
-         *     a day; cut to what is left of the delegation that the parent holds itself
-         * @return this grant for that time
+         * @param ttl whole seconds, from 40 seconds (the Gateway rejects calls under a delegation that is about to
+         *     expire) to a day; cut to the remaining life of the parent's own delegation
          */
         public Narrow ttl(Duration ttl) {
             return new Narrow(new GrantSpec.Narrow(
@@ -156,19 +132,19 @@ public abstract sealed class Grant {
             return spec.scopes();
         }
 
-        /** {@return the resource; its identifier; empty for the only configured one} */
+        /** {@return the resource id; empty for the only configured resource} */
         public Optional<String> resource() {
             return Optional.ofNullable(spec.resource());
         }
 
-        /** {@return the constraints, none by default} */
+        /** {@return the constraints; none by default} */
         public DelegationConstraints constraints() {
             return new DelegationConstraints(spec.constraints());
         }
 
         /**
-         * {@return how long the delegation lives; the time to live; empty for the session's own, and no longer than
-         * what the parent has left}
+         * {@return the TTL of the delegation; empty for that of the session, cut to the remaining life of the parent's
+         * delegation}
          */
         public Optional<Duration> ttl() {
             return Optional.ofNullable(spec.ttl());

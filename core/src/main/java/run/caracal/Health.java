@@ -2,15 +2,15 @@ package run.caracal;
 
 import java.util.Locale;
 
-/** How a service agent is, as its renewals tell the Coordinator. */
+/** The health of a service agent, which its renewals report to the Coordinator. */
 public enum Health {
     /** Not ready yet. */
     STARTING,
-    /** At work. */
+    /** Working. */
     HEALTHY,
-    /** At work, with limits. */
+    /** Working with restrictions. */
     DEGRADED,
-    /** Not able to work. */
+    /** Not working. */
     UNHEALTHY;
 
     String wire() {

@@ -9,10 +9,11 @@ import run.caracal.internal.wire.LeaseTerms;
  * A lease as the Coordinator granted or renewed it.
  *
  * @param agentSessionId the service session
- * @param generation the generation, which a takeover raises; {@code null} on platforms without generations
- * @param deadline when it ends by the Coordinator's clock, for display only; {@code null} when the Coordinator did not say
- * @param length how long it lasts, counted from the instant the renewal was sent; {@code null} when the Coordinator did
- *     not say
+ * @param generation raised by each takeover; {@code null} on platforms without generations
+ * @param deadline when the lease expires by the Coordinator's clock, for display only; {@code null} if the Coordinator
+ *     did not say
+ * @param length how long the lease lasts from the time the renewal was sent; {@code null} if the Coordinator did not
+ *     say
  */
 public record Lease(
         String agentSessionId,

@@ -5,9 +5,9 @@ import java.util.List;
 import run.caracal.internal.mandate.MintedMandate;
 
 /**
- * A one-shot mandate: the bearer of exactly one call through the Gateway, for one resource, some scopes, one session and
- * its delegation. The Gateway takes it once, and only while at least 35 seconds are left of it, so ask
- * for a new one for each call and for each retry. The SDK keeps none.
+ * A one-shot mandate: the bearer of a single call through the Gateway, for one resource, some scopes, one session and
+ * its delegation. The Gateway accepts it once, and only while at least 35 seconds of its life remain, so mint a new one
+ * for each call and each retry. Mandates are never cached.
  */
 public final class Mandate {
     private final MintedMandate minted;
@@ -21,36 +21,27 @@ public final class Mandate {
         return minted.value();
     }
 
-    /**
-     * {@return what is left of its life, counted on a monotonic clock from the instant it was asked for: the wall clock
-     * of this machine plays no part; the time left, zero when it is over}
-     */
+    /** {@return the remaining life on a monotonic clock, from the time of the request; zero once expired} */
     public Duration remaining() {
         return minted.deadline().remaining();
     }
 
-    /**
-     * {@return whether the Gateway would still take it, were it used now for the first time; {@code false} when less
-     * than {@link MandateOptions#MIN_TTL} is left}
-     */
+    /** {@return whether at least {@link MandateOptions#MIN_TTL} remains, which the Gateway requires} */
     public boolean isUsable() {
         return remaining().compareTo(MandateOptions.MIN_TTL) >= 0;
     }
 
-    /** {@return the identifier of the resource it is for} */
+    /** {@return the resource id} */
     public String resource() {
         return minted.resource();
     }
 
-    /** {@return what it allows; an immutable list, never empty} */
+    /** {@return the scopes; an immutable list, never empty} */
     public List<String> scopes() {
         return minted.scopes();
     }
 
-    /**
-     * {@return the id of the session that acts: the bound one, or the child of it that was opened to hold the
-     * authority}
-     */
+    /** {@return the id of the acting session: the bound one, or its child that holds the authority} */
     public String agentSessionId() {
         return minted.agentSessionId();
     }
@@ -61,14 +52,14 @@ public final class Mandate {
     }
 
     /**
-     * {@return the id under which it was asked for, a new one for each mandate} Send it as {@code X-Request-Id} with
-     * the call, so that one id joins mint, use and call in the audit log.
+     * {@return the id of the mint request, unique per mandate} Send it as {@code X-Request-Id} with the call, so that
+     * one id finds mint, use and call in the audit log.
      */
     public String requestId() {
         return minted.requestId();
     }
 
-    /** Never shows the bearer. */
+    /** Omits the bearer. */
     @Override
     public String toString() {
         return minted.toString();

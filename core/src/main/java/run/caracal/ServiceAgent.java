@@ -12,17 +12,17 @@ import run.caracal.internal.session.Service;
 import run.caracal.internal.wire.LeaseTerms;
 
 /**
- * A service session and its lease: a daemon or worker that outlives a single request. It lives as long as its lease is
- * renewed, and has to be closed. The caller of {@link Caracal#spawnService} owns it.
+ * A service session and its lease, for a daemon or worker that outlives a single request. The session lives as long as
+ * its lease is renewed. The subscriber of {@link Caracal#spawnService} owns the agent and has to close it.
  */
 public final class ServiceAgent implements Disposable {
     private static final Logger log = LoggerFactory.getLogger(ServiceAgent.class);
 
     /** The states of a service agent. */
     public enum State {
-        /** The lease is kept. */
+        /** The lease is held. */
         ACTIVE,
-        /** The lease is lost; {@link ServiceAgent#lost()} says why. */
+        /** The lease is lost, for the reason that {@link ServiceAgent#lost()} signals. */
         LOST,
         /** The agent was closed. */
         CLOSED
@@ -48,46 +48,38 @@ public final class ServiceAgent implements Disposable {
         return new CaracalContext(service.session().context());
     }
 
-    /** The headers that carry the service's context; see {@link Caracal#headers()}. */
+    /** {@return the headers of the service's context; see {@link Caracal#headers()}} */
     public Mono<Map<String, String>> headers() {
         return bind(caracal.headers());
     }
 
-    /**
-     * Binds the service's context to work.
-     *
-     * @return the same work, with the present context bound at each subscription
-     */
+    /** {@return the same work, with the service's current context bound at each subscription} */
     public <T> Mono<T> bind(Mono<T> work) {
         return work.contextWrite(service.session()::bind);
     }
 
-    /**
-     * Binds the service's context to work with many results.
-     *
-     * @return the same work, with the present context bound at each subscription
-     */
+    /** {@return the same work, with the service's current context bound at each subscription} */
     public <T> Flux<T> bind(Flux<T> work) {
         return work.contextWrite(service.session()::bind);
     }
 
     /**
-     * Renews the lease once, or joins a renewal that is under way.
+     * Renews the lease once, or joins a renewal in flight.
      *
-     * @return the renewed lease; {@link run.caracal.error.LeaseLostException} when it is lost, {@link
-     *     run.caracal.error.ClosedException} after the close, else what the renewal met: the lease then stands until its
-     *     deadline, and the call may be repeated
+     * @return the renewed lease; {@link run.caracal.error.LeaseLostException} if the lease is lost;
+     *     {@link run.caracal.error.ClosedException} after the close; any other error leaves the lease valid until its
+     *     deadline, and the call may be retried
      */
     public Mono<Lease> heartbeat() {
         return service.lease().beat().map(this::lease);
     }
 
     /**
-     * Renews the lease while it is subscribed, at a third of what remains of it (1 s to 5 min, with jitter; every 30 s when
-     * the deadline is unknown). All subscribers share one loop. A renewal that fails is logged and tried again at the next
-     * tick.
+     * Renews the lease while it is subscribed, each time at a third of the remaining lease (1 s to 5 min, with jitter;
+     * every 30 s if the deadline is unknown). All subscribers share one loop. A failed renewal is logged and retried at
+     * the next tick.
      *
-     * @return the renewals; hot, a slow subscriber gets the latest, on another thread than the renewals; errors with
+     * @return the renewals; hot, on another thread than the renewals; a slow subscriber gets the latest. Fails with
      *     {@link run.caracal.error.LeaseLostException} when the lease is lost, completes when the agent is closed
      */
     public Flux<Lease> heartbeats() {
@@ -95,11 +87,10 @@ public final class ServiceAgent implements Disposable {
     }
 
     /**
-     * Renews the lease while it is subscribed, at a fixed interval, the first time somewhere within it; a slow renewal skips
-     * ticks. See {@link #heartbeats()}; when a loop runs already, its interval stays.
+     * Renews the lease while it is subscribed, at a fixed interval that starts with a random delay; a slow renewal
+     * skips ticks. If a loop is already running, its interval is kept. See {@link #heartbeats()}.
      *
-     * @param interval a positive time; less than a second, or more than a third of the lease, becomes that, with a warning
-     * @return the renewals
+     * @param interval positive; adjusted, with a warning, to at least a second and at most a third of the lease
      */
     public Flux<Lease> heartbeats(Duration interval) {
         return service.lease()
@@ -112,15 +103,15 @@ public final class ServiceAgent implements Disposable {
     }
 
     /**
-     * {@return the loss of the lease, found by a renewal or, when the deadline passes without one, by this machine
-     * alone; errors once with {@link run.caracal.error.LeaseLostException} when the lease is lost, also for those who
-     * subscribe later; completes when the agent is closed}
+     * {@return a signal of the loss of the lease, detected by a renewal, or offline when the deadline passes} Fails
+     * once with {@link run.caracal.error.LeaseLostException}, for late subscribers too; completes when the agent is
+     * closed.
      */
     public Mono<Void> lost() {
         return service.lease().end();
     }
 
-    /** {@return what has become of the agent} */
+    /** {@return the current state} */
     public State state() {
         if (service.lease().isKept()) {
             return State.ACTIVE;
@@ -129,19 +120,20 @@ public final class ServiceAgent implements Disposable {
     }
 
     /**
-     * Closes the agent: stops the renewals and terminates the session. Lazy and idempotent: the first subscription closes,
-     * all share one end, and cancelling does not stop it.
+     * Closes the agent: stops the renewals and terminates the session. Lazy and idempotent: the first subscription
+     * closes the agent, all subscribers share its completion, and cancelling does not stop it.
      *
-     * @return completes when the session is terminated, or was not this agent's any more; else what the termination met
+     * @return completes when the session is terminated, or is no longer held by this agent; else the error of the
+     *     termination
      */
     public Mono<Void> disposeLater() {
         return end;
     }
 
-    /** Closes the agent as {@link #disposeLater()} does, without waiting; a failure is logged. */
+    /** Closes the agent like {@link #disposeLater()}, without waiting; a failure is logged. */
     @Override
     public void dispose() {
-        // The end is shared and cannot be cancelled: nobody has to hold this subscription.
+        // The end is shared and cannot be cancelled, so nobody needs this subscription.
         Disposable closing = end.subscribe(
                 null,
                 e -> log.warn("The service session {} could not be closed: {}", agentSessionId(), e.getMessage()));

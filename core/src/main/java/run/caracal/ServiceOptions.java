@@ -15,8 +15,8 @@ import run.caracal.internal.options.Arguments;
 import run.caracal.internal.session.ServiceSpec;
 
 /**
- * How a service agent is opened. Immutable; every limit of the platform is checked when an option is set, before any call.
- * A service has no TTL: it lives as long as its lease is renewed.
+ * Options of a service agent. Immutable; each option is checked against the platform's limits when it is set. A service
+ * has no TTL: it lives as long as its lease is renewed.
  */
 public final class ServiceOptions {
     private static final ServiceOptions DEFAULTS = builder().build();
@@ -35,12 +35,12 @@ public final class ServiceOptions {
         this.reopen = b.reopen;
     }
 
-    /** {@return the options of a plain {@code spawnService}, with every default} */
+    /** {@return the default options} */
     public static ServiceOptions defaults() {
         return DEFAULTS;
     }
 
-    /** {@return a builder with every default} */
+    /** {@return a builder with the default options} */
     public static Builder builder() {
         return new Builder(SpawnOptions.builder());
     }
@@ -54,7 +54,7 @@ public final class ServiceOptions {
         return builder;
     }
 
-    /** {@return whether the application id is a label too, besides {@link #labels()}; {@code false} by default} */
+    /** {@return whether the application id is added to the {@link #labels()}; {@code false} by default} */
     public boolean labelledAsApplication() {
         return session.labelledAsApplication();
     }
@@ -64,51 +64,45 @@ public final class ServiceOptions {
         return session.labels();
     }
 
-    /** {@return what the session's record says besides; an immutable JSON object, empty by default} */
+    /** {@return the metadata of the session; an immutable JSON object, empty by default} */
     public Map<String, @Nullable Object> metadata() {
         return session.metadata();
     }
 
-    /** {@return the kind of the session, for platforms that know kinds; empty for the configuration's default} */
+    /** {@return the kind of the session, which current platforms ignore; empty for the configured default} */
     public Optional<String> kind() {
         return session.kind();
     }
 
-    /** {@return the parent, a service itself; empty for the service bound in the Reactor Context, if any} */
+    /** {@return the parent service; empty for the service bound in the Reactor Context, if any} */
     public Optional<CaracalContext> parent() {
         return session.parent();
     }
 
-    /** {@return what the service gets of authority; {@link Grant#inherit()} by default} */
+    /** {@return the authority that the service is granted; {@link Grant#inherit()} by default} */
     public Grant grant() {
         return session.grant();
     }
 
-    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
+    /** {@return your own idempotency key; empty for a key generated per subscription} */
     public Optional<String> idempotencyKey() {
         return session.idempotencyKey();
     }
 
     /**
-     * {@return the interval of renewals in the background; empty when the lease is renewed by whoever calls {@code
-     * heartbeat} or listens to {@code heartbeats}}
+     * {@return the interval of background renewals; empty if the lease is renewed by {@code heartbeat()} or
+     * {@code heartbeats()} only}
      */
     public Optional<Duration> heartbeatInterval() {
         return Optional.ofNullable(heartbeatInterval);
     }
 
-    /**
-     * {@return the health function of the service; the signal of liveness; empty when every renewal says {@link
-     * Health#HEALTHY}}
-     */
+    /** {@return the health check; empty if every renewal reports {@link Health#HEALTHY}} */
     public Optional<Supplier<Mono<Health>>> health() {
         return Optional.ofNullable(health);
     }
 
-    /**
-     * {@return how long {@link Caracal#runService} pauses before it begins again for the first time; empty when it ends with
-     * its service or its work}
-     */
+    /** {@return the first backoff of {@link Builder#reopen}; empty if the first error ends the service} */
     public Optional<Duration> reopen() {
         return Optional.ofNullable(reopen);
     }
@@ -178,25 +172,25 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets what the session's record says besides.
+         * Sets the metadata of the session.
          *
-         * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of them
+         * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of
+         *     them
          */
         public Builder metadata(Map<String, ?> metadata) {
             session = session.metadata(metadata);
             return this;
         }
 
-        /** Sets the kind, which platforms from 1.0 on ignore. */
+        /** Sets the kind, which current platforms ignore. */
         public Builder kind(String kind) {
             session = session.kind(kind);
             return this;
         }
 
         /**
-         * Sets the parent, which must be a service: the platform does not let a task open one.
+         * Sets the parent, which must be a service: the platform does not allow tasks to open services.
          *
-         * @param parent the context of a service session
          * @throws IllegalArgumentException if the context is that of a task
          */
         public Builder parent(CaracalContext parent) {
@@ -213,9 +207,9 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets what the service gets of authority. A narrowed service keeps its authority for its whole life: its delegation
-         * is renewed before it expires, and when it has no service as its parent, the SDK opens, renews and closes one that
-         * holds the authority.
+         * Sets the authority that the service is granted. A narrowed service keeps it for its whole life: the SDK
+         * renews its delegation before it expires. If the service has no parent service, the SDK opens, renews and
+         * closes one that holds the authority.
          */
         public Builder grant(Grant grant) {
             session = session.grant(grant);
@@ -223,7 +217,7 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets the caller's own idempotency key. A replay of a session that it opened before is an error.
+         * Sets your own idempotency key. If it opened a session before, opening the service fails.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
          */
@@ -233,10 +227,9 @@ public final class ServiceOptions {
         }
 
         /**
-         * Renews the lease in the background, from the opening of the service to its end. An interval of less
-         * than a second, or of more than a third of the lease, becomes that, with a warning.
+         * Renews the lease in the background, as long as the service is open.
          *
-         * @param interval a positive time
+         * @param interval positive; adjusted, with a warning, to at least a second and at most a third of the lease
          */
         public Builder heartbeatInterval(Duration interval) {
             this.heartbeatInterval = Arguments.interval(interval, "heartbeatInterval");
@@ -244,11 +237,11 @@ public final class ServiceOptions {
         }
 
         /**
-         * Sets what tells how the service is: asked before each renewal, with the service bound, and the renewal carries the
-         * answer. When it fails, gives
-         * nothing, or takes longer than a renewal may, the renewal is skipped, so a service that hangs loses its lease.
+         * Sets the health check. It runs before each renewal with the service bound, and the renewal reports its
+         * result. If it fails, completes empty or times out, the renewal is skipped, so that a hung service loses its
+         * lease.
          *
-         * @param health the signal of liveness; subscribed on {@code Schedulers.boundedElastic()}, where it may block
+         * @param health subscribed on {@code Schedulers.boundedElastic()}, where it may block
          */
         public Builder health(Supplier<Mono<Health>> health) {
             this.health = Objects.requireNonNull(health, "health");
@@ -256,18 +249,19 @@ public final class ServiceOptions {
         }
 
         /**
-         * Makes a daemon of what {@link Caracal#runService} runs. It opens a new service when the lease has expired, when the
-         * session is gone or its authority record is not active any more, and when the opening fails for a reason that
-         * passes. It begins the work again, in the same service, when that fails with any {@link Exception}, which is logged
-         * with its stack. It ends when the work completes, when somebody else took the session over or suspended it ({@link
-         * run.caracal.error.LeaseLostException.Reason#FENCED}, {@link
-         * run.caracal.error.LeaseLostException.Reason#SUSPENDED}), and when the platform refuses the application for good.
+         * Runs {@link Caracal#runService} as a daemon. A new service is opened when the lease has expired, when the
+         * session or its authority record is gone, and when opening fails transiently. When the work fails with an
+         * {@link Exception}, the failure is logged with its stack, and the work is subscribed again in the same
+         * service. The daemon completes when the work completes, and fails when another holder took over the session
+         * ({@link run.caracal.error.LeaseLostException.Reason#FENCED}), when it was suspended
+         * ({@link run.caracal.error.LeaseLostException.Reason#SUSPENDED}), and when the platform rejects the
+         * application permanently.
          *
-         * <p>Each pause is double the one before it, up to a minute, with jitter; after a minute without a failure they begin
-         * anew. Nothing else than {@code runService} and {@code runServiceMono} uses this.
+         * <p>The backoff doubles up to a minute, with jitter, and is reset after a minute without failure. Used by
+         * {@code runService} and {@code runServiceMono} only.
          *
-         * @param backoff the first pause, a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param backoff the first backoff, from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder reopen(Duration backoff) {
             this.reopen = Arguments.timeout(backoff, "reopen");
@@ -277,7 +271,7 @@ public final class ServiceOptions {
         /**
          * Builds the options.
          *
-         * @throws IllegalArgumentException if options contradict each other
+         * @throws IllegalArgumentException if {@code reopen} and {@code idempotencyKey} are both set
          */
         public ServiceOptions build() {
             if (reopen != null && session.build().idempotencyKey().isPresent()) {

@@ -13,18 +13,15 @@ import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.session.SessionSpec;
 
-/**
- * How an agent session is opened. Immutable; every limit of the platform is checked when an option is set, before any
- * call.
- */
+/** Options of an agent session. Immutable; each option is checked against the platform's limits when it is set. */
 public final class SpawnOptions {
-    /** How many labels a session may have. */
+    /** The maximum number of labels. */
     public static final int MAX_LABELS = Rules.MAX_LABELS;
 
-    /** How long a label may be, in characters. */
+    /** The maximum length of a label, in characters. */
     public static final int MAX_LABEL_LENGTH = Rules.MAX_LABEL_LENGTH;
 
-    /** How large the metadata of a session may be, as JSON in UTF-8. */
+    /** The maximum size of the metadata, as JSON in UTF-8. */
     public static final int MAX_METADATA_BYTES = Arguments.MAX_METADATA_BYTES;
 
     private static final SpawnOptions DEFAULTS = new SpawnOptions(SessionSpec.DEFAULTS);
@@ -35,12 +32,12 @@ public final class SpawnOptions {
         this.spec = spec;
     }
 
-    /** {@return the options of a plain {@code spawn}, with every default} */
+    /** {@return the default options} */
     public static SpawnOptions defaults() {
         return DEFAULTS;
     }
 
-    /** {@return a builder with every default} */
+    /** {@return a builder with the default options} */
     public static Builder builder() {
         return new Builder(SessionSpec.DEFAULTS);
     }
@@ -50,68 +47,65 @@ public final class SpawnOptions {
         return new Builder(spec);
     }
 
-    /**
-     * {@return the labels, which make sessions of one application distinguishable in policy and audit; an immutable
-     * list, empty by default}
-     */
+    /** {@return the labels, by which policy and audit distinguish sessions; an immutable list, empty by default} */
     public List<String> labels() {
         return spec.labels();
     }
 
-    /** {@return whether the application id is a label too, besides {@link #labels()}; {@code false} by default} */
+    /** {@return whether the application id is added to the {@link #labels()}; {@code false} by default} */
     public boolean labelledAsApplication() {
         return spec.labelledAsApplication();
     }
 
-    /** {@return how long the platform lets the session live; empty for the configuration's default} */
+    /** {@return the TTL of the session; empty for the configured default} */
     public Optional<Duration> ttl() {
         return Optional.ofNullable(spec.ttl());
     }
 
-    /** {@return what the session's record says besides; an immutable JSON object, empty by default} */
+    /** {@return the metadata of the session; an immutable JSON object, empty by default} */
     public Map<String, @Nullable Object> metadata() {
         return spec.metadata();
     }
 
-    /** {@return the kind of the session, for platforms that know kinds; empty for the configuration's default} */
+    /** {@return the kind of the session, which current platforms ignore; empty for the configured default} */
     public Optional<String> kind() {
         return Optional.ofNullable(spec.kind());
     }
 
-    /** {@return the parent of the session; empty for the session bound in the Reactor Context, if any} */
+    /** {@return the parent; empty for the session bound in the Reactor Context, if any} */
     public Optional<CaracalContext> parent() {
         return Optional.ofNullable(spec.parent()).map(CaracalContext::new);
     }
 
-    /** {@return what the session is given of its parent's authority; the grant, {@link Grant#inherit()} by default} */
+    /** {@return the authority that the session is granted; {@link Grant#inherit()} by default} */
     public Grant grant() {
         return Grant.of(spec.grant());
     }
 
-    /** {@return the caller's own idempotency key; empty for one that is generated for each subscription} */
+    /** {@return your own idempotency key; empty for a key generated per subscription} */
     public Optional<String> idempotencyKey() {
         return Optional.ofNullable(spec.idempotencyKey());
     }
 
     /**
-     * {@return whether a session that the {@linkplain #idempotencyKey() key} opened earlier is taken over; {@code
-     * false} by default: then it is an error}
+     * {@return whether a session that the {@link #idempotencyKey()} opened before is taken over; {@code false} by
+     * default}
      */
     public boolean adopt() {
         return spec.adopt();
     }
 
-    /** {@return the id of the authority record of the user for whom the session acts; empty for its parent's user, if any} */
+    /** {@return the authority record of the user for whom the session acts; empty for the parent's user, if any} */
     public Optional<String> subjectAuthorityRecordId() {
         return Optional.ofNullable(spec.subjectAuthorityRecordId());
     }
 
-    /** {@return the W3C trace id of the session; empty for the parent's, or a fresh one} */
+    /** {@return the W3C trace id; empty for the parent's, or a new one} */
     public Optional<String> traceId() {
         return Optional.ofNullable(spec.traceId());
     }
 
-    /** {@return how long a pipeline waits for the session's termination; empty for the configuration's} */
+    /** {@return how long the result waits for the termination; empty for the configured default} */
     public Optional<Duration> closeTimeout() {
         return Optional.ofNullable(spec.closeTimeout());
     }
@@ -130,7 +124,7 @@ public final class SpawnOptions {
         return spec.hashCode();
     }
 
-    /** Leaves out the metadata, the key and the proof of a user. */
+    /** Omits the metadata, the idempotency key and the user's mandate. */
     @Override
     public String toString() {
         return "SpawnOptions[" + spec + "]";
@@ -169,7 +163,7 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets the labels. On the platform they decide, together with a grant's roles, which mandates may be minted.
+         * Sets the labels. Together with the roles of a grant, they decide which mandates the platform mints.
          *
          * @param labels up to {@value #MAX_LABELS} labels of 1 to {@value #MAX_LABEL_LENGTH} characters each
          */
@@ -184,10 +178,10 @@ public final class SpawnOptions {
         }
 
         /**
-         * Adds the application id to the labels. The platform mints for a session when one of its labels is the application
-         * id, which has every scope of the application, or a role of the resource's grant, which may have fewer: a session
-         * whose labels are neither gets 403 {@code role_scope_mismatch}. Leave this out where a role is to restrict the
-         * session. An application id that is no label fails the spawn.
+         * Adds the application id to the labels. The platform mints only for sessions with a label that is the
+         * application id, which has every scope of the application, or a role of the resource's grant, which may have
+         * fewer; else it answers 403 {@code role_scope_mismatch}. Do not use this where a role should restrict the
+         * session. The spawn fails if the application id is not a valid label.
          */
         public Builder labelledAsApplication() {
             this.labelledAsApplication = true;
@@ -195,7 +189,7 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets how long the platform lets the session live: the last defence against a session that nobody ends.
+         * Sets the TTL, after which the platform ends the session even if nobody terminates it.
          *
          * @param ttl whole seconds, from 1 second to {@link CaracalConfig#MAX_TTL}
          */
@@ -205,38 +199,31 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets what the session's record says besides.
+         * Sets the metadata of the session.
          *
-         * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of them
+         * @param metadata a JSON object: values are strings, numbers, booleans, {@code null}, and lists and maps of
+         *     them
          */
         public Builder metadata(Map<String, ?> metadata) {
             this.metadata = Arguments.metadata(metadata);
             return this;
         }
 
-        /**
-         * Sets the kind, which platforms from 1.0 on ignore.
-         *
-         * @param kind the kind, for instance {@code instance} or {@code ephemeral}
-         */
+        /** Sets the kind, for instance {@code instance} or {@code ephemeral}, which current platforms ignore. */
         public Builder kind(String kind) {
             this.kind = Arguments.id(kind, "kind");
             return this;
         }
 
-        /**
-         * Sets the parent, instead of the session bound in the Reactor Context.
-         *
-         * @param parent the context of the parent session
-         */
+        /** Sets the parent session, instead of the one bound in the Reactor Context. */
         public Builder parent(CaracalContext parent) {
             this.parent = parent.bound();
             return this;
         }
 
         /**
-         * Sets what the session is given of its parent's authority. A narrowed session without labels is labelled with the
-         * application id, without which the platform gives it no tokens.
+         * Sets the authority that the session is granted. A narrowed session without labels gets the application id as
+         * its label, because the platform mints nothing for it otherwise.
          */
         public Builder grant(Grant grant) {
             this.grant = grant.spec();
@@ -244,8 +231,8 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets the caller's own idempotency key. When the Coordinator answers that the key opened a session before, the
-         * spawn fails: two owners of one session would end it under each other. {@link #adopt(boolean)} takes it over.
+         * Sets your own idempotency key. If it opened a session before, the spawn fails, because two owners would
+         * terminate the session under each other; {@link #adopt(boolean)} takes the session over instead.
          *
          * @param key up to 255 bytes in UTF-8, without surrounding white space and control characters
          */
@@ -254,20 +241,15 @@ public final class SpawnOptions {
             return this;
         }
 
-        /**
-         * Takes over a session that the caller's idempotency key opened earlier.
-         *
-         * @param adopt whether to take it over
-         */
+        /** Sets whether to take over a session that the idempotency key opened before. */
         public Builder adopt(boolean adopt) {
             this.adopt = adopt;
             return this;
         }
 
         /**
-         * Sets the user for whom the session and its children act. Replaces what {@link #subject(FederatedSubject)} set.
-         *
-         * @param id the id of the user's authority record
+         * Sets the user for whom the session and its children act, by the id of the user's authority record. Replaces
+         * {@link #subject(FederatedSubject)}.
          */
         public Builder subjectAuthorityRecordId(String id) {
             this.subjectAuthorityRecordId = Arguments.id(id, "subjectAuthorityRecordId");
@@ -276,10 +258,8 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets the user for whom the session and its children act, and proves it: the opening of this session also sends the
-         * user's mandate. Platform 1.0 goes by the authority record alone.
-         *
-         * @param user what {@link Caracal#federateSubject(String)} gave
+         * Sets the user for whom the session and its children act, and sends the user's mandate when the session is
+         * opened. Platform 1.0 uses the authority record only.
          */
         public Builder subject(FederatedSubject user) {
             this.subjectAuthorityRecordId = user.authorityRecordId();
@@ -288,7 +268,7 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets the W3C trace id, for instance that of a trace which a tracer has begun.
+         * Sets the W3C trace id, for instance that of the current trace of a tracer.
          *
          * @param traceId 32 lower-case hexadecimal digits, not all zero
          */
@@ -298,11 +278,10 @@ public final class SpawnOptions {
         }
 
         /**
-         * Sets how long a pipeline waits for the session's termination; after that the result is delivered and the
-         * termination goes on in the background.
+         * Sets how long the result waits for the termination, which then continues in the background.
          *
-         * @param closeTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param closeTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder closeTimeout(Duration closeTimeout) {
             this.closeTimeout = Arguments.timeout(closeTimeout, "closeTimeout");
@@ -312,7 +291,7 @@ public final class SpawnOptions {
         /**
          * Builds the options.
          *
-         * @throws IllegalArgumentException if options contradict each other
+         * @throws IllegalArgumentException if {@code adopt} is set without an idempotency key
          */
         public SpawnOptions build() {
             if (adopt && idempotencyKey == null) {

@@ -1,6 +1,6 @@
 /**
- * The client of Caracal: governed agent sessions as reactive resources, and the context that they bind. The package holds what
- * users name, as views and options; the engines behind it are internal.
+ * The client of Caracal: agent sessions as reactive resources, and the contexts that they bind. Contains user-facing
+ * types and options; the engines behind them are internal.
  */
 @NullMarked
 package run.caracal;
