@@ -29,46 +29,43 @@ import run.caracal.internal.config.Rules;
 import run.caracal.internal.config.Settings;
 
 /**
- * The configuration of a Caracal client. Immutable; {@link #mutate()} gives a builder for a changed copy.
+ * The configuration of a Caracal client. Immutable; {@link #mutate()} returns a builder for a changed copy.
  *
- * <p>It comes from one of three places: {@link #builder() the program}, {@link #fromEnvironment() the environment}, or
- * {@link #fromProfile(Path) a profile}; {@link #load()} looks the last two up. The last three read files and environment
- * variables, so they belong into start-up code and refuse to run on a thread that must not block.
+ * <p>It is made {@link #builder() in code}, from {@link #fromEnvironment() the environment}, or from
+ * {@link #fromProfile(Path) a profile}; {@link #load()} looks for the last two. All but the builder read files and
+ * environment variables: call them at start-up; they throw on a non-blocking thread.
  *
- * <p>Whatever the place, all faults are reported together in one {@link run.caracal.error.ConfigurationException}.
+ * <p>All faults are reported together in one {@link run.caracal.error.ConfigurationException}.
  */
 public final class CaracalConfig {
-    /** Where the Coordinator is, unless configured: {@code http://localhost:4000}. */
+    /** The default URL of the Coordinator: {@code http://localhost:4000}. */
     public static final URI DEFAULT_COORDINATOR_URL = URI.create("http://localhost:4000");
 
-    /** Where the STS is, unless configured: {@code http://localhost:8080}. */
+    /** The default URL of the STS: {@code http://localhost:8080}. */
     public static final URI DEFAULT_STS_URL = URI.create("http://localhost:8080");
 
-    /** Where the Gateway is, unless configured: {@code http://localhost:8081}. */
+    /** The default URL of the Gateway: {@code http://localhost:8081}. */
     public static final URI DEFAULT_GATEWAY_URL = URI.create("http://localhost:8081");
 
-    /** The shortest time to live of a session: 1 second. */
+    /** The shortest TTL of a session: 1 second. */
     public static final Duration MIN_TTL = Rules.MIN_TTL;
 
-    /** The longest time to live of a session: 86400 seconds. */
+    /** The longest TTL of a session: 86400 seconds. */
     public static final Duration MAX_TTL = Rules.MAX_TTL;
 
-    /** How long terminating a session may hold its result up, unless configured: 5 seconds. */
+    /** The default close timeout: 5 seconds. */
     public static final Duration DEFAULT_CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
-    /** How long disposing a client waits for its sessions, unless configured: 10 seconds. */
+    /** The default dispose timeout: 10 seconds. */
     public static final Duration DEFAULT_DISPOSE_TIMEOUT = Duration.ofSeconds(10);
 
-    /**
-     * How long capacity is waited for, unless configured: 2 minutes, because the limits of the platform that count in a
-     * minute pass once in each.
-     */
+    /** The default wait for capacity: 2 minutes, because the platform's rate limits are per minute. */
     public static final Duration DEFAULT_SESSION_ACQUIRE_TIMEOUT = Duration.ofMinutes(2);
 
-    /** How long a call to the Coordinator may take, unless configured: 10 seconds. */
+    /** The default timeout of a call to the Coordinator: 10 seconds. */
     public static final Duration DEFAULT_COORDINATOR_TIMEOUT = Duration.ofSeconds(10);
 
-    /** How long a call to the STS may take, unless configured: 30 seconds. */
+    /** The default timeout of a call to the STS: 30 seconds. */
     public static final Duration DEFAULT_STS_TIMEOUT = Duration.ofSeconds(30);
 
     private static final Logger LOG = LoggerFactory.getLogger(CaracalConfig.class);
@@ -141,24 +138,21 @@ public final class CaracalConfig {
         this.maxMintsPerMinute = builder.maxMintsPerMinute;
     }
 
-    /**
-     * Starts a configuration in the program. It needs a zone, an application, and either a client secret or a subject
-     * token.
-     */
+    /** {@return a builder; a zone, an application, and a client secret or subject token are required} */
     public static Builder builder() {
         return new Builder(System.getenv());
     }
 
     /**
-     * Looks the configuration up: the profile that {@code CARACAL_CONFIG} names; else {@code caracal.toml} in the default
-     * directory, when there is one; else the environment. The source that won is logged.
+     * Loads the first of: the profile that {@code CARACAL_CONFIG} names, the {@code caracal.toml} of the default
+     * directory, the environment variables. The source is logged.
      *
-     * <p>The default directory is {@code $CARACAL_CONFIG_HOME}, else {@code $XDG_CONFIG_HOME/caracal}, else {@code
-     * %APPDATA%\Caracal} on Windows, {@code ~/Library/Application Support/Caracal} on macOS and {@code ~/.config/caracal}
-     * elsewhere; never the working directory.
+     * <p>The default directory is {@code $CARACAL_CONFIG_HOME}, else {@code $XDG_CONFIG_HOME/caracal}, else
+     * {@code %APPDATA%\Caracal} on Windows, {@code ~/Library/Application Support/Caracal} on macOS and
+     * {@code ~/.config/caracal} elsewhere; never the working directory.
      *
      * @throws run.caracal.error.ConfigurationException with all faults
-     * @throws IllegalStateException on a thread that must not block
+     * @throws IllegalStateException on a non-blocking thread
      */
     public static CaracalConfig load() {
         requireBlockingThread("CaracalConfig.load()");
@@ -166,13 +160,11 @@ public final class CaracalConfig {
     }
 
     /**
-     * Does what {@link #load()} does, with settings that win, key by key, over those of the profile and the environment: for
-     * frameworks that have properties of their own. The log names the settings that came from there.
+     * Loads as {@link #load()} does, with settings that override single keys of the profile and the environment, for
+     * frameworks that have their own properties. The overridden settings are logged.
      *
-     * @param overrides what wins
-     * @return the configuration
      * @throws run.caracal.error.ConfigurationException with all faults, those of the overrides under their own names
-     * @throws IllegalStateException on a thread that must not block
+     * @throws IllegalStateException on a non-blocking thread
      */
     public static CaracalConfig load(ConfigOverrides overrides) {
         requireBlockingThread("CaracalConfig.load(overrides)");
@@ -184,8 +176,8 @@ public final class CaracalConfig {
     }
 
     /**
-     * Reads the environment: the profile that {@code CARACAL_CONFIG} names, as {@link #fromProfile} does, or, when that is
-     * not set, these variables. A profile in the default directory is not looked for.
+     * Loads the profile that {@code CARACAL_CONFIG} names, as {@link #fromProfile} does, or, if that is not set, these variables.
+     * The default directory is not searched.
      *
      * <ul>
      *   <li>{@code CARACAL_ZONE_ID}, {@code CARACAL_APPLICATION_ID};
@@ -205,10 +197,10 @@ public final class CaracalConfig {
      *       {@code false}.
      * </ul>
      *
-     * <p>An empty variable counts as unset; a blank one is a fault, and so is a word that none of these is.
+     * <p>An empty variable counts as unset; a blank one is a fault, and so is an unknown value.
      *
      * @throws run.caracal.error.ConfigurationException with all faults
-     * @throws IllegalStateException on a thread that must not block
+     * @throws IllegalStateException on a non-blocking thread
      */
     public static CaracalConfig fromEnvironment() {
         requireBlockingThread("CaracalConfig.fromEnvironment()");
@@ -216,8 +208,8 @@ public final class CaracalConfig {
     }
 
     /**
-     * Reads a profile. It must name zone, application and client secret itself; for the other settings its own keys win
-     * over the environment. Bindings are united: one of the environment replaces the profile's with the same id.
+     * Loads a profile. It must contain zone, application and client secret; its other keys override the environment, but a
+     * binding of the environment replaces the profile's binding of the same resource.
      *
      * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or {@code app_client_secret_file}
      * (relative to the profile), {@code sts_url} (or {@code zone_url}), {@code coordinator_url}, {@code gateway_url},
@@ -225,9 +217,8 @@ public final class CaracalConfig {
      * max_mints_per_minute}, {@code propagation}, {@code allow_group_readable_secrets}, and the tables {@code
      * [[credentials]]} and {@code [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
      *
-     * @param profile the file
      * @throws run.caracal.error.ConfigurationException with all faults
-     * @throws IllegalStateException on a thread that must not block
+     * @throws IllegalStateException on a non-blocking thread
      */
     public static CaracalConfig fromProfile(Path profile) {
         Objects.requireNonNull(profile, "profile");
@@ -286,7 +277,7 @@ public final class CaracalConfig {
         };
     }
 
-    /** {@return a builder that holds all of this configuration} */
+    /** {@return a builder with the same values} */
     public Builder mutate() {
         Builder builder = new Builder(Map.of());
         builder.zoneId = zoneId;
@@ -317,63 +308,61 @@ public final class CaracalConfig {
         return builder;
     }
 
-    /** {@return the identifier of the zone} */
+    /** {@return the zone id} */
     public String zoneId() {
         return zoneId;
     }
 
-    /** {@return the identifier of the application, to which every session belongs} */
+    /** {@return the id of the application, which owns every session} */
     public String applicationId() {
         return applicationId;
     }
 
-    /** {@return where the client secret comes from; empty when there is a {@link #subjectToken()} instead} */
+    /** {@return the resolver of the client secret; empty with a {@link #subjectToken()}} */
     public Optional<ClientSecretResolver> clientSecret() {
         return Optional.ofNullable(clientSecret);
     }
 
-    /** {@return the static token, a secret; empty when there is a {@link #clientSecret()} instead} */
+    /** {@return the static token, a secret; empty with a {@link #clientSecret()}} */
     public Optional<String> subjectToken() {
         return Optional.ofNullable(subjectToken);
     }
 
-    /** {@return the base address of the STS without a slash at its end, {@link #DEFAULT_STS_URL} unless configured; not
-     * used with a {@link #subjectToken()}} */
+    /** {@return the URL of the STS without trailing slashes; not used with a {@link #subjectToken()}} */
     public URI stsUrl() {
         return stsUrl == null ? DEFAULT_STS_URL : stsUrl;
     }
 
-    /** {@return the base address of the Coordinator as it was configured, {@link #DEFAULT_COORDINATOR_URL} unless it was} */
+    /** {@return the URL of the Coordinator} */
     public URI coordinatorUrl() {
         return coordinatorUrl == null ? DEFAULT_COORDINATOR_URL : coordinatorUrl;
     }
 
-    /** {@return the base address of the Gateway as it was configured, {@link #DEFAULT_GATEWAY_URL} unless it was} */
+    /** {@return the URL of the Gateway} */
     public URI gatewayUrl() {
         return gatewayUrl == null ? DEFAULT_GATEWAY_URL : gatewayUrl;
     }
 
-    /** {@return the bindings of resources to address prefixes, the longest prefix first} */
+    /** {@return the bindings of resources to URL prefixes, the longest prefix first} */
     public List<ResourceBinding> resources() {
         return resources;
     }
 
-    /** {@return the resources that the application token asks for: those given as such, then those of {@link #resources()}} */
+    /**
+     * {@return the resources for which the application token is requested: {@link Builder#resourceIds} first, then the
+     * bound ones}
+     */
     public List<String> resourceIds() {
         return resourceIds;
     }
 
-    /**
-     * The scopes that calls to a resource ask for, be it bound or not.
-     *
-     * @return an immutable list, empty when none are configured
-     */
+    /** {@return the configured scopes of calls to a resource, bound or not; an immutable list, may be empty} */
     public List<String> scopesOf(String resource) {
         Objects.requireNonNull(resource, "resource");
         return scopes.getOrDefault(resource, List.of());
     }
 
-    /** The scopes by resource, asked for with every request: those of a binding before those of the resource alone. */
+    /** The scopes by resource, looked up for every request: the scopes of a binding override those of the resource. */
     private static Map<String, List<String>> scopes(
             List<ResourceBinding> resources, Map<String, List<String>> resourceScopes) {
         Map<String, List<String>> bound = new LinkedHashMap<>();
@@ -387,19 +376,19 @@ public final class CaracalConfig {
         return Map.copyOf(scopes);
     }
 
-    /** {@return the time to live of sessions that name none; empty for 3600 seconds} */
+    /** {@return the TTL of sessions whose options set none; empty for 3600 seconds} */
     public Optional<Duration> defaultTtl() {
         return Optional.ofNullable(defaultTtl);
     }
 
-    /** {@return the kind of sessions that name none, which current platforms ignore; empty to send none} */
+    /** {@return the kind of sessions whose options set none, which current platforms ignore; empty to send none} */
     public Optional<String> defaultKind() {
         return Optional.ofNullable(defaultKind);
     }
 
     /**
-     * Whether the production rules hold: service addresses must be explicit and https, loopback excepted, and so must be the
-     * origins that the {@link #propagation()} names.
+     * {@return whether the production rules apply: the service URLs must be explicit and https, loopback excepted, and
+     * so must the origins of the {@link #propagation()}}
      */
     public boolean production() {
         return production;
@@ -410,63 +399,60 @@ public final class CaracalConfig {
         return allowInsecureUrls;
     }
 
-    /**
-     * Where identity goes, when that was chosen; when it was not, decorated clients use {@link Propagation#resources()}.
-     *
-     * @return the choice, if there was one
-     */
+    /** {@return the chosen propagation; empty for the default, {@link Propagation#resources()}} */
     public Optional<Propagation> propagation() {
         return Optional.ofNullable(propagation);
     }
 
-    /** {@return the transport to the STS and the Coordinator and of {@link run.caracal.Caracal#fetch}, which stays the
-     * caller's to dispose; empty to find one on the class path} */
+    /**
+     * {@return the transport for the STS, the Coordinator and {@link run.caracal.Caracal#fetch}, which its creator has
+     * to dispose; empty to look one up on the class path}
+     */
     public Optional<HttpTransport> transport() {
         return Optional.ofNullable(transport);
     }
 
-    /** {@return where the traces are found that sessions join; empty when each root session begins one} */
+    /** {@return the source of the traces that sessions join; empty if each root session starts a trace} */
     public Optional<TraceSource> traceSource() {
         return Optional.ofNullable(traceSource);
     }
 
-    /** {@return how long terminating a session may hold up the result of its work before it goes on in the background} */
+    /** {@return how long the result of a session's work waits for the termination} */
     public Duration closeTimeout() {
         return closeTimeout;
     }
 
-    /** {@return how long disposing the client waits for sessions at work before it terminates them} */
+    /** {@return how long closing the client waits for active sessions before it terminates them} */
     public Duration disposeTimeout() {
         return disposeTimeout;
     }
 
-    /** {@return whether a session that cannot be terminated fails its work, which otherwise keeps its result and logs a
-     * warning} */
+    /** {@return whether a failed termination fails the session's work instead of being logged only} */
     public boolean failOnCloseError() {
         return failOnCloseError;
     }
 
-    /** {@return how long one call to the Coordinator may take} */
+    /** {@return the timeout of a call to the Coordinator} */
     public Duration coordinatorTimeout() {
         return coordinatorTimeout;
     }
 
-    /** {@return how long one call to the STS may take} */
+    /** {@return the timeout of a call to the STS} */
     public Duration stsTimeout() {
         return stsTimeout;
     }
 
-    /** {@return how many sessions the client holds open at most; empty for as many as the platform lets it} */
+    /** {@return the maximum number of open sessions of the client; empty for no limit} */
     public OptionalInt maxOpenSessions() {
         return maxOpenSessions == null ? OptionalInt.empty() : OptionalInt.of(maxOpenSessions);
     }
 
-    /** {@return how long a session waits for a place, and a mandate for its turn, before they fail} */
+    /** {@return how long a session or a mint waits for capacity} */
     public Duration sessionAcquireTimeout() {
         return sessionAcquireTimeout;
     }
 
-    /** {@return how many mandates of each resource are minted and used in a minute at most; empty for no pace} */
+    /** {@return the maximum number of mints per minute and resource; empty for no limit} */
     public OptionalInt maxMintsPerMinute() {
         return maxMintsPerMinute == null ? OptionalInt.empty() : OptionalInt.of(maxMintsPerMinute);
     }
@@ -500,7 +486,7 @@ public final class CaracalConfig {
                 maxMintsPerMinute);
     }
 
-    /** Resolver, transport and trace source are compared as their classes do. */
+    /** Resolver, transport and trace source are compared with their own {@code equals}. */
     @Override
     public boolean equals(@Nullable Object other) {
         return other instanceof CaracalConfig that && values().equals(that.values());
@@ -511,7 +497,7 @@ public final class CaracalConfig {
         return values().hashCode();
     }
 
-    /** Shows which settings are in use, and no secret. */
+    /** Contains no secret. */
     @Override
     public String toString() {
         return "CaracalConfig[zoneId=" + zoneId + ", applicationId=" + applicationId + ", credential="
@@ -525,7 +511,7 @@ public final class CaracalConfig {
                 + ", maxMintsPerMinute=" + maxMintsPerMinute + ']';
     }
 
-    /** Builds a {@link CaracalConfig}. Not safe for use by several threads. */
+    /** Builds a {@link CaracalConfig}. Not for use by several threads at once. */
     public static final class Builder {
         private @Nullable String zoneId;
         private @Nullable String applicationId;
@@ -559,30 +545,22 @@ public final class CaracalConfig {
             this.variables = variables;
         }
 
-        /**
-         * Sets the zone; required.
-         *
-         * @param zoneId its identifier
-         */
+        /** Sets the zone id; required. */
         public Builder zoneId(String zoneId) {
             this.zoneId = Objects.requireNonNull(zoneId, "zoneId");
             return this;
         }
 
-        /**
-         * Sets the application; required.
-         *
-         * @param applicationId its identifier
-         */
+        /** Sets the application id; required. */
         public Builder applicationId(String applicationId) {
             this.applicationId = Objects.requireNonNull(applicationId, "applicationId");
             return this;
         }
 
         /**
-         * Sets a client secret that never changes, in place of a subject token.
+         * Sets a fixed client secret, replacing a subject token.
          *
-         * @throws IllegalArgumentException when the secret cannot be one; the message does not hold it
+         * @throws IllegalArgumentException if the secret is malformed; the message does not contain it
          */
         public Builder clientSecret(String clientSecret) {
             String fault = Rules.clientSecret(Objects.requireNonNull(clientSecret, "clientSecret"));
@@ -592,59 +570,39 @@ public final class CaracalConfig {
             return clientSecret(ClientSecretResolver.of(clientSecret));
         }
 
-        /**
-         * Sets where the client secret comes from, in place of a subject token.
-         *
-         * @param clientSecret finds the secret whenever one is needed
-         */
+        /** Sets the resolver of the client secret, replacing a subject token. */
         public Builder clientSecret(ClientSecretResolver clientSecret) {
             this.clientSecret = Objects.requireNonNull(clientSecret, "clientSecret");
             this.subjectToken = null;
             return this;
         }
 
-        /**
-         * Sets a static token, in place of a client secret. One that is expired or unsigned is refused.
-         *
-         * @param subjectToken the token, a secret
-         */
+        /** Sets a static token, replacing a client secret. An expired or unsigned token is rejected. */
         public Builder subjectToken(String subjectToken) {
             this.subjectToken = Objects.requireNonNull(subjectToken, "subjectToken");
             this.clientSecret = null;
             return this;
         }
 
-        /**
-         * Sets the address of the STS; required in production.
-         *
-         * @param stsUrl an absolute http or https address
-         */
+        /** Sets the absolute http or https URL of the STS; required in production. */
         public Builder stsUrl(String stsUrl) {
             this.stsUrl = Rules.stripSlashes(stsUrl);
             return this;
         }
 
-        /**
-         * Sets the address of the Coordinator; required in production.
-         *
-         * @param coordinatorUrl an absolute http or https address
-         */
+        /** Sets the absolute http or https URL of the Coordinator; required in production. */
         public Builder coordinatorUrl(String coordinatorUrl) {
             this.coordinatorUrl = Objects.requireNonNull(coordinatorUrl, "coordinatorUrl");
             return this;
         }
 
-        /**
-         * Sets the address of the Gateway; required in production.
-         *
-         * @param gatewayUrl an absolute http or https address
-         */
+        /** Sets the absolute http or https URL of the Gateway; required in production. */
         public Builder gatewayUrl(String gatewayUrl) {
             this.gatewayUrl = Objects.requireNonNull(gatewayUrl, "gatewayUrl");
             return this;
         }
 
-        /** Adds a binding, or replaces the one of the same resource. */
+        /** Adds a binding, replacing that of the same resource. */
         public Builder resource(ResourceBinding binding) {
             bind(binding);
             return this;
@@ -655,10 +613,10 @@ public final class CaracalConfig {
         }
 
         /**
-         * Adds a binding, or replaces the one of the same resource.
+         * Adds a binding, replacing that of the same resource.
          *
-         * @param upstreamPrefix the absolute address prefix of its upstream
-         * @param scopes the scopes that calls to it ask for
+         * @param upstreamPrefix the absolute URL prefix of its upstream
+         * @param scopes the scopes of calls to it
          */
         public Builder resource(String resource, String upstreamPrefix, String... scopes) {
             return resource(new ResourceBinding(resource, upstreamPrefix, List.of(scopes)));
@@ -672,12 +630,7 @@ public final class CaracalConfig {
             return this;
         }
 
-        /**
-         * Replaces the resources that the application token asks for before those of the bindings, which it asks for in
-         * any case.
-         *
-         * @param resourceIds ids of resources
-         */
+        /** Sets further resources for which the application token is requested, before the bound ones. */
         public Builder resourceIds(String... resourceIds) {
             List<String> copy = List.of(resourceIds);
             applicationResources.clear();
@@ -686,9 +639,9 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets the scopes that calls to a resource ask for when it has no binding, or one without scopes.
+         * Sets the scopes of calls to a resource that has no binding, or a binding without scopes.
          *
-         * @param resource the id of a resource that is bound or in {@link #resourceIds}
+         * @param resource a resource that is bound or in {@link #resourceIds}
          */
         public Builder resourceScopes(String resource, String... scopes) {
             resourceScopes.put(Objects.requireNonNull(resource, "resource"), List.of(scopes));
@@ -696,7 +649,7 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets the time to live of sessions that name none.
+         * Sets the TTL of sessions whose options set none.
          *
          * @param defaultTtl whole seconds from {@link #MIN_TTL} to {@link #MAX_TTL}
          */
@@ -705,46 +658,36 @@ public final class CaracalConfig {
             return this;
         }
 
-        /** Sets the kind of sessions that name none. */
+        /** Sets the kind of sessions whose options set none. */
         public Builder defaultKind(String defaultKind) {
             this.defaultKind = Objects.requireNonNull(defaultKind, "defaultKind");
             return this;
         }
 
-        /**
-         * Turns the production rules on or off. Unless called, {@code CARACAL_ENV=production} in the environment decides.
-         *
-         * @param production whether they hold
-         */
+        /** Sets whether the production rules apply; by default if {@code CARACAL_ENV=production} in the environment. */
         public Builder production(boolean production) {
             this.production = production;
             return this;
         }
 
         /**
-         * Allows plain http to other machines in production: tokens and secrets can then be read on the way. Unless
-         * called, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} in the environment decides.
-         *
-         * @param allowInsecureUrls whether it is allowed
+         * Sets whether production allows plain http to other machines, which exposes tokens and secrets; by default if
+         * {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} in the environment.
          */
         public Builder allowInsecureUrls(boolean allowInsecureUrls) {
             this.allowInsecureUrls = allowInsecureUrls;
             return this;
         }
 
-        /**
-         * Chooses where identity goes, {@link Propagation#resources()} unless called.
-         *
-         * @param propagation the choice
-         */
+        /** Sets which requests carry identity; {@link Propagation#resources()} by default. */
         public Builder propagation(Propagation propagation) {
             this.propagation = Objects.requireNonNull(propagation, "propagation");
             return this;
         }
 
         /**
-         * Sets the transport to the STS and the Coordinator, which then carries the calls of {@link run.caracal.Caracal#fetch}
-         * too. It stays the caller's to dispose.
+         * Sets the transport for the STS, the Coordinator and {@link run.caracal.Caracal#fetch}. The client does not
+         * dispose it.
          */
         public Builder transport(HttpTransport transport) {
             this.transport = Objects.requireNonNull(transport, "transport");
@@ -752,10 +695,9 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets where the traces are found that sessions join, unless their options or the bound context name one.
+         * Sets the source of the traces that sessions join, unless their options or the bound context name one.
          *
-         * @param traceSource the source, for instance {@code MicrometerTraceSource.create()}
-         * @return this builder
+         * @param traceSource for instance {@code MicrometerTraceSource.create()}
          */
         public Builder traceSource(TraceSource traceSource) {
             this.traceSource = Objects.requireNonNull(traceSource, "traceSource");
@@ -763,10 +705,11 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets how long terminating a session may hold up the result of its work.
+         * Sets how long the result of a session's work waits for the termination, which then continues in the
+         * background.
          *
-         * @param closeTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param closeTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder closeTimeout(Duration closeTimeout) {
             this.closeTimeout = timeout(closeTimeout, "closeTimeout");
@@ -774,31 +717,27 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets how long disposing the client waits for sessions at work.
+         * Sets how long closing the client waits for active sessions before it terminates them.
          *
-         * @param disposeTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param disposeTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder disposeTimeout(Duration disposeTimeout) {
             this.disposeTimeout = timeout(disposeTimeout, "disposeTimeout");
             return this;
         }
 
-        /**
-         * Sets whether a session that cannot be terminated fails its work.
-         *
-         * @param failOnCloseError whether it does
-         */
+        /** Sets whether a failed termination fails the session's work; {@code false} by default: it is logged. */
         public Builder failOnCloseError(boolean failOnCloseError) {
             this.failOnCloseError = failOnCloseError;
             return this;
         }
 
         /**
-         * Sets how long one call to the Coordinator may take.
+         * Sets the timeout of a call to the Coordinator.
          *
-         * @param coordinatorTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param coordinatorTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder coordinatorTimeout(Duration coordinatorTimeout) {
             this.coordinatorTimeout = timeout(coordinatorTimeout, "coordinatorTimeout");
@@ -806,10 +745,10 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets how long one call to the STS may take.
+         * Sets the timeout of a call to the STS.
          *
-         * @param stsTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param stsTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder stsTimeout(Duration stsTimeout) {
             this.stsTimeout = timeout(stsTimeout, "stsTimeout");
@@ -817,27 +756,26 @@ public final class CaracalConfig {
         }
 
         /**
-         * Bounds how many sessions the client holds open, and makes what has no place yet wait for one, for the {@link
-         * #sessionAcquireTimeout}. Choose this client's share of the zone's limit, which is 50 unless its operator changed it.
-         * While this is set, openings and delegations also wait for the Coordinator's limits, those that pass when a minute or
-         * another session ends, instead of failing with them.
+         * Limits the open sessions of this client; further ones wait for a permit, for at most the
+         * {@link #sessionAcquireTimeout}. Choose this client's share of the zone's limit, 50 by default. With this
+         * setting, openings and delegations also wait when the Coordinator reports a limit that passes with the minute
+         * or with the end of another session, instead of failing.
          *
-         * <p>Every open session counts, from before it is opened until the platform has ended it: tasks, services, and those
-         * that the SDK opens for authority on demand and for application transports. Sessions of the same rank are served
-         * first come, first served, and a cancelled one leaves its place in the line to the next.
+         * <p>Every session needs a permit, from before it is opened until the platform has ended it: tasks, services,
+         * and the sessions that the SDK opens for authority on demand and for application transports. Permits are
+         * granted in FIFO order among sessions of the same depth; a cancelled caller leaves the queue.
          *
-         * <p><b>Sessions inside sessions.</b> A session that waits inside the work of another holds that one's place meanwhile,
-         * so it must never wait for a place that only its own ancestors could free. Therefore a session outside of all others
-         * takes two places: its own, and one for the first session inside it, which is also the one that obtains its authority
-         * for scoped calls. Sessions inside others go before those outside, deeper ones first, and each depth leaves one place
-         * to the next deeper one. Whatever is open, the deepest that wait can thus be served, end, and make room for the rest.
-         * This goes as deep as half of the places that tasks may have, and ten at the most, which is as deep as the platform
-         * lets sessions nest; for more, a session inside others fails at once and says what the least is. Of 50 places, nine
-         * are kept so, and 20 sessions outside of others are open at a time. Services and the sessions of application
-         * transports hold their places for as long as they live, and sessions inside a service count as outside of others.
+         * <b>Nested sessions.</b> A nested session that waits holds its parent's permit meanwhile, so it must never
+         * wait for a permit that only its ancestors could release. Therefore a root session takes a second permit for
+         * its first child, which may also be the child that holds its authority on demand; nested sessions go before
+         * roots, deeper ones first; and each depth leaves a permit to the next deeper one. This holds down to ten
+         * levels, the platform's own limit, or half of the tasks' permits if that is less; a session nested deeper
+         * fails immediately, with the smallest sufficient setting in its message. Of 50 permits nine are reserved, and
+         * 20 root sessions are open at once. Services and the sessions of application transports keep their permits for
+         * life, and sessions inside a service count as roots.
          *
-         * @param maxOpenSessions at least 1; 2 where a session makes scoped calls or has another one inside it
-         * @throws IllegalArgumentException when it is less
+         * @param maxOpenSessions at least 1; 2 for sessions with scoped calls or children
+         * @throws IllegalArgumentException if it is less
          */
         public Builder maxOpenSessions(int maxOpenSessions) {
             this.maxOpenSessions = counted(maxOpenSessions, "maxOpenSessions", Rules.maxOpenSessions(maxOpenSessions));
@@ -845,12 +783,12 @@ public final class CaracalConfig {
         }
 
         /**
-         * Sets how long a session waits for a place among {@link #maxOpenSessions} and for the Coordinator's limits, and how
-         * long a mandate waits for its turn among {@link #maxMintsPerMinute}. When the time is over they fail with a {@link
-         * run.caracal.error.CapacityException}, or with the platform's own refusal when that was met meanwhile.
+         * Sets how long sessions wait for a permit of {@link #maxOpenSessions} and for the Coordinator's limits, and
+         * mints for {@link #maxMintsPerMinute}. After it they fail with {@link run.caracal.error.CapacityException}, or
+         * with the last rejection of the platform.
          *
-         * @param sessionAcquireTimeout a millisecond to an hour
-         * @throws IllegalArgumentException when it is less or more
+         * @param sessionAcquireTimeout from a millisecond to an hour
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder sessionAcquireTimeout(Duration sessionAcquireTimeout) {
             this.sessionAcquireTimeout = timeout(sessionAcquireTimeout, "sessionAcquireTimeout");
@@ -858,14 +796,14 @@ public final class CaracalConfig {
         }
 
         /**
-         * Paces the mandates of each resource, so that the calls of one minute are spread over it and those beyond wait for
-         * their turn, first come, first served, for the {@link #sessionAcquireTimeout}. The number is in the platform's own
-         * units, of which a call costs two: its mandate is counted when it is minted, and again when it is used. Choose this
-         * client's share of the application's limit for a resource, which is 1000 unless its operator changed it, less a few,
-         * because a mandate may be used in a later minute than it is minted in. A burst of calls for one second passes at once.
+         * Limits the rate of mints for each resource; further calls wait in FIFO order, for at most the
+         * {@link #sessionAcquireTimeout}. As on the platform, a call counts as two: its mandate is counted when it is
+         * minted and when it is used. Choose this client's share of the application's limit for a resource, 1000 by
+         * default, and stay below it, because a mandate may be used in a later minute than the one it is minted in. A
+         * burst of one second's calls passes immediately.
          *
          * @param maxMintsPerMinute at least 2, for one call
-         * @throws IllegalArgumentException when it is less
+         * @throws IllegalArgumentException if it is less
          */
         public Builder maxMintsPerMinute(int maxMintsPerMinute) {
             this.maxMintsPerMinute =
@@ -874,7 +812,7 @@ public final class CaracalConfig {
         }
 
         /**
-         * Checks all settings and makes the configuration.
+         * Checks all settings and builds the configuration.
          *
          * @throws run.caracal.error.ConfigurationException with all faults
          */
@@ -979,7 +917,7 @@ public final class CaracalConfig {
             return value;
         }
 
-        /** Shows no setting: some are secrets. */
+        /** Omits the other settings, some of which are secrets. */
         @Override
         public String toString() {
             return "CaracalConfig.Builder[zoneId=" + zoneId + ", applicationId=" + applicationId + ']';

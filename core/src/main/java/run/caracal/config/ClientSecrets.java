@@ -9,7 +9,7 @@ import run.caracal.internal.config.ConfigFiles;
 import run.caracal.internal.config.Fault;
 import run.caracal.internal.config.Rules;
 
-/** The resolvers that the SDK brings. They are classes for the sake of a {@code toString} without the secret. */
+/** The SDK's resolvers. They are classes, so that {@code toString} does not contain the secret. */
 final class ClientSecrets {
     private ClientSecrets() {}
 

@@ -8,8 +8,8 @@ import run.caracal.internal.config.ConfigLoader.Given;
 import run.caracal.internal.config.ConfigLoader.Overrides;
 
 /**
- * Settings that win over the profile and the environment, key by key: what a framework's own properties say. Immutable; each
- * method {@code with...} gives a changed copy.
+ * Settings that override single keys of the profile and the environment, for frameworks that have their own properties.
+ * Immutable; each {@code with} method returns a changed copy.
  */
 public final class ConfigOverrides {
     private static final ConfigOverrides NONE = new ConfigOverrides(Map.of(), null);
@@ -22,23 +22,22 @@ public final class ConfigOverrides {
         this.clientSecret = clientSecret;
     }
 
-    /** {@return overrides that override nothing} */
+    /** {@return no overrides} */
     public static ConfigOverrides none() {
         return NONE;
     }
 
     /**
-     * Sets one setting. A client secret in here stands in place of every credential of the other sources, a static token
-     * included; a binding replaces the one of the same resource.
+     * Overrides one setting. A client secret replaces every credential of the other sources, a static token too; a
+     * binding replaces that of the same resource.
      *
-     * @param key the key of a profile, for instance {@code zone_id}; for those of a binding {@code credentials[0].resource},
-     *     {@code credentials[0].upstream_prefix} and {@code credentials[0].scopes} (separated by blanks), and so on; also
+     * @param key the key of a profile, for instance {@code zone_id}; for bindings {@code credentials[0].resource},
+     *     {@code credentials[0].upstream_prefix} and {@code credentials[0].scopes} (separated by blanks); also
      *     {@code production} and {@code allow_insecure_config_urls}, which are {@code true} or {@code false}
      * @param value the value; an empty one counts as unset
-     * @param setting the name of the setting where it was set, for messages and the log
-     * @param source where it was set, for messages and the log
-     * @return overrides with this setting too
-     * @throws IllegalArgumentException if there is no such key
+     * @param setting the name of the property, for messages and the log
+     * @param source where the property was set, for messages and the log
+     * @throws IllegalArgumentException if the key is unknown
      */
     public ConfigOverrides with(String key, String value, String setting, String source) {
         Objects.requireNonNull(value, "value");
@@ -52,12 +51,7 @@ public final class ConfigOverrides {
         return new ConfigOverrides(all, clientSecret);
     }
 
-    /**
-     * Sets where the client secret comes from, in place of every credential of the other sources.
-     *
-     * @param resolver finds the secret whenever one is needed
-     * @return overrides with this resolver
-     */
+    /** Sets the resolver of the client secret, replacing every credential of the other sources. */
     public ConfigOverrides withClientSecret(ClientSecretResolver resolver) {
         return new ConfigOverrides(given, Objects.requireNonNull(resolver, "resolver"));
     }
@@ -71,7 +65,7 @@ public final class ConfigOverrides {
         return clientSecret;
     }
 
-    /** Names the settings, and shows no value. */
+    /** Contains no values. */
     @Override
     public String toString() {
         return "ConfigOverrides" + given;

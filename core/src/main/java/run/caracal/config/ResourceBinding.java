@@ -4,12 +4,12 @@ import java.util.List;
 import java.util.Objects;
 
 /**
- * Binds a protected resource to the address prefix of its upstream: requests under the prefix are routed through the
- * Gateway with the resource's id.
+ * Binds a protected resource to the URL prefix of its upstream: requests under the prefix are routed through the
+ * Gateway.
  *
- * @param resource the resource identifier, for instance {@code resource://billing-api}
- * @param upstreamPrefix the absolute http or https address under which the upstream's own addresses lie
- * @param scopes the scopes that calls to this resource ask for; empty when calls name their own
+ * @param resource the resource id, for instance {@code resource://billing-api}
+ * @param upstreamPrefix the absolute http or https URL prefix of the upstream
+ * @param scopes the scopes of calls to this resource; empty if calls name their own
  */
 public record ResourceBinding(String resource, String upstreamPrefix, List<String> scopes) {
 
@@ -20,11 +20,7 @@ public record ResourceBinding(String resource, String upstreamPrefix, List<Strin
         scopes = List.copyOf(scopes);
     }
 
-    /**
-     * Creates a binding without scopes.
-     *
-     * @param upstreamPrefix the absolute address prefix of the upstream
-     */
+    /** Creates a binding without scopes. */
     public ResourceBinding(String resource, String upstreamPrefix) {
         this(resource, upstreamPrefix, List.of());
     }

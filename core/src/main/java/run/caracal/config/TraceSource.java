@@ -4,19 +4,18 @@ import java.util.Optional;
 import reactor.util.context.ContextView;
 
 /**
- * Finds the trace that an application is in, so that its sessions join it. A session asks for it when it is opened, unless its
- * options or the bound context name a trace. {@code run.caracal.micrometer.MicrometerTraceSource} is that of Micrometer
- * Tracing.
+ * Finds the trace of the application, so that its sessions join it. Called when a session is opened, unless its options
+ * or the bound context name a trace. {@code run.caracal.micrometer.MicrometerTraceSource} is the implementation for
+ * Micrometer Tracing.
  */
 @FunctionalInterface
 public interface TraceSource {
 
     /**
-     * The span that the subscriber is in. Called on the subscriber's thread; must not block. What it throws is logged, and
-     * counts as no span, as does a header that is not valid.
+     * {@return the W3C {@code traceparent} of the subscriber's current span, if any} Called on the subscriber's thread;
+     * must not block. An exception is logged; an invalid header is ignored.
      *
-     * @param context the Reactor Context of whoever opens the session
-     * @return the W3C {@code traceparent} of the span; empty for none
+     * @param context the Reactor Context of the subscriber that opens the session
      */
     Optional<String> traceparent(ContextView context);
 }

@@ -1,5 +1,5 @@
 /**
- * Configuration of a client: builder, environment and profiles, client secrets and bindings of resources. It reads files and
+ * The configuration of a client: builder, environment, profiles, client secrets and resource bindings. Reads files and
  * the environment, and calls no service.
  */
 @NullMarked
