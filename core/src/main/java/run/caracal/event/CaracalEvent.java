@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.LeaseLostException;
 
 /**
- * Something the SDK did at a Caracal service. Events hold ids and outcomes, never a token or a secret. New
- * kinds may be added: give a {@code switch} over them a default branch.
+ * An operation of the SDK at a Caracal service. Events contain ids and outcomes, never a token or a secret. New kinds
+ * may be added, so give a {@code switch} over them a default branch.
  */
 public interface CaracalEvent {
 
@@ -14,48 +14,48 @@ public interface CaracalEvent {
     Completion completion();
 
     /**
-     * The application token was asked for.
+     * The application token was requested.
      *
-     * @param cache where the token came from
+     * @param cache the source of the token
      * @param completion how it ended
      */
     record TokenExchange(Cache cache, Completion completion) implements CaracalEvent {
 
-        /** Where a token came from. */
+        /** The source of a token. */
         public enum Cache {
-            /** From memory, without a call. */
+            /** The cache, without a call. */
             HIT,
-            /** From an exchange for which a caller waited. */
+            /** An exchange that a caller waited for. */
             MISS,
-            /** From an early exchange, while the old token was still served. */
+            /** An early exchange, while the old token was still served. */
             REFRESH
         }
     }
 
     /**
-     * A one-shot mandate was asked for; each call through the Gateway that has scopes asks for one of its own.
+     * A one-shot mandate was requested, as for each call with scopes through the Gateway.
      *
-     * @param resource the resource that it is for
+     * @param resource the resource of the mandate
      * @param completion how it ended
      */
     record MandateMinted(String resource, Completion completion) implements CaracalEvent {}
 
     /**
-     * A request to the Gateway was answered, or came to nothing: one of a decorated client, emitted when the headers of the
-     * answer arrive, because its body belongs to the caller; or one of {@code fetch}, emitted when the answer is there. A
-     * retried call makes an event for each request that was resolved; a redirect that the client follows does not.
+     * A request to the Gateway ended. For a decorated client this is when the response headers arrive, because the body
+     * belongs to the caller; for {@code fetch} when the answer is complete. A retried call emits an event per attempt;
+     * a followed redirect emits none.
      *
-     * @param resource the resource that it selected; {@code -} when it ended before that was known
-     * @param completion how it ended; an answer with a status of 400 or more is a failure with the code {@code
-     *     http_status}, whether the Gateway or the upstream gave it. The duration runs from the moment at which its identity
-     *     was there; the request id is the one that the request carries
+     * @param resource the selected resource; {@code -} if the request ended before it was known
+     * @param completion how it ended; a status of 400 or more is a failure with the code {@code http_status}, from the
+     *     Gateway or the upstream. The duration starts when the identity was resolved; the request id is that of the
+     *     request
      */
     record GatewayCall(String resource, Completion completion) implements CaracalEvent {}
 
     /**
-     * A user's identity token was exchanged, or refused.
+     * A user's identity token was exchanged.
      *
-     * @param authorityRecordId the user's authority record; {@code null} when it was refused
+     * @param authorityRecordId the user's authority record; {@code null} on failure
      * @param completion how it ended
      */
     record SubjectFederated(@Nullable String authorityRecordId, Completion completion) implements CaracalEvent {}
@@ -64,71 +64,71 @@ public interface CaracalEvent {
      * A wait for a person's approval ended.
      *
      * @param approvalId the approval
-     * @param completion how it ended; the code of a failure says {@code approval_rejected} and the like
+     * @param completion how it ended; the code of a failure is {@code approval_rejected} and the like
      */
     record ApprovalAwaited(String approvalId, Completion completion) implements CaracalEvent {}
 
     /**
-     * An incoming request was judged; each one, let in or not.
+     * An incoming request was verified, and accepted or rejected.
      *
-     * @param actsAs for whom its work runs; {@code NOBODY} also when it was refused
-     * @param mismatch whether its baggage named another session, delegation, authority record or hop than its proven
-     *     mandate, whose claims were taken: a mistake of the caller, or worse
-     * @param completion how it ended: the code of a failure says {@code missing_token}, {@code invalid_token} and the like
+     * @param actsAs the identity of its handler; {@code NOBODY} also for a rejection
+     * @param mismatch whether its baggage named another session, delegation, authority record or hop than its verified
+     *     mandate, whose claims were used: a bug of the caller, or an attack
+     * @param completion how it ended; the code of a failure is {@code missing_token}, {@code invalid_token} and the
+     *     like
      */
     record InboundRequest(ActsAs actsAs, boolean mismatch, Completion completion) implements CaracalEvent {
 
-        /** For whom the work of a request runs. */
+        /** The identity of a request's handler. */
         public enum ActsAs {
-            /** For its caller, whose mandate is proven. */
+            /** The verified caller. */
             CALLER,
-            /** For its caller, of whom nothing is proven. */
+            /** The unverified caller. */
             CALLER_UNPROVEN,
-            /** For the application itself: it had no bearer. */
+            /** The application itself: the request had no bearer. */
             APPLICATION,
-            /** For nobody: it was refused, or passed without a bearer. */
+            /** Nobody: the request was rejected, or passed anonymously. */
             NOBODY
         }
     }
 
     /**
-     * One operation at the Coordinator, with all its attempts.
+     * An operation at the Coordinator ended, with all its attempts.
      *
-     * @param operation the operation, for instance {@code open} or {@code terminate}; {@code settle} for the attempts of
+     * @param operation for instance {@code open} or {@code terminate}; {@code settle} for the attempts of
      *     {@link TerminationPending}
-     * @param attempts how many requests were sent
+     * @param attempts the number of requests sent
      * @param completion how it ended
      */
     record CoordinatorCall(String operation, int attempts, Completion completion) implements CaracalEvent {}
 
     /**
-     * A session has waited for its place among those that the client may hold open, or a mandate for its turn. What did not
-     * have to wait makes no event.
+     * A session waited for its permit, or a mint for its turn. Operations that did not wait emit no event.
      *
-     * @param capacity for what it waited
-     * @param completion how the waiting ended; its duration is that of the waiting
+     * @param capacity the awaited capacity
+     * @param completion how the wait ended; its duration is that of the wait
      */
     record CapacityWaited(Capacity capacity, Completion completion) implements CaracalEvent {
 
-        /** For what it waited. */
+        /** The awaited capacity. */
         public enum Capacity {
-            /** A place among {@code maxOpenSessions}. */
+            /** A permit of {@code maxOpenSessions}. */
             SESSION,
-            /** A turn among {@code maxMintsPerMinute}. */
+            /** A turn of {@code maxMintsPerMinute}. */
             MINT
         }
     }
 
     /**
-     * An agent session was opened, or could not be.
+     * An agent session was opened, or opening it failed.
      *
-     * @param agentSessionId the session; {@code null} when none was opened
+     * @param agentSessionId the session; {@code null} on failure
      * @param completion how it ended
      */
     record SessionOpened(@Nullable String agentSessionId, Completion completion) implements CaracalEvent {}
 
     /**
-     * An agent session was terminated, or its termination failed for good and the platform's TTL has to end it.
+     * An agent session was terminated, or its termination failed for good, so that the session ends with its TTL.
      *
      * @param agentSessionId the session
      * @param completion how it ended
@@ -136,53 +136,54 @@ public interface CaracalEvent {
     record SessionClosed(String agentSessionId, Completion completion) implements CaracalEvent {}
 
     /**
-     * The client goes on ending a session that may still be open: its termination failed for a reason that passes, or the
-     * answer to its opening was lost.
+     * The client continues in the background to terminate a session that may still be open: its termination failed
+     * transiently, or the response to its opening was lost.
      *
-     * @param agentSessionId the session; {@code null} when only its opening is known
-     * @param pending how many sessions the client is ending in the background, this one included
-     * @param completion a failure: that of the call that left the session behind
+     * @param agentSessionId the session; {@code null} if only its opening is known
+     * @param pending the number of sessions being terminated in the background, including this one
+     * @param completion the failure of the last call
      */
     record TerminationPending(@Nullable String agentSessionId, int pending, Completion completion)
             implements CaracalEvent {}
 
     /**
-     * A session that was left behind is gone, or was given up: because the Coordinator refuses its termination, because too
-     * many are pending, or because the client closes. A session that was given up ends with its TTL or its lease.
+     * A pending termination has ended: the session is gone, or it was given up, because the Coordinator rejects the
+     * termination, because too many are pending, or because the client is closed. A session that was given up ends with
+     * its TTL or its lease.
      *
-     * @param agentSessionId the session; {@code null} when only its opening is known
-     * @param pending how many others the client is still ending
-     * @param completion how it ended; its duration runs from {@link TerminationPending}
+     * @param agentSessionId the session; {@code null} if only its opening is known
+     * @param pending the number of sessions still being terminated in the background
+     * @param completion how it ended; its duration starts at {@link TerminationPending}
      */
     record TerminationSettled(@Nullable String agentSessionId, int pending, Completion completion)
             implements CaracalEvent {}
 
     /**
-     * The lease of a service was renewed, or a renewal failed; one that fails is tried again at the next tick.
+     * The lease of a service was renewed, or a renewal failed; it is retried at the next tick.
      *
      * @param agentSessionId the service session
-     * @param lag how late it began, against the instant at which it was due; zero for one that was asked for by hand
+     * @param lag the delay of the renewal after its due time; zero for {@code heartbeat()}
      * @param completion how it ended
      */
     record LeaseRenewed(String agentSessionId, Duration lag, Completion completion) implements CaracalEvent {}
 
     /**
-     * The lease of a service is lost; once for each service.
+     * The lease of a service was lost; once per service.
      *
      * @param agentSessionId the service session
      * @param reason why
-     * @param completion a failure, with the code of the loss
+     * @param completion a failure with the code of the loss
      */
     record LeaseLost(String agentSessionId, LeaseLostException.Reason reason, Completion completion)
             implements CaracalEvent {}
 
     /**
-     * A delegation was created, or could not be: by {@code delegate} and {@code createDelegation}, and for a narrowed
-     * session.
+     * A delegation was created, or creating it failed: by {@code delegate} and {@code createDelegation}, or for a
+     * narrowed session.
      *
-     * @param delegationEdgeId the delegation; {@code null} when none was created
-     * @param sourceSessionId the session that delegates
-     * @param targetSessionId the session that receives
+     * @param delegationEdgeId the delegation; {@code null} on failure
+     * @param sourceSessionId the issuing session
+     * @param targetSessionId the receiving session
      * @param completion how it ended
      */
     record DelegationCreated(
@@ -190,17 +191,17 @@ public interface CaracalEvent {
             implements CaracalEvent {}
 
     /**
-     * A delegation was taken on by the session that received it, or was found not to be active.
+     * A delegation was accepted by the receiving session, or found inactive.
      *
      * @param delegationEdgeId the delegation
-     * @param agentSessionId the session that presents it
-     * @param completion how it ended; its status is 0 when the Coordinator was not asked
+     * @param agentSessionId the receiving session
+     * @param completion how it ended; its status is 0 if the Coordinator was not asked
      */
     record DelegationAccepted(String delegationEdgeId, String agentSessionId, Completion completion)
             implements CaracalEvent {}
 
     /**
-     * A delegation was revoked, or could not be.
+     * A delegation was revoked, or revoking it failed.
      *
      * @param delegationEdgeId the delegation
      * @param completion how it ended

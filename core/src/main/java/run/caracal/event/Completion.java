@@ -5,13 +5,13 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * How an operation ended.
+ * The end of an operation.
  *
- * @param outcome how it ended
- * @param duration how long it took, from its first request to its end, retries and pauses included
- * @param status the HTTP status of the last answer; 0 when there was none
- * @param code the error code, the service's own where it answered; {@code null} unless the operation failed
- * @param requestId the request id of the last answer, to look it up in the audit log; {@code null} when it named none
+ * @param outcome the outcome
+ * @param duration from the first request to the end, including retries and pauses
+ * @param status the HTTP status of the last answer; 0 if there was none
+ * @param code the error code, the service's own if it answered; {@code null} unless the operation failed
+ * @param requestId the request id of the last answer, for the audit log; {@code null} if it had none
  */
 public record Completion(
         Outcome outcome,
@@ -20,13 +20,13 @@ public record Completion(
         @Nullable String code,
         @Nullable String requestId) {
 
-    /** How an operation ended. */
+    /** The outcome of an operation. */
     public enum Outcome {
-        /** It did what it was asked to do. */
+        /** It succeeded. */
         SUCCESS,
-        /** It failed; the code says why. */
+        /** It failed, for the reason in the code. */
         FAILURE,
-        /** Its caller went before it ended. */
+        /** Its subscriber cancelled it. */
         CANCELLED
     }
 

@@ -4,12 +4,11 @@ import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 
 /**
- * Observes operations where and when they happen: on their own threads, at their start and at their end. For meters and
- * traces, which have to count every operation and to know under what it runs; for anything slower {@link
- * run.caracal.Caracal#onEvent} is the way.
+ * Observes operations on their own threads, at their start and end, for meters and traces that must count every
+ * operation and see its Reactor Context; for anything slower use {@link run.caracal.Caracal#onEvent}.
  *
- * <p>Implementations are called by many threads at once, must not block, and delay the operation by what they take. What
- * they throw is logged and changes nothing.
+ * <p>Implementations must be thread-safe and must not block: they delay the operation. Their exceptions are logged and
+ * ignored.
  */
 @FunctionalInterface
 public interface OperationListener {
@@ -17,20 +16,20 @@ public interface OperationListener {
     /**
      * An operation starts.
      *
-     * @param kind the kind of the event that its end makes
+     * @param kind the kind of its event
      * @param context the Reactor Context in which it was subscribed
-     * @return the Context in which it runs: the given one, or one with more in it, to be found again at the end
+     * @return the Context in which it runs: the given one, or one with additional entries, which {@link #ended}
+     *     receives
      */
     default Context started(Class<? extends CaracalEvent> kind, Context context) {
         return context;
     }
 
     /**
-     * An operation ended, or something happened that has no duration, such as the loss of a lease. Once for each event.
+     * An operation ended, or an event without a duration occurred, such as the loss of a lease. Called once per event.
      *
-     * @param event what happened
-     * @param context the Context that {@link #started} returned; empty for what has no duration, and without what this
-     *     listener would have added when it was added in between
+     * @param context the Context that {@link #started} returned; empty for an event without a duration, and without
+     *     this listener's entries if it was added while the operation ran
      */
     void ended(CaracalEvent event, ContextView context);
 }

@@ -1,6 +1,4 @@
-/**
- * Events of the SDK's own work, one for each operation of the control plane, as records. They hold no token and no secret.
- */
+/** Events of the SDK's operations, as records without tokens and secrets. */
 @NullMarked
 package run.caracal.event;
 

@@ -7,15 +7,15 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request of the SDK to a Caracal service. The body is not copied; nobody changes it after it is given.
+ * A request of the SDK to a Caracal service. The body is not copied and must not be changed.
  *
  * @param method the HTTP method in upper case
- * @param uri the absolute address
- * @param headers the headers, one value each; without {@code Host} and {@code Content-Length}, which the transport sets
+ * @param uri the absolute URL
+ * @param headers one value each, without {@code Host} and {@code Content-Length}, which the transport sets
  * @param body the body, or {@code null} for none
- * @param timeout how long the whole exchange may take, from the connection to the last byte of the answer; more than zero, at
+ * @param timeout the timeout of the whole exchange, from the connection to the last byte of the answer; positive, at
  *     most {@link #MAX_TIMEOUT}
- * @param maxResponseBytes how large the body of the answer may be
+ * @param maxResponseBytes the maximum size of the answer's body
  */
 @SuppressWarnings("ArrayRecordComponent") // an internal carrier, never compared
 public record HttpRequest(
@@ -32,7 +32,7 @@ public record HttpRequest(
     /**
      * Checks and copies the components.
      *
-     * @throws IllegalArgumentException if the timeout is not within its limits
+     * @throws IllegalArgumentException if the timeout is out of range
      */
     public HttpRequest {
         Objects.requireNonNull(method, "method");
@@ -44,7 +44,7 @@ public record HttpRequest(
         headers = Map.copyOf(headers);
     }
 
-    /** Names the method and the path only: headers and body carry secrets. */
+    /** Contains method and path only: headers and body carry secrets. */
     @Override
     public String toString() {
         return method + " " + uri.getScheme() + "://" + uri.getRawAuthority() + uri.getRawPath();

@@ -14,9 +14,8 @@ public final class HttpResponse {
     /**
      * Creates an answer without trailers.
      *
-     * @param status the HTTP status
-     * @param headers the headers by name, in any case; where a header was repeated, its first value
-     * @param body the body, empty when there was none; not copied
+     * @param headers the headers by name, in any case; the first value of a repeated header
+     * @param body the body, may be empty; not copied
      */
     public HttpResponse(int status, Map<String, String> headers, byte[] body) {
         this(status, headers, body, Map.of());
@@ -25,10 +24,9 @@ public final class HttpResponse {
     /**
      * Creates an answer.
      *
-     * @param status the HTTP status
-     * @param headers the headers by name, in any case; where a header was repeated, its first value
-     * @param body the body, empty when there was none; not copied
-     * @param trailers the headers that came after the body, as the headers
+     * @param headers the headers by name, in any case; the first value of a repeated header
+     * @param body the body, may be empty; not copied
+     * @param trailers the headers after the body
      */
     public HttpResponse(int status, Map<String, String> headers, byte[] body, Map<String, String> trailers) {
         this.status = status;
@@ -48,30 +46,22 @@ public final class HttpResponse {
         return status;
     }
 
-    /**
-     * {@return the first value of a header; empty when it is absent}
-     *
-     * @param name the name, in any case
-     */
+    /** {@return the first value of a header, if present; names match in any case} */
     public Optional<String> header(String name) {
         return Optional.ofNullable(headers.get(name));
     }
 
-    /**
-     * {@return the first value of a header that came after the body; empty when it is absent}
-     *
-     * @param name the name, in any case
-     */
+    /** {@return the first value of a header after the body, if present; names match in any case} */
     public Optional<String> trailer(String name) {
         return Optional.ofNullable(trailers.get(name));
     }
 
-    /** {@return the body; the bytes, empty when there was none; not a copy} */
+    /** {@return the body, may be empty; not a copy} */
     public byte[] body() {
         return body;
     }
 
-    /** Names the status and the size only: the body may carry a token. */
+    /** Contains status and size only: the body may carry a token. */
     @Override
     public String toString() {
         return "HttpResponse[status=" + status + ", bytes=" + body.length + "]";

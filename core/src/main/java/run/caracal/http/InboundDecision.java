@@ -2,15 +2,13 @@ package run.caracal.http;
 
 import reactor.util.context.Context;
 
-/** The decision to let a request in. */
+/** The decision to accept a request. */
 @FunctionalInterface
 public interface InboundDecision {
 
     /**
-     * Binds who the request acts for, in place of whoever is bound; a request that acts for nobody leaves nobody bound.
-     *
-     * @param context the Reactor Context in which the request would be handled
-     * @return the Reactor Context in which it is to be handled
+     * {@return the Reactor Context for handling the request, with its caller bound in place of any other, or with
+     * nobody bound if the request passes anonymously}
      */
     Context bind(Context context);
 }

@@ -5,21 +5,20 @@ import java.util.function.Function;
 import reactor.core.publisher.Mono;
 
 /**
- * Judges incoming requests by their headers. Applications use it through an adapter of their server; it is
- * public for those who adapt another one: judge first, answer a refusal, and run what handles the request in the Reactor
- * Context that {@link InboundDecision#bind} makes. Used by many threads at once.
+ * Verifies incoming requests by their headers, for adapters of servers: on a rejection send its status, else run the
+ * handler in the Reactor Context of {@link InboundDecision#bind}. Thread-safe.
  */
 @FunctionalInterface
 public interface InboundPolicy {
 
     /**
-     * Judges one request. Lazy: the headers are read at the subscription, in bounded time, and each subscription judges
-     * anew. Cancelling ends it.
+     * Verifies one request. Lazy: the headers are read on subscription, in bounded time, and each subscription verifies
+     * again. Cancelling stops it.
      *
-     * @param headers gives all values of a header by its lower-case name, matched in any case, in their order; an empty
-     *     list when it is absent
-     * @return exactly one decision to let the request in; {@link run.caracal.error.InboundException} for a request that is
-     *     refused, with the status of the answer; {@link run.caracal.error.ClosedException} when the client is closed
+     * @param headers returns all values of a header for its lower-case name, in order; names match in any case; empty
+     *     if absent
+     * @return the decision to accept the request; {@link run.caracal.error.InboundException} with the status of a
+     *     rejection; {@link run.caracal.error.ClosedException} if the client is closed
      */
     Mono<InboundDecision> judge(Function<String, List<String>> headers);
 }

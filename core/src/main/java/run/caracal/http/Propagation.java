@@ -9,13 +9,13 @@ import run.caracal.internal.config.HttpAddress;
 import run.caracal.internal.routing.Router;
 
 /**
- * Says to which addresses a decorated client gives an identity. The default is {@link #resources()}.
+ * Decides which requests of a decorated client carry identity; {@link #resources()} by default.
  *
- * <p>A request that gets an identity fails, and is not sent, when there is none to give. A request to any other address
- * passes untouched, with or without a bound context and without any header of Caracal; the first one to each origin that
- * is neither the Gateway nor bound to a resource is logged at the level INFO.
+ * <p>A request that should carry identity fails, and is not sent, if there is none. All other requests pass unchanged,
+ * inside and outside of a session, without any header of Caracal; the first one to each origin that is neither the
+ * Gateway nor bound is logged at INFO.
  *
- * <p>A value: immutable, and equal to another that allows the same.
+ * <p>Immutable, with equality by value.
  */
 public final class Propagation {
     private static final Propagation EVERYWHERE = new Propagation(Reach.EVERYWHERE, Set.of());
@@ -38,35 +38,33 @@ public final class Propagation {
     }
 
     /**
-     * Every request carries the identity, whoever receives it. The first one to each origin that is neither the Gateway nor
-     * bound to a resource is logged as a warning, in production too: prefer {@link #origins} where the origins are known.
+     * {@return a propagation to every origin} The first request to each origin that is neither the Gateway nor bound is
+     * logged as a warning, in production too; prefer {@link #origins}.
      */
     public static Propagation everywhere() {
         return EVERYWHERE;
     }
 
-    /** Only requests that the caller addressed to the Gateway carry the identity. */
+    /** {@return a propagation to requests that the caller addressed to the Gateway} */
     public static Propagation gatewayOnly() {
         return GATEWAY_ONLY;
     }
 
     /**
-     * Requests to the Gateway and to addresses under the upstream prefix of a configured resource, which are routed
-     * through the Gateway, carry the identity. The default.
+     * {@return a propagation to the Gateway and to bound addresses, which are routed through the Gateway; the default}
      */
     public static Propagation resources() {
         return RESOURCES;
     }
 
     /**
-     * As {@link #resources()}, and requests to these origins also carry the identity, for instance to services that have a
-     * boundary of their own. In production a client refuses an origin of plain http that is not a loopback address when it
-     * is created or decorated, unless the configuration allows insecure addresses.
+     * {@return a propagation like {@link #resources()} that includes these origins, for instance services with their
+     * own boundary} In production a plain http origin other than loopback is rejected when a client is created or
+     * decorated, unless the configuration allows insecure URLs.
      *
-     * @param origins at least one, each {@code http://host} or {@code https://host} with an optional port; case and the
-     *     scheme's own port make no difference
-     * @throws IllegalArgumentException when there is none, or one is no origin: it has a path, a user, a wildcard, or
-     *     another scheme
+     * @param origins at least one {@code http://host} or {@code https://host} with an optional port; case and the
+     *     default port are ignored
+     * @throws IllegalArgumentException if there is none, or one has a path, a user, a wildcard or another scheme
      */
     public static Propagation origins(String... origins) {
         if (origins.length == 0) {
@@ -84,18 +82,16 @@ public final class Propagation {
                     "an origin must be http or https, a host and an optional port, such as https://api.example.com:8443,"
                             + " without user, path and wildcard");
         }
-        // The form in which requests are judged: Router spells an IPv6 address out.
+        // The same form as the Router's, which expands IPv6 addresses.
         return Router.origin(address.origin());
     }
 
     /**
-     * Whether a request may carry the identity.
+     * {@return whether a request may carry the identity}
      *
      * @param gateway whether the caller addressed it to the Gateway
-     * @param bound whether its address is under the upstream prefix of a configured resource
-     * @param origin its origin in normal form: scheme and host in lower case, an IPv6 address in brackets, and a port
-     *     only when it is not the scheme's own
-     * @return whether it may
+     * @param bound whether its URL is under the upstream prefix of a configured resource
+     * @param origin its origin in normal form: scheme and host in lower case, IPv6 in brackets, no default port
      */
     public boolean allows(boolean gateway, boolean bound, String origin) {
         return switch (reach) {
@@ -107,16 +103,16 @@ public final class Propagation {
     }
 
     /**
-     * Whether the origin was named. The bearer of an inbound request goes to another origin only then.
+     * {@return whether {@link #origins} contains an origin} The bearer of an inbound request is sent to another origin
+     * only then.
      *
-     * @param origin the origin in normal form, as for {@link #allows}
-     * @return whether {@link #origins} was given it
+     * @param origin in normal form, as for {@link #allows}
      */
     public boolean names(String origin) {
         return origins.contains(origin);
     }
 
-    /** {@return the origins that {@link #origins} was given, in normal form; empty for every other propagation} */
+    /** {@return the origins of {@link #origins} in normal form; empty for any other propagation} */
     public Set<String> namedOrigins() {
         return origins;
     }
@@ -131,7 +127,7 @@ public final class Propagation {
         return Objects.hash(reach, origins);
     }
 
-    /** The form that the configuration takes, such as {@code resources}. */
+    /** The form of the configuration, such as {@code resources}. */
     @Override
     public String toString() {
         return switch (reach) {

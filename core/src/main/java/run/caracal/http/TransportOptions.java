@@ -7,7 +7,7 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.config.Rules;
 
-/** How a decorated client gives requests their identity. Immutable. */
+/** How a decorated client attaches identity to requests. Immutable. */
 public final class TransportOptions {
     private static final TransportOptions DEFAULTS = new TransportOptions(null, false, List.of(), List.of());
 
@@ -25,45 +25,35 @@ public final class TransportOptions {
     }
 
     /**
-     * The options of a plain decorated client: the configuration's propagation, and no request without a bound context.
-     *
-     * @return options with every default
+     * {@return the default options: the configured propagation, and no request to a resource without a bound context}
      */
     public static TransportOptions defaults() {
         return DEFAULTS;
     }
 
-    /**
-     * Says where identity goes, instead of the configuration.
-     *
-     * @param propagation the policy
-     * @return options with this policy
-     */
+    /** Sets which requests carry identity, overriding the configuration. */
     public TransportOptions withPropagation(Propagation propagation) {
         return new TransportOptions(Objects.requireNonNull(propagation, "propagation"), asApplication, scopes, labels);
     }
 
     /**
-     * Lets requests outside every session act as the application itself, instead of failing. For trusted service-root
-     * calls only; inside a session the session's context is sent all the same.
+     * Lets requests outside a session act as the application itself, instead of failing. For trusted service-root calls
+     * only; inside a session the session acts.
      *
-     * <p>With scopes such a request to the Gateway carries a one-shot mandate as well. The platform mints for delegated
-     * sessions only, so two sessions and a delegation between them are opened for it and shared, as {@link
-     * run.caracal.Caracal#applicationTransport(String, List, run.caracal.ApplicationOptions)} describes.
-     *
-     * @return options that allow it
+     * <p>With scopes, such a request to the Gateway carries a one-shot mandate too. The platform mints only for
+     * sessions with a delegation, so the SDK opens two shared sessions and a delegation between them, see {@link
+     * run.caracal.Caracal#applicationTransport(String, List, run.caracal.ApplicationOptions)}.
      */
     public TransportOptions withAsApplication() {
         return asApplication ? this : new TransportOptions(propagation, true, scopes, labels);
     }
 
     /**
-     * Says which scopes the requests need, whatever the grant and the configuration say. Each request to the Gateway then
-     * carries a one-shot mandate for its resource, minted for it alone. Other requests are not concerned.
+     * Sets the scopes of requests, overriding the grant and the configuration. Each request to the Gateway then carries
+     * its own one-shot mandate; other requests are not affected.
      *
-     * @param scopes the scopes, at least one
-     * @return options with these scopes
-     * @throws IllegalArgumentException if there is none, or one that no call can have
+     * @param scopes at least one
+     * @throws IllegalArgumentException if there is none, or one is malformed
      */
     public TransportOptions withScopes(String... scopes) {
         List<String> wanted = Arrays.asList(scopes);
@@ -72,12 +62,12 @@ public final class TransportOptions {
     }
 
     /**
-     * Sets the labels of the sessions that are opened to hold the authority when the bound session has no delegation of its
-     * own, or when the application itself acts. On the platform a label has to be the application id, or a role that the resource's grant knows and that has the scopes.
+     * Sets the labels of the sessions that hold the authority if the bound session has no delegation, or the
+     * application itself acts. One of them must be the application id, or a role of the resource's grant that has the
+     * scopes.
      *
      * @param labels up to 32 labels of 1 to 64 characters each; none for the application id
-     * @return options with these labels
-     * @throws IllegalArgumentException if one is no label
+     * @throws IllegalArgumentException if a label is malformed
      */
     public TransportOptions withLabels(String... labels) {
         List<String> wanted = Arrays.asList(labels);
@@ -92,34 +82,22 @@ public final class TransportOptions {
         return List.copyOf(values);
     }
 
-    /**
-     * {@return which scopes the requests need; an immutable list; empty for those of the session's grant, else those of
-     * the configuration}
-     */
+    /** {@return the scopes; an immutable list, empty for those of the session's grant, else the configured ones} */
     public List<String> scopes() {
         return scopes;
     }
 
-    /**
-     * {@return the labels of the sessions that are opened to hold the authority; an immutable list, empty for the
-     * application id}
-     */
+    /** {@return the labels of sessions opened on demand; an immutable list, empty for the application id} */
     public List<String> labels() {
         return labels;
     }
 
-    /**
-     * {@return where identity goes; the policy; empty for the configuration's, which is {@link Propagation#resources()}
-     * unless chosen}
-     */
+    /** {@return the propagation; empty for the configured one, {@link Propagation#resources()} by default} */
     public Optional<Propagation> propagation() {
         return Optional.ofNullable(propagation);
     }
 
-    /**
-     * {@return whether requests outside every session act as the application; {@code false} by default: then such a
-     * request fails and is not sent}
-     */
+    /** {@return whether requests outside a session act as the application; {@code false} by default: they fail} */
     public boolean asApplication() {
         return asApplication;
     }

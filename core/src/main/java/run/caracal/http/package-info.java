@@ -1,6 +1,6 @@
 /**
- * HTTP as the SDK sees it: the transport that it uses itself, and the policy that gives outgoing requests an identity. Clients
- * implement or call these types; no HTTP library is known here.
+ * The SDK's view of HTTP: its own transport, and the policies that attach identity to outgoing requests and verify
+ * incoming ones. Clients and servers implement or call these types; no HTTP library is known here.
  */
 @NullMarked
 package run.caracal.http;
