@@ -3,7 +3,7 @@ package run.caracal.error;
 import java.util.Locale;
 import java.util.regex.Pattern;
 
-/** A person rejected what was held for approval, or the hold ended otherwise without an approval that can be used. */
+/** A person rejected the call, or the hold ended without a usable approval. */
 public final class ApprovalNotGrantedException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
@@ -16,7 +16,7 @@ public final class ApprovalNotGrantedException extends CaracalException {
      * Creates the exception.
      *
      * @param approvalId the id of the hold
-     * @param state how it ended, for instance {@code rejected}, {@code expired} or {@code consumed}
+     * @param state for instance {@code rejected}, {@code expired} or {@code consumed}
      */
     public ApprovalNotGrantedException(String approvalId, String state) {
         super(
@@ -47,8 +47,8 @@ public final class ApprovalNotGrantedException extends CaracalException {
     }
 
     /**
-     * {@return how the hold ended, as the STS calls it; for instance {@code rejected}, {@code expired} or {@code
-     * consumed}; others may come}
+     * {@return the state in which the hold ended, as the STS names it: {@code rejected}, {@code expired},
+     * {@code consumed}, or another}
      */
     public String state() {
         return state;

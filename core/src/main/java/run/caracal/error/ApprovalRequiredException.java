@@ -5,8 +5,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The policy wants a human to approve before the STS issues the token. The same request succeeds after the approval was
- * given; sent again earlier it only finds the same hold.
+ * The policy requires a person's approval before the STS issues the token. The same request succeeds after the
+ * approval; until then it finds the same hold.
  */
 public final class ApprovalRequiredException extends StsException {
     private static final long serialVersionUID = 1L;
@@ -21,13 +21,13 @@ public final class ApprovalRequiredException extends StsException {
     /**
      * Creates the exception.
      *
-     * @param refusal what the STS answered
-     * @param approvalId the id of the hold, empty when the STS named none
+     * @param refusal the answer of the STS
+     * @param approvalId the id of the hold; empty if the STS named none
      * @param state the state of the hold, for instance {@code pending}, or {@code null}
-     * @param tier who has to approve, as the policy calls it, or {@code null}
-     * @param binding what the approver echoes to show what is approved, or {@code null}
-     * @param expiresAt when the hold ends, or {@code null}
-     * @param resource the resource the token was for, or {@code null}
+     * @param tier the tier of approvers, as the policy names it, or {@code null}
+     * @param binding the text that the approver echoes to confirm the request, or {@code null}
+     * @param expiresAt when the hold expires, or {@code null}
+     * @param resource the resource of the token, or {@code null}
      */
     public ApprovalRequiredException(
             Refusal refusal,
@@ -58,12 +58,7 @@ public final class ApprovalRequiredException extends StsException {
                 + (expiresAt == null ? "." : ", before " + expiresAt + ".");
     }
 
-    /**
-     * The same hold, naming the resource that the token was for.
-     *
-     * @param resource the resource id
-     * @return a copy
-     */
+    /** {@return a copy that names the resource of the token} */
     public ApprovalRequiredException withResource(String resource) {
         ApprovalRequiredException copy =
                 new ApprovalRequiredException(refusal(), approvalId, state, tier, binding, expiresAt, resource);
@@ -71,35 +66,32 @@ public final class ApprovalRequiredException extends StsException {
         return copy;
     }
 
-    /** {@return the id of the hold; empty when the STS named none} Whoever knows it can ask for its state. */
+    /** {@return the id of the hold, which is enough to query its state; empty if the STS named none} */
     public String approvalId() {
         return approvalId;
     }
 
-    /**
-     * {@return the state of the hold when the STS answered; for instance {@code pending}; other values may come; empty
-     * when unknown}
-     */
+    /** {@return the state of the hold, for instance {@code pending}; other values may be added; empty if unknown} */
     public Optional<String> state() {
         return Optional.ofNullable(state);
     }
 
-    /** {@return who has to approve, as the policy calls it; one or several tiers, comma separated; empty when unknown} */
+    /** {@return the tiers of approvers, as the policy names them, comma separated; empty if unknown} */
     public Optional<String> tier() {
         return Optional.ofNullable(tier);
     }
 
-    /** {@return what the approver echoes to show what is approved; empty when unknown} */
+    /** {@return the text that the approver echoes to confirm the request; empty if unknown} */
     public Optional<String> binding() {
         return Optional.ofNullable(binding);
     }
 
-    /** {@return when the hold ends; empty when unknown} */
+    /** {@return when the hold expires; empty if unknown} */
     public Optional<Instant> expiresAt() {
         return Optional.ofNullable(expiresAt);
     }
 
-    /** {@return the id of the resource the token was for; empty when unknown} */
+    /** {@return the resource of the token; empty if unknown} */
     public Optional<String> resource() {
         return Optional.ofNullable(resource);
     }

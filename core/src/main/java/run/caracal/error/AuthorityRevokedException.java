@@ -4,9 +4,9 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The Gateway cut an answer off, because the authority of its call was revoked while the answer was on its way: a delegation,
- * or the authority record that it rests on. On the wire such an answer ends as a whole one does, so this error is the
- * only sign that it is none. Clients that stream signal it after the part that has arrived, in place of the completion.
+ * The Gateway truncated an answer because the authority of its call was revoked while it was streaming: a delegation,
+ * or the authority record behind it. On the wire a truncated answer ends like a complete one, so this error is the only
+ * sign of it. Streaming clients signal it after the part that has arrived, in place of the completion.
  */
 public final class AuthorityRevokedException extends CaracalException {
     private static final long serialVersionUID = 1L;
@@ -17,8 +17,8 @@ public final class AuthorityRevokedException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param resource the resource that was called
-     * @param requestId the id of the request, or {@code null} when it is not known
+     * @param resource the called resource
+     * @param requestId the id of the request, or {@code null}
      */
     public AuthorityRevokedException(String resource, @Nullable String requestId) {
         super("authority_revoked", message(resource, requestId), null);
@@ -35,12 +35,12 @@ public final class AuthorityRevokedException extends CaracalException {
                 + (requestId == null ? "" : " Request id: " + requestId + ".");
     }
 
-    /** {@return the identifier of the resource that was called} */
+    /** {@return the id of the called resource} */
     public String resource() {
         return resource;
     }
 
-    /** {@return the id of the request, by which the platform's logs and audit can be searched; empty when it is not known} */
+    /** {@return the id of the request in the platform's logs and audit; empty if unknown} */
     public Optional<String> requestId() {
         return Optional.ofNullable(requestId);
     }

@@ -1,8 +1,8 @@
 package run.caracal.error;
 
 /**
- * A function that the application gave to the SDK, such as a hook, returned {@code null} or did not end within its time. What
- * such a function throws or signals itself is passed on as it is.
+ * A function of the application, such as a hook, returned {@code null} or timed out. Errors that such a function throws
+ * or signals are passed on unchanged.
  */
 public final class CallbackException extends CaracalException {
     private static final long serialVersionUID = 1L;
@@ -15,26 +15,24 @@ public final class CallbackException extends CaracalException {
     }
 
     /**
-     * A function that did not end within its time.
+     * {@return a retryable exception for a function that timed out}
      *
-     * @param message which function, how long it had, and what to check
-     * @return the exception, retryable
+     * @param message which function, its timeout, and what to check
      */
     public static CallbackException late(String message) {
         return new CallbackException("callback_timeout", message, true);
     }
 
     /**
-     * A function that returned {@code null}.
+     * {@return an exception for a function that returned {@code null}; not retryable}
      *
-     * @param message which function, and what it has to return
-     * @return the exception, not retryable
+     * @param message which function, and what it must return
      */
     public static CallbackException withoutResult(String message) {
         return new CallbackException("callback_without_result", message, false);
     }
 
-    /** {@code true} when the function did not end within its time. */
+    /** {@code true} for a timeout. */
     @Override
     public boolean isRetryable() {
         return late;

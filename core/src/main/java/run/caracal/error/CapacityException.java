@@ -1,8 +1,8 @@
 package run.caracal.error;
 
 /**
- * The client's own limit kept an operation back, and nothing was sent: its turn did not come in time, or never can. {@link
- * #isRetryable()} tells the two apart.
+ * A limit of this client held an operation back, and nothing was sent: the wait timed out (then {@link #isRetryable()}
+ * is {@code true}), or the limit is too small for the operation.
  */
 public final class CapacityException extends CaracalException {
     private static final long serialVersionUID = 1L;
@@ -13,22 +13,18 @@ public final class CapacityException extends CaracalException {
      * Creates the exception.
      *
      * @param message what happened and what to do
-     * @param limit the limit
      */
     public CapacityException(String message, Limit limit) {
         super(limit.passes() ? "capacity_timeout" : "capacity_too_small", message, null);
         this.limit = limit;
     }
 
-    /** {@return the limit that kept it back} */
+    /** {@return the limit} */
     public Limit limit() {
         return limit;
     }
 
-    /**
-     * {@return whether the same operation may succeed later: {@code true} when its turn did not come in time, {@code false}
-     * when the limit is too small for it}
-     */
+    /** {@return {@code true} if the wait timed out, {@code false} if the limit is too small for the operation} */
     @Override
     public boolean isRetryable() {
         return limit.passes();

@@ -3,8 +3,8 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Root of every error the SDK signals. The subtypes tell what a caller can do about it; the message says what happened,
- * where the bad value came from and what to do. No message ever holds a token or a secret.
+ * Root of all errors of the SDK. The subtypes tell what a caller can do; the message says what happened, where a bad
+ * value came from and what to do. No message contains a token or a secret.
  */
 public abstract class CaracalException extends RuntimeException {
     private static final long serialVersionUID = 1L;
@@ -15,7 +15,7 @@ public abstract class CaracalException extends RuntimeException {
      * Creates the exception.
      *
      * @param code a stable, machine-readable code
-     * @param message what happened and what to do, free of secrets
+     * @param message what happened and what to do, without secrets
      * @param cause the cause, or {@code null}
      */
     protected CaracalException(String code, String message, @Nullable Throwable cause) {
@@ -24,16 +24,16 @@ public abstract class CaracalException extends RuntimeException {
     }
 
     /**
-     * {@return the stable, machine-readable code: the service's own where a service answered, else one of the SDK's;
-     * the code, never blank}
+     * {@return the stable, machine-readable code: that of the service if one answered, else one of the SDK; never
+     * blank}
      */
     public final String code() {
         return code;
     }
 
     /**
-     * {@return whether the same call may succeed later without any change by the caller; {@code true} for outages,
-     * overload and timeouts; {@code false} for denials and mistakes}
+     * {@return whether the same call may succeed later, unchanged: {@code true} for outages, overload and timeouts,
+     * {@code false} for denials and mistakes}
      */
     public boolean isRetryable() {
         return false;

@@ -3,14 +3,14 @@ package run.caracal.error;
 import java.util.List;
 import java.util.stream.Collectors;
 
-/** The configuration cannot be used. All faults that were found are reported together. */
+/** The configuration is invalid. All faults are reported together. */
 public final class ConfigurationException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
     /**
      * One fault.
      *
-     * @param setting the field, variable or key that is wrong, for instance {@code CARACAL_ZONE_ID}
+     * @param setting the invalid field, variable or key, for instance {@code CARACAL_ZONE_ID}
      * @param source where the value came from (environment variable, file and key, builder method)
      * @param message what is wrong and what to do; never the value of a secret
      */
@@ -40,7 +40,7 @@ public final class ConfigurationException extends CaracalException {
                 + ":\n  - " + lines;
     }
 
-    /** {@return the faults, in the order in which they were found; an immutable list, never empty} */
+    /** {@return the faults; an immutable list, never empty} */
     public List<Problem> problems() {
         return problems;
     }

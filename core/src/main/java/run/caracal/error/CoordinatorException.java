@@ -3,11 +3,11 @@ package run.caracal.error;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The Coordinator refused a call on a session or a delegation, or could not carry it out. */
+/** The Coordinator rejected a call on a session or a delegation, or could not process it. */
 public final class CoordinatorException extends ServiceException {
     private static final long serialVersionUID = 1L;
 
-    /** The answers to a conflict after which the session does not come back. */
+    /** The codes of a conflict that mean that the session has ended. */
     private static final Set<String> TERMINAL = Set.of(
             "already_terminated",
             "session_lease_fenced",
@@ -16,7 +16,7 @@ public final class CoordinatorException extends ServiceException {
             "session_subject_inactive");
 
     private static final String OUTCOME_UNKNOWN =
-            "An earlier attempt got no answer, so the outcome is unknown: what it may have made ends with its time to live.";
+            "An earlier attempt got no answer, so the outcome is unknown: whatever it created ends with its TTL.";
 
     private final String method;
     private final String path;
@@ -27,8 +27,8 @@ public final class CoordinatorException extends ServiceException {
      *
      * @param method the HTTP method of the call
      * @param path the path of the call, percent-encoded as it was sent
-     * @param refusal what the Coordinator answered
-     * @param hint what the caller can do about it, or {@code null}
+     * @param refusal the answer of the Coordinator
+     * @param hint what the caller can do, or {@code null}
      */
     public CoordinatorException(String method, String path, Refusal refusal, @Nullable String hint) {
         this(method, path, refusal, hint, false, null);
@@ -52,38 +52,35 @@ public final class CoordinatorException extends ServiceException {
         this.outcomeUnknown = outcomeUnknown;
     }
 
-    /** {@return the call, for instance {@code POST /zones/prod/agents}; method and path} */
+    /** {@return method and path of the call, for instance {@code POST /zones/prod/agents}} */
     public String operation() {
         return method + " " + path;
     }
 
     /**
-     * {@return whether the session (or what else the path names) has ended or never was, so that there is nothing left
-     * to close; {@code true} for 404, and for 409 with a code that is terminal}
+     * {@return whether the session (or another object of the path) has ended or never existed, so that there is nothing
+     * left to close: 404, or 409 with a terminal code}
      */
     public boolean isSessionGone() {
         return httpStatus() == 404 || (httpStatus() == 409 && TERMINAL.contains(code()));
     }
 
     /**
-     * {@return whether the call may have been carried out although this is an error: an attempt got no answer, and the
-     * next one met the trace of the first; {@code true} when nobody can tell}
+     * {@return whether the call may have succeeded despite this error: an earlier attempt got no answer, and this
+     * answer may be a consequence of it}
      */
     public boolean isOutcomeUnknown() {
         return outcomeUnknown;
     }
 
-    /**
-     * {@return the same refusal, met after an attempt that got no answer; a copy that says so, with this exception as
-     * its cause}
-     */
+    /** {@return a copy for a call whose earlier attempt got no answer, with this exception as its cause} */
     public CoordinatorException withOutcomeUnknown() {
         return new CoordinatorException(method, path, refusal(), OUTCOME_UNKNOWN, true, this);
     }
 
     /**
-     * Whether the same call may succeed later without any change by the caller: after outages and timeouts, and when it met a
-     * {@link #limit()} that passes, which all do but that of the depth. Those of open sessions pass when sessions end.
+     * {@return whether the same call may succeed later, unchanged: after outages and timeouts, and after a
+     * {@link #limit()} that passes, which is any but the nesting depth; limits on open sessions pass when sessions end}
      */
     @Override
     public boolean isRetryable() {

@@ -3,25 +3,25 @@ package run.caracal.error;
 import java.util.Locale;
 
 /**
- * Authority cannot be passed on or taken on like this. Known before any call, but for {@link Reason#NOT_ACTIVE} and {@link
- * Reason#UNLINKED}, where the Coordinator's answer leaves nothing to act with.
+ * Authority cannot be delegated or accepted like this. Detected before any call, except {@link Reason#NOT_ACTIVE} and
+ * {@link Reason#UNLINKED}, which follow from the Coordinator's answer.
  */
 public final class DelegationException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
-    /** Why not. */
+    /** The reason. */
     public enum Reason {
-        /** A narrowed session needs a parent, whose authority is narrowed. */
+        /** A narrowed session needs a parent. */
         NO_PARENT,
-        /** A narrowed session needs a resource, and none was named. */
+        /** A narrowed session needs a resource. */
         NO_RESOURCE,
-        /** A session that was given nothing of its parent's authority cannot obtain any. */
+        /** A session of {@code Grant.none()} obtains no authority. */
         NOTHING_GRANTED,
         /** A session cannot delegate to itself. */
         SELF,
-        /** The delegation has ended, or is not addressed to the session that presents it. */
+        /** The delegation has ended, or is addressed to another session. */
         NOT_ACTIVE,
-        /** A session that should be bounded by its parent's delegation was opened without one. */
+        /** The session was opened without the delegation that should limit it. */
         UNLINKED
     }
 
@@ -30,7 +30,6 @@ public final class DelegationException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param reason why not
      * @param message what happened and what to do
      */
     public DelegationException(Reason reason, String message) {
@@ -38,7 +37,7 @@ public final class DelegationException extends CaracalException {
         this.reason = reason;
     }
 
-    /** {@return why not} */
+    /** {@return the reason} */
     public Reason reason() {
         return reason;
     }

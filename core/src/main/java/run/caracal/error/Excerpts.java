@@ -3,12 +3,15 @@ package run.caracal.error;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
-/** Makes text of a service fit for messages and logs: one line, bounded, without anything that looks like a token. */
+/**
+ * Prepares text of a service for messages and logs: one line, truncated, with anything that looks like a token
+ * redacted.
+ */
 final class Excerpts {
     private static final String REDACTED = "[redacted]";
     private static final Pattern JWT = Pattern.compile("eyJ[A-Za-z0-9_-]{5,}(?:\\.[A-Za-z0-9_-]*){1,4}");
 
-    /** Ahead of a value: words of a sentence have neither a digit nor a capital after a small letter. */
+    /** Lookahead for a value: words of a sentence have neither a digit nor a capital after a small letter. */
     private static final String NO_WORD = "(?=[^\\s&,;\"']*(?:[0-9+/=]|[a-z][A-Z]))";
 
     private static final Pattern BEARER =
@@ -22,18 +25,12 @@ final class Excerpts {
 
     private Excerpts() {}
 
-    /**
-     * Cleans and shortens text.
-     *
-     * @param text what a service said, or {@code null}
-     * @param max how many characters to keep
-     * @return the excerpt, empty for {@code null}
-     */
+    /** Redacts and truncates text to {@code max} characters; empty for {@code null}. */
     static String of(@Nullable String text, int max) {
         if (text == null || text.isEmpty()) {
             return "";
         }
-        // Cut generously first, so that a huge text costs no more than a long one.
+        // Truncated first, so that a huge text costs no more than a long one.
         String cut = text.length() > 4 * max ? text.substring(0, 4 * max) : text;
         String clean = oneLine(cut);
         clean = JWT.matcher(clean).replaceAll(REDACTED);

@@ -1,6 +1,9 @@
 package run.caracal.error;
 
-/** The bound context belongs to another client, for instance of another application; nothing was sent. */
+/**
+ * The bound context belongs to another client, or to the caller of a request, for whom the operation is not available;
+ * nothing was sent.
+ */
 public final class ForeignContextException extends CaracalException {
     private static final long serialVersionUID = 1L;
 

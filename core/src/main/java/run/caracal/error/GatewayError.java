@@ -8,8 +8,7 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonObject;
 
 /**
- * An error answer that came through the Gateway, and its origin. Decorated clients never throw on a
- * status; this reads the answer they hand on:
+ * An error answer of the Gateway or of the upstream behind it. Decorated clients never throw on a status; parse the answer with:
  *
  * <pre>{@code
  * GatewayError.from(response.status().code(), response.responseHeaders()::get, body)
@@ -19,15 +18,15 @@ import run.caracal.internal.json.JsonObject;
 public final class GatewayError {
     private static final int MAX_TEXT = 512;
 
-    /** Stands in a decoded text for bytes that are none; at its end, for a character that was cut. */
+    /** Replaces invalid bytes in decoded text; at its end, a truncated character. */
     private static final char REPLACEMENT = '\uFFFD';
 
-    /** As many bytes as an excerpt can come from. */
+    /** The most bytes that an excerpt is made from. */
     private static final int MAX_READ = 4 * MAX_TEXT;
 
-    /** The origin of a refusal. */
+    /** The origin of an error answer. */
     public enum Origin {
-        /** The Gateway, or the STS behind it: the upstream has not seen the request, or has not answered it. */
+        /** The Gateway, or the STS behind it: the upstream has not received the request, or not answered it. */
         GATEWAY,
         /** The protected upstream: the request was authorized and delivered. */
         UPSTREAM
@@ -56,12 +55,11 @@ public final class GatewayError {
     }
 
     /**
-     * Reads an answer to a request that was sent to the Gateway.
+     * Parses an answer to a request that was sent to the Gateway.
      *
-     * @param httpStatus the status of the answer
-     * @param header gives the first value of a header by name, {@code null} when it is absent
-     * @param body the body, or its first part; empty when it was not read
-     * @return the error; empty for a success, and for a redirect of the upstream's
+     * @param header returns the first value of a header, {@code null} if absent
+     * @param body the body, or its beginning; empty if it was not read
+     * @return the error; empty for a success, and for a redirect of the upstream
      */
     public static Optional<GatewayError> from(int httpStatus, Function<String, @Nullable String> header, byte[] body) {
         boolean upstream = header.apply(Headers.UPSTREAM_ANSWERED) != null;
@@ -112,7 +110,7 @@ public final class GatewayError {
         return null;
     }
 
-    /** The beginning of a body that is text; what is compressed, or no text, says nothing to a reader. */
+    /** The beginning of a text body; empty for compressed and binary ones. */
     private static String text(byte[] body) {
         String read = new String(body, 0, Math.min(body.length, MAX_READ), StandardCharsets.UTF_8);
         for (int i = 0; i < read.length(); i++) {
@@ -124,49 +122,43 @@ public final class GatewayError {
         return Excerpts.of(read, MAX_TEXT);
     }
 
-    /**
-     * Returns the origin of the refusal.
-     *
-     * @return the origin
-     */
+    /** {@return the origin of the answer} */
     public Origin origin() {
         return origin;
     }
 
-    /** {@return the status of the answer; 400 or more, or that of a redirect that is not the upstream's} */
+    /** {@return the status: 400 or more, or that of a redirect of the Gateway} */
     public int httpStatus() {
         return httpStatus;
     }
 
     /**
-     * {@return the code; the Gateway's or the STS's own code, for instance {@code access_denied}; {@code
-     * upstream_status} when the upstream answered; {@code error} when the answer named none}
+     * {@return the code of the Gateway or the STS, for instance {@code access_denied}; {@code upstream_status} if the
+     * upstream answered; {@code error} if the answer had none}
      */
     public String code() {
         return code;
     }
 
     /**
-     * Returns the words of the refusal.
-     *
-     * @return the description of the Gateway, or the beginning of the upstream's body when that is text: one line, shortened,
-     *     without anything that looks like a secret; empty when there was none
+     * {@return the Gateway's description, or the beginning of the upstream's text body: one line, truncated, with
+     * secrets redacted; may be empty}
      */
     public String description() {
         return description;
     }
 
-    /** {@return the id by which the audit log finds the request; empty when the answer named none} */
+    /** {@return the id of the request in the audit log, if the answer had one} */
     public Optional<String> requestId() {
         return Optional.ofNullable(requestId);
     }
 
-    /** {@return what to do about it; empty when the cause is not known} */
+    /** {@return what to do; empty if the cause is unknown} */
     public Optional<String> hint() {
         return Optional.ofNullable(hint);
     }
 
-    /** The error as one line, without anything that looks like a secret. */
+    /** The error as one line, with secrets redacted. */
     @Override
     public String toString() {
         return (origin == Origin.GATEWAY ? "The Gateway refused" : "The upstream answered") + " with " + httpStatus

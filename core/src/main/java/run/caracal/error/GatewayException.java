@@ -5,9 +5,9 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.GatewayError.Origin;
 
 /**
- * A call through the Gateway was answered with a status of 400 or more: by the Gateway, or the STS behind it, or by the
- * protected upstream; {@link #origin()} tells which, so that an upstream's 401 or 429 is not taken for the platform's. A
- * redirect of the Gateway's own is a failure too: the upstream has not seen the request.
+ * A call through the Gateway was answered with a status of 400 or more, by the Gateway, the STS behind it, or the
+ * upstream; {@link #origin()} tells an upstream's 401 or 429 from the platform's. A redirect of the Gateway itself is
+ * an error too: the upstream has not received the request.
  */
 public final class GatewayException extends ServiceException {
     private static final long serialVersionUID = 1L;
@@ -20,9 +20,9 @@ public final class GatewayException extends ServiceException {
     /**
      * Creates the exception.
      *
-     * @param origin who answered
-     * @param refusal what was answered
-     * @param hint what the caller can do about it, or {@code null}
+     * @param origin the origin of the answer
+     * @param refusal the answer
+     * @param hint what the caller can do, or {@code null}
      * @param body the body of the answer, or its beginning; not copied
      */
     public GatewayException(Origin origin, Refusal refusal, @Nullable String hint, byte[] body) {
@@ -36,27 +36,27 @@ public final class GatewayException extends ServiceException {
         this.body = body;
     }
 
-    /** {@return who answered; the Gateway, or the upstream behind it} */
+    /** {@return the origin of the answer} */
     public Origin origin() {
         return origin;
     }
 
     /**
-     * {@return the body of the answer as it came, which may hold anything: of an upstream's only the beginning is in the
-     * message, as {@link #description()}; a copy of the bytes, cut at the limit of the request; empty when there was none}
+     * {@return a copy of the raw body, truncated at the request's limit; may be empty} Of an upstream's body, the
+     * message contains only the {@link #description()}.
      */
     public byte[] body() {
         return body.clone();
     }
 
     /**
-     * Whether the same call may succeed later without any change by the caller: for the statuses 408, 425, 429 and from 500
-     * on, whoever answered; and when the Gateway says {@code sts_unavailable} or {@code provider_rate_limited} under another
-     * status, the bare {@code policy denied} of a {@link #limit()}, or {@code token replay detected}, since each call has a
-     * mandate of its own and a Gateway that has lost its memory answers so.
+     * {@return whether the same call may succeed later, unchanged} That is so for the statuses 408, 425, 429 and 500
+     * and above of either origin, and for these codes of the Gateway: {@code sts_unavailable},
+     * {@code provider_rate_limited}, the bare {@code policy denied} of a {@link #limit()}, and
+     * {@code token replay detected}, which a Gateway answers after it has lost its state.
      *
-     * <p>It does not tell whether repeating is safe: the upstream may have acted, certainly when it is the {@link #origin()}.
-     * Repeat what is not idempotent only when you can tell that it has not.
+     * <p>It does not say that a retry is safe: the upstream may have processed the request, and certainly has if it is
+     * the {@link #origin()}. Do not retry a call that is not idempotent unless you can tell.
      */
     @Override
     public boolean isRetryable() {

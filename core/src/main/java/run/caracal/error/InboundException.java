@@ -6,40 +6,40 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * An incoming request is rejected: it has no usable mandate, its mandate allows less than what is required, or nothing
- * could be proven because the keys or the revocations could not be read. The last is neither a denial nor a permission: {@link #isRetryable()} tells it from the others.
+ * An incoming request was rejected: it has no valid mandate, its mandate does not meet the requirements, or it could
+ * not be verified because keys or revocations were unavailable; the last is not a denial, and {@link #isRetryable()}.
  *
- * <p>Code, description and hint are fit for an answer to the caller: they hold no token, no value of a claim and nothing
- * about the verifier's own surroundings, which only {@link #getCause()} tells.
+ * <p>Code, description and hint may be returned to the caller: they contain no token, no value of a claim and no detail
+ * of the verifier, which only {@link #getCause()} has.
  */
 public final class InboundException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
     private static final int MAX_TEXT = 256;
 
-    /** The reason of a rejection; the codes and the statuses are those of the platform's own verifiers. */
+    /** The reason of a rejection, with the codes and statuses of the platform's own verifiers. */
     public enum Reason {
         /** The request has no bearer. */
         MISSING_TOKEN(401),
-        /** The token is malformed, not signed by the zone, not meant for here, expired, or lacks what every mandate has. */
+        /** The token is malformed, not signed by the zone, for another audience, expired, or lacks a claim. */
         INVALID_TOKEN(401),
-        /** The token is one of another zone. */
+        /** The token is from another zone. */
         INVALID_ZONE(401),
         /** The mandate lacks a required scope. */
         INSUFFICIENT_SCOPE(403),
-        /** The mandate is bound to no agent session, and one is required. */
+        /** The mandate has no agent session, and one is required. */
         SESSION_REQUIRED(403),
-        /** The mandate is bound to no delegation, and one is required. */
+        /** The mandate has no delegation, and one is required. */
         DELEGATION_REQUIRED(403),
-        /** The mandate came over more delegations than allowed. */
+        /** The mandate has more delegations than allowed. */
         HOP_COUNT_EXCEEDED(403),
         /** A required application is not in the chain of delegations. */
         CHAIN_MISMATCH(403),
         /** The authority record, its root, the session or the delegation of the mandate is revoked. */
         SESSION_REVOKED(401),
-        /** Delegations of the zone were revoked since the mandate was minted: the caller needs a new one. */
+        /** Delegations of the zone were revoked since the mandate was minted: the caller needs a new mandate. */
         DELEGATION_STALE(401),
-        /** Keys or revocations could not be read; the mandate may be good or not. */
+        /** Keys or revocations are unavailable; the mandate may be valid. */
         VERIFIER_UNAVAILABLE(503);
 
         private final int httpStatus;
@@ -48,12 +48,12 @@ public final class InboundException extends CaracalException {
             this.httpStatus = httpStatus;
         }
 
-        /** {@return the HTTP status of the answer to such a request; 401, 403 or 503} */
+        /** {@return the HTTP status of the answer; 401, 403 or 503} */
         public int httpStatus() {
             return httpStatus;
         }
 
-        /** {@return the code on the wire, for instance {@code invalid_token}; the name in lower case} */
+        /** {@return the code on the wire, for instance {@code invalid_token}} */
         public String code() {
             return name().toLowerCase(Locale.ROOT);
         }
@@ -66,10 +66,9 @@ public final class InboundException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param reason the reason of the rejection
-     * @param description what is wrong, for the caller to read; cut to 256 characters, and cleaned of what looks like a token
+     * @param description what is wrong, for the caller; truncated to 256 characters, with tokens redacted
      * @param hint what the caller can do, treated alike, or {@code null}
-     * @param cause what kept the verifier from deciding, not for the caller to see, or {@code null}
+     * @param cause why the verifier could not decide, not for the caller, or {@code null}
      */
     public InboundException(Reason reason, String description, @Nullable String hint, @Nullable Throwable cause) {
         super(Objects.requireNonNull(reason, "reason").code(), message(reason, description, hint), cause);
@@ -79,12 +78,7 @@ public final class InboundException extends CaracalException {
         this.hint = text.isEmpty() ? null : text;
     }
 
-    /**
-     * Creates the exception without a hint and a cause.
-     *
-     * @param reason the reason of the rejection
-     * @param description what is wrong, for the caller to read
-     */
+    /** Creates the exception without a hint and a cause. */
     public InboundException(Reason reason, String description) {
         this(reason, description, null, null);
     }
@@ -96,7 +90,7 @@ public final class InboundException extends CaracalException {
         return advice.isEmpty() ? text : text + ". " + advice;
     }
 
-    /** {@return the reason of the rejection; {@link #code()} is its form on the wire} */
+    /** {@return the reason of the rejection} */
     public Reason reason() {
         return reason;
     }
@@ -106,17 +100,17 @@ public final class InboundException extends CaracalException {
         return reason.httpStatus();
     }
 
-    /** {@return what is wrong, for the caller to read; one line of text, free of tokens} */
+    /** {@return what is wrong, for the caller: one line without tokens} */
     public String description() {
         return description;
     }
 
-    /** {@return what the caller can do; one line of text; empty when there is no advice} */
+    /** {@return what the caller can do: one line, if there is advice} */
     public Optional<String> hint() {
         return Optional.ofNullable(hint);
     }
 
-    /** {@code true} only when the verifier could not decide. */
+    /** {@code true} if the verifier could not decide. */
     @Override
     public boolean isRetryable() {
         return reason == Reason.VERIFIER_UNAVAILABLE;

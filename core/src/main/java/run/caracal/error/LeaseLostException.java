@@ -3,24 +3,25 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A service session is not this holder's any more: whatever it does from now on may be done by somebody else too. The {@link #reason()} tells what to do.
+ * A service session is no longer held by this agent: another holder may be working in its place. The {@link #reason()}
+ * tells what to do.
  */
 public final class LeaseLostException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
-    /** Why a lease is lost. */
+    /** The reason of the loss. */
     public enum Reason {
-        /** The session does not exist any more: open a new service. */
+        /** The session no longer exists: open a new service. */
         GONE("the session is gone; open a new service"),
-        /** Another holder took the session over: stop, it works in this one's place. */
+        /** Another holder took over the session and works in this one's place: stop. */
         FENCED("another holder took the session over; stop, it works in this one's place"),
-        /** The authority record for which the session acts is revoked or has ended: open a new service with a live one. */
+        /** The session's authority record is revoked or has ended: open a new service with an active one. */
         SUBJECT_INACTIVE("the authority record of the session is not active any more; open a new service"),
-        /** No renewal came through before the deadline: open a new service. */
+        /** No renewal succeeded before the deadline: open a new service. */
         EXPIRED("no renewal came through before the deadline; open a new service"),
-        /** An operator suspended the session: it may be resumed, and then attached again. */
+        /** An operator suspended the session: attach it again once it is resumed. */
         SUSPENDED("the session is suspended; have it resumed and attach it again, or open a new service"),
-        /** The Coordinator refuses the application: check its credentials and ownership of the session. */
+        /** The Coordinator rejects the application: check its credentials and its ownership of the session. */
         UNAUTHORIZED("the Coordinator refuses the application; check its credentials, and that the session is its own");
 
         private final String remedy;
@@ -36,9 +37,8 @@ public final class LeaseLostException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param reason why the lease is lost
      * @param agentSessionId the service session
-     * @param cause what the last renewal met, or {@code null}
+     * @param cause the error of the last renewal, or {@code null}
      */
     public LeaseLostException(Reason reason, String agentSessionId, @Nullable Throwable cause) {
         super(
@@ -49,7 +49,7 @@ public final class LeaseLostException extends CaracalException {
         this.agentSessionId = agentSessionId;
     }
 
-    /** {@return why the lease is lost} */
+    /** {@return the reason of the loss} */
     public Reason reason() {
         return reason;
     }

@@ -5,15 +5,14 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A limit that was met. {@link ServiceException#limit()} tells it of an answer of the platform, {@link
- * CapacityException#limit()} of a limit of the client's own configuration.
+ * A limit that rejected or delayed a call: one of the platform ({@link ServiceException#limit()}) or of the client
+ * ({@link CapacityException#limit()}).
  *
- * @param kind which limit it is
- * @param number how much it allows: the client's own setting, or what the platform allows unless its operator has chosen
- *     another number; {@code null} when that is not known
- * @param passes whether the same call may succeed later without any change by the caller
- * @param passesAfter how long that takes at the most; {@code null} when the limit does not pass, and when it depends on other
- *     work: places are free again when sessions end
+ * @param kind the kind of the limit
+ * @param number how much it allows: the client's setting, or the platform's default, which an operator can change;
+ *     {@code null} if unknown
+ * @param passes whether the same call may succeed later, unchanged
+ * @param passesAfter the longest time until it passes; {@code null} if it does not pass, or passes when sessions end
  */
 public record Limit(
         Kind kind,
@@ -24,25 +23,25 @@ public record Limit(
 
     private static final Duration MINUTE = Duration.ofMinutes(1);
 
-    /** What a limit counts over. */
+    /** The scope that a limit counts in. */
     public enum Scope {
-        /** All of a zone. */
+        /** A zone. */
         ZONE,
         /** One application. */
         APPLICATION,
         /** One application's use of one resource. */
         RESOURCE,
-        /** What is below one session. */
+        /** The descendants of one session. */
         SESSION,
-        /** Everything that comes from one network address. */
+        /** One network address. */
         ADDRESS,
         /** One client of this SDK. */
         CLIENT,
-        /** Not known. */
+        /** Unknown. */
         UNKNOWN
     }
 
-    /** Which limit it is. */
+    /** The kind of a limit. */
     public enum Kind {
         /** The open sessions of a zone. */
         ZONE_SESSIONS(Scope.ZONE),
@@ -50,21 +49,21 @@ public record Limit(
         APPLICATION_SESSIONS(Scope.APPLICATION),
         /** The open children of a session. */
         SESSION_CHILDREN(Scope.SESSION),
-        /** How deep sessions nest. */
+        /** The nesting depth of sessions. */
         SESSION_DEPTH(Scope.SESSION),
-        /** The idempotency keys that are remembered for an application. */
+        /** The stored idempotency keys of an application. */
         IDEMPOTENCY_KEYS(Scope.APPLICATION),
-        /** The calls to the Coordinator in a minute. */
+        /** The calls to the Coordinator per minute. */
         COORDINATOR_CALLS(Scope.ADDRESS),
-        /** The mandates for a resource in a minute; each is counted when it is minted, and again when it is used. */
+        /** The mints for a resource per minute; a mandate is counted when it is minted and when it is used. */
         MINTS(Scope.RESOURCE),
-        /** The wrong client secrets in a minute. */
+        /** The wrong client secrets per minute. */
         FAILED_SECRETS(Scope.APPLICATION),
         /** The open sessions of a client: {@code maxOpenSessions}. */
         CLIENT_SESSIONS(Scope.CLIENT),
-        /** The mandates of a client for a resource in a minute: {@code maxMintsPerMinute}. */
+        /** The mints of a client for a resource per minute: {@code maxMintsPerMinute}. */
         CLIENT_MINTS(Scope.CLIENT),
-        /** Another one, for instance that of a proxy or of an upstream. */
+        /** Any other, for instance that of a proxy or an upstream. */
         OTHER(Scope.UNKNOWN);
 
         private final Scope scope;
@@ -73,13 +72,13 @@ public record Limit(
             this.scope = scope;
         }
 
-        /** {@return what the limit counts over} */
+        /** {@return the scope that the limit counts in} */
         public Scope scope() {
             return scope;
         }
     }
 
-    /** The limit behind a refusal of the Coordinator, or {@code null}. */
+    /** The limit behind an answer of the Coordinator, or {@code null}. */
     static @Nullable Limit ofCoordinator(Refusal refusal) {
         if (refusal.httpStatus() != 429) {
             return null;
@@ -101,8 +100,8 @@ public record Limit(
     }
 
     /**
-     * The limit behind a refusal of the STS, or of the Gateway which asks it, or {@code null}. Above the limit of mandates the
-     * STS leaves the resource out, so that its policy is left with nothing to allow, and says no more than that.
+     * The limit behind an answer of the STS or the Gateway, or {@code null}. Above the mint limit the STS drops the
+     * resource from the request, so its policy has nothing to allow, and the answer is a bare {@code policy denied}.
      */
     static @Nullable Limit ofSts(Refusal refusal) {
         if (refusal.httpStatus() == 403
@@ -118,7 +117,7 @@ public record Limit(
                 : other(refusal);
     }
 
-    /** The limit behind an answer of which nothing but the status is known, or {@code null}. */
+    /** The limit behind an answer of an upstream, of which only the status is known, or {@code null}. */
     static @Nullable Limit ofOthers(Refusal refusal) {
         return refusal.httpStatus() == 429 ? other(refusal) : null;
     }

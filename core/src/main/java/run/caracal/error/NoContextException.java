@@ -1,6 +1,6 @@
 package run.caracal.error;
 
-/** An identity was needed and the Reactor Context holds none: bind a context, or act as the application explicitly. */
+/** An identity is required and none is bound: bind a context, or act as the application explicitly. */
 public final class NoContextException extends CaracalException {
     private static final long serialVersionUID = 1L;
 

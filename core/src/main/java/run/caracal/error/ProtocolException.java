@@ -4,8 +4,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A service answered with success, but not with what the protocol promises: not JSON, or without a field that is needed.
- * Usually something else than the service answers at its address.
+ * A service answered with success, but against the protocol: not JSON, or without a required field. Usually another
+ * server answers at its address.
  */
 public final class ProtocolException extends CaracalException {
     private static final long serialVersionUID = 1L;
@@ -18,11 +18,10 @@ public final class ProtocolException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param service who answered, for instance {@code STS}
+     * @param service for instance {@code STS}
      * @param operation the call, for instance {@code POST /oauth/2/token}
-     * @param httpStatus the HTTP status
      * @param requestId the id of the request, or {@code null}
-     * @param problem what is missing or wrong in the answer, never a part of the answer itself
+     * @param problem what is missing or wrong in the answer, never a part of it
      */
     public ProtocolException(
             String service, String operation, int httpStatus, @Nullable String requestId, String problem) {
@@ -42,12 +41,12 @@ public final class ProtocolException extends CaracalException {
                 + (id.isEmpty() ? "" : " Request id: " + id + ".");
     }
 
-    /** {@return who answered; for instance {@code STS}} */
+    /** {@return the service, for instance {@code STS}} */
     public String service() {
         return service;
     }
 
-    /** {@return the call; method and path} */
+    /** {@return method and path of the call} */
     public String operation() {
         return operation;
     }
@@ -57,7 +56,7 @@ public final class ProtocolException extends CaracalException {
         return httpStatus;
     }
 
-    /** {@return the id of the request; empty when the answer names none} */
+    /** {@return the id of the request, if the answer had one} */
     public Optional<String> requestId() {
         return Optional.ofNullable(requestId);
     }

@@ -5,14 +5,13 @@ import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The error answer of a Caracal service. Texts are cut to a bounded length, lose their control
- * characters and anything that looks like a token.
+ * The error answer of a Caracal service. Texts are truncated, and stripped of control characters and tokens.
  *
  * @param httpStatus the HTTP status
- * @param code the service's code, {@value #NO_CODE} when it gave none
- * @param description the service's explanation, empty when it gave none
- * @param requestId the id to look the request up by in the platform's logs and audit, or {@code null}
- * @param retryAfter how long the service, or a proxy before it, asked to wait, or {@code null}
+ * @param code the service's code, {@value #NO_CODE} if it had none
+ * @param description the service's explanation, may be empty
+ * @param requestId the id of the request in the platform's logs and audit, or {@code null}
+ * @param retryAfter how long the service, or a proxy in front of it, asked to wait, or {@code null}
  */
 public record Refusal(
         int httpStatus,

@@ -1,6 +1,6 @@
 package run.caracal.error;
 
-/** A request was refused before it was sent, because of where it would have gone. */
+/** A request was rejected before it was sent, because of its address or resource. */
 public final class RoutingException extends CaracalException {
     private static final long serialVersionUID = 1L;
 

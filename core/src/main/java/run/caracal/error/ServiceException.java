@@ -5,9 +5,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A Caracal service answered, and the answer is not what was asked for. {@link #code()} is the service's own code, or
- * {@value Refusal#NO_CODE} when its answer has none (an outage page of a proxy, for instance); the HTTP status is always
- * kept.
+ * An error answer of a Caracal service. {@link #code()} is the service's own code, or {@value Refusal#NO_CODE} if the
+ * answer has none, for instance an error page of a proxy.
  */
 public abstract sealed class ServiceException extends CaracalException
         permits StsException, CoordinatorException, GatewayException {
@@ -49,30 +48,26 @@ public abstract sealed class ServiceException extends CaracalException
     }
 
     /**
-     * {@return the service's own explanation, or the beginning of an upstream's body that is text; shortened, one line, without
-     * anything that looks like a secret; empty when there was none}
+     * {@return the service's explanation, or the beginning of an upstream's text body: one line, truncated, with
+     * secrets redacted; may be empty}
      */
     public final String description() {
         return refusal.description();
     }
 
-    /**
-     * {@return the id of the request, by which the platform's logs and audit can be searched; empty when the answer
-     * names none}
-     */
+    /** {@return the id of the request in the platform's logs and audit, if the answer had one} */
     public final Optional<String> requestId() {
         return Optional.ofNullable(refusal.requestId());
     }
 
-    /** {@return how long the service, or a proxy before it, asked to wait; empty when none did} */
+    /** {@return how long the service, or a proxy in front of it, asked to wait, if it did} */
     public final Optional<Duration> retryAfter() {
         return Optional.ofNullable(refusal.retryAfter());
     }
 
     /**
-     * {@return the limit that the call met; empty when it is another refusal} Every 429 has one, and so has the bare {@code
-     * policy denied} with which the STS answers above its limit of mandates, and in a few other cases that it does not tell
-     * apart.
+     * {@return the exceeded limit, if any} Every 429 has one, and so has the bare {@code policy denied} of the STS,
+     * which means its mint limit, or one of a few denials that it answers alike.
      */
     public final Optional<Limit> limit() {
         return Optional.ofNullable(limit);

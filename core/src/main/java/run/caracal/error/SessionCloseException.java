@@ -1,8 +1,8 @@
 package run.caracal.error;
 
 /**
- * The work of a session succeeded, but the session could not be closed. Signalled only when the configuration asks for it;
- * the cause says why.
+ * The work of a session succeeded, but the session could not be closed, for the reason in the cause. Signalled only
+ * with {@code failOnCloseError(true)}.
  */
 public final class SessionCloseException extends CaracalException {
     private static final long serialVersionUID = 1L;
@@ -10,7 +10,7 @@ public final class SessionCloseException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param cause what the close met
+     * @param cause the error of the close
      */
     public SessionCloseException(Throwable cause) {
         super(

@@ -3,15 +3,13 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The STS refused to issue a token, or could not. The nested types tell why, by the code of the STS, so that a pipeline can
- * pick the one it can do something about:
+ * The STS refused to issue a token, or could not. Its code selects a nested type, so that a pipeline can handle one of them:
  *
  * <pre>{@code
  * work.onErrorResume(StsException.AccessDenied.class, denied -> fallback())
  * }</pre>
  *
- * <p>An answer with any other code, or none, is this type itself. A hold that waits for a human is an
- * {@link ApprovalRequiredException}. Whether waiting may help is told by {@link #isRetryable()}, whatever the type.
+ * <p>Any other code is this type itself. A hold that waits for a person is an {@link ApprovalRequiredException}.
  */
 public sealed class StsException extends ServiceException
         permits StsException.AccessDenied,
@@ -31,11 +29,9 @@ public sealed class StsException extends ServiceException
     }
 
     /**
-     * Creates the exception whose type fits the code.
+     * {@return an exception of the type of the code}
      *
-     * @param refusal what the STS answered
-     * @param hint what the caller can do about it, or {@code null}
-     * @return the exception
+     * @param hint what the caller can do, or {@code null}
      */
     public static StsException of(Refusal refusal, @Nullable String hint) {
         return switch (refusal.code()) {
@@ -53,9 +49,9 @@ public sealed class StsException extends ServiceException
     }
 
     /**
-     * Whether the same call may succeed later without any change by the caller: after outages and timeouts, and when it met a
-     * {@link #limit()}. The bare {@code policy denied} is one of those: the STS says it above its limit of mandates, and also
-     * of a resource that it does not know or a scope that is not declared, so bound what repeats it.
+     * {@return whether the same call may succeed later, unchanged: after outages and timeouts, and after a
+     * {@link #limit()}} The bare {@code policy denied} counts as a limit: the STS answers it above its mint limit, but
+     * also for an unknown resource or an undeclared scope, so bound the retries.
      */
     @Override
     public final boolean isRetryable() {
@@ -65,7 +61,7 @@ public sealed class StsException extends ServiceException
                 || code().equals("provider_rate_limited");
     }
 
-    /** Policy, a binding or the credentials say no; the message says which where the STS tells. {@code access_denied}. */
+    /** Denied by policy, a binding or the credentials; the message says which if the STS did. {@code access_denied}. */
     public static final class AccessDenied extends StsException {
         private static final long serialVersionUID = 1L;
 
@@ -74,7 +70,7 @@ public sealed class StsException extends ServiceException
         }
     }
 
-    /** A token that was presented, or the form of the request, is not acceptable. {@code invalid_token}. */
+    /** A presented token, or the format of the request, is invalid. {@code invalid_token}. */
     public static final class InvalidToken extends StsException {
         private static final long serialVersionUID = 1L;
 
@@ -83,7 +79,7 @@ public sealed class StsException extends ServiceException
         }
     }
 
-    /** The request itself is wrong. {@code invalid_request}. */
+    /** The request is invalid. {@code invalid_request}. */
     public static final class InvalidRequest extends StsException {
         private static final long serialVersionUID = 1L;
 
@@ -92,7 +88,7 @@ public sealed class StsException extends ServiceException
         }
     }
 
-    /** The scopes do not cover what was asked for. {@code scope_insufficient}. */
+    /** The scopes do not cover the request. {@code scope_insufficient}. */
     public static final class ScopeInsufficient extends StsException {
         private static final long serialVersionUID = 1L;
 
@@ -137,7 +133,7 @@ public sealed class StsException extends ServiceException
         }
     }
 
-    /** The STS cannot decide now; neither a denial nor a permission. {@code sts_unavailable}. */
+    /** The STS cannot decide at the moment; not a denial. {@code sts_unavailable}. */
     public static final class ServiceUnavailable extends StsException {
         private static final long serialVersionUID = 1L;
 

@@ -3,23 +3,22 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request to a Caracal service got no answer. This is neither a denial nor a permission: the
- * {@link #kind()} tells whether the service may have acted on the request.
+ * A request to a Caracal service got no answer. {@link #isAmbiguous()} says whether the service may have processed it.
  */
 public final class TransportException extends CaracalException {
     private static final long serialVersionUID = 1L;
 
-    /** The cause of the missing answer. */
+    /** Why there is no answer. */
     public enum Kind {
-        /** No connection could be made (refused, unknown host, TLS handshake): the service saw nothing. */
+        /** The connection failed (refused, unknown host, TLS handshake): nothing was sent. */
         CONNECT,
-        /** The transport has no capacity left (its pool is exhausted): the service saw nothing. */
+        /** The connection pool is exhausted: nothing was sent. */
         OVERLOADED,
-        /** No complete answer in time: the service may have acted. */
+        /** No complete answer arrived in time: the service may have processed the request. */
         TIMEOUT,
-        /** The connection broke before a complete answer: the service may have acted. */
+        /** The connection broke before a complete answer: the service may have processed the request. */
         IO,
-        /** The answer exceeds the limit: the service has acted. */
+        /** The answer exceeds the limit: the service has processed the request. */
         RESPONSE_TOO_LARGE
     }
 
@@ -29,7 +28,6 @@ public final class TransportException extends CaracalException {
     /**
      * Creates the exception.
      *
-     * @param kind what kept the answer away
      * @param message which call, to which service, and what to check
      * @param cause the transport's own error, or {@code null}
      */
@@ -44,10 +42,8 @@ public final class TransportException extends CaracalException {
     }
 
     /**
-     * This failure for a call whose earlier attempt may have acted: whatever the last attempt came to, the outcome of the
-     * call is unknown.
-     *
-     * @return this exception if it says so already, else a copy with this exception as its cause
+     * {@return this exception for a call whose earlier attempt may have been processed: itself if already ambiguous,
+     * else an ambiguous copy with this exception as its cause}
      */
     public TransportException withOutcomeUnknown() {
         return ambiguous
@@ -59,15 +55,12 @@ public final class TransportException extends CaracalException {
                         true);
     }
 
-    /** {@return what kept the answer away} */
+    /** {@return why there is no answer} */
     public Kind kind() {
         return kind;
     }
 
-    /**
-     * {@return whether the service may have acted on the request although no answer arrived; {@code true} when the
-     * outcome is unknown}
-     */
+    /** {@return whether the service may have processed the request} */
     public boolean isAmbiguous() {
         return ambiguous;
     }

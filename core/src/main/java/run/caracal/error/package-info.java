@@ -1,6 +1,5 @@
 /**
- * The exceptions of the SDK, one type for each thing a caller can do about it. They hold no token and no secret, and know
- * no engine.
+ * The exceptions of the SDK, one type for each way in which a caller can react. They contain no token and no secret.
  *
  * @serial exclude
  */
