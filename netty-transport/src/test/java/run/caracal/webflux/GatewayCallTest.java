@@ -157,6 +157,10 @@ class GatewayCallTest {
                         .uri(refusal())
                         .responseContent()
                         .then(),
+                client -> CaracalHttp.forResource(plain, client, RESOURCE)
+                        .get()
+                        .uri("/status/401")
+                        .response(),
                 client -> refused(client, new ReactorClientHttpConnector(plain)),
                 client -> refused(client, new ReactorClientHttpConnector(CaracalHttp.decorate(plain, client))),
                 client -> refused(client, new JdkClientHttpConnector()));

@@ -1,6 +1,7 @@
 package run.caracal.netty.internal;
 
 import java.util.List;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.util.context.ContextView;
@@ -72,8 +73,18 @@ public record ResourcePolicy(OutboundPolicy policy, String resource, String base
         }
 
         @Override
+        public boolean ownsAuthorization() {
+            return decision.ownsAuthorization();
+        }
+
+        @Override
         public boolean isObserved() {
             return decision.isObserved();
+        }
+
+        @Override
+        public void answered(int status, Function<String, @Nullable String> header) {
+            decision.answered(status, header);
         }
 
         @Override
