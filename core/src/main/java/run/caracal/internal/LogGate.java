@@ -17,7 +17,6 @@ public final class LogGate {
     private final LongSupplier nanos;
     private final AtomicLong closedUntil;
 
-    /** Creates an open gate. */
     public LogGate() {
         this(System::nanoTime);
     }

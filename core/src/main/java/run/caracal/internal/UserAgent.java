@@ -4,7 +4,6 @@ import java.util.Objects;
 
 /** The name under which the SDK calls the services of the platform. */
 public final class UserAgent {
-    /** The header. */
     public static final String HEADER = "User-Agent";
 
     /**

@@ -25,7 +25,6 @@ abstract class Line {
     private long joined;
     private boolean closed;
 
-    /** Creates an empty line. */
     Line(Duration patience, Scheduler timer) {
         this.patience = patience;
         this.timer = timer;

@@ -156,7 +156,6 @@ public final class ClientParts {
                         + "one")));
     }
 
-    /** Whether the client is closed. */
     public ClientState state() {
         return state;
     }
@@ -186,7 +185,6 @@ public final class ClientParts {
                 .transport(transport);
     }
 
-    /** The listeners of the client's events. */
     public EventBus events() {
         return events;
     }

@@ -71,12 +71,12 @@ public final class ConfigLoader {
             "credentials",
             "optional_credentials");
 
-    /** What may be set over both, besides the keys of a profile. */
     private static final String PRODUCTION = "production";
-
     private static final String INSECURE_KEY = "allow_insecure_config_urls";
     private static final String SECRET_KEY = "app_client_secret";
     private static final String SECRET_FILE_KEY = "app_client_secret_file";
+
+    /** The keys that a framework's properties may set over profile and environment. */
     private static final Set<String> OVERRIDE_KEYS = Set.of(
             "zone_id",
             "application_id",

@@ -53,7 +53,6 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
         return scheme + "://" + host + (standard ? "" : ":" + port);
     }
 
-    /** Whether the host is written in ASCII. */
     boolean isAscii() {
         return Text.isVisibleAscii(host);
     }
@@ -67,7 +66,6 @@ public record HttpAddress(String scheme, String host, int port, String rest) {
         }
     }
 
-    /** Whether the scheme is https. */
     public boolean isHttps() {
         return scheme.equals("https");
     }

@@ -97,12 +97,10 @@ public final class Rules {
         return PRODUCTION.equals(value);
     }
 
-    /** A switch. */
     public static @Nullable String flag(@Nullable String value) {
         return word(value, FLAGS);
     }
 
-    /** Whether a switch is on. */
     public static boolean isOn(@Nullable String value) {
         return "true".equals(value);
     }
@@ -119,7 +117,6 @@ public final class Rules {
                 : "must be one of " + String.join(", ", words) + ", in lower case and without blanks";
     }
 
-    /** A bound in time. */
     public static @Nullable String timeout(Duration value) {
         return value.compareTo(MIN_TIMEOUT) < 0 || value.compareTo(MAX_TIMEOUT) > 0
                 ? "is " + value + ", but must be from " + MIN_TIMEOUT + " (1 millisecond) to " + MAX_TIMEOUT
@@ -261,7 +258,6 @@ public final class Rules {
                 : null;
     }
 
-    /** A static token. */
     public static @Nullable String subjectToken(String value, Clock clock) {
         String fault = token(value);
         if (fault != null) {
@@ -277,7 +273,6 @@ public final class Rules {
         return null;
     }
 
-    /** A time to live. */
     public static @Nullable String ttl(Duration value) {
         return !value.equals(value.truncatedTo(ChronoUnit.SECONDS))
                         || value.compareTo(MIN_TTL) < 0
@@ -309,7 +304,6 @@ public final class Rules {
                 : null;
     }
 
-    /** The scopes of a resource. */
     public static @Nullable String scopes(List<String> values) {
         for (String scope : values) {
             if (!SCOPE.matcher(scope).matches()) {
@@ -330,7 +324,6 @@ public final class Rules {
                 : scopes(values);
     }
 
-    /** The labels of a session. */
     public static @Nullable String labels(List<String> values) {
         if (values.size() > MAX_LABELS) {
             return values.size() + " given, at most " + MAX_LABELS + " allowed";
@@ -344,7 +337,6 @@ public final class Rules {
         return null;
     }
 
-    /** A kind of agent. */
     public static @Nullable String kind(String value) {
         return isLine(value, MAX_LABEL_LENGTH)
                 ? null

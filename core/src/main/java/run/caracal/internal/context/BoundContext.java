@@ -34,12 +34,10 @@ public record BoundContext(
         return view.put(BoundContext.class, this);
     }
 
-    /** Whether it names an agent session. */
     public boolean hasAgentSession() {
         return envelope.agentSessionId() != null;
     }
 
-    /** The agent session. */
     public String agentSessionId() {
         String id = envelope.agentSessionId();
         if (id == null) {

@@ -62,17 +62,14 @@ public final class HelperSession {
         return new HelperSession(envelope, ends, margin, late, theEnd, place, timer);
     }
 
-    /** Its place among the sessions that the client may hold open. */
     public Place place() {
         return place;
     }
 
-    /** The session. */
     public String id() {
         return Objects.requireNonNull(envelope.agentSessionId());
     }
 
-    /** Its identity, in the trace of its parent. */
     public Envelope envelope() {
         return envelope;
     }

@@ -25,7 +25,7 @@ public final class Session {
     private volatile boolean gone;
     private volatile @Nullable Long ends;
 
-    private Session(
+    public Session(
             Object owner,
             String zoneId,
             String applicationId,
@@ -43,38 +43,14 @@ public final class Session {
         this.context = new BoundContext(zoneId, applicationId, envelope, this, provenance, false);
     }
 
-    public static Session task(
-            Object owner,
-            String zoneId,
-            String applicationId,
-            Envelope envelope,
-            Scope enclosing,
-            Provenance provenance,
-            Place place) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, false, place);
-    }
-
-    public static Session service(
-            Object owner,
-            String zoneId,
-            String applicationId,
-            Envelope envelope,
-            Scope enclosing,
-            @Nullable Provenance provenance,
-            Place place) {
-        return new Session(owner, zoneId, applicationId, envelope, enclosing, provenance, true, place);
-    }
-
     private String closing(String rest) {
         return "The agent session " + context.agentSessionId() + " is closing and " + rest;
     }
 
-    /** Whether it is a service, which lives as long as its lease. */
     public boolean isService() {
         return service;
     }
 
-    /** Its place among the sessions that the client may hold open. */
     public Place place() {
         return place;
     }

@@ -52,7 +52,6 @@ public final class Coordinator {
     private final PendingTerminations pending;
     private final Scheduler timer;
 
-    /** Creates the client. */
     public Coordinator(
             CaracalConfig config,
             HttpTransport transport,

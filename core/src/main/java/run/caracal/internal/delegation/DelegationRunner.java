@@ -38,7 +38,6 @@ public final class DelegationRunner {
     private final Scope client;
     private final ClientState state;
 
-    /** Creates the delegations of a client. */
     public DelegationRunner(
             CaracalConfig config,
             Coordinator coordinator,
@@ -111,7 +110,6 @@ public final class DelegationRunner {
         return Flux.<T>defer(() -> work.apply(context)).contextWrite(context::bind);
     }
 
-    /** Revokes a delegation. */
     public Mono<Void> revoke(String delegationEdgeId) {
         return Calls.sealed(Mono.deferContextual(view -> {
             state.requireOpen();

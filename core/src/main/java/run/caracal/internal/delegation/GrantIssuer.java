@@ -36,7 +36,6 @@ public final class GrantIssuer {
     private final EventBus events;
     private final Scheduler timer;
 
-    /** Creates the issuer of a client. */
     public GrantIssuer(CaracalConfig config, Coordinator coordinator, EventBus events, Scheduler timer) {
         this.config = config;
         this.coordinator = coordinator;

@@ -27,7 +27,6 @@ public final class SleepWatch {
     private @Nullable Disposable watching;
     private long mark;
 
-    /** Creates a watch without leases. */
     public SleepWatch(Scheduler timer) {
         this.timer = timer;
     }

@@ -6,7 +6,6 @@ import run.caracal.error.ClosedException;
 public final class ClientState {
     private volatile boolean closed;
 
-    /** Whether the client is closed. */
     public boolean isClosed() {
         return closed;
     }
@@ -23,7 +22,6 @@ public final class ClientState {
         }
     }
 
-    /** The error of a closed client. */
     public static ClosedException closedError() {
         return new ClosedException("The Caracal client is closed, so nothing was sent; create a new one");
     }

@@ -44,7 +44,6 @@ public final class ApplicationSessions {
     /** The most recently used last; guarded by itself. */
     private final Map<Need, Provision> held = new LinkedHashMap<>(MAX_HELD, 0.75f, true);
 
-    /** Creates the sessions of a client's own calls. */
     public ApplicationSessions(
             CaracalConfig config, SessionRunner sessions, HelperSessions helpers, Scope client, Scheduler timer) {
         this.config = config;

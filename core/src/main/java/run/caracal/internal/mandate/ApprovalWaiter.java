@@ -46,7 +46,6 @@ public final class ApprovalWaiter {
     private final Scheduler timer;
     private final ClientState state;
 
-    /** Creates the waiter of a client. */
     public ApprovalWaiter(StsClient sts, EventBus events, Scheduler timer, ClientState state) {
         this.sts = sts;
         this.events = events;

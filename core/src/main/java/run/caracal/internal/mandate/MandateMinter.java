@@ -42,7 +42,6 @@ public final class MandateMinter {
     private final ClientState state;
     private final Scheduler timer;
 
-    /** Creates the minter of a client. */
     public MandateMinter(
             CaracalConfig config,
             StsClient sts,

@@ -11,12 +11,10 @@ import run.caracal.internal.propagation.Envelope;
  */
 public record MintedMandate(
         String value, String resource, List<String> scopes, Envelope acting, String requestId, Deadline deadline) {
-    /** The session that acts. */
     public String agentSessionId() {
         return Objects.requireNonNull(acting.agentSessionId());
     }
 
-    /** The delegation under which it acts. */
     public String delegationEdgeId() {
         return Objects.requireNonNull(acting.delegationEdgeId());
     }

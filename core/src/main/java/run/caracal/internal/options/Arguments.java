@@ -59,13 +59,11 @@ public final class Arguments {
         return id;
     }
 
-    /** The labels of a session. */
     public static List<String> labels(List<String> labels) {
         require("labels", Rules.labels(labels));
         return List.copyOf(labels);
     }
 
-    /** The identifier of a resource. */
     public static String resource(String id, String argument) {
         String fault = Rules.resourceId(id);
         require(argument, fault == null ? null : "a resource identifier " + fault);
@@ -84,7 +82,6 @@ public final class Arguments {
         return List.copyOf(scopes);
     }
 
-    /** The time to live of a session or a delegation. */
     public static Duration ttl(Duration ttl, String argument) {
         String fault = Rules.ttl(ttl);
         require(argument, fault == null ? null : fault + ", not " + ttl);
@@ -104,7 +101,6 @@ public final class Arguments {
         return whole;
     }
 
-    /** The time to live of a mandate for a call. */
     public static Duration mandateTtl(Duration ttl) {
         return mandateTtl(ttl, MIN_MANDATE_TTL, " (the Gateway refuses a mandate that is about to end)");
     }
@@ -146,12 +142,10 @@ public final class Arguments {
         return value;
     }
 
-    /** The caller's own idempotency key. */
     public static String idempotencyKey(String key) {
         return IdempotencyKeys.require("idempotencyKey", key);
     }
 
-    /** A W3C trace id. */
     public static String traceId(String traceId) {
         require(
                 "traceId",

@@ -27,7 +27,6 @@ public final class FetchSender {
     private final OutboundDecider outbound;
     private final HttpTransport transport;
 
-    /** Creates the sender of a client. */
     public FetchSender(OutboundDecider outbound, HttpTransport transport) {
         this.outbound = outbound;
         this.transport = transport;

@@ -61,12 +61,10 @@ public final class Envelope {
         hop = builder.hop;
     }
 
-    /** Starts an empty envelope. */
     public static Builder builder() {
         return new Builder();
     }
 
-    /** Starts a copy of this envelope. */
     public Builder toBuilder() {
         Builder builder = new Builder();
         builder.bearer = bearer;
@@ -320,12 +318,10 @@ public final class Envelope {
         return traceId;
     }
 
-    /** The trace flags as they were given. */
     public @Nullable String traceFlags() {
         return traceFlags;
     }
 
-    /** The {@code tracestate}. */
     public @Nullable String traceState() {
         return traceState;
     }
@@ -363,49 +359,41 @@ public final class Envelope {
 
         private Builder() {}
 
-        /** Sets {@link Envelope#bearer()}. */
         public Builder bearer(@Nullable String value) {
             bearer = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#agentSessionId()}. */
         public Builder agentSessionId(@Nullable String value) {
             agentSessionId = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#delegationEdgeId()}. */
         public Builder delegationEdgeId(@Nullable String value) {
             delegationEdgeId = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#parentEdgeId()}. */
         public Builder parentEdgeId(@Nullable String value) {
             parentEdgeId = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#authorityRecordId()}. */
         public Builder authorityRecordId(@Nullable String value) {
             authorityRecordId = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#traceId()}. */
         public Builder traceId(@Nullable String value) {
             traceId = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#traceFlags()}. */
         public Builder traceFlags(@Nullable String value) {
             traceFlags = emptyToNull(value);
             return this;
         }
 
-        /** Sets {@link Envelope#traceState()}. */
         public Builder traceState(@Nullable String value) {
             traceState = emptyToNull(value);
             return this;

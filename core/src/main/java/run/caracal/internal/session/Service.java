@@ -32,12 +32,10 @@ public final class Service {
         this.isHolder = isHolder;
     }
 
-    /** The session. */
     public Session session() {
         return session;
     }
 
-    /** Its lease. */
     public LeaseKeeper lease() {
         return lease;
     }

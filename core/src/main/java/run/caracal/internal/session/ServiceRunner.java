@@ -392,8 +392,8 @@ public final class ServiceRunner {
             @Nullable Service holder,
             Scope enclosing,
             Place place) {
-        Session session = Session.service(
-                client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance, place);
+        Session session = new Session(
+                client, config.zoneId(), config.applicationId(), envelope, enclosing, provenance, true, place);
         String id = session.context().agentSessionId();
         Supplier<Mono<String>> health = spec.status();
         LeaseKeeper.Renewal renewal = (generation, lag) -> {

@@ -58,7 +58,6 @@ public final class SessionRunner {
     private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
 
-    /** Creates the sessions of a client. */
     public SessionRunner(
             CaracalConfig config,
             Coordinator coordinator,
@@ -215,13 +214,14 @@ public final class SessionRunner {
             Mono<Session> opened = coordinator
                     .open(request, spec.adopt(), inherited, abandoned, place)
                     .map(answer -> {
-                        Session session = Session.task(
+                        Session session = new Session(
                                 client,
                                 config.zoneId(),
                                 config.applicationId(),
                                 envelope(inherited, above, spec, plan, answer),
                                 BoundContext.scope(parent, client),
                                 plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null),
+                                false,
                                 place);
                         session.endsAt(ends);
                         return session;

@@ -41,7 +41,6 @@ public record ConstraintFields(
         return left.isNegative() ? Duration.ZERO : left.compareTo(effective) < 0 ? left : effective;
     }
 
-    /** The JSON object. */
     public Map<String, @Nullable Object> toMap() {
         Map<String, @Nullable Object> map = new LinkedHashMap<>();
         put(map, "resources", resources == null ? null : new ArrayList<>(resources));

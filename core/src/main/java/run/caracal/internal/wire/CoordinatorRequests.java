@@ -19,12 +19,10 @@ public final class CoordinatorRequests {
 
     private final String base;
 
-    /** Creates the requests for one Coordinator. */
     public CoordinatorRequests(URI base) {
         this.base = Urls.base(base);
     }
 
-    /** Opens a session. */
     public HttpRequest open(OpenSession session, CallHeaders call) {
         Map<String, String> headers = headers(call);
         String key = session.idempotencyKey;
@@ -43,7 +41,6 @@ public final class CoordinatorRequests {
         return request("DELETE", agent(zoneId, sessionId), headers(call), body, call);
     }
 
-    /** Renews a lease. */
     public HttpRequest heartbeat(
             String zoneId, String sessionId, String status, @Nullable Long leaseGeneration, CallHeaders call) {
         Map<String, Object> body = new LinkedHashMap<>();
@@ -59,7 +56,6 @@ public final class CoordinatorRequests {
         return request("POST", agent(zoneId, sessionId) + "/lease", headers(call), null, call);
     }
 
-    /** Creates a delegation. */
     public HttpRequest delegate(CreateDelegation delegation, CallHeaders call) {
         Map<String, String> headers = headers(call);
         putKey(headers, delegation.idempotencyKey);

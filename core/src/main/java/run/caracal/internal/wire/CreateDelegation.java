@@ -66,12 +66,10 @@ public final class CreateDelegation {
             return put("parent_edge_id", id);
         }
 
-        /** The resource, by its identifier. */
         public Builder resourceId(@Nullable String id) {
             return put("resource_id", id);
         }
 
-        /** The constraints in their wire form. */
         public Builder constraints(@Nullable Map<String, ? extends @Nullable Object> constraints) {
             return put("constraints", constraints == null ? null : new LinkedHashMap<>(constraints));
         }
@@ -87,7 +85,6 @@ public final class CreateDelegation {
             return this;
         }
 
-        /** The finished request. */
         public CreateDelegation build() {
             for (String needed : List.of("issuer_application_id", "receiver_application_id")) {
                 if (!body.containsKey(needed)) {

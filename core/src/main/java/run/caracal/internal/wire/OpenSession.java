@@ -36,7 +36,6 @@ public final class OpenSession {
         return new Builder(zoneId, applicationId);
     }
 
-    /** Whether the SDK made the key. */
     public boolean isKeyGenerated() {
         return keyGenerated;
     }
@@ -162,7 +161,6 @@ public final class OpenSession {
             return this;
         }
 
-        /** A key that the caller gave. */
         public Builder idempotencyKey(@Nullable String key) {
             this.idempotencyKey = key;
             this.keyGenerated = false;
@@ -181,7 +179,6 @@ public final class OpenSession {
             return key == null ? generatedIdempotencyKey(IdempotencyKeys.generate()) : idempotencyKey(key);
         }
 
-        /** The finished request. */
         public OpenSession build() {
             return new OpenSession(this);
         }

@@ -14,7 +14,6 @@ public final class StsRequests {
     private final String base;
     private final URI token;
 
-    /** Creates the requests for one STS. */
     public StsRequests(URI base) {
         this.base = Urls.base(base);
         this.token = URI.create(this.base + "/oauth/2/token");

@@ -10,7 +10,8 @@
  * <thead><tr><th>A deployment</th><th>The local platform</th></tr></thead>
  * <tbody>
  * <tr><td>keeps its state in PostgreSQL and Redis, and answers errors of its own, or after some seconds none, when they
- * fail</td><td>has neither; {@link run.caracal.platform.LocalPlatform#faults} makes such errors</td></tr>
+ * fail</td><td>has neither, though it can write the revocation streams to a Redis; {@link
+ * run.caracal.platform.LocalPlatform#faults} makes such errors</td></tr>
  * <tr><td>takes a wrong or new secret half a second to check</td><td>checks it at once</td></tr>
  * <tr><td>ends a connection whose headers or body take longer than a few seconds, at the STS also one whose answer does</td>
  * <td>waits as long as the client does</td></tr>
