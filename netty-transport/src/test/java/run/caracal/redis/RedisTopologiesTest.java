@@ -11,6 +11,7 @@ import io.lettuce.core.cluster.api.StatefulRedisClusterConnection;
 import io.lettuce.core.cluster.api.sync.RedisAdvancedClusterCommands;
 import io.lettuce.core.sentinel.api.sync.RedisSentinelCommands;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -19,6 +20,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.stream.IntStream;
+import okhttp3.tls.HeldCertificate;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
@@ -29,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 import redis.embedded.RedisSentinel;
 import run.caracal.netty.Await;
 
-/** The same store and consumer on a cluster, and on a master that Sentinel names. */
+/** The same store and consumer on a cluster, over TLS, and on a master that Sentinel names. */
 @SuppressWarnings("CheckReturnValue") // a test asks for few of the ids that it makes
 class RedisTopologiesTest {
     private static final String KEY = "0123456789abcdef0123456789abcdef";
@@ -144,6 +146,35 @@ class RedisTopologiesTest {
             assertThat(store.delegationEpoch("zone-1").block(Await.BOUND)).isEqualTo(7);
             assertThat(redis.xlen(SESSIONS + ".dead")).isEqualTo(1);
             Await.done(consumer.disposeLater());
+        }
+    }
+
+    @Nested
+    class AServerWithTls {
+        @Test
+        void isReadAndWrittenByAUserOfItsAccessList(@TempDir Path directory) throws IOException {
+            HeldCertificate certificate = new HeldCertificate.Builder()
+                    .addSubjectAlternativeName("localhost")
+                    .build();
+            Path chain = Files.writeString(directory.resolve("server.pem"), certificate.certificatePem());
+            Path key = Files.writeString(directory.resolve("server.key"), certificate.privateKeyPkcs8Pem());
+            int port = TestRedis.freePort();
+            try (TestRedis server = TestRedis.own(
+                    "tls-port " + port,
+                    "tls-cert-file " + chain,
+                    "tls-key-file " + key,
+                    "tls-auth-clients no",
+                    "user billing on >secret ~* +@all")) {
+                RedisRevocationStore store = RedisRevocationStore.create(
+                        server.connectOverTls(port, certificate.certificate(), "billing", "secret")
+                                .reactive());
+                RevocationConsumer consumer = start(store);
+                server.commands().xadd(SESSIONS, signed(SESSIONS, Map.of("session_id", "a")));
+                awaitRevoked(store, "a");
+                Await.done(store.revoke(Set.of("b"), HOUR));
+                awaitRevoked(store, "b");
+                Await.done(consumer.disposeLater());
+            }
         }
     }
 

@@ -1,7 +1,9 @@
 package run.caracal.redis;
 
+import io.lettuce.core.ClientOptions;
 import io.lettuce.core.RedisClient;
 import io.lettuce.core.RedisURI;
+import io.lettuce.core.SslOptions;
 import io.lettuce.core.api.StatefulRedisConnection;
 import io.lettuce.core.api.sync.RedisCommands;
 import io.lettuce.core.resource.ClientResources;
@@ -11,6 +13,7 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.InetAddress;
 import java.net.ServerSocket;
+import java.security.cert.X509Certificate;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
@@ -128,6 +131,22 @@ final class TestRedis implements AutoCloseable {
 
     StatefulRedisConnection<String, String> connect(RedisURI other) {
         return client.connect(other);
+    }
+
+    /** A connection over TLS to a server whose settings have a TLS port. */
+    StatefulRedisConnection<String, String> connectOverTls(
+            int tlsPort, X509Certificate trusted, String user, String password) {
+        client.setOptions(ClientOptions.builder()
+                .sslOptions(SslOptions.builder()
+                        .sslContext(context -> context.trustManager(trusted))
+                        .build())
+                .build());
+        return connect(RedisURI.builder()
+                .withHost("localhost")
+                .withPort(tlsPort)
+                .withSsl(true)
+                .withAuthentication(user, password.toCharArray())
+                .build());
     }
 
     StatefulRedisConnection<String, String> connectTo(RedisProxy proxy) {
