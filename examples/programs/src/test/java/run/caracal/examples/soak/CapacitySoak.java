@@ -15,13 +15,13 @@ import run.caracal.platform.LocalPlatform;
 
 /**
  * A thousand sessions with a scoped call each, on sockets and by the clock on the wall, against the platform's own limits: some
- * nine minutes each time. Run with the soak, or alone: {@code mvn -q process-test-classes -Dsoak -Dtest=CapacitySoak}.
+ * six minutes each time. Run with the soak, or alone: {@code mvn -q process-test-classes -Dsoak -Dtest=CapacitySoak}.
  */
 class CapacitySoak {
     private static final int ITEMS = Integer.getInteger("soak.capacity.items", 1000);
 
-    /** Five calls to the Coordinator for each, of which a minute has 600, and nine tenths of that. */
-    private static final Duration LONGEST = Duration.ofSeconds((long) (ITEMS * 5 / 600.0 * 60 / 0.9));
+    /** Four calls to the Coordinator for each, of which a minute has 600, and nine tenths of that. */
+    private static final Duration LONGEST = Duration.ofSeconds((long) (ITEMS * 4 / 600.0 * 60 / 0.9));
 
     /** The first minute may have begun long before, and the last one is used in part. */
     private static final Duration MINUTE = Duration.ofMinutes(1);
