@@ -2,6 +2,7 @@ package run.caracal.http;
 
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /** The complete answer to an {@link HttpRequest}. */
@@ -24,7 +25,8 @@ public final class HttpResponse {
     /**
      * Creates an answer.
      *
-     * @param headers the headers by name, in any case; the first value of a repeated header
+     * @param headers the headers by name, in any case; the first value of a repeated header; not copied when ordered by
+     *     {@link String#CASE_INSENSITIVE_ORDER}
      * @param body the body, may be empty; not copied
      * @param trailers the headers after the body
      */
@@ -36,6 +38,13 @@ public final class HttpResponse {
     }
 
     private static Map<String, String> byName(Map<String, String> values) {
+        if (values.isEmpty()) {
+            return Map.of();
+        }
+        if (values instanceof SortedMap<String, String> sorted
+                && sorted.comparator() == String.CASE_INSENSITIVE_ORDER) {
+            return values;
+        }
         Map<String, String> byName = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         byName.putAll(values);
         return byName;

@@ -34,7 +34,6 @@ import org.slf4j.LoggerFactory;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
-import reactor.core.publisher.MonoSink;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.ByteBufFlux;
@@ -263,7 +262,8 @@ public final class NettyHttpTransport implements HttpTransport {
             boolean tls = "https".equalsIgnoreCase(request.uri().getScheme());
             Mono<HttpResponse> answer = (tls ? secured.flatMap(attempt::through) : attempt.through(client))
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
-                    .timeout(attempt.limit())
+                    // Not timeout(...), which makes up a name from all operators above it each time.
+                    .takeUntilOther(attempt.limit())
                     .onErrorMap(error -> map(attempt, error))
                     .doFinally(signal -> ended(attempt))
                     .contextWrite(LATE_ERRORS);
@@ -277,6 +277,7 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     private void ended(Attempt attempt) {
+        attempt.stopTimer();
         underWay.remove(attempt);
         tellIfDrained();
     }
@@ -357,7 +358,8 @@ public final class NettyHttpTransport implements HttpTransport {
     private final class Attempt {
         final HttpRequest request;
         volatile boolean sent;
-        private volatile @Nullable MonoSink<Void> over;
+        private final Sinks.Empty<Void> over = Sinks.empty();
+        private volatile @Nullable Future<?> timer;
         private volatile boolean cancelled;
         private volatile @Nullable EventLoop loop;
 
@@ -365,23 +367,22 @@ public final class NettyHttpTransport implements HttpTransport {
             this.request = request;
         }
 
-        /** Ends the request when it completes: when its time is over, or before, when the transport is closed. */
+        /** Fails when the time of the request is over, or before, when the transport is closed. */
         Mono<Void> limit() {
-            return Mono.create(sink -> {
-                over = sink;
-                Future<?> timer = requestLoops()
-                        .schedule((Runnable) sink::success, request.timeout().toNanos(), TimeUnit.NANOSECONDS);
-                var unused = sink.onDispose(() -> timer.cancel(false));
-                if (disposed) {
-                    sink.success(); // what closes may have looked before
-                }
+            return Mono.defer(() -> {
+                timer = requestLoops().schedule(this::end, request.timeout().toNanos(), TimeUnit.NANOSECONDS);
+                return over.asMono();
             });
         }
 
         void end() {
-            MonoSink<Void> sink = over;
-            if (sink != null) {
-                sink.success();
+            var unused = over.tryEmitError(new TimeoutException());
+        }
+
+        void stopTimer() {
+            Future<?> started = timer;
+            if (started != null) {
+                started.cancel(false);
             }
         }
 

@@ -231,8 +231,7 @@ public final class Coordinator {
                                 place,
                                 entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)))
                 // Before its owner hears of it, who may want the place for the next one.
-                .doOnSuccess(gone -> place.release())
-                .doOnError(failed -> place.release())
+                .doOnTerminate(place::release)
                 .doOnCancel(place::release);
     }
 

@@ -276,10 +276,12 @@ public final class SessionRunner {
     }
 
     Mono<Void> started(Session session) {
-        return Flux.fromIterable(startHooks)
-                .concatMap(hook -> hook.apply(session.context()))
-                .then()
-                .contextWrite(session::bind);
+        return startHooks.isEmpty()
+                ? Mono.empty()
+                : Flux.fromIterable(startHooks)
+                        .concatMap(hook -> hook.apply(session.context()))
+                        .then()
+                        .contextWrite(session::bind);
     }
 
     /**
@@ -290,8 +292,9 @@ public final class SessionRunner {
      */
     Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
         BoundContext context = session.context();
-        Mono<Void> hooks =
-                hooked ? Supplied.ask("The session end hooks", () -> endHooks(context), budget, timer) : Mono.empty();
+        Mono<Void> hooks = Mono.defer(() -> hooked && !endHooks.isEmpty()
+                ? Supplied.ask("The session end hooks", () -> endHooks(context), budget, timer)
+                : Mono.empty());
         Mono<Void> end = Flux.concatDelayError(
                         Mono.defer(() -> session.children().close(budget, timer)),
                         hooks,
@@ -308,11 +311,9 @@ public final class SessionRunner {
     }
 
     private Mono<Void> endHooks(BoundContext context) {
-        return endHooks.isEmpty()
-                ? Mono.empty()
-                : Flux.fromIterable(endHooks)
-                        .concatMapDelayError(hook -> hook.apply(context))
-                        .then();
+        return Flux.fromIterable(endHooks)
+                .concatMapDelayError(hook -> hook.apply(context))
+                .then();
     }
 
     Mono<Void> terminate(Session session, @Nullable Long generation) {

@@ -1,7 +1,6 @@
 package run.caracal.internal.wire;
 
 import java.time.Duration;
-import java.util.ArrayList;
 import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -198,7 +197,7 @@ public final class OpenSession {
                 body.put("metadata", new LinkedHashMap<>(metadata));
             }
             if (!labels.isEmpty()) {
-                body.put("labels", new ArrayList<>(labels));
+                body.put("labels", labels);
             }
             putText(body, "parent_authority", parentAuthority);
             putText(body, "inherit_parent_edge_id", inheritParentEdgeId);

@@ -30,15 +30,27 @@ final class Urls {
             throw new IllegalArgumentException(field + " is " + (value.isEmpty() ? "empty" : "\"" + value + "\"")
                     + ", which is no id of the platform");
         }
+        int plain = 0;
+        while (plain < value.length() && isUnreserved(value.charAt(plain))) {
+            plain++;
+        }
+        return plain == value.length() ? value : encoded(value);
+    }
+
+    private static String encoded(String value) {
         StringBuilder out = new StringBuilder(value.length() + 8);
         for (byte b : value.getBytes(StandardCharsets.UTF_8)) {
             char c = (char) (b & 0xff);
-            if (c < 0x80 && (Character.isLetterOrDigit(c) || "-._~".indexOf(c) >= 0)) {
+            if (isUnreserved(c)) {
                 out.append(c);
             } else {
                 out.append('%').append(HEX.toHexDigits(b));
             }
         }
         return out.toString();
+    }
+
+    private static boolean isUnreserved(char c) {
+        return c < 0x80 && (Character.isLetterOrDigit(c) || "-._~".indexOf(c) >= 0);
     }
 }
