@@ -190,6 +190,21 @@ class CapacityTest {
             second.dispose();
         }
 
+        /** The platform ends with a session what obtains its authority, so that no second termination frees its place. */
+        @Test
+        void theOneTerminationOfASessionFreesThePlaceOfItsHelperToo() {
+            Disposable first = open(caracal.spawn(
+                    session -> caracal.mintMandate(RESOURCE, "billing:charge").then(Mono.never())));
+            Disposable second = openForEver(); // wants both places: its own, and one for its helper
+            assertThat(platform.opened()).isEqualTo(2);
+            first.dispose();
+            assertThat(platform.requests(FakePlatform::isTerminate)).hasSize(1);
+            assertThat(platform.opened()).isEqualTo(3);
+            second.dispose();
+            assertThat(platform.live()).isEmpty();
+            assertThat(errors).isEmpty();
+        }
+
         @Test
         void applicationTransportsAndNarrowedServicesCount() {
             caracal = client(4);
