@@ -23,10 +23,10 @@ import run.caracal.internal.inbound.PathPattern;
  *         .build();
  * }</pre>
  *
- * <p>Segments of a pattern match literally and case-sensitively; {@code *} matches one segment, and {@code **} at the end matches
- * zero or more. The most specific pattern wins: without {@code **} before with, then more segments, then fewer {@code *}, then
- * with a method; between equals the first. Escapes are decoded; empty segments and path parameters (after a semicolon) are
- * ignored.
+ * <p>Segments of a pattern match literally and case-sensitively; {@code *} matches one segment, and {@code **} at the
+ * end matches zero or more. The most specific pattern wins: without {@code **} before with, then more segments, then
+ * fewer {@code *}, then with a method; between equals the first. Escapes are decoded; empty segments and path
+ * parameters (after a semicolon) are ignored.
  */
 public final class BoundaryRoutes {
     private static final Comparator<Route> LONGEST_FIRST = Comparator.comparing(

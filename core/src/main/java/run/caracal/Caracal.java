@@ -332,14 +332,14 @@ public final class Caracal implements Disposable {
     }
 
     /**
-     * Accepts a delegation that the bound session received, and runs work under it: the work's context has the session's id,
-     * the delegation, and one hop more.
+     * Accepts a delegation that the bound session received, and runs work under it: the work's context has the
+     * session's id, the delegation, and one hop more.
      *
      * @param acceptance whether the Coordinator is asked first
      * @param work creates the work from the derived context
-     * @return the result of the work; {@link run.caracal.error.NoContextException} outside a session, or {@link
-     *     run.caracal.error.DelegationException} if the Coordinator was asked, and the delegation is not active or not
-     *     addressed to the session
+     * @return the result of the work; {@link run.caracal.error.NoContextException} outside a session, or
+     *     {@link run.caracal.error.DelegationException} if the Coordinator was asked, and the delegation is not active
+     *     or not addressed to the session
      * @throws IllegalArgumentException if the id is malformed
      */
     public <T> Mono<T> acceptDelegation(

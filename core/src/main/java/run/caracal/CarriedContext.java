@@ -13,8 +13,8 @@ import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.propagation.IncomingHeaders;
 
 /**
- * The context that travels with a message: the ids of its session and delegation, its trace, and foreign baggage; no token. For
- * carriers other than HTTP: headers of a queue, gRPC metadata, {@code _meta} of MCP.
+ * The context that travels with a message: the ids of its session and delegation, its trace, and foreign baggage; no
+ * token. For carriers other than HTTP: headers of a queue, gRPC metadata, {@code _meta} of MCP.
  *
  * <pre>{@code
  * message.headers().putAll(context.toMap());                              // the sender

@@ -20,7 +20,8 @@ import run.caracal.internal.outbound.FetchSpec;
 import run.caracal.internal.text.Chars;
 
 /**
- * One call of a protected resource; see {@link Caracal#fetch(FetchRequest)}. Immutable; each option is checked when it is set.
+ * One call of a protected resource; see {@link Caracal#fetch(FetchRequest)}. Immutable; each option is checked when it
+ * is set.
  *
  * <pre>{@code
  * FetchRequest.builder("resource://billing-api", "/charge")

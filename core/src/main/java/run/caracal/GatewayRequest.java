@@ -5,8 +5,8 @@ import java.util.Objects;
 import run.caracal.internal.Headers;
 
 /**
- * The address of a protected resource at the Gateway, and the header that selects the resource. Send the request with a decorated
- * client, which adds the identity.
+ * The address of a protected resource at the Gateway, and the header that selects the resource. Send the request with a
+ * decorated client, which adds the identity.
  *
  * <pre>{@code
  * GatewayRequest target = caracal.gatewayRequest("resource://billing-api", "/charge");

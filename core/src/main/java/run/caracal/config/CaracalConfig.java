@@ -208,14 +208,15 @@ public final class CaracalConfig {
     }
 
     /**
-     * Loads a profile. It must contain zone, application and client secret; its other keys override the environment, but a
-     * binding of the environment replaces the profile's binding of the same resource.
+     * Loads a profile. It must contain zone, application and client secret; its other keys override the environment,
+     * but a binding of the environment replaces the profile's binding of the same resource.
      *
-     * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or {@code app_client_secret_file}
-     * (relative to the profile), {@code sts_url} (or {@code zone_url}), {@code coordinator_url}, {@code gateway_url},
-     * {@code default_ttl_seconds}, {@code max_open_sessions}, {@code session_acquire_timeout_seconds}, {@code
-     * max_mints_per_minute}, {@code propagation}, {@code allow_group_readable_secrets}, and the tables {@code
-     * [[credentials]]} and {@code [[optional_credentials]]} with {@code resource}, {@code upstream_prefix} and {@code scopes}.
+     * <p>Its keys are {@code zone_id}, {@code application_id}, {@code app_client_secret} or
+     * {@code app_client_secret_file} (relative to the profile), {@code sts_url} (or {@code zone_url}),
+     * {@code coordinator_url}, {@code gateway_url}, {@code default_ttl_seconds}, {@code max_open_sessions},
+     * {@code session_acquire_timeout_seconds}, {@code max_mints_per_minute}, {@code propagation},
+     * {@code allow_group_readable_secrets}, and the tables {@code [[credentials]]} and {@code [[optional_credentials]]}
+     * with {@code resource}, {@code upstream_prefix} and {@code scopes}.
      *
      * @throws run.caracal.error.ConfigurationException with all faults
      * @throws IllegalStateException on a non-blocking thread

@@ -8,7 +8,8 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonObject;
 
 /**
- * An error answer of the Gateway or of the upstream behind it. Decorated clients never throw on a status; parse the answer with:
+ * An error answer of the Gateway or of the upstream behind it. Decorated clients never throw on a status; parse the
+ * answer with:
  *
  * <pre>{@code
  * GatewayError.from(response.status().code(), response.responseHeaders()::get, body)

@@ -3,7 +3,8 @@ package run.caracal.error;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The STS refused to issue a token, or could not. Its code selects a nested type, so that a pipeline can handle one of them:
+ * The STS refused to issue a token, or could not. Its code selects a nested type, so that a pipeline can handle one of
+ * them:
  *
  * <pre>{@code
  * work.onErrorResume(StsException.AccessDenied.class, denied -> fallback())

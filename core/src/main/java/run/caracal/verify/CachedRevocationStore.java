@@ -15,13 +15,13 @@ import reactor.core.scheduler.Scheduler;
 import reactor.util.context.Context;
 import run.caracal.internal.Supplied;
 
-/** Remembers the answers of another store: see {@link RevocationStore#cached(RevocationStore, Duration)}. */
+/** Implements {@link RevocationStore#cached(RevocationStore, Duration)}. */
 final class CachedRevocationStore implements RevocationStore {
-    /** How many answers of each kind are remembered; the one that was not used for longest makes room. */
+    /** The maximum number of cached answers of each kind, evicted least recently used first. */
     static final int MAX_ANSWERS = 10_000;
 
     /** A revocation is final, and no mandate lives longer. */
-    static final Duration KEEP_REVOKED = Duration.ofHours(1); // no mandate lives longer
+    static final Duration KEEP_REVOKED = Duration.ofHours(1);
 
     private static final String STORE = "The revocation store";
 
@@ -65,8 +65,8 @@ final class CachedRevocationStore implements RevocationStore {
     }
 
     /**
-     * One lookup for all who wait, which ends with the last of them; what fails is not remembered. It has a limit of its own:
-     * while callers come and go, one that hangs would always have somebody who waits.
+     * Concurrent callers share a lookup, which is cancelled with the last of them; errors are not cached. The lookup
+     * has its own timeout, because a steady stream of callers would keep a hung one alive.
      */
     private <K, T> Mono<T> answer(
             Map<K, Mono<Signal<Answer<T>>>> answers, K key, Supplier<Mono<T>> lookup, Function<T, Long> lifetime) {
@@ -74,9 +74,9 @@ final class CachedRevocationStore implements RevocationStore {
                         key,
                         asked -> Supplied.ask(STORE, lookup, JwksMandateVerifier.STORE_TIMEOUT, clock)
                                 .map(value -> new Answer<>(value, now() + lifetime.apply(value)))
-                                // Behind the last caller an error would be dropped.
+                                // An error after the last caller has left would be dropped.
                                 .materialize()
-                                // Shared, so no caller's.
+                                // Shared, so it must not see one caller's Context.
                                 .contextWrite(anyCaller -> Context.empty())
                                 .cacheInvalidateIf(signal -> {
                                     Answer<T> answer = signal.get();

@@ -14,14 +14,14 @@ import run.caracal.verify.VerifiedMandate.SubjectType;
 import run.caracal.verify.VerifiedMandate.Use;
 
 /**
- * The claims of a token whose signature is proven, checked in the platform's own order: the first failure decides the code.
- * A claim of the wrong type is never read as an absent one.
+ * The claims of a token with a verified signature, checked in the platform's order: the first failure decides the code.
+ * A claim of the wrong type never counts as absent.
  */
 final class Claims {
-    /** How far the platform's clock and this one may be apart. An expiry gets no such tolerance in the end. */
+    /** The tolerated clock skew. The final check of the expiry does not apply it. */
     static final int TOLERANCE_SECONDS = 60;
 
-    /** The end of the year 9999: beyond it nothing is a point in time. */
+    /** The end of the year 9999; larger values are malformed. */
     private static final long MAX_SECONDS = 253_402_300_799L;
 
     private static final long MILLIS = 1000;
@@ -37,31 +37,17 @@ final class Claims {
         this.values = values;
     }
 
-    /**
-     * The settings of a verifier.
-     *
-     * @param zoneId the zone, which is never read from a token
-     * @param issuer the {@code iss}, to the letter
-     * @param audience what the {@code aud} has to name
-     */
+    /** The settings of a verifier; the zone is never read from a token. */
     record Expected(String zoneId, String issuer, String audience) {}
 
-    /**
-     * Checks claims.
-     *
-     * @param values the claims, of a proven signature
-     * @param expected what the verifier takes
-     * @param required what the boundary requires
-     * @param nowMillis the time since the epoch
-     * @throws InboundException for the first rule that is not kept
-     */
+    /** Checks claims against the settings and the requirements; throws for the first rule that is violated. */
     static VerifiedMandate check(Map<?, ?> values, Expected expected, MandateRequirements required, long nowMillis) {
         return new Claims(values).check(expected, required, nowMillis);
     }
 
     private VerifiedMandate check(Expected expected, MandateRequirements required, long nowMillis) {
         if (!expected.issuer().equals(values.get("iss"))) {
-            throw invalid("The token is of another issuer");
+            throw invalid("The token is from another issuer");
         }
         List<String> audience = values.get("aud") instanceof String ? List.of(needed("aud")) : strings("aud");
         if (!audience.contains(expected.audience())) {
@@ -84,7 +70,7 @@ final class Claims {
 
         List<String> scopes = scopes();
         if (!expected.zoneId().equals(values.get("zone_id"))) {
-            throw new InboundException(Reason.INVALID_ZONE, "The token is one of another zone");
+            throw new InboundException(Reason.INVALID_ZONE, "The token is from another zone");
         }
         if (!scopes.containsAll(required.scopes())) {
             throw new InboundException(
@@ -108,15 +94,15 @@ final class Claims {
         Long epoch = number("delegation_graph_epoch");
 
         if (required.session() && agentSessionId == null) {
-            throw new InboundException(Reason.SESSION_REQUIRED, "The mandate is bound to no agent session");
+            throw new InboundException(Reason.SESSION_REQUIRED, "The mandate has no agent session");
         }
         if (required.delegation() && delegationEdgeId == null) {
-            throw new InboundException(Reason.DELEGATION_REQUIRED, "The mandate is bound to no delegation");
+            throw new InboundException(Reason.DELEGATION_REQUIRED, "The mandate has no delegation");
         }
         if (hops != null && hops > required.maxHops()) {
             throw new InboundException(
                     Reason.HOP_COUNT_EXCEEDED,
-                    "The mandate came over more than " + required.maxHops() + " delegations");
+                    "The mandate has more than " + required.maxHops() + " delegations");
         }
         if (!chain.stream().map(Hop::applicationId).collect(Collectors.toSet()).containsAll(required.applications())) {
             throw new InboundException(
@@ -165,7 +151,7 @@ final class Claims {
     private <T> T oneOf(String name, Map<String, T> known) {
         T found = known.get(needed(name));
         if (found == null) {
-            throw invalid("The claim " + name + " of the token has a value that is not taken here");
+            throw invalid("The claim " + name + " of the token has a value that is not accepted here");
         }
         return found;
     }
@@ -174,7 +160,7 @@ final class Claims {
         if (!values.containsKey("scope")) {
             return List.of();
         }
-        // One that is empty is as good as none; RFC 6749 separates by the space alone.
+        // An empty claim has no scopes; RFC 6749 separates scopes by the space only.
         if (!(values.get("scope") instanceof String text) || hasControl(text)) {
             throw wrong("scope");
         }
@@ -218,7 +204,7 @@ final class Claims {
         return list;
     }
 
-    /** Names end up in headers and logs: control characters are in none of the platform's. */
+    /** Rejects control characters, because these values end up in headers and logs. */
     private static String text(String name, @Nullable Object value) {
         if (!(value instanceof String text) || text.isBlank() || hasControl(text)) {
             throw wrong(name);
@@ -243,7 +229,7 @@ final class Claims {
         return seconds;
     }
 
-    /** A whole number that is not negative; {@code null} when it is absent. */
+    /** A non-negative integer; {@code null} if absent. */
     private @Nullable Long number(String name) {
         if (!values.containsKey(name)) {
             return null;

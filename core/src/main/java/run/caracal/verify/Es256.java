@@ -12,16 +12,16 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One public key, and signatures of ES256 by it. The only class that touches nimbus-jose-jwt, and it shows the library
- * neither a header nor a claim of a token: nothing that a caller sends can choose the algorithm or the key.
+ * A public key for ES256 signatures. The only class that uses nimbus-jose-jwt, which sees neither the header nor a
+ * claim of a token, so no caller can choose the algorithm or the key.
  */
 final class Es256 {
-    /** The artifact that this needs. */
+    /** The required artifact. */
     static final String ARTIFACT = "com.nimbusds:nimbus-jose-jwt";
 
     private static final JWSHeader HEADER = new JWSHeader(JWSAlgorithm.ES256);
 
-    /** The generator of P-256: a point like any other, by which the machinery can be tried. */
+    /** The generator of P-256, a valid point for a trial run. */
     private static final String PROBE_X = "axfR8uEsQkf4vOblY6RA8ncDfYEt6zOg9KE5RdiYwpY";
 
     private static final String PROBE_Y = "T-NC4v4af5uO5-tKfA-eFivOM1drMV7Oy7ZAaDe_UfU";
@@ -33,11 +33,10 @@ final class Es256 {
     }
 
     /**
-     * Uses everything once, so that the loading of classes and providers, which may block, happens at the start.
+     * Makes a trial run, because loading classes and providers may block and belongs to start-up.
      *
      * @throws NoClassDefFoundError if the library is missing
-     * @param provider computes; {@code null} for that of this Java
-     * @throws IllegalStateException if the provider cannot check such signatures
+     * @throws IllegalStateException if the provider cannot verify ES256
      */
     static void load(@Nullable Provider provider) {
         Es256 probe = of(PROBE_X, PROBE_Y, provider);
@@ -55,7 +54,7 @@ final class Es256 {
         }
     }
 
-    /** A signature of numbers in the permitted range: any other is refused before it is computed. */
+    /** A signature of numbers in the valid range; others are rejected before the computation. */
     private static byte[] filled() {
         byte[] signature = new byte[64];
         Arrays.fill(signature, (byte) 1);
@@ -63,15 +62,13 @@ final class Es256 {
     }
 
     /**
-     * A key by its coordinates.
-     *
-     * @param provider computes; {@code null} for that of this Java
-     * @return {@code null} for what is no point of P-256
+     * A key by its coordinates, {@code null} if they are no point of P-256; without a provider, that of the JDK
+     * computes.
      */
     static @Nullable Es256 of(String x, String y, @Nullable Provider provider) {
         try {
             ECKey key = new ECKey.Builder(Curve.P_256, new Base64URL(x), new Base64URL(y)).build();
-            // A key of the provider's own kind: others would be translated for each signature.
+            // A key of the provider's own type; others would be translated for each signature.
             ECDSAVerifier verifier = new ECDSAVerifier(key.toECPublicKey(provider));
             if (provider != null) {
                 verifier.getJCAContext().setProvider(provider);
@@ -82,7 +79,7 @@ final class Es256 {
         }
     }
 
-    /** Whether this key made the signature; for a signature that cannot be one it did not. */
+    /** Whether this key made the signature; {@code false} for a malformed one. */
     boolean verify(byte[] signed, String signature) {
         try {
             return verifier.verify(HEADER, signed, new Base64URL(signature));

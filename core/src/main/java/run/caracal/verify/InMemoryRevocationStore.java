@@ -11,17 +11,17 @@ import run.caracal.internal.Ids;
 import run.caracal.internal.ParallelTimer;
 
 /**
- * Remembers what is revoked in the memory of this process: for a single instance, for tests, and as the nearer half of a
- * store that is fed from elsewhere. Safe for use by many threads; nothing in it waits, and it needs no end.
+ * Stores revocations in the memory of this process: for a single instance, for tests, and as a local store that is fed
+ * from elsewhere. Thread-safe and non-blocking; needs no close.
  */
 public final class InMemoryRevocationStore implements RevocationStore {
-    /** How many revocations are remembered at a time. */
+    /** The maximum number of stored revocations. */
     public static final int MAX_REVOCATIONS = 100_000;
 
-    /** Of how many zones the epoch is remembered. */
+    /** The maximum number of zones with a stored epoch. */
     public static final int MAX_ZONES = 1000;
 
-    /** How long a revocation is remembered at most. */
+    /** The maximum time that a revocation is stored. */
     public static final Duration MAX_KEEP = Duration.ofDays(366);
 
     private final Scheduler clock;
@@ -34,19 +34,19 @@ public final class InMemoryRevocationStore implements RevocationStore {
         this.capacity = capacity;
     }
 
-    /** Creates an empty store. */
+    /** {@return an empty store} */
     public static InMemoryRevocationStore create() {
         return new InMemoryRevocationStore(ParallelTimer.INSTANCE, MAX_REVOCATIONS);
     }
 
     /**
-     * Revokes an id from now on. Revoking it again may prolong the time, and never shortens it.
+     * Revokes an id. Revoking it again may extend the time, and never shortens it.
      *
      * @param id an authority record, an agent session or a delegation
-     * @param keepFor how long to remember it, up to {@link #MAX_KEEP}; mandates live an hour at most ({@link
-     *     run.caracal.MandateOptions#MAX_TTL}), and the platform mints none for what is revoked
-     * @throws IllegalArgumentException if it is no id, or the time is not positive or too long
-     * @throws IllegalStateException if {@value #MAX_REVOCATIONS} revocations are remembered already; then this one is
+     * @param keepFor how long to store it, up to {@link #MAX_KEEP}; mandates live an hour at most
+     *     ({@link run.caracal.MandateOptions#MAX_TTL}), and the platform mints none for a revoked id
+     * @throws IllegalArgumentException if the id is malformed, or the time is out of range
+     * @throws IllegalStateException if {@value #MAX_REVOCATIONS} revocations are stored already; this one is then
      *     <em>not</em> in force
      */
     public void revoke(String id, Duration keepFor) {
@@ -55,7 +55,7 @@ public final class InMemoryRevocationStore implements RevocationStore {
             throw new IllegalArgumentException("keepFor must be positive and at most " + MAX_KEEP + ", not " + keepFor);
         }
         long now = clock.now(TimeUnit.NANOSECONDS);
-        // Writers go one at a time, for the limit; readers do not wait for them.
+        // Writers are serialised because of the limit; readers do not wait for them.
         synchronized (this) {
             if (endOfId.size() >= capacity && !endOfId.containsKey(revoked)) {
                 endOfId.values().removeIf(end -> end - now <= 0);
@@ -70,11 +70,11 @@ public final class InMemoryRevocationStore implements RevocationStore {
     }
 
     /**
-     * Refuses the mandates of a zone that name an earlier epoch. An epoch never falls.
+     * Rejects the mandates of a zone that name an earlier epoch. An epoch never decreases.
      *
-     * @param epoch the epoch of its delegations, not negative
-     * @throws IllegalArgumentException if one is not what it should be
-     * @throws IllegalStateException if the epochs of {@value #MAX_ZONES} other zones are remembered already
+     * @param epoch not negative
+     * @throws IllegalArgumentException if the zone or the epoch is malformed
+     * @throws IllegalStateException if the epochs of {@value #MAX_ZONES} other zones are stored already
      */
     public void setDelegationEpoch(String zoneId, long epoch) {
         String zone = Ids.require(zoneId, "zoneId");
@@ -103,7 +103,7 @@ public final class InMemoryRevocationStore implements RevocationStore {
         return Mono.fromSupplier(() -> epochOfZone.get(zoneId));
     }
 
-    /** Names how many ids there are, the ended ones included; not which. */
+    /** Contains the number of ids, expired ones included, not the ids. */
     @Override
     public String toString() {
         return "InMemoryRevocationStore[ids=" + endOfId.size() + ", zones=" + epochOfZone.size() + "]";

@@ -27,26 +27,26 @@ import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
 
 /**
- * The keys of a zone: fetched once for all who wait, renewed behind the callers' backs, errors never kept. A fetch belongs
- * to this object and to no caller: whoever sends a token and leaves neither ends it nor keeps others from the next.
+ * The cached keys of a zone. Concurrent callers share a fetch; keys are refreshed in the background, and errors are not
+ * cached. A fetch belongs to this object: a caller that cancels neither aborts it nor delays the next one.
  */
 final class Jwks implements Disposable {
-    /** Keys of this age are fetched anew; it is the age that the STS gives them. */
+    /** The age at which keys are refreshed, which is the STS's own max-age. */
     static final Duration FRESH = Duration.ofMinutes(5);
 
-    /** Keys of this age are not used any more, also when no others can be had. */
+    /** The age at which keys expire, even if a refresh fails. */
     static final Duration MAX_AGE = Duration.ofMinutes(10);
 
-    /** After a fetch the next one waits this long, while there are keys: forged key ids cannot cause one each. */
+    /** The minimum time between fetches while there are keys, so that forged key ids do not cause a fetch each. */
     static final Duration COOLDOWN = Duration.ofSeconds(30);
 
-    /** How long a fetch may take. */
+    /** The timeout of a fetch. */
     static final Duration FETCH_TIMEOUT = Duration.ofSeconds(5);
 
-    /** How large a set may be. */
+    /** The maximum size of a key set. */
     static final int MAX_BYTES = 256 * 1024;
 
-    /** How many keys a set may have; a zone has two at most. */
+    /** The maximum number of keys in a set; a zone has two at most. */
     static final int MAX_KEYS = 64;
 
     private static final Logger log = LoggerFactory.getLogger(Jwks.class);
@@ -83,13 +83,13 @@ final class Jwks implements Disposable {
     }
 
     /**
-     * {@return the key of an id; at once when it is at hand; empty when the zone has none of that id; what the fetch
-     * met when that cannot be told}
+     * {@return the key of an id, immediately if cached; empty if the zone has no such key; the error of the fetch if
+     * unknown}
      */
     Mono<Es256> key(String kid) {
         return Mono.defer(() -> {
             long now = now();
-            // In this order: a fetch that ends meanwhile is seen in what is read after it.
+            // In this order, so that the keys of a fetch that ends meanwhile are seen.
             Sinks.One<Keys> running = flight.get();
             Attempt attempt = last;
             Keys keys = current;
@@ -115,7 +115,7 @@ final class Jwks implements Disposable {
         });
     }
 
-    /** Completes when there are keys, which are fetched unless they are at hand; else what the fetch met. */
+    /** Completes when there are keys, which are fetched unless cached; or signals the error of the fetch. */
     Mono<Void> warm() {
         return Mono.defer(() -> {
             Keys keys = current;
@@ -129,7 +129,7 @@ final class Jwks implements Disposable {
         return keys.mapNotNull(found -> found.byId.get(kid));
     }
 
-    /** Joins the fetch that is under way, or starts one; the caller saw these keys, or none. */
+    /** Joins the fetch in flight, or starts one, unless the keys have changed since the caller saw them. */
     private Mono<Keys> fetch(@Nullable Keys seen) {
         Sinks.One<Keys> mine = Sinks.one();
         Sinks.One<Keys> other = flight.compareAndExchange(null, mine);
@@ -138,12 +138,12 @@ final class Jwks implements Disposable {
         }
         Keys newer = current;
         if (newer != null && newer != seen) {
-            // One ended since the caller looked; somebody may have joined this one meanwhile.
+            // A fetch has ended since the caller looked.
             flight.set(null);
             var unused = mine.tryEmitValue(newer);
             return Mono.just(newer);
         }
-        // Owned by this object: it ends after its timeout at the latest, or with dispose().
+        // Owned by this object: ends with its timeout or with dispose().
         var unused = load().subscribe(keys -> landed(mine, keys), error -> failed(mine, error));
         return shared(mine);
     }
@@ -162,7 +162,7 @@ final class Jwks implements Disposable {
         var unused = waiters.tryEmitError(error);
     }
 
-    /** The waiters go on side by side, away from the transport's thread: each has a signature to check. */
+    /** Moves the waiters off the transport's thread, because each has a signature to verify. */
     private Mono<Keys> shared(Sinks.One<Keys> sink) {
         return sink.asMono().publishOn(timer);
     }
@@ -180,7 +180,7 @@ final class Jwks implements Disposable {
                     return Supplied.given(transport.exchange(request), "The HttpTransport")
                             .map(answer -> new Keys(read(request, answer), sent));
                 })
-                // An error that comes behind the timeout or the close would be dropped, and logged; a value is not.
+                // As a value, because an error after the timeout or the close would be dropped and logged.
                 .materialize()
                 .timeout(FETCH_TIMEOUT, timer)
                 .takeUntilOther(end.asMono())
@@ -245,7 +245,7 @@ final class Jwks implements Disposable {
         return timer.now(TimeUnit.NANOSECONDS);
     }
 
-    /** Ends a fetch that is under way; who waits for it gets an error. Nothing is fetched any more. */
+    /** Cancels a fetch in flight, whose waiters get an error; nothing is fetched afterwards. */
     @Override
     public void dispose() {
         disposed = true;

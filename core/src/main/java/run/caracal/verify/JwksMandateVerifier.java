@@ -29,9 +29,9 @@ import run.caracal.internal.config.Rules;
 import run.caracal.internal.wire.StsRequests;
 
 /**
- * Proves mandates by the public keys of their zone, as the platform's own verifiers do: signature, issuer, audience, time,
- * what the boundary requires, and revocation, in this order. Signatures are checked with the optional artifact {@code
- * com.nimbusds:nimbus-jose-jwt}.
+ * Verifies mandates with the public keys of their zone, as the platform's own verifiers do: signature, issuer,
+ * audience, time, requirements and revocation, in this order. Needs the optional artifact
+ * {@code com.nimbusds:nimbus-jose-jwt}.
  *
  * <pre>{@code
  * MandateVerifier verifier = caracal.mandateVerifier()
@@ -40,17 +40,17 @@ import run.caracal.internal.wire.StsRequests;
  *         .build();
  * }</pre>
  *
- * <p>The keys are fetched when they are first needed, once for all who wait. They serve for five minutes and are then
- * renewed behind the callers' backs; while that fails they serve on until they are ten minutes old. A token that names
- * an unknown key makes them be fetched at once, but not within 30 seconds of the last time.
+ * <p>The keys are fetched on first use; concurrent callers share the fetch. They are refreshed in the background after
+ * five minutes, and serve until they are ten minutes old while that fails. A token with an unknown key id triggers a
+ * fetch, at most every 30 seconds.
  *
- * <p>What cannot be decided is let in by nobody: when the keys or the revocations cannot be read, the error is {@link
- * Reason#VERIFIER_UNAVAILABLE}, never a denial. It does not notice when a token is presented twice.
+ * <p>The verifier fails closed: if keys or revocations are unavailable, the error is
+ * {@link Reason#VERIFIER_UNAVAILABLE}, which is not a denial. It does not detect that a token is presented twice.
  *
- * <p>One verifier serves a whole application; it is safe for use by many threads.
+ * <p>One thread-safe verifier serves a whole application.
  */
 public final class JwksMandateVerifier implements MandateVerifier, Disposable {
-    /** How long the store of revocations may take for an answer. */
+    /** The timeout of the revocation store. */
     static final Duration STORE_TIMEOUT = Duration.ofSeconds(5);
 
     private static final Logger log = LoggerFactory.getLogger(JwksMandateVerifier.class);
@@ -69,9 +69,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         this.timer = timer;
     }
 
-    /**
-     * Starts a verifier without settings. {@link run.caracal.Caracal#mandateVerifier()} starts one with those of a client.
-     */
+    /** {@return a builder without settings; {@link run.caracal.Caracal#mandateVerifier()} presets those of a client} */
     public static Builder builder() {
         return new Builder();
     }
@@ -79,8 +77,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     /**
      * {@inheritDoc}
      *
-     * <p>With the keys at hand everything but the store's answer is computed on the subscriber's thread, which takes a
-     * millisecond at most and never blocks; after a fetch of the keys it goes on at {@link reactor.core.scheduler.Schedulers#parallel()}.
+     * <p>Computed on the subscriber's thread if the keys are cached, in a millisecond at most and without blocking;
+     * continues on {@link reactor.core.scheduler.Schedulers#parallel()} after a fetch of the keys.
      */
     @Override
     public Mono<VerifiedMandate> verify(String bearer, MandateRequirements requirements) {
@@ -102,11 +100,11 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     }
 
     /**
-     * Fetches the zone's keys unless they are at hand, so that the first caller has not to wait for them and a fault of the
-     * configuration shows early. A zone that has issued no token yet has none. Lazy; the fetch is shared with who verifies,
-     * takes five seconds at most, and goes on when this is cancelled.
+     * Fetches the zone's keys unless they are cached, so that the first caller does not wait and misconfiguration shows
+     * early. A zone has no keys before its first token. Lazy; the fetch is shared with verifications, takes at most
+     * five seconds, and is not cancelled with this Mono.
      *
-     * @return completes when there are keys; an {@link InboundException} of {@link Reason#VERIFIER_UNAVAILABLE} when not
+     * @return completes when there are keys; else {@link InboundException} with {@link Reason#VERIFIER_UNAVAILABLE}
      */
     public Mono<Void> warmup() {
         return Mono.defer(() -> isDisposed()
@@ -123,8 +121,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     }
 
     /**
-     * Only the settings can mend an issuer that differs, and only the caller hears of the refusal. The token is proven, so
-     * that the STS of the zone says so itself.
+     * Logged, because only the settings can fix a different issuer, while only the caller sees the rejection. The
+     * signature is verified, so the name is that of the zone's STS.
      */
     private void warnOfIssuer(Map<?, ?> claims) {
         Object issuer = claims.get("iss");
@@ -132,8 +130,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
                 && !issuer.equals(expected.issuer())
                 && warnedOfIssuer.compareAndSet(false, true)) {
             log.warn(
-                    "Mandates of zone {} are refused: the STS that signs them calls itself {}, and the verifier expects {}. "
-                            + "Set issuer(...) of the verifier to the name that the STS uses",
+                    "Mandates of zone {} are rejected: their issuer is {}, and the verifier expects {}. "
+                            + "Set issuer(...) of the verifier to the issuer of the mandates",
                     expected.zoneId(),
                     issuer,
                     expected.issuer());
@@ -179,7 +177,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         return new InboundException(Reason.VERIFIER_UNAVAILABLE, description, LATER, cause);
     }
 
-    /** Ends a fetch of keys that is under way. Tokens are refused as {@link Reason#VERIFIER_UNAVAILABLE} from then on. */
+    /** Cancels a fetch in flight. Later tokens are rejected with {@link Reason#VERIFIER_UNAVAILABLE}. */
     @Override
     public void dispose() {
         jwks.dispose();
@@ -196,7 +194,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
                 + expected.audience() + "]";
     }
 
-    /** Collects the settings of a verifier. Not for use by several threads. */
+    /** Builds a {@link JwksMandateVerifier}. Not for use by several threads at once. */
     public static final class Builder {
         private static final String SOURCE = "verifier builder";
         private static final String MISSING = "is missing: set it";
@@ -213,17 +211,15 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
 
         private Builder() {}
 
-        /** Sets the zone. Required; it is never taken from a token. */
+        /** Sets the zone, which is never taken from a token. Required. */
         public Builder zoneId(String zoneId) {
             this.zoneId = zoneId;
             return this;
         }
 
         /**
-         * Sets the issuer: what the STS calls itself ({@code ISSUER_URL}), to the letter, a slash at the end included.
-         * Required.
-         *
-         * @param issuer the {@code iss} of the zone's tokens
+         * Sets the issuer: the {@code iss} of the zone's tokens, which is the STS's {@code ISSUER_URL}, compared
+         * exactly, including a trailing slash. Required.
          */
         public Builder issuer(String issuer) {
             this.issuer = issuer;
@@ -231,36 +227,29 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         }
 
         /**
-         * Sets the audience: the identifier of the resource that is protected. Required.
-         *
-         * @param audience what the {@code aud} of a mandate has to name
+         * Sets the audience: the id of the protected resource, which the {@code aud} of a mandate must contain.
+         * Required.
          */
         public Builder audience(String audience) {
             this.audience = audience;
             return this;
         }
 
-        /**
-         * Sets where the keys of the zone are, if not where the issuer's address says.
-         *
-         * @param jwksUrl the whole address, with its query
-         */
+        /** Sets the full URL of the zone's keys; by default derived from the issuer. */
         public Builder jwksUrl(String jwksUrl) {
             this.jwksUrl = jwksUrl;
             return this;
         }
 
-        /** Sets how the keys are fetched. Required; stays the caller's to close. */
+        /** Sets the transport that fetches the keys. Required; the verifier does not close it. */
         public Builder transport(HttpTransport transport) {
             this.transport = transport;
             return this;
         }
 
         /**
-         * Sets the revocation store. Required, as on the platform's own verifiers; {@link
-         * InMemoryRevocationStore#create()} is the simplest.
-         *
-         * @param revocations the store
+         * Sets the revocation store. Required, as on the platform's own verifiers; the simplest is
+         * {@link InMemoryRevocationStore#create()}.
          */
         public Builder revocations(RevocationStore revocations) {
             this.revocations = revocations;
@@ -268,10 +257,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         }
 
         /**
-         * Allows fetching the keys over plain http from another machine, where they can be replaced on the way. Without
-         * this, {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} does.
-         *
-         * @param allowInsecureUrls whether it is allowed
+         * Sets whether the keys may be fetched over plain http from another machine, where an attacker could replace
+         * them; by default if {@code CARACAL_ALLOW_INSECURE_CONFIG_URLS=true} in the environment.
          */
         public Builder allowInsecureUrls(boolean allowInsecureUrls) {
             this.allowInsecureUrls = allowInsecureUrls;
@@ -279,10 +266,10 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         }
 
         /**
-         * Sets what computes the signatures. Most of a verification is spent there, and a provider with native code may be
-         * many times as fast as that of the JDK. It is used for this verifier alone and need not be installed.
+         * Sets the JCA provider of the signatures, which dominate the cost of a verification; one with native code may
+         * be many times faster than that of the JDK. It is used by this verifier only, and need not be installed.
          *
-         * @param provider one with {@code SHA256withECDSA} and keys of P-256; by default what the JDK prefers
+         * @param provider with {@code SHA256withECDSA} and keys of P-256; by default that of the JDK
          */
         public Builder provider(Provider provider) {
             this.provider = Objects.requireNonNull(provider, "provider");
@@ -295,10 +282,9 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         }
 
         /**
-         * Checks all settings and makes the verifier. Fetches nothing yet, but loads classes: for start-up code.
+         * Checks all settings and builds the verifier. Fetches nothing, but loads classes: call it at start-up.
          *
-         * @return a new verifier
-         * @throws run.caracal.error.ConfigurationException with all faults; also when nimbus-jose-jwt is missing
+         * @throws run.caracal.error.ConfigurationException with all faults; also if nimbus-jose-jwt is missing
          */
         public JwksMandateVerifier build() {
             Problems problems = new Problems();
@@ -322,8 +308,8 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
                 problems.add(
                         "revocations",
                         SOURCE,
-                        "is missing: set a store, for instance InMemoryRevocationStore.create(); without one nobody "
-                                + "could tell what is revoked");
+                        "is missing: set a store, for instance InMemoryRevocationStore.create(); without one "
+                                + "revoked mandates would be accepted");
             }
             loadLibrary(problems);
             problems.throwIfAny();
@@ -363,7 +349,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
             problems.check(setting, SOURCE, value == null ? MISSING : rule.fault(value));
         }
 
-        /** Shows no setting. */
+        /** Omits the other settings. */
         @Override
         public String toString() {
             return "JwksMandateVerifier.Builder[zoneId=" + zoneId + ", audience=" + audience + "]";

@@ -12,14 +12,14 @@ import run.caracal.internal.config.Rules;
 import run.caracal.verify.VerifiedMandate.Use;
 
 /**
- * Requirements of a boundary on a mandate, besides that it is genuine, meant for it, and not revoked. Immutable.
+ * Requirements of a boundary for a mandate, besides that it is valid, for this audience, and not revoked. Immutable.
  *
  * <pre>{@code
  * MandateRequirements.builder().scopes("billing:charge").session(true).build()
  * }</pre>
  */
 public final class MandateRequirements {
-    /** Delegations nest no deeper on the platform; the most, and the default, for {@link Builder#maxHops(int)}. */
+    /** The platform's maximum number of delegations in a chain, and the default of {@link Builder#maxHops(int)}. */
     public static final int MAX_HOPS = 10;
 
     private static final MandateRequirements DEFAULTS = new MandateRequirements(new Builder());
@@ -43,14 +43,14 @@ public final class MandateRequirements {
     }
 
     /**
-     * {@return requirements with every default: a mandate for a resource, as the Gateway hands it to an upstream, over at
-     * most {@value #MAX_HOPS} delegations; nothing more}
+     * {@return the default requirements: a mandate for a resource, as the Gateway forwards it to an upstream, with at
+     * most {@value #MAX_HOPS} delegations}
      */
     public static MandateRequirements defaults() {
         return DEFAULTS;
     }
 
-    /** {@return a builder with every default} */
+    /** {@return a builder with the default requirements} */
     public static Builder builder() {
         return DEFAULTS.mutate();
     }
@@ -68,37 +68,37 @@ public final class MandateRequirements {
         return builder;
     }
 
-    /** {@return which kind of mandate is taken, {@link Use#RESOURCE} by default} */
+    /** {@return the required kind of mandate; {@link Use#RESOURCE} by default} */
     public Use use() {
         return use;
     }
 
-    /** {@return which scopes the mandate has to have; an immutable set, empty by default} */
+    /** {@return the required scopes; an immutable set, empty by default} */
     public Set<String> scopes() {
         return scopes;
     }
 
-    /** {@return for which resources the mandate has to be granted; an immutable set, empty by default} */
+    /** {@return the required target resources; an immutable set, empty by default} */
     public Set<String> targets() {
         return targets;
     }
 
-    /** {@return which applications have to be in the chain of delegations; an immutable set, empty by default} */
+    /** {@return the applications required in the chain of delegations; an immutable set, empty by default} */
     public Set<String> applications() {
         return applications;
     }
 
-    /** {@return whether the mandate has to be bound to an agent session; {@code false} by default} */
+    /** {@return whether an agent session is required; {@code false} by default} */
     public boolean session() {
         return session;
     }
 
-    /** {@return whether the mandate has to be bound to a delegation; {@code false} by default} */
+    /** {@return whether a delegation is required; {@code false} by default} */
     public boolean delegation() {
         return delegation;
     }
 
-    /** {@return over how many delegations the mandate may have come; from 1 to {@value #MAX_HOPS}} */
+    /** {@return the maximum number of delegations; from 1 to {@value #MAX_HOPS}} */
     public int maxHops() {
         return maxHops;
     }
@@ -138,17 +138,20 @@ public final class MandateRequirements {
 
         private Builder() {}
 
-        /** Sets which kind of mandate is taken. One-shot mandates for the Gateway ({@code use=gateway}) are taken nowhere else. */
+        /**
+         * Sets the required kind of mandate. One-shot mandates for the Gateway ({@code use=gateway}) are accepted
+         * nowhere else.
+         */
         public Builder use(Use use) {
             this.use = Objects.requireNonNull(use, "use");
             return this;
         }
 
         /**
-         * Sets which scopes the mandate has to have; upper and lower case differ.
+         * Sets the required scopes, case-sensitive.
          *
-         * @param scopes all of them are needed; none for no requirement
-         * @throws IllegalArgumentException if one is no scope
+         * @param scopes all of them are required; none for no requirement
+         * @throws IllegalArgumentException if a scope is malformed
          */
         public Builder scopes(String... scopes) {
             this.scopes = checked("scopes", scopes, Rules::scopes);
@@ -156,10 +159,10 @@ public final class MandateRequirements {
         }
 
         /**
-         * Sets for which resources the mandate has to be granted.
+         * Sets the required target resources.
          *
-         * @param targets the identifiers of resources, all of which are needed; none for no requirement
-         * @throws IllegalArgumentException if one is no identifier of a resource
+         * @param targets resource ids, all of which are required; none for no requirement
+         * @throws IllegalArgumentException if an id is malformed
          */
         public Builder targets(String... targets) {
             this.targets = checked("targets", targets, each(Rules::resourceId));
@@ -167,34 +170,34 @@ public final class MandateRequirements {
         }
 
         /**
-         * Sets which applications have to be in the mandate's chain of delegations, the one that acts included. A mandate
-         * without a chain has none of them.
+         * Sets the applications required in the chain of delegations, which includes the acting one. A mandate without
+         * a chain has none.
          *
-         * @param applications the ids of applications, all of which are needed; none for no requirement
-         * @throws IllegalArgumentException if one is no id
+         * @param applications application ids, all of which are required; none for no requirement
+         * @throws IllegalArgumentException if an id is malformed
          */
         public Builder applications(String... applications) {
             this.applications = checked("applications", applications, each(Rules::id));
             return this;
         }
 
-        /** Sets whether the mandate has to be bound to an agent session. */
+        /** Sets whether an agent session is required. */
         public Builder session(boolean session) {
             this.session = session;
             return this;
         }
 
-        /** Sets whether the mandate has to be bound to a delegation. */
+        /** Sets whether a delegation is required. */
         public Builder delegation(boolean delegation) {
             this.delegation = delegation;
             return this;
         }
 
         /**
-         * Sets over how many delegations the mandate may have come.
+         * Sets the maximum number of delegations.
          *
          * @param maxHops from 1 to {@value #MAX_HOPS}
-         * @throws IllegalArgumentException if it is outside
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder maxHops(int maxHops) {
             if (maxHops < 1 || maxHops > MAX_HOPS) {
@@ -204,7 +207,7 @@ public final class MandateRequirements {
             return this;
         }
 
-        /** {@return immutable requirements} */
+        /** {@return the requirements} */
         public MandateRequirements build() {
             return new MandateRequirements(this);
         }

@@ -3,20 +3,19 @@ package run.caracal.verify;
 import reactor.core.publisher.Mono;
 
 /**
- * Proves the bearer of an incoming request. {@link JwksMandateVerifier} is the SDK's own; a lambda can stand in its place,
- * for tokens that are proven otherwise. Used by many threads at once.
+ * Verifies the bearer of an incoming request. {@link JwksMandateVerifier} is the SDK's implementation; it may also be a
+ * lambda. Must be thread-safe.
  */
 @FunctionalInterface
 public interface MandateVerifier {
 
     /**
-     * Proves a bearer. Lazy: each subscription proves it anew; cancelling ends the waiting.
+     * Verifies a bearer. Lazy: each subscription verifies again; cancelling stops it.
      *
-     * @param bearer the token, without the scheme; whatever a caller may send, of any length
-     * @param requirements what the mandate has to allow
-     * @return what is proven; else an error, never empty: a {@link run.caracal.error.InboundException} for a denial, and
-     *     also, as {@link run.caracal.error.InboundException.Reason#VERIFIER_UNAVAILABLE}, when nothing could be proven.
-     *     May arrive on the subscriber's thread or another one that must not be blocked
+     * @param bearer the token, without the scheme; untrusted, of any length
+     * @return the verified mandate, never empty; {@link run.caracal.error.InboundException} for a denial, or with
+     *     {@link run.caracal.error.InboundException.Reason#VERIFIER_UNAVAILABLE} if the token could not be verified.
+     *     May be signalled on the subscriber's thread or on another one that must not be blocked
      */
     Mono<VerifiedMandate> verify(String bearer, MandateRequirements requirements);
 }

@@ -7,52 +7,43 @@ import reactor.core.publisher.Mono;
 import run.caracal.internal.ParallelTimer;
 
 /**
- * Knows what is revoked. A verifier asks it for each mandate that is otherwise good, and lets nothing in when it fails, is
- * empty, or takes too long. Used by many threads at once; must not block them.
+ * A source of revocations. A verifier queries it for each mandate that is otherwise valid, and rejects the request if
+ * it fails, is empty, or times out. Must be thread-safe and non-blocking.
  */
 public interface RevocationStore {
 
     /**
      * Whether any of the ids is revoked. Lazy.
      *
-     * @param anchors the ids of the authority record, of its root, and of the agent session and the delegation if the
-     *     mandate has them; immutable
-     * @return {@code true} when one of them is revoked; never empty; an error when the store cannot tell
+     * @param anchors the ids of the authority record, its root, and the agent session and the delegation if the mandate
+     *     has them; immutable
+     * @return {@code true} if one of them is revoked; never empty; an error if the store is unavailable
      */
     Mono<Boolean> isRevoked(Set<String> anchors);
 
     /**
-     * The epoch of a zone's delegations: it grows with each revocation, and mandates of an earlier epoch are refused. Lazy;
-     * asked only for mandates that name their epoch.
+     * The epoch of a zone's delegations, which grows with each revocation; mandates of an earlier epoch are rejected.
+     * Lazy; queried only for mandates that name their epoch.
      *
-     * @param zoneId the zone
-     * @return the epoch; empty when the store keeps none, as by default; an error when the store cannot tell
+     * @return the epoch; empty if the store has none, as by default; an error if the store is unavailable
      */
     default Mono<Long> delegationEpoch(String zoneId) {
         return Mono.empty();
     }
 
-    /**
-     * A store that remembers the answers of another one for half a second; see {@link #cached(RevocationStore, Duration)}.
-     *
-     * @param store answers
-     * @return the store to give to a verifier
-     */
+    /** {@return a store that caches lookups for half a second; see {@link #cached(RevocationStore, Duration)}} */
     static RevocationStore cached(RevocationStore store) {
         return cached(store, Duration.ofMillis(500));
     }
 
     /**
-     * A store that remembers the answers of another one, so that a caller who comes again within a moment costs no lookup. That
-     * something is <em>not</em> revoked, and the epoch of a zone, are remembered for the given time, by which a revocation may
-     * thus take effect later; that something is revoked, for an hour, longer than any mandate lives. Some ten thousand answers
-     * are remembered at most. Callers who ask for the same at the same time share a lookup, which fails after five seconds;
-     * errors are not remembered.
+     * {@return a store that caches the lookups of another one} Negative lookups and epochs are cached for
+     * {@code keepFor}, which may delay a revocation by that time; positive ones for an hour, longer than any mandate
+     * lives. At most some ten thousand lookups are cached. Concurrent callers share a lookup, which times out after
+     * five seconds; errors are not cached.
      *
-     * @param store answers
      * @param keepFor from a millisecond to five seconds
-     * @return the store to give to a verifier
-     * @throws IllegalArgumentException if the time is another
+     * @throws IllegalArgumentException if it is out of range
      */
     static RevocationStore cached(RevocationStore store, Duration keepFor) {
         Objects.requireNonNull(store, "store");

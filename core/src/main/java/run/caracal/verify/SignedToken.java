@@ -12,11 +12,9 @@ import run.caracal.error.InboundException.Reason;
 import run.caracal.internal.json.Json;
 import run.caracal.internal.json.JsonException;
 
-/**
- * A token in the compact form of JWS, of which only the header was read. The claims are read once the signature is proven.
- */
+/** A token in JWS compact form. Only its header is parsed before its signature is verified. */
 final class SignedToken {
-    /** The platform refuses longer bearers too. */
+    /** The platform's own limit. */
     static final int MAX_LENGTH = 4096;
 
     private static final int MAX_KID_LENGTH = 128;
@@ -24,7 +22,7 @@ final class SignedToken {
     /** 64 bytes in base64url. */
     private static final int SIGNATURE_LENGTH = 86;
 
-    /** Members that point to another key, or change how the token is to be read: no mandate has them. */
+    /** Members that name another key, or change the format of the token; no mandate has them. */
     private static final List<String> REFUSED = List.of("crit", "jku", "jwk", "x5u", "x5c", "b64");
 
     private final String text;
@@ -39,11 +37,7 @@ final class SignedToken {
         this.kid = kid;
     }
 
-    /**
-     * Reads a bearer.
-     *
-     * @throws InboundException when it is missing, or cannot be a token of the platform
-     */
+    /** Parses a bearer; rejects one that is missing or cannot be a token of the platform. */
     static SignedToken parse(@Nullable String bearer) {
         if (bearer == null || bearer.isBlank()) {
             throw new InboundException(
@@ -75,22 +69,18 @@ final class SignedToken {
         return new SignedToken(bearer, first + 1, second + 1, kid);
     }
 
-    /** Which key is said to have signed it. */
+    /** The claimed key id. */
     String kid() {
         return kid;
     }
 
-    /** Whether that key did. */
+    /** Whether the key made the signature. */
     boolean isSignedBy(Es256 key) {
         byte[] signed = text.substring(0, signature - 1).getBytes(StandardCharsets.US_ASCII);
         return key.verify(signed, text.substring(signature));
     }
 
-    /**
-     * The claims.
-     *
-     * @throws InboundException when they are not a JSON object
-     */
+    /** The claims; throws if they are not a JSON object. */
     Map<?, ?> claims() {
         return object(text.substring(payload, signature - 1), "payload");
     }
@@ -107,7 +97,7 @@ final class SignedToken {
         return true;
     }
 
-    /** In the one way of writing 64 bytes: the bits after the last of them are not signed, and have to be zero. */
+    /** Accepts only the canonical encoding of 64 bytes: trailing bits, which are not signed, must be zero. */
     private static boolean isSignature(String text) {
         return text.length() == SIGNATURE_LENGTH && "AQgw".indexOf(text.charAt(SIGNATURE_LENGTH - 1)) >= 0;
     }
@@ -118,7 +108,7 @@ final class SignedToken {
                 return map;
             }
         } catch (IllegalArgumentException | JsonException e) {
-            // Said below: neither tells more than that it cannot be read.
+            // The exception below says it all.
         }
         throw invalid("The " + name + " of the token is not a JSON object in base64url, or has a member twice");
     }

@@ -13,12 +13,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The proven claims of a mandate: who acts, for whom, with which authority, over which delegations. Immutable, and without
- * the token itself.
+ * The claims of a verified mandate: the acting application and session, its subject, its authority and its delegations.
+ * Immutable; does not contain the token.
  */
 public final class VerifiedMandate {
 
-    /** For whom a mandate acts. */
+    /** The type of a mandate's subject. */
     public enum SubjectType {
         /** A person, federated into the zone. */
         USER,
@@ -30,16 +30,16 @@ public final class VerifiedMandate {
     public enum Use {
         /** Calls to the platform's own services. */
         SESSION,
-        /** Calls to resources: what the Gateway hands to an upstream. */
+        /** Calls to resources, as the Gateway forwards them to an upstream. */
         RESOURCE
     }
 
     /**
-     * A station of a chain of delegations, from the root to the one that acts.
+     * A link in a chain of delegations, from the root to the acting application.
      *
      * @param applicationId the application
      * @param agentSessionId its session, or {@code null}
-     * @param delegationEdgeId the delegation by which it passed the authority on; {@code null} for the last
+     * @param delegationEdgeId the delegation that it issued to the next link; {@code null} for the last
      */
     public record Hop(
             String applicationId,
@@ -105,7 +105,7 @@ public final class VerifiedMandate {
         return value;
     }
 
-    /** Starts a mandate without claims, for verifiers of one's own. */
+    /** {@return an empty builder, for your own verifiers} */
     public static Builder builder() {
         return new Builder();
     }
@@ -115,118 +115,102 @@ public final class VerifiedMandate {
         return zoneId;
     }
 
-    /** {@return the id of the application that acts ({@code client_id})} */
+    /** {@return the id of the acting application ({@code client_id})} */
     public String applicationId() {
         return applicationId;
     }
 
-    /**
-     * For whom it acts ({@code sub}): a user, or the application itself.
-     *
-     * @return the subject
-     */
+    /** {@return the subject ({@code sub}): a user, or the application itself} */
     public String subject() {
         return subject;
     }
 
-    /** {@return what the subject is} */
+    /** {@return the type of the subject} */
     public SubjectType subjectType() {
         return subjectType;
     }
 
-    /**
-     * {@return the id of the authority record under which the mandate was minted ({@code sid}); not the agent session}
-     */
+    /** {@return the authority record of the mandate ({@code sid}); not the agent session} */
     public String authorityRecordId() {
         return authorityRecordId;
     }
 
-    /** {@return the id of the authority record from which that one comes ({@code root_sid}); often the same one's} */
+    /** {@return the root of the authority record ({@code root_sid}), often the same} */
     public String rootAuthorityRecordId() {
         return rootAuthorityRecordId;
     }
 
-    /** {@return what the mandate is good for} */
+    /** {@return the use of the mandate} */
     public Use use() {
         return use;
     }
 
-    /** {@return the id of this one token ({@code jti})} */
+    /** {@return the id of the token ({@code jti})} */
     public String jti() {
         return jti;
     }
 
-    /** {@return what the mandate allows; an immutable set in the mandate's order, possibly empty} */
+    /** {@return the scopes; an immutable set in the mandate's order, may be empty} */
     public Set<String> scopes() {
         return scopes;
     }
 
-    /** {@return the resources that were granted; an immutable list of their identifiers, possibly empty} */
+    /** {@return the ids of the granted resources; an immutable list, may be empty} */
     public List<String> targets() {
         return targets;
     }
 
-    /**
-     * For whom the mandate is meant: resources, or the platform itself.
-     *
-     * @return an immutable list
-     */
+    /** {@return the audience: resource ids, or the platform itself; an immutable list} */
     public List<String> audience() {
         return audience;
     }
 
-    /** {@return the id of the agent session that acts; empty when the application acts outside every session} */
+    /** {@return the id of the acting session; empty if the application acts outside of a session} */
     public Optional<String> agentSessionId() {
         return Optional.ofNullable(agentSessionId);
     }
 
-    /** {@return the id of the delegation under which it acts, if there is one} */
+    /** {@return the id of the delegation that limits the authority, if any} */
     public Optional<String> delegationEdgeId() {
         return Optional.ofNullable(delegationEdgeId);
     }
 
-    /** {@return the id of the session from which that delegation comes, if there is a delegation} */
+    /** {@return the session that issued the delegation, if any} */
     public Optional<String> sourceSessionId() {
         return Optional.ofNullable(sourceSessionId);
     }
 
-    /** {@return the id of the session to which that delegation goes, if there is a delegation} */
+    /** {@return the session that received the delegation, if any} */
     public Optional<String> targetSessionId() {
         return Optional.ofNullable(targetSessionId);
     }
 
-    /**
-     * {@return the delegations over which the authority came, the root's first; an immutable list of their ids,
-     * possibly empty}
-     */
+    /** {@return the ids of the delegations from the root on; an immutable list, may be empty} */
     public List<String> delegationPath() {
         return delegationPath;
     }
 
-    /** {@return who passed the authority on, the root first, and who acts, last; an immutable list, possibly empty} */
+    /** {@return the chain of delegations from the root to the acting application; an immutable list, may be empty} */
     public List<Hop> delegationChain() {
         return delegationChain;
     }
 
-    /** {@return over how many delegations the authority came; the number, 0 without a delegation} */
+    /** {@return the number of delegations; 0 without one} */
     public int hopCount() {
         return hopCount;
     }
 
-    /**
-     * {@return the epoch of the zone's delegations at which the mandate was minted, if the mandate names
-     * one}
-     */
+    /** {@return the epoch of the zone's delegations when the mandate was minted, if named} */
     public OptionalLong delegationGraphEpoch() {
         return delegationGraphEpoch == null ? OptionalLong.empty() : OptionalLong.of(delegationGraphEpoch);
     }
 
-    /** {@return when the mandate was minted, on the platform's clock; the point in time, to the second} */
+    /** {@return when the mandate was minted, by the platform's clock, in seconds} */
     public Instant issuedAt() {
         return issuedAt;
     }
 
-    /** {@return when the mandate ends, on the platform's clock; the point in time, to the second} */
+    /** {@return when the mandate expires, by the platform's clock, in seconds} */
     public Instant expiresAt() {
         return expiresAt;
     }
@@ -274,7 +258,7 @@ public final class VerifiedMandate {
                 + ", hopCount=" + hopCount + ", expiresAt=" + expiresAt + "]";
     }
 
-    /** Collects the claims of a mandate. Not for use by several threads. */
+    /** Builds a {@link VerifiedMandate}. Not for use by several threads at once. */
     public static final class Builder {
         private @Nullable String zoneId;
         private @Nullable String applicationId;
@@ -306,159 +290,101 @@ public final class VerifiedMandate {
             return this;
         }
 
-        /**
-         * Sets the application that acts. Required.
-         *
-         * @param applicationId its id
-         */
+        /** Sets the acting application. Required. */
         public Builder applicationId(String applicationId) {
             this.applicationId = applicationId;
             return this;
         }
 
-        /**
-         * Sets for whom it acts. Required.
-         *
-         * @param subject a user or the application itself
-         * @param subjectType which of them
-         */
+        /** Sets the subject: a user, or the application itself. Required. */
         public Builder subject(String subject, SubjectType subjectType) {
             this.subject = subject;
             this.subjectType = subjectType;
             return this;
         }
 
-        /**
-         * Sets the authority record. Required.
-         *
-         * @param authorityRecordId its id
-         */
+        /** Sets the authority record. Required. */
         public Builder authorityRecordId(String authorityRecordId) {
             this.authorityRecordId = authorityRecordId;
             return this;
         }
 
-        /**
-         * Sets the authority record from which that one comes. Required.
-         *
-         * @param rootAuthorityRecordId its id; the same one's when there is no other
-         */
+        /** Sets the root of the authority record, possibly the same. Required. */
         public Builder rootAuthorityRecordId(String rootAuthorityRecordId) {
             this.rootAuthorityRecordId = rootAuthorityRecordId;
             return this;
         }
 
-        /** Sets what the mandate is good for. Required. */
+        /** Sets the use of the mandate. Required. */
         public Builder use(Use use) {
             this.use = use;
             return this;
         }
 
-        /**
-         * Sets the id of the token. Required.
-         *
-         * @param jti the id
-         */
+        /** Sets the id of the token. Required. */
         public Builder jti(String jti) {
             this.jti = jti;
             return this;
         }
 
-        /**
-         * Sets what the mandate allows.
-         *
-         * @param scopes the scopes; copied
-         */
+        /** Sets the scopes. */
         public Builder scopes(Collection<String> scopes) {
             // List.copyOf() refuses null; a LinkedHashSet keeps the order.
             this.scopes = Collections.unmodifiableSet(new LinkedHashSet<>(List.copyOf(scopes)));
             return this;
         }
 
-        /**
-         * Sets the resources that were granted.
-         *
-         * @param targets their identifiers; copied
-         */
+        /** Sets the ids of the granted resources. */
         public Builder targets(Collection<String> targets) {
             this.targets = List.copyOf(targets);
             return this;
         }
 
-        /**
-         * Sets for whom the mandate is meant.
-         *
-         * @param audience the audience; copied
-         */
+        /** Sets the audience. */
         public Builder audience(Collection<String> audience) {
             this.audience = List.copyOf(audience);
             return this;
         }
 
-        /**
-         * Sets the agent session that acts.
-         *
-         * @param agentSessionId its id, or {@code null} for none
-         */
+        /** Sets the acting session, or {@code null}. */
         public Builder agentSessionId(@Nullable String agentSessionId) {
             this.agentSessionId = agentSessionId;
             return this;
         }
 
-        /**
-         * Sets the delegation under which it acts.
-         *
-         * @param delegationEdgeId its id, or {@code null} for none
-         */
+        /** Sets the delegation that limits the authority, or {@code null}. */
         public Builder delegationEdgeId(@Nullable String delegationEdgeId) {
             this.delegationEdgeId = delegationEdgeId;
             return this;
         }
 
-        /**
-         * Sets the session from which the delegation comes.
-         *
-         * @param sourceSessionId its id, or {@code null} for none
-         */
+        /** Sets the session that issued the delegation, or {@code null}. */
         public Builder sourceSessionId(@Nullable String sourceSessionId) {
             this.sourceSessionId = sourceSessionId;
             return this;
         }
 
-        /**
-         * Sets the session to which the delegation goes.
-         *
-         * @param targetSessionId its id, or {@code null} for none
-         */
+        /** Sets the session that received the delegation, or {@code null}. */
         public Builder targetSessionId(@Nullable String targetSessionId) {
             this.targetSessionId = targetSessionId;
             return this;
         }
 
-        /**
-         * Sets the delegations over which the authority came.
-         *
-         * @param delegationPath their ids, the root's first; copied
-         */
+        /** Sets the ids of the delegations from the root on. */
         public Builder delegationPath(Collection<String> delegationPath) {
             this.delegationPath = List.copyOf(delegationPath);
             return this;
         }
 
-        /**
-         * Sets who passed the authority on.
-         *
-         * @param delegationChain the stations, the root first; copied
-         */
+        /** Sets the chain of delegations from the root on. */
         public Builder delegationChain(Collection<Hop> delegationChain) {
             this.delegationChain = List.copyOf(delegationChain);
             return this;
         }
 
         /**
-         * Sets over how many delegations the authority came.
+         * Sets the number of delegations; 0 without one.
          *
-         * @param hopCount the number, 0 without a delegation
          * @throws IllegalArgumentException if it is negative
          */
         public Builder hopCount(int hopCount) {
@@ -469,41 +395,28 @@ public final class VerifiedMandate {
             return this;
         }
 
-        /**
-         * Sets the epoch of the zone's delegations.
-         *
-         * @param delegationGraphEpoch the epoch, or {@code null} for none
-         */
+        /** Sets the epoch of the zone's delegations, or {@code null}. */
         public Builder delegationGraphEpoch(@Nullable Long delegationGraphEpoch) {
             this.delegationGraphEpoch = delegationGraphEpoch;
             return this;
         }
 
-        /**
-         * Sets when the mandate was minted. Required.
-         *
-         * @param issuedAt the point in time
-         */
+        /** Sets when the mandate was minted. Required. */
         public Builder issuedAt(Instant issuedAt) {
             this.issuedAt = issuedAt;
             return this;
         }
 
-        /**
-         * Sets when the mandate ends. Required.
-         *
-         * @param expiresAt the point in time
-         */
+        /** Sets when the mandate expires. Required. */
         public Builder expiresAt(Instant expiresAt) {
             this.expiresAt = expiresAt;
             return this;
         }
 
         /**
-         * Makes the mandate.
+         * Builds the mandate.
          *
-         * @return an immutable mandate
-         * @throws IllegalArgumentException if a required claim is missing or blank; it names the claim
+         * @throws IllegalArgumentException naming a required claim that is missing or blank
          */
         public VerifiedMandate build() {
             return new VerifiedMandate(this);

@@ -1,5 +1,5 @@
 /**
- * Proves the mandates of incoming requests: against the zone's keys, the requirements of a boundary, and revocations.
+ * Verifies the mandates of incoming requests: against the zone's keys, the requirements of a boundary, and revocations.
  *
  * <p>{@link run.caracal.verify.JwksMandateVerifier} needs the optional artifact {@code com.nimbusds:nimbus-jose-jwt};
  * everything else here works without it.
