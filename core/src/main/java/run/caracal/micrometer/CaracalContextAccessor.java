@@ -10,32 +10,31 @@ import run.caracal.CaracalContext;
 import run.caracal.internal.context.BoundContext;
 
 /**
- * Carries the bound {@link CaracalContext} between the Reactor Context and a thread local, so that imperative code sees
- * which agent session it works for. The truth stays in the Reactor Context: the thread local is a view of it
- * for as long as a scope of Micrometer's context propagation is open. It holds ids, never a token or a secret.
+ * Exposes the {@link CaracalContext} bound in the Reactor Context to imperative code, in a thread local that is set
+ * while a scope of Micrometer's context propagation is open. It contains ids, never a token or a secret.
  *
- * <p>The application registers it, once, at its start; the SDK never does:
+ * <p>The application registers the accessor once at start-up; the SDK never does:
  *
  * <pre>{@code
  * ContextRegistry.getInstance().registerThreadLocalAccessor(new CaracalContextAccessor());
  * Hooks.enableAutomaticContextPropagation();
  * }</pre>
  *
- * <p>With that hook of Reactor every operator restores the view; without it {@code handle} and {@code tap} do, and {@code
- * ContextSnapshotFactory} by hand. In the other direction {@code contextCapture()} binds what a thread sees in a pipeline,
- * for instance before {@code block()}. Callbacks of Reactor Netty are not covered by either: they see {@code
- * currentContextView()}.
+ * <p>With that hook every operator restores the thread local; without it only {@code handle} and {@code tap} do, and
+ * {@code ContextSnapshotFactory} by hand. In the other direction {@code contextCapture()} binds the thread's context in
+ * a pipeline, for instance before {@code block()}. Callbacks of Reactor Netty are not covered: use
+ * {@code currentContextView()}.
  *
- * <p>Stateless; safe for use by many threads, virtual ones too.
+ * <p>Stateless and thread-safe, on virtual threads too.
  */
 public final class CaracalContextAccessor implements ThreadLocalAccessor<Object> {
-    /** The key in the Reactor Context, the SDK's own. Its value is the SDK's own too: read it with {@link #current()}. */
+    /** The SDK's own key in the Reactor Context. Read its value, which is internal, with {@link #current()}. */
     public static final Object KEY = BoundContext.class;
 
-    /** The key of the agent session's id in the MDC. */
+    /** The MDC key of the agent session's id. */
     public static final String MDC_SESSION_ID = "caracal.session_id";
 
-    /** The key of the trace id in the MDC. */
+    /** The MDC key of the trace id. */
     public static final String MDC_TRACE_ID = "caracal.trace_id";
 
     // The one thread local of the library: showing the context to code that knows nothing else is what this class is
@@ -44,7 +43,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
 
     private final boolean mdc;
 
-    /** Creates an accessor that leaves the MDC alone. */
+    /** Creates an accessor that does not change the MDC. */
     public CaracalContextAccessor() {
         this(false);
     }
@@ -54,17 +53,14 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
     }
 
     /**
-     * Creates an accessor that also puts the ids into the MDC of SLF4J, under {@link #MDC_SESSION_ID} and {@link
-     * #MDC_TRACE_ID}, for as long as the context is shown; afterwards the MDC holds under these keys what it held before.
-     * The first is absent while the context of a request without a session is shown.
-     *
-     * @return the accessor, to be registered instead of the plain one
+     * {@return an accessor that also puts the ids into the MDC of SLF4J} The keys are {@link #MDC_SESSION_ID}, which is
+     * absent for a request without a session, and {@link #MDC_TRACE_ID}; their previous values are restored afterwards.
      */
     public static CaracalContextAccessor withMdc() {
         return new CaracalContextAccessor(true);
     }
 
-    /** {@return the context that this thread is shown; empty outside a session, and where no accessor is registered} */
+    /** {@return the context exposed to this thread; empty outside a session, and without a registered accessor} */
     public static Optional<CaracalContext> current() {
         Shown shown = SHOWN.get();
         return shown == null
@@ -77,18 +73,14 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
         return KEY;
     }
 
-    /** The value under {@link #KEY}, which only {@link #setValue(Object)} and the SDK understand. */
+    /** {@return the internal value of {@link #KEY}, for {@link #setValue(Object)}} */
     @Override
     public @Nullable Object getValue() {
         Shown shown = SHOWN.get();
         return shown == null ? null : shown.context;
     }
 
-    /**
-     * Shows a context to this thread.
-     *
-     * @param value what stood under {@link #KEY}
-     */
+    /** Exposes a context to this thread. */
     @Override
     public void setValue(Object value) {
         BoundContext context = (BoundContext) Objects.requireNonNull(value, "value");
@@ -97,14 +89,14 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
         if (mdc) {
             // The value from before the first context is restored after the last one, however many are nested.
             outside = outside == null ? Outside.read() : outside;
-            // A request need not name a session; the id of another one must not stand there meanwhile.
+            // Removes the id of an outer session for a request that names none.
             Outside.put(MDC_SESSION_ID, context.envelope().agentSessionId());
             Outside.put(MDC_TRACE_ID, context.envelope().traceId());
         }
         SHOWN.set(new Shown(context, outside));
     }
 
-    /** Shows no context any more. */
+    /** Exposes no context. */
     @Override
     public void setValue() {
         Shown before = SHOWN.get();
@@ -114,7 +106,7 @@ public final class CaracalContextAccessor implements ThreadLocalAccessor<Object>
         }
     }
 
-    /** Names no context: that of which thread would it be. */
+    /** Contains no context, because that depends on the thread. */
     @Override
     public String toString() {
         return "CaracalContextAccessor[mdc=" + mdc + "]";

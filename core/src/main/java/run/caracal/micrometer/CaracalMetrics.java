@@ -19,8 +19,8 @@ import run.caracal.Caracal;
 import run.caracal.event.CaracalEvent;
 
 /**
- * Meters of what one client does at the services, from the moment they are bound. Every operation counts: the meters are
- * written by the operations themselves. All tags come from small sets, and none holds an id.
+ * Meters of a client's operations at the services, from the time they are bound. They are recorded on the operations' own threads,
+ * so none is lost. All tags have few values, and none contains an id.
  *
  * <pre>{@code
  * CaracalMetrics.of(caracal).bindTo(registry);
@@ -34,22 +34,22 @@ import run.caracal.event.CaracalEvent;
  * <tr><td>{@code caracal.mandate.mint}</td><td>timer</td>
  *     <td>{@code resource}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.subject.federate}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
- * <tr><td>{@code caracal.gateway.call}</td><td>timer, until the headers of the answer</td>
+ * <tr><td>{@code caracal.gateway.call}</td><td>timer, until the response headers</td>
  *     <td>{@code resource}; {@code status}: {@code 0} without an answer; {@code outcome}; {@code code}</td></tr>
- * <tr><td>{@code caracal.inbound.request}</td><td>timer: how long the judgement took</td>
+ * <tr><td>{@code caracal.inbound.request}</td><td>timer of the verification</td>
  *     <td>{@code as}: {@code caller}, {@code nobody} and so on; {@code mismatch}; {@code outcome}; {@code code}</td></tr>
- * <tr><td>{@code caracal.coordinator.call}</td><td>timer, with all attempts</td>
+ * <tr><td>{@code caracal.coordinator.call}</td><td>timer, including all attempts</td>
  *     <td>{@code operation}: {@code open}, {@code terminate} and so on; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.coordinator.attempts}</td><td>counter of requests</td><td>{@code operation}</td></tr>
- * <tr><td>{@code caracal.capacity.wait}</td><td>timer of what had to wait</td>
+ * <tr><td>{@code caracal.capacity.wait}</td><td>timer of the waits for capacity</td>
  *     <td>{@code capacity}: {@code session}, {@code mint}; {@code outcome}; {@code code}</td></tr>
  * <tr><td>{@code caracal.session.open}, {@code caracal.session.close}</td><td>timers</td>
  *     <td>{@code outcome}; {@code code}</td></tr>
- * <tr><td>{@code caracal.sessions.active}</td><td>gauge: opened since the binding, and not closed</td><td></td></tr>
+ * <tr><td>{@code caracal.sessions.active}</td><td>gauge: sessions opened since the binding and not closed</td><td></td></tr>
  * <tr><td>{@code caracal.sessions.pending.terminations}</td>
- *     <td>gauge: what {@link Caracal#pendingTerminations()} tells</td><td></td></tr>
+ *     <td>gauge: {@link Caracal#pendingTerminations()}</td><td></td></tr>
  * <tr><td>{@code caracal.lease.renewal}</td><td>timer</td><td>{@code outcome}; {@code code}</td></tr>
- * <tr><td>{@code caracal.lease.lag}</td><td>timer: how late renewals began</td><td></td></tr>
+ * <tr><td>{@code caracal.lease.lag}</td><td>timer: delay of renewals after their due time</td><td></td></tr>
  * <tr><td>{@code caracal.lease.lost}</td><td>counter</td>
  *     <td>{@code reason}: {@code fenced}, {@code expired} and so on</td></tr>
  * <tr><td>{@code caracal.delegation.create}, {@code .accept}, {@code .revoke}</td><td>timers</td>
@@ -60,11 +60,11 @@ import run.caracal.event.CaracalEvent;
  * <p>{@code outcome} is {@code success}, {@code failure} or {@code cancelled}; {@code code} is {@code none}, a known code
  * of the SDK or the platform, or {@code other}; {@code resource} is one of {@link #withResources}, or {@code other}.
  *
- * <p>Every operation is timed once. Where {@link CaracalObservations} tells a {@code DefaultMeterObservationHandler} of the
- * operations, as it does with the registries of Spring Boot, that one times them as {@value CaracalObservations#NAME}, and
- * the timers of operations here stay away; counters, gauges and {@code caracal.lease.lag} are there in any case.
+ * <p>Every operation is timed once: with {@link CaracalObservations} and a {@code DefaultMeterObservationHandler}, as in Spring Boot,
+ * the handler times operations as {@value CaracalObservations#NAME}, and this class registers counters, gauges and {@code
+ * caracal.lease.lag} only.
  *
- * <p>Immutable; safe for use by many threads.
+ * <p>Immutable and thread-safe.
  */
 public final class CaracalMetrics implements MeterBinder {
     private static final String PREFIX = "caracal.";
@@ -79,49 +79,39 @@ public final class CaracalMetrics implements MeterBinder {
         this.common = common;
     }
 
-    /**
-     * The meters of a client. Nothing is metered before {@link #bindTo}.
-     *
-     * @return its meters
-     */
+    /** {@return the meters of a client, which record nothing before {@link #bindTo}} */
     public static CaracalMetrics of(Caracal caracal) {
         return new CaracalMetrics(Objects.requireNonNull(caracal, "caracal"), Set.of(), Tags.empty());
     }
 
     /**
-     * Names the resources that get a tag of their own, for instance {@code config.resourceIds()}.
-     *
-     * @param resources the resource identifiers; keep them few
-     * @return the same meters with these resources
+     * {@return the same meters with these values of the {@code resource} tag, for instance
+     * {@code config.resourceIds()}; keep them few}
      */
     public CaracalMetrics withResources(Collection<String> resources) {
         return new CaracalMetrics(caracal, Set.copyOf(new HashSet<>(resources)), common);
     }
 
-    /**
-     * Adds tags to every meter, so that the meters of several clients stand side by side in one registry.
-     *
-     * @return the same meters with these tags too
-     */
+    /** {@return the same meters with further tags, to distinguish several clients in one registry} */
     public CaracalMetrics withTags(Tag... tags) {
         return new CaracalMetrics(caracal, resources, common.and(Arrays.asList(tags)));
     }
 
-    /** Meters the client into a registry, for as long as the client lives. Bind once for each registry. */
+    /** Registers the meters, as long as the client lives. Bind once per registry. */
     @Override
     public void bindTo(MeterRegistry registry) {
         AtomicInteger active = new AtomicInteger();
         Gauge.builder(PREFIX + "sessions.active", active, AtomicInteger::get)
-                .description("Agent sessions that were opened and not closed")
+                .description("Open agent sessions")
                 .tags(common)
                 .strongReference(true)
                 .register(registry);
         Gauge.builder(PREFIX + "sessions.pending.terminations", caracal, Caracal::pendingTerminations)
-                .description("Agent sessions that are being ended in the background, and may still be open")
+                .description("Agent sessions being terminated in the background, which may still be open")
                 .tags(common)
                 .strongReference(true)
                 .register(registry);
-        // Never removed: it ends with the client.
+        // Never removed, because it ends with the client.
         var unused = caracal.onOperation((event, context) -> record(registry, active, event, context));
     }
 
@@ -159,7 +149,7 @@ public final class CaracalMetrics implements MeterBinder {
         } else if (event instanceof CaracalEvent.SessionOpened opened && opened.agentSessionId() != null) {
             active.incrementAndGet();
         } else if (event instanceof CaracalEvent.SessionClosed) {
-            // One that was opened before the binding was never counted.
+            // Sessions opened before the binding were not counted.
             active.updateAndGet(n -> Math.max(0, n - 1));
         }
         if (!isTimed(context)) {
@@ -167,7 +157,7 @@ public final class CaracalMetrics implements MeterBinder {
         }
     }
 
-    /** Whether a handler of observations times the operation whose Context this is. */
+    /** Whether an observation handler times the operation of this Context. */
     private static boolean isTimed(ContextView context) {
         return context.stream()
                 .anyMatch(entry -> entry.getKey() instanceof CaracalObservations
@@ -175,7 +165,7 @@ public final class CaracalMetrics implements MeterBinder {
                         && observation.getContext().get(Timer.Sample.class) != null);
     }
 
-    /** A status outside HTTP's range must not become a tag value of its own. */
+    /** Bounds the tag values to HTTP's range. */
     private static String status(int status) {
         return status == 0 || (status >= 100 && status <= 599) ? Integer.toString(status) : Operations.OTHER;
     }

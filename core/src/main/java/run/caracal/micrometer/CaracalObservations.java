@@ -14,17 +14,18 @@ import run.caracal.event.Completion.Outcome;
 import run.caracal.event.OperationListener;
 
 /**
- * Makes an {@link Observation} of each operation at the services and each request to the Gateway, so that a tracing
- * backend shows them under what they belong to: the parent is the observation in the Reactor Context under Micrometer's
- * key, {@code micrometer.observation}, and the calls of an operation are the children of it. An exchange of the
- * application token is shared by all who wait for it, so it has the parent that its thread has, usually none.
+ * Creates an {@link Observation} for each operation at the services and each request to the Gateway. Its parent is the
+ * observation in the Reactor Context under Micrometer's key, {@code micrometer.observation}; calls of an operation are
+ * its children. An exchange of the application token is shared by its waiters, so it has the parent of its thread,
+ * usually none.
  *
- * <p>All observations are named {@code caracal.operation}. Their low-cardinality keys are {@code operation} (for instance
- * {@code session.open}), {@code outcome}, {@code code} and {@code detail} (the operation at the Coordinator or the cache
- * outcome, else {@code none}), with the values of {@link CaracalMetrics}. High-cardinality keys, where known: {@code
- * session.id}, {@code delegation.id}, {@code approval.id}, {@code resource}, {@code request.id} and {@code http.status}.
- * Tokens that come from memory and lost leases are no observations. No scope is opened, so nothing is bound to a thread.
- * A handler that makes meters of observations replaces the timers of {@link CaracalMetrics}, so that none counts twice.
+ * <p>All observations are named {@code caracal.operation}. Their low-cardinality keys are {@code operation} (for
+ * instance {@code session.open}), {@code outcome}, {@code code} and {@code detail} (the operation at the Coordinator or
+ * the cache outcome, else {@code none}), with the values of {@link CaracalMetrics}. High-cardinality keys, where known:
+ * {@code session.id}, {@code delegation.id}, {@code approval.id}, {@code resource}, {@code request.id} and
+ * {@code http.status}. Cached tokens and lost leases are not observed. No scope is opened, so nothing is bound to a
+ * thread. A meter observation handler replaces the timers of {@link CaracalMetrics}, so that no operation is timed
+ * twice.
  *
  * <pre>{@code
  * CaracalObservations.observe(caracal, registry);
@@ -34,7 +35,7 @@ public final class CaracalObservations implements OperationListener {
     /** The name of all observations. */
     public static final String NAME = "caracal.operation";
 
-    // Micrometer's own constant for it is on a class that needs the context propagation.
+    // Micrometer's own constant is on a class that needs context-propagation.
     private static final String PARENT = "micrometer.observation";
 
     private final ObservationRegistry registry;
@@ -44,10 +45,9 @@ public final class CaracalObservations implements OperationListener {
     }
 
     /**
-     * Observes a client, for as long as it lives.
+     * Observes a client as long as it lives.
      *
-     * @param registry where observations are handled
-     * @return ends it
+     * @return stops observing when disposed
      */
     public static Disposable observe(Caracal caracal, ObservationRegistry registry) {
         return caracal.onOperation(new CaracalObservations(Objects.requireNonNull(registry, "registry")));
@@ -95,7 +95,7 @@ public final class CaracalObservations implements OperationListener {
         }
     }
 
-    /** The failure as tracing backends show it; the error itself belongs to the caller. */
+    /** The error of an observation, with the code only; the original error belongs to the caller. */
     private static final class Failure extends Exception {
         private static final long serialVersionUID = 1L;
 

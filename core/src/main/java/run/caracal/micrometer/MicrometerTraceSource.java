@@ -10,16 +10,16 @@ import reactor.util.context.ContextView;
 import run.caracal.config.TraceSource;
 
 /**
- * Sessions join the traces of Micrometer Tracing ({@code io.micrometer:micrometer-tracing}, optional), whichever tracer is
- * behind it. The span is that of the observation in the Reactor Context under Micrometer's key, {@code
- * micrometer.observation}, else the span under {@code micrometer.tracing}. No thread-local state is read.
+ * Lets sessions join the traces of Micrometer Tracing ({@code io.micrometer:micrometer-tracing}, optional), for every
+ * tracer. The span is that of the observation in the Reactor Context under Micrometer's key,
+ * {@code micrometer.observation}, else the span under {@code micrometer.tracing}. Thread-local state is not read.
  *
  * <pre>{@code
  * CaracalConfig config = CaracalConfig.load().mutate().traceSource(MicrometerTraceSource.create()).build();
  * }</pre>
  */
 public final class MicrometerTraceSource implements TraceSource {
-    // Micrometer's own constants for them are on classes that need the context propagation.
+    // Micrometer's own constants are on classes that need context-propagation.
     private static final String OBSERVATION = "micrometer.observation";
     private static final String SPAN = "micrometer.tracing";
 
@@ -29,7 +29,7 @@ public final class MicrometerTraceSource implements TraceSource {
 
     private MicrometerTraceSource() {}
 
-    /** {@return the source, which has no settings} */
+    /** {@return the source} */
     public static MicrometerTraceSource create() {
         return INSTANCE;
     }
@@ -51,7 +51,7 @@ public final class MicrometerTraceSource implements TraceSource {
     }
 
     private static String write(TraceContext span) {
-        // Some tracers have ids of half the length; the W3C pads them so.
+        // Some tracers have 64-bit ids, which W3C trace context pads with zeros.
         String traceId = "0".repeat(Math.max(0, TRACE_ID_LENGTH - span.traceId().length())) + span.traceId();
         return "00-" + traceId + "-" + span.spanId() + "-" + (Boolean.FALSE.equals(span.sampled()) ? "00" : "01");
     }

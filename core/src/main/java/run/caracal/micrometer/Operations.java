@@ -6,12 +6,12 @@ import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import run.caracal.event.CaracalEvent;
 
-/** How meters and observations call things: few names, and none that a request could choose. */
+/** Names of operations and codes in meters and observations: a bounded set that no request can extend. */
 final class Operations {
     static final String NONE = "none";
     static final String OTHER = "other";
 
-    /** The kinds that have a duration. */
+    /** The kinds with a duration. */
     private static final Map<Class<? extends CaracalEvent>, String> NAMES = Map.ofEntries(
             Map.entry(CaracalEvent.TokenExchange.class, "token.exchange"),
             Map.entry(CaracalEvent.MandateMinted.class, "mandate.mint"),
@@ -29,7 +29,7 @@ final class Operations {
             Map.entry(CaracalEvent.DelegationAccepted.class, "delegation.accept"),
             Map.entry(CaracalEvent.DelegationRevoked.class, "delegation.revoke"));
 
-    /** The codes of this SDK and of the platform; what a service may make up besides is {@code other}. */
+    /** The codes of the SDK and the platform; any other is tagged {@code other}. */
     private static final Set<String> CODES = Set.of(
             "error",
             "http_status",
@@ -111,7 +111,7 @@ final class Operations {
 
     private Operations() {}
 
-    /** The name of an operation, or {@code null} for a kind that is none or not known here. */
+    /** The name of an operation, or {@code null} for an unknown kind or one without a duration. */
     static @Nullable String name(Class<? extends CaracalEvent> kind) {
         return NAMES.get(kind);
     }

@@ -101,8 +101,7 @@ final class Claims {
         }
         if (hops != null && hops > required.maxHops()) {
             throw new InboundException(
-                    Reason.HOP_COUNT_EXCEEDED,
-                    "The mandate has more than " + required.maxHops() + " delegations");
+                    Reason.HOP_COUNT_EXCEEDED, "The mandate has more than " + required.maxHops() + " delegations");
         }
         if (!chain.stream().map(Hop::applicationId).collect(Collectors.toSet()).containsAll(required.applications())) {
             throw new InboundException(

@@ -10,68 +10,51 @@ import run.caracal.netty.internal.GovernedHttpClient;
 import run.caracal.netty.internal.ResourcePolicy;
 
 /**
- * Gives the requests of a Reactor Netty {@link HttpClient} the identity of the session in whose Reactor Context they are
- * subscribed. Decorate a client once and use it, its withers, or a {@code WebClient} built on it, everywhere.
- *
- * <p>What a decorated client does:
+ * Attaches the identity of the session bound in the subscriber's Reactor Context to the requests of a Reactor Netty {@link
+ * HttpClient}. Decorate a client once; its withers, and a {@code WebClient} built on it, are then decorated, too.
  *
  * <ul>
- *   <li>Each subscription asks the {@link OutboundPolicy} anew, with the subscriber's own Context: a response
- *       {@code Mono} that is stored, retried, repeated or subscribed by two users sends each time the identity of that
- *       subscription.
- *   <li>Headers are edited when the request leaves, after everything that the caller or {@code WebClient} has set. When
- *       the address is rewritten, {@code Host} (in HTTP/2 {@code :authority}) follows it.
- *   <li>What the policy refuses fails with its error and is not sent. Under {@code WebClient} such an error is the cause
+ *   <li>Each subscription queries the {@link OutboundPolicy} with the subscriber's own Context, so a response {@code Mono} that
+ *       is stored, retried, repeated or subscribed by two users always sends the identity of the subscription.
+ *   <li>Headers are edited immediately before the request is sent, after the caller and {@code WebClient} have set theirs. If
+ *       the URL is rewritten, so is {@code Host} (in HTTP/2 {@code :authority}).
+ *   <li>A request that the policy rejects fails with its error, and is not sent. Under {@code WebClient} the error is the cause
  *       of a {@code WebClientRequestException}.
- *   <li>A request that the policy leaves alone goes to the address object that the caller gave, untouched but for
- *       {@code X-Caracal-Resource}, which is removed.
- *   <li>A redirect, when the client follows them, is sent without any identity, to the same origin too. Following
- *       redirects is best left off.
- *   <li>A call with an identity is refused when {@link HttpClient#httpAuthentication} would send it again, and
- *       {@link HttpClient#websocket()} is refused always, because its address and identity cannot be governed: use a
- *       client that is not decorated for it.
- *   <li>Nothing is retried, and no status is turned into an error.
+ *   <li>Any other request without an identity is sent unchanged, except that {@code X-Caracal-Resource} is removed.
+ *   <li>A followed redirect carries no identity, not even to the same origin. Do not enable {@code followRedirect}.
+ *   <li>A call with an identity is rejected if {@link HttpClient#httpAuthentication} would send it again. {@link
+ *       HttpClient#websocket()} is always rejected, because its URL and headers cannot be edited: use an undecorated client.
+ *   <li>Nothing is retried, and no status becomes an error.
  * </ul>
  *
- * <p>A resource is selected with an {@code X-Caracal-Resource} header. Given with {@code client.headers(...)} it is known
- * when the identity is resolved; set later, inside {@code send} (which is where {@code WebClient} sets its headers), it
- * is seen only when the request leaves.
+ * <p>An {@code X-Caracal-Resource} header selects a resource. Set it with {@code client.headers(...)}, so that it is known when
+ * the identity is resolved; inside {@code send}, where {@code WebClient} sets its headers, it is read only when the request is
+ * sent.
  *
  * <p>Decorated clients subclass {@link HttpClient}; they are tested with Reactor Netty 1.3.6 and later 1.3 versions.
  */
 public final class CaracalHttp {
     private CaracalHttp() {}
 
-    /**
-     * Decorates a client, with the propagation of the configuration, and so that a request outside every session fails.
-     *
-     * @param client the client to decorate; it is not changed
-     * @param caracal whose sessions the requests are made in
-     * @return a decorated client; all its withers return decorated clients
-     */
+    /** Decorates a client with default options; see {@link #decorate(HttpClient, Caracal, TransportOptions)}. */
     public static HttpClient decorate(HttpClient client, Caracal caracal) {
         return decorate(client, caracal.outbound());
     }
 
     /**
-     * Decorates a client.
+     * Decorates a client, which is not changed.
      *
-     * @param client the client to decorate; it is not changed
-     * @param caracal whose sessions the requests are made in
-     * @param options where identity goes, and whether requests outside every session act as the application
-     * @return a decorated client; all its withers return decorated clients
+     * @return a decorated client, whose withers are decorated, too
      */
     public static HttpClient decorate(HttpClient client, Caracal caracal, TransportOptions options) {
         return decorate(client, caracal.outbound(options));
     }
 
     /**
-     * Decorates a client with a policy of its own.
+     * Decorates a client with your own policy. If the client is decorated already, the policy replaces the previous
+     * one.
      *
-     * @param client the client to decorate; it is not changed. A client that is decorated already gets the new policy in
-     *     place of its old one, so that decorating twice is the same as decorating once, with the last policy.
-     * @param policy decides where requests go and which identity they carry
-     * @return a decorated client; all its withers return decorated clients
+     * @return a decorated client, whose withers are decorated, too
      */
     public static HttpClient decorate(HttpClient client, OutboundPolicy policy) {
         return GovernedHttpClient.decorate(
@@ -79,38 +62,27 @@ public final class CaracalHttp {
     }
 
     /**
-     * Makes a client for one resource, with every default; see {@link #forResource(HttpClient, Caracal, String,
-     * TransportOptions)}.
-     *
-     * @param client the client to decorate; it is not changed
-     * @param caracal whose sessions the requests are made in
-     * @param resource the resource identifier, for instance {@code resource://billing-api}
-     * @return a decorated client
+     * Decorates a client for one resource, with default options; see
+     * {@link #forResource(HttpClient, Caracal, String, TransportOptions)}.
      */
     public static HttpClient forResource(HttpClient client, Caracal caracal, String resource) {
         return forResource(client, caracal, resource, TransportOptions.defaults());
     }
 
     /**
-     * Makes a client for one resource, bound or not: addresses that begin with a slash go to it through the Gateway, as the
-     * session in whose Reactor Context they are subscribed.
+     * Decorates a client for one resource, bound or not: URIs that start with a slash are sent to it through the
+     * Gateway, with the identity of the bound session.
      *
      * <pre>{@code
      * HttpClient billing = CaracalHttp.forResource(HttpClient.create(), caracal, "resource://billing-api");
      * billing.get().uri("/invoices").responseContent();
      * }</pre>
      *
-     * <p>A request to anywhere else, or one that names another resource, fails with {@link run.caracal.error.RoutingException}
-     * and is not sent.
+     * <p>A request to any other address, or with another resource, fails with
+     * {@link run.caracal.error.RoutingException} and is not sent. The base URL of the client is replaced.
      *
-     * @param client the client to decorate; it is not changed, and its base address and headers are replaced where these are
-     *     needed for the resource
-     * @param caracal whose sessions the requests are made in
-     * @param resource the resource identifier
-     * @param options scopes, labels, and whether requests outside every session act as the application; where identity goes
-     *     is decided by the resource
-     * @return a decorated client
-     * @throws run.caracal.error.RoutingException for too many different resources that are not configured
+     * @param options their propagation is ignored
+     * @throws run.caracal.error.RoutingException after too many different resources that are not configured
      */
     public static HttpClient forResource(
             HttpClient client, Caracal caracal, String resource, TransportOptions options) {

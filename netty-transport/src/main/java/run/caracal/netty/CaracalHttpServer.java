@@ -20,20 +20,20 @@ import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
 
 /**
- * The inbound boundary of a Reactor Netty {@code HttpServer}: judges each request before the handler sees it,
- * and binds its caller in the Reactor Context of the handler.
+ * The inbound boundary of a Reactor Netty {@code HttpServer}: verifies each request before its handler runs, and binds
+ * the caller in the Reactor Context of the handler.
  *
  * <pre>{@code
  * HttpServer.create().handle(CaracalHttpServer.boundary(caracal, Boundary.verified(verifier), (request, response) ->
  *         response.sendString(caracal.current().map(CaracalContext::applicationId))));
  * }</pre>
  *
- * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
- * WWW-Authenticate}; the server discards what is left of the request's body. Errors of the handler are the server's, as
- * without a boundary. A request that ends early cancels the judgement, or the handler.
+ * <p>A rejected request is answered with its status, JSON {@code {"error","error_description"}} and
+ * {@code WWW-Authenticate}; the server discards the rest of its body. Errors of the handler are not changed. A request
+ * that the client aborts cancels the verification or the handler.
  *
- * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no credentials,
- * as its standard wants it, and passes to the handler without being judged, with no caller bound.
+ * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no
+ * credentials by design: it passes to the handler unverified, with no caller bound.
  */
 public final class CaracalHttpServer {
     private CaracalHttpServer() {}
@@ -41,10 +41,10 @@ public final class CaracalHttpServer {
     /**
      * Puts a boundary in front of a handler.
      *
-     * @param handler handles the requests that are let in
+     * @param handler handles accepted requests
      * @return a handler for {@code HttpServer.handle(...)} or a route
-     * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
-     *     application, unless it is trusted
+     * @throws run.caracal.error.ConfigurationException in production, if the boundary is not trusted and has no
+     *     verifier or runs as the application
      */
     public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
             Caracal caracal,
@@ -54,9 +54,9 @@ public final class CaracalHttpServer {
     }
 
     /**
-     * Puts a policy in front of a handler.
+     * Puts your own policy in front of a handler.
      *
-     * @param handler handles the requests that are let in
+     * @param handler handles accepted requests
      * @return a handler for {@code HttpServer.handle(...)} or a route
      */
     public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
@@ -69,15 +69,12 @@ public final class CaracalHttpServer {
     }
 
     /**
-     * Puts boundaries by path and method in front of a handler. A path that could be taken for another one is answered with
-     * 400.
+     * Puts boundaries by path and method in front of a handler. An ambiguous path is answered with 400.
      *
-     * @param caracal the client
-     * @param routes the boundaries
-     * @param handler handles the requests that are let in, and those that are left alone
+     * @param handler handles accepted and excepted requests
      * @return a handler for {@code HttpServer.handle(...)}
-     * @throws run.caracal.error.ConfigurationException in production, if one of the boundaries has no verifier or runs as the
-     *     application, unless it is trusted
+     * @throws run.caracal.error.ConfigurationException in production, if a boundary is not trusted and has no verifier
+     *     or runs as the application
      */
     public static BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> boundary(
             Caracal caracal,
@@ -116,7 +113,7 @@ public final class CaracalHttpServer {
                 .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.<Void>defer(() -> Mono.from(handler.apply(request, response)))
                         .contextWrite(call::bind))
-                // Of the judgement alone: what the handler signals is its own.
+                // Before flatMap, so that only errors of the verification are answered, not those of the handler.
                 .onErrorResume(InboundException.class, refusal -> Mono.just(refuse(response, refusal)))
                 .flatMap(handled -> handled);
     }

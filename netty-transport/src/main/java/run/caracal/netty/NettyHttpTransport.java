@@ -56,11 +56,11 @@ import run.caracal.http.HttpTransport;
 import run.caracal.netty.TransportErrors.Limits;
 
 /**
- * The transport of the SDK on Reactor Netty, for the calls to the STS and the Coordinator, and for those of {@link
- * run.caracal.Caracal#fetch}. Each has a connection pool and event loop threads of its own. A client that finds it by itself
- * uses a second one for {@code fetch} and for mandates, on the event loops that clients of Reactor Netty use by default, so
- * that a mandate and its call need one thread; one that is given to the configuration carries both, which then share its
- * connections. It never repeats a request and never follows a redirect, whatever the customizer says.
+ * The SDK's transport on Reactor Netty, for calls to the STS and the Coordinator, and for
+ * {@link run.caracal.Caracal#fetch}. Each instance has its own connection pool and event loops. By default a client
+ * uses a second transport for {@code fetch} and mandates, on Reactor Netty's shared event loops, so that a mandate and
+ * its call run on one thread; a transport set in the configuration carries both. It never retries a request or follows
+ * a redirect, whatever the customizer sets.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *
@@ -71,35 +71,34 @@ import run.caracal.netty.TransportErrors.Limits;
  *         .build();
  * }</pre>
  *
- * <p>The platform's trust store is read for the first request over https, once for all transports and on a thread that may
- * block.
+ * <p>The JDK's trust store is read at the first https request, once for all transports, on a thread that may block.
  */
 public final class NettyHttpTransport implements HttpTransport {
-    /** How many connections there may be to one service by default. */
+    /** The default maximum number of connections per service. */
     public static final int DEFAULT_MAX_CONNECTIONS = 100;
 
-    /** How many requests may wait for a connection to one service by default. */
+    /** The default maximum number of requests that wait for a connection per service. */
     public static final int DEFAULT_MAX_PENDING = 20_000;
 
-    /** How long a request waits for a connection to become free by default. */
+    /** The default wait for a free connection. */
     public static final Duration DEFAULT_ACQUIRE_TIMEOUT = Duration.ofSeconds(5);
 
-    /** How long establishing a connection may take, unless the customizer says otherwise. */
+    /** The connect timeout, unless the customizer sets one. */
     public static final Duration CONNECT_TIMEOUT = Duration.ofSeconds(5);
 
-    /** How long a connection stays idle in the pool: less than the 60 s after which load balancers drop it. */
+    /** The maximum idle time of a pooled connection: less than the 60 s of common load balancers. */
     public static final Duration MAX_IDLE_TIME = Duration.ofSeconds(45);
 
     private static final Duration EVICTION_INTERVAL = Duration.ofSeconds(15);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(5);
 
-    /** Without it, a loop that has tasks when it is told to end does so before it closes what is open on it. */
+    /** Without a quiet period, a loop with pending tasks shuts down before it closes its channels. */
     private static final Duration QUIET_TIME = Duration.ofMillis(50);
 
     private static final int MAX_LOOPS = 4;
     private static final int FIRST_ERROR = 400;
 
-    /** The segments of the STS's and the Coordinator's routes, besides ids. */
+    /** The path segments of STS and Coordinator other than ids. */
     private static final Set<String> ROUTES = Set.of(
             "oauth",
             "2",
@@ -113,26 +112,26 @@ public final class NettyHttpTransport implements HttpTransport {
             "inbound",
             "revoke");
 
-    /** Routes have fewer segments; what a base path adds beyond counts as one. */
+    /** More than any route has; further segments, of a base path, count as one. */
     private static final int MAX_TAG_SEGMENTS = 10;
 
     private static final Logger log = LoggerFactory.getLogger(NettyHttpTransport.class);
 
     /**
-     * Where Reactor's operators leave an error that nobody waits for any more, read from the Context before the global hook:
-     * a connection that closes behind a cancelled request is nothing to alarm anybody with.
+     * Overrides Reactor's onErrorDropped hook, because a connection that closes after its request was cancelled is no
+     * reason for an ERROR log.
      */
     private static final Context LATE_ERRORS = Context.of("reactor.onErrorDropped.local", (Consumer<Throwable>)
             error -> log.debug("A cancelled request ended with an error: {}", error.toString()));
 
-    /** Reading the trust store blocks, and takes a good part of a second: done once for all. */
+    /** Shared by all transports: reading the trust store blocks, and takes a good part of a second. */
     private static final Mono<SslProvider> PLATFORM_TLS = kept(Mono.defer(
             () -> Mono.fromSupplier(NettyHttpTransport::platformTls).subscribeOn(Schedulers.boundedElastic())));
 
     private final ConnectionProvider pool;
     private final LoopResources loops;
     private final HttpClient client;
-    /** For requests over https: with the customizer's TLS, or the platform's. */
+    /** For https: with the customizer's TLS, or the JDK's. */
     private final Mono<HttpClient> secured;
 
     private final Limits limits;
@@ -160,7 +159,7 @@ public final class NettyHttpTransport implements HttpTransport {
                         EVICTION_INTERVAL, Schedulers.fromExecutorService(loops.onClient(LoopResources.DEFAULT_NATIVE)))
                 .lifo()
                 .build();
-        // Reactor Netty would make one for these loops and keep both for ever.
+        // Reactor Netty would create one for these loops, and keep both forever.
         AddressResolverGroup<?> resolver =
                 NameResolverProvider.builder().build().newNameResolverGroup(loops, LoopResources.DEFAULT_NATIVE);
         Supplier<? extends SslContext> ssl = builder.sslContext;
@@ -180,7 +179,7 @@ public final class NettyHttpTransport implements HttpTransport {
         end = Mono.defer(() -> close(resolver)).cache();
     }
 
-    /** Whoever leaves meanwhile, it is made to its end; a failure is not kept. */
+    /** Caches the value but not an error; a cancelled subscriber does not abort it. */
     private static <T> Mono<T> kept(Mono<T> made) {
         return made.cache(value -> Duration.ofMillis(Long.MAX_VALUE), failure -> Duration.ZERO, () -> Duration.ZERO);
     }
@@ -191,9 +190,9 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * The event loops of the requests: our own, unless the customizer brought others. Asked for each time, since an
-     * application may replace Reactor Netty's shared ones. Timeouts run there too: a blocked {@link Schedulers#parallel()}
-     * delays no renewal, and no other thread is woken for one.
+     * The event loops of the requests: our own, or those of the customizer. Looked up each time, since an application
+     * may replace Reactor Netty's shared ones. Timeouts run there too, so that a blocked {@link Schedulers#parallel()}
+     * delays no renewal.
      */
     private EventLoopGroup requestLoops() {
         HttpClientConfig used = client.configuration();
@@ -201,8 +200,8 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * The requests first: nothing would end one any more without its loop and the timer, and one that comes behind the end
-     * of the pool makes a new one. The pool knows nothing of what is being connected or looked up; that ends with the loops.
+     * Ends the requests first: nothing could end one without its loop and timer, and one that acquires after the pool
+     * was closed creates a new pool. Pending connects and lookups are unknown to the pool, and end with the loops.
      */
     private Mono<Void> close(AddressResolverGroup<?> resolver) {
         return bounded(Mono.defer(this::failUnderWay).then(aTurnOfEachLoop()))
@@ -211,9 +210,11 @@ public final class NettyHttpTransport implements HttpTransport {
                 .then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
     }
 
-    /** A step of the end that the next one does not depend on. Not bounded by the loops, which a subscriber may block. */
+    /**
+     * Bounds a step of the close that the next one does not depend on; not on the loops, which a subscriber may block.
+     */
     private static Mono<Void> bounded(Mono<Void> step) {
-        // As a value, an error that meets the timeout is not dropped.
+        // As a value, because an error after the timeout would be dropped and logged.
         return step.materialize().timeout(CLOSE_TIMEOUT).<Void>dematerialize().onErrorResume(e -> {
             log.debug("A step of closing the Caracal HTTP transport failed: {}", e.toString());
             return Mono.empty();
@@ -241,15 +242,13 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * Creates a transport with the default settings.
-     *
-     * @return a new transport, owned by the caller
+     * {@return a new transport with default settings, which the caller has to dispose}
      */
     public static NettyHttpTransport create() {
         return builder().build();
     }
 
-    /** Starts to build a transport. */
+    /** {@return a builder with default settings} */
     public static Builder builder() {
         return new Builder();
     }
@@ -288,14 +287,14 @@ public final class NettyHttpTransport implements HttpTransport {
         }
     }
 
-    /** Completes when all have ended. */
+    /** Fails the requests in flight; completes when all have ended. */
     private Mono<Void> failUnderWay() {
         underWay.forEach(attempt -> requestLoops().execute(attempt::end));
         tellIfDrained();
         return drained.asMono();
     }
 
-    /** A cancelled call returns its connection: at the end of the pool, the pool counts it twice. */
+    /** Lets cancelled calls return their connections: after the pool was closed it would count them twice. */
     private Mono<Void> aTurnOfEachLoop() {
         return Flux.defer(() -> Flux.fromIterable(requestLoops()))
                 .flatMap(loop -> Mono.create(turn -> loop.execute(turn::success)))
@@ -319,12 +318,12 @@ public final class NettyHttpTransport implements HttpTransport {
     }
 
     /**
-     * Releases the connections and the event loops. Requests still in flight fail: with {@link ClosedException} when they
-     * were not sent, else with an ambiguous {@link run.caracal.error.TransportException}. Resources that the customizer
-     * brought are left alone. Idempotent; all callers share one end.
+     * Releases the connections and the event loops. Requests in flight fail: with {@link ClosedException} if they were
+     * not sent, else with an ambiguous {@link run.caracal.error.TransportException}. Resources of the customizer are
+     * not disposed. Idempotent; all subscribers share one completion.
      *
-     * @return completes when everything is released; an error when an event loop does not end within seconds, which is only
-     *     where somebody blocks it
+     * @return completes when everything is released; an error if an event loop does not end within seconds, because it
+     *     is blocked
      */
     @Override
     public Mono<Void> disposeLater() {
@@ -348,7 +347,7 @@ public final class NettyHttpTransport implements HttpTransport {
         return disposed;
     }
 
-    /** Names the limits only. */
+    /** Contains the limits only. */
     @Override
     public String toString() {
         return "NettyHttpTransport[maxConnections=" + limits.maxConnections() + ", disposed=" + disposed + "]";
@@ -387,8 +386,8 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Cancels where the connection is. Elsewhere a cancel may meet the arrival of the answer, and Reactor Netty then
-         * loses the connection, or closes it for the request that has it next.
+         * Cancels where the connection is. Elsewhere a cancel may meet the arrival of the answer, and Reactor Netty
+         * then loses the connection, or closes it for the request that has it next.
          */
         void cancel(Runnable task) {
             cancelled = true;
@@ -535,12 +534,11 @@ public final class NettyHttpTransport implements HttpTransport {
         private Builder() {}
 
         /**
-         * Changes the client that is used for the STS and the Coordinator alike: proxy, resolver, timeouts, metrics, event
-         * loops and so on. Several customizers are applied one after the other. A connection provider or event loops
-         * given here are never disposed by this transport; connections on its own event loops end with it.
-         * Following redirects and repeating requests stay off.
+         * Customizes the client: proxy, resolver, timeouts, metrics, event loops and so on. Several customizers are
+         * applied in order. The transport does not dispose a connection provider or event loops that are set here.
+         * Redirects and retries stay disabled.
          *
-         * @param customizer gets the client with the settings of this transport, returns the one to use
+         * @param customizer maps the client with the settings of this transport to the one to use
          */
         public Builder customize(UnaryOperator<HttpClient> customizer) {
             Objects.requireNonNull(customizer, "customizer");
@@ -552,15 +550,12 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Sets the TLS context, for instance for a client certificate. The supplier is asked for each new connection, so
-         * that a rotated certificate is used without a restart; connections that are open live on until they have been
-         * idle for {@link NettyHttpTransport#MAX_IDLE_TIME}.
+         * Sets the TLS context, for instance for a client certificate; by default the JDK's trust store without a
+         * client certificate. The supplier is called for each new connection, so a rotated certificate needs no
+         * restart; open connections are kept until they have been idle for {@link NettyHttpTransport#MAX_IDLE_TIME}.
          *
-         * <p>Default: the platform's trust store and no client certificate.
-         *
-         * @param sslContext gives the current context for clients. It is called on an event loop and must not block: load
-         *     certificates elsewhere and hand out what is current. Return the same instance as long as nothing has
-         *     changed: TLS sessions are resumed within one context only.
+         * @param sslContext returns the current client context; called on an event loop, so it must not block. Return
+         *     the same instance while nothing has changed, because TLS sessions are resumed within one context only
          */
         public Builder sslContext(Supplier<? extends SslContext> sslContext) {
             this.sslContext = Objects.requireNonNull(sslContext, "sslContext");
@@ -568,7 +563,7 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Sets how many connections there may be to one service.
+         * Sets the maximum number of connections per service.
          *
          * @param maxConnections at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_CONNECTIONS}
          */
@@ -578,8 +573,8 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Sets how many requests may wait for a connection to one service; more fail with an error of the kind
-         * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}.
+         * Sets the maximum number of requests that wait for a connection per service; further ones fail as {@link
+         * run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}.
          *
          * @param maxPending at least 1; default {@value NettyHttpTransport#DEFAULT_MAX_PENDING}
          */
@@ -589,11 +584,11 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Sets how long a request waits for a connection to become free, before it fails with an error of the kind
-         * {@link run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}. The timeout of the request as a whole
-         * runs from the same moment.
+         * Sets how long a request waits for a free connection, before it fails as {@link
+         * run.caracal.error.TransportException.Kind#OVERLOADED OVERLOADED}. The wait counts towards the timeout of the
+         * request.
          *
-         * @param acquireTimeout a millisecond to an hour (resolution: ms); default 5 s
+         * @param acquireTimeout from a millisecond to an hour (resolution: ms); default 5 s
          */
         public Builder acquireTimeout(Duration acquireTimeout) {
             if (acquireTimeout.compareTo(MIN_ACQUIRE_TIMEOUT) < 0
@@ -606,12 +601,9 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Records Reactor Netty's own meters of the calls and of the connection pool in Micrometer's global registry ({@code
-         * reactor.netty.http.client.*}, {@code reactor.netty.connection.provider.*}). In their {@code uri} tag whatever may
-         * be an id is {@code {id}}. Needs {@code io.micrometer:micrometer-core}, without which {@link #build()} fails with an
-         * {@link IllegalStateException}.
-         *
-         * @param metrics whether to record; default {@code false}
+         * Enables Reactor Netty's own meters in Micrometer's global registry ({@code reactor.netty.http.client.*},
+         * {@code reactor.netty.connection.provider.*}); disabled by default. Possible ids in their {@code uri} tag are
+         * replaced by {@code {id}}. Needs {@code io.micrometer:micrometer-core}.
          */
         public Builder metrics(boolean metrics) {
             this.metrics = metrics;
@@ -626,10 +618,9 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         /**
-         * Creates the transport.
+         * {@return a new transport, which the caller has to dispose}
          *
-         * @return a new transport, owned by the caller
-         * @throws IllegalStateException if metrics are wanted and Micrometer is absent
+         * @throws IllegalStateException if metrics are enabled and Micrometer is absent
          */
         public NettyHttpTransport build() {
             return new NettyHttpTransport(this);

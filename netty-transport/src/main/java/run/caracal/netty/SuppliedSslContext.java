@@ -9,7 +9,7 @@ import java.util.function.Supplier;
 import javax.net.ssl.SSLEngine;
 import javax.net.ssl.SSLSessionContext;
 
-/** Asks for the current context at each handshake, so that a rotated certificate is used by the next connection. */
+/** Gets the current context at each handshake, so that the next connection uses a rotated certificate. */
 final class SuppliedSslContext extends SslContext {
     private final Supplier<? extends SslContext> supplier;
 

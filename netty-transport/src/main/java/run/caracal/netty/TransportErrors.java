@@ -21,7 +21,7 @@ import run.caracal.error.TransportException;
 import run.caracal.error.TransportException.Kind;
 import run.caracal.http.HttpRequest;
 
-/** Says what kept an answer away, in the terms of the SDK, and what to check. Never shows headers, body or query. */
+/** Maps the errors of Reactor Netty to those of the SDK. Messages contain no headers, body or query. */
 final class TransportErrors {
     private TransportErrors() {}
 
@@ -52,7 +52,7 @@ final class TransportErrors {
                         null);
     }
 
-    /** Of a request that was sent; {@code error} is what ended it. */
+    /** For a request that was sent before the transport was closed. */
     static TransportException closed(HttpRequest request, Throwable error) {
         return error(
                 Kind.IO,
@@ -61,7 +61,7 @@ final class TransportErrors {
                 error instanceof java.util.concurrent.TimeoutException ? null : error);
     }
 
-    /** Maps an error of Reactor Netty; {@code sent} tells whether the request had a connection. */
+    /** Maps an error of Reactor Netty; {@code sent} if the request had a connection. */
     static Throwable map(HttpRequest request, Throwable thrown, boolean sent, Limits limits) {
         Throwable error = Exceptions.unwrap(thrown);
         if (error instanceof DecoderException && error.getCause() instanceof SSLException tls) {
@@ -150,7 +150,7 @@ final class TransportErrors {
                 error);
     }
 
-    /** Under TLS it is the cause of an error of the handshake that could not begin. */
+    /** Under TLS a proxy error is the cause of a handshake error. */
     private static boolean isProxyRefusal(Throwable error) {
         return error instanceof ProxyConnectException
                 || (error instanceof SSLException && error.getCause() instanceof ProxyConnectException);

@@ -1,7 +1,7 @@
 /**
- * The SDK on Reactor Netty: the transport that the SDK itself uses, the decorator that gives the requests of an
- * application's {@link reactor.netty.http.client.HttpClient} their identity, and the boundary of its servers. It reaches the
- * core by its public types.
+ * The SDK on Reactor Netty: its own transport, the decorator of an application's
+ * {@link reactor.netty.http.client.HttpClient}, and the boundary of its servers. Uses the public types of the core
+ * only.
  */
 @NullMarked
 package run.caracal.netty;

@@ -3,7 +3,7 @@ package run.caracal.redis;
 import java.time.Duration;
 import java.util.Comparator;
 
-/** The id of a stream's entry: when it was added, by the clock of Redis, and which of that millisecond it is. */
+/** The id of a stream entry: when it was added, by the clock of Redis, and its number in that millisecond. */
 record EntryId(long millis, long sequence) implements Comparable<EntryId> {
     static final EntryId FIRST = new EntryId(0, 0);
 
@@ -15,7 +15,7 @@ record EntryId(long millis, long sequence) implements Comparable<EntryId> {
         return new EntryId(Long.parseLong(text.substring(0, dash)), Long.parseUnsignedLong(text.substring(dash + 1)));
     }
 
-    /** The id that no entry of the time before has. */
+    /** The first id of the time that began this long before. */
     EntryId before(Duration time) {
         return new EntryId(Math.max(0, millis - time.toMillis()), 0);
     }

@@ -4,28 +4,26 @@ import io.lettuce.core.StreamMessage;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
-/**
- * Where the entries of one stream come from. Used by one round at a time; every method is lazy, and an error ends the round.
- */
+/** The entries of one stream. Used by one round at a time; every method is lazy, and an error ends the round. */
 interface EntrySource {
-    /** How many entries are read at a time; so many together tell that there may be more. */
+    /** The batch size; a full batch means that there may be more entries. */
     int BATCH = 50;
 
-    /** Prepares reading: first, and again after each error. */
+    /** Prepares reading, at the start and after each error. */
     Mono<Void> open();
 
-    /** The next entries; those that were read and not {@link #done} come again after an error. */
+    /** The next entries; entries that were read and not {@link #done} are redelivered after an error. */
     Flux<StreamMessage<String, String>> next();
 
-    /** An entry is dealt with. */
+    /** Acknowledges an entry. */
     Mono<Void> done(StreamMessage<String, String> entry);
 
-    /** Keeps an entry that can have no effect for whoever looks for its cause. */
+    /** Copies an invalid entry to the dead letters. */
     Mono<Void> bury(StreamMessage<String, String> entry, String reason);
 
-    /** Whether an entry may be dealt with although one before it could not be. */
+    /** Whether later entries may be processed after one has failed. */
     boolean skips();
 
-    /** How many entries were read by anybody and are not done, as far as it is known. */
+    /** The last known number of delivered entries that are not acknowledged. */
     long pending();
 }

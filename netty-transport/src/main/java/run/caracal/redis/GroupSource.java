@@ -22,20 +22,20 @@ import tools.jackson.core.ObjectWriteContext;
 import tools.jackson.core.json.JsonFactory;
 
 /**
- * Entries that the members of a consumer group share. Those that were handed out and never acknowledged come first: this
- * consumer's own whenever reading begins anew, and those that another one has left for long.
+ * Entries shared by the members of a consumer group. Unacknowledged entries come first: this consumer's own whenever
+ * reading restarts, and those that another consumer has left idle.
  */
 final class GroupSource implements EntrySource {
-    /** How long an entry may be with another consumer before it is taken over. */
+    /** The idle time after which another consumer's entry is taken over. */
     static final Duration IDLE = Duration.ofSeconds(30);
 
-    /** How often entries to take over are looked for. */
+    /** The interval of looking for idle entries. */
     static final Duration CLAIM_INTERVAL = Duration.ofSeconds(5);
 
     private static final String FIRST = "0-0";
     private static final long MAX_DEAD_LETTERS = 10_000;
 
-    /** As much of an entry as a dead letter holds: they are many, and the entry may be of any size. */
+    /** The maximum size of a dead letter, because an entry may have any size. */
     private static final int MAX_PAYLOAD = 16_384;
 
     private static final JsonFactory JSON = new JsonFactory();
@@ -78,7 +78,7 @@ final class GroupSource implements EntrySource {
         return claimIfDue().thenMany(Flux.defer(() -> recovering ? own().concatWith(fresh()) : fresh()));
     }
 
-    /** The entries delivered to this consumer and not acknowledged. */
+    /** The unacknowledged entries of this consumer. */
     private Flux<StreamMessage<String, String>> own() {
         return read("0").switchIfEmpty(Flux.defer(() -> {
             recovering = false;
@@ -113,7 +113,7 @@ final class GroupSource implements EntrySource {
         });
     }
 
-    /** Takes entries over without reading them: they are this consumer's own then, and read as such. */
+    /** Takes over idle entries, which are then read as this consumer's own. */
     private Mono<ClaimedMessages<String, String>> claim(String from) {
         return redis.xautoclaim(
                 stream.key(),

@@ -13,8 +13,8 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
- * Entries that one process reads for itself, from as far back as they matter. It leaves nothing in Redis: a group would
- * remember as done what the memory of a process that ended has forgotten.
+ * Entries that one process reads for itself, starting as far back as they matter. It uses no consumer group, whose
+ * acknowledgements would outlive the memory of the process.
  */
 final class LogSource implements EntrySource {
     private final RedisClusterReactiveCommands<String, String> redis;
@@ -28,7 +28,7 @@ final class LogSource implements EntrySource {
         this.keepFor = keepFor;
     }
 
-    /** Begins by the clock of the stream itself, and anew where a stream was made anew. */
+    /** Starts by the clock of the stream, and again if the stream was recreated. */
     @Override
     public Mono<Void> open() {
         return Flux.defer(() -> redis.xrevrange(stream, Range.unbounded(), Limit.from(1)))
@@ -56,7 +56,7 @@ final class LogSource implements EntrySource {
         return Mono.fromRunnable(() -> last = EntryId.of(entry.getId()));
     }
 
-    /** A dead letter for each reader would be one too many. */
+    /** No dead letters, because every reader would write one. */
     @Override
     public Mono<Void> bury(StreamMessage<String, String> entry, String reason) {
         return Mono.empty();

@@ -23,28 +23,28 @@ import run.caracal.verify.RevocationStore;
  * RedisRevocationStore revocations = RedisRevocationStore.create(redis.reactive());
  * }</pre>
  *
- * <p>It only answers from the keys; a {@link RevocationConsumer} writes them. A lookup is one command, or one for each node of
- * a cluster at the same time, and takes two seconds at most. Any failure is an error, so that nobody is let
- * in: the verifier makes it a 503. {@link RevocationStore#cached(RevocationStore)} spares most lookups.
+ * <p>The store only reads the keys; a {@link RevocationConsumer} writes them. A lookup is one command, or one
+ * concurrent command per node of a cluster, and times out after two seconds. Any failure is an error, which the
+ * verifier answers with 503. {@link RevocationStore#cached(RevocationStore)} saves most lookups.
  *
- * <p>Nothing here blocks; results arrive on the connection's event loop. Safe for use by many threads. The connection is the
- * application's, and nothing here needs an end.
+ * <p>Non-blocking and thread-safe; results arrive on the connection's event loop. The application owns the connection;
+ * the store needs no close.
  */
 public final class RedisRevocationStore implements RevocationStore {
-    /** How long a lookup or a write may take. */
+    /** The timeout of a lookup or a write. */
     public static final Duration TIMEOUT = Duration.ofSeconds(2);
 
-    /** How long a revocation is remembered, as by the platform's own packages. */
+    /** How long a revocation is stored by default, as by the platform's own packages. */
     public static final Duration DEFAULT_KEEP = Duration.ofHours(24);
 
-    /** For how long something can be remembered at most. */
+    /** The maximum time that a revocation is stored. */
     public static final Duration MAX_KEEP = InMemoryRevocationStore.MAX_KEEP;
 
     private static final String PREFIX = "caracal:revoked:sessions:";
     private static final String EPOCH_PREFIX = PREFIX + "delegation-epoch:";
     private static final Pattern DECIMAL = Pattern.compile("[0-9]+");
 
-    /** Decimals are compared as text, the longer one being larger: Lua's numbers are exact up to 2^53 only. */
+    /** Compares decimals as text, because Lua's numbers are exact only up to 2^53. */
     private static final String RAISE = """
             local function digits(text)
               return string.match(text or '', '^0*([0-9]+)$') or '0'
@@ -64,10 +64,10 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     /**
-     * A store on a connection: {@code connection.reactive()} of a single server, of a master with replicas, of Sentinel or of
-     * a cluster. The connection may serve other work too. Does nothing yet.
+     * {@return a store on a connection} The connection may be that of a single server, a master with replicas, Sentinel
+     * or a cluster, and may be shared with other work. Sends nothing yet.
      *
-     * @param redis the commands of a connection that the application closes
+     * @param redis {@code connection.reactive()} of a connection that the application closes
      */
     public static RedisRevocationStore create(RedisClusterReactiveCommands<String, String> redis) {
         return new RedisRevocationStore(redis);
@@ -80,7 +80,7 @@ public final class RedisRevocationStore implements RevocationStore {
     /**
      * {@inheritDoc}
      *
-     * <p>A key of any type counts.
+     * <p>A key of any type counts as a revocation.
      */
     @Override
     public Mono<Boolean> isRevoked(Set<String> anchors) {
@@ -94,7 +94,7 @@ public final class RedisRevocationStore implements RevocationStore {
     /**
      * {@inheritDoc}
      *
-     * <p>One beyond {@link Long#MAX_VALUE} is that: no mandate names so much. A key that holds no number is an error.
+     * <p>Larger values count as {@link Long#MAX_VALUE}. A key without a number is an error.
      */
     @Override
     public Mono<Long> delegationEpoch(String zoneId) {
@@ -111,9 +111,9 @@ public final class RedisRevocationStore implements RevocationStore {
         return saturated(value);
     }
 
-    /** The number of decimal digits, which may be more than fit. */
+    /** Parses decimal digits; larger values are {@link Long#MAX_VALUE}. */
     static long saturated(String digits) {
-        // More digits are too large for sure, and parsing them would take long.
+        // More digits are certainly too large, and slow to parse.
         String significant = digits.replaceFirst("^0+(?=.)", "");
         return significant.length() > 19
                 ? Long.MAX_VALUE
@@ -123,12 +123,12 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     /**
-     * Revokes ids for all who share the keys, for instance by hand. Revoking one again starts its time anew. Lazy.
+     * Revokes ids for all instances that share the keys. Revoking an id again restarts its time. Lazy.
      *
      * @param anchors authority records, agent sessions and delegations, none empty
-     * @param keepFor how long to remember them, from a millisecond to {@link #MAX_KEEP}
-     * @return completes when all are written; an error when one may not be, after two seconds at most
-     * @throws IllegalArgumentException if an id is empty or the time is another
+     * @param keepFor how long to store them, from a millisecond to {@link #MAX_KEEP}
+     * @return completes when all are written; an error if one may not be, after two seconds at most
+     * @throws IllegalArgumentException if an id is empty or the time is out of range
      */
     public Mono<Void> revoke(Collection<String> anchors, Duration keepFor) {
         Set<String> ids = Set.copyOf(anchors);
@@ -143,12 +143,14 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     /**
-     * Refuses the mandates of a zone that name an earlier epoch, for all who share the keys. An epoch never falls. Lazy.
+     * Rejects the mandates of a zone that name an earlier epoch, for all instances that share the keys. An epoch never
+     * decreases. Lazy.
      *
-     * @param epoch its epoch in decimal digits, as many as it has
-     * @param keepFor how long to remember it, from a millisecond to {@link #MAX_KEEP}
-     * @return completes when this epoch or a later one is written; an error when that is not known, after two seconds at most
-     * @throws IllegalArgumentException if the zone is empty, the epoch is no number or the time is another
+     * @param epoch decimal digits, of any length
+     * @param keepFor how long to store it, from a millisecond to {@link #MAX_KEEP}
+     * @return completes when this epoch or a later one is written; an error if that is unknown, after two seconds at
+     *     most
+     * @throws IllegalArgumentException if the zone is empty, the epoch is malformed or the time is out of range
      */
     public Mono<Void> raiseDelegationEpoch(String zoneId, String epoch, Duration keepFor) {
         if (zoneId.isEmpty()) {
@@ -175,7 +177,7 @@ public final class RedisRevocationStore implements RevocationStore {
         return keepFor.toMillis();
     }
 
-    /** Shows nothing of the connection. */
+    /** Omits the connection. */
     @Override
     public String toString() {
         return "RedisRevocationStore[" + PREFIX + "*]";

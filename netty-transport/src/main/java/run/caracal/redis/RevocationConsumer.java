@@ -36,7 +36,7 @@ import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
 /**
- * Reads the platform's two streams of revocations and tells a store of them.
+ * Reads the platform's two revocation streams into a store.
  *
  * <pre>{@code
  * RedisRevocationStore shared = RedisRevocationStore.create(connection.reactive());
@@ -46,27 +46,26 @@ import run.caracal.verify.RevocationStore;
  * RevocationStore revocations = consumer.guard(RevocationStore.cached(shared));
  * }</pre>
  *
- * <p>With {@link #sharing} the instances of a resource server are one consumer group, and write the keys that all of them look
- * up; an entry is acknowledged when its keys are written, and taken over by another instance when the one that was given it
- * does not do so within 30 seconds. With {@link #feeding} a single process reads the streams for its own memory, writes
- * nothing to Redis, and catches up with what matters when it starts.
+ * <p>With {@link #sharing} the instances of a resource server form one consumer group, and write keys that all of them
+ * look up. An entry is acknowledged when its keys are written; if an instance does not do so within 30 seconds, another
+ * one takes over the entry. With {@link #feeding} a single process reads the streams into its own memory, and writes
+ * nothing to Redis.
  *
- * <p>An entry that is not signed with the key, or cannot be read, is copied to {@code <stream>.dead} and acknowledged. One that
- * cannot be written stays, and is tried again until it can be. After any failure, reading begins anew after a pause that
- * grows to five seconds, the groups being made again where they are gone; one line of the log tells that it fails, and one
- * that it goes on.
+ * <p>An entry that is not signed with the key, or malformed, is copied to {@code <stream>.dead} and acknowledged. An
+ * entry whose keys cannot be written is retried. After a failure, reading restarts with a backoff of up to five
+ * seconds, and missing groups are created again; the first failure and the recovery are logged.
  *
- * <p>The streams are polled, so the connection may serve other work too; it belongs to the application, which closes it after
- * the consumer. Nothing here blocks. Safe for use by many threads.
+ * <p>The streams are polled, so the connection may be shared with other work. The application closes it after the
+ * consumer. Non-blocking and thread-safe.
  */
 public final class RevocationConsumer implements Disposable {
-    /** How long a resource server may know nothing new before it refuses, as long as the platform's Gateway. */
+    /** The default limit of {@link Builder#blindLimit}, which is that of the platform's Gateway. */
     public static final Duration DEFAULT_BLIND_LIMIT = Duration.ofSeconds(70);
 
-    /** How often the streams are asked for new entries by default. */
+    /** The default poll interval. */
     public static final Duration DEFAULT_POLL_INTERVAL = Duration.ofMillis(250);
 
-    /** How long a revocation is kept in memory: no mandate lives longer, and clocks differ. */
+    /** How long a revocation is stored in memory: the longest life of a mandate plus a clock skew. */
     static final Duration KEEP_IN_MEMORY = MandateOptions.MAX_TTL.plusMinutes(5);
 
     private static final Duration COMMAND_TIMEOUT = Duration.ofSeconds(5);
@@ -84,7 +83,7 @@ public final class RevocationConsumer implements Disposable {
     private final Duration commandTimeout;
     private final String name;
 
-    /** Its own: an application that replaces Reactor's shared schedulers disposes those, and what waits there with them. */
+    /** Not a shared scheduler, because an application that replaces those disposes them with their pending tasks. */
     private final Scheduler timer = Schedulers.newSingle("caracal-revocations", true);
 
     private final Sinks.Many<RevocationStatus> changes = Sinks.many().replay().latest();
@@ -100,7 +99,7 @@ public final class RevocationConsumer implements Disposable {
     private volatile Duration lag = Duration.ZERO;
     private volatile boolean disposed;
 
-    /** Where changes go. */
+    /** The receiver of changes. */
     private interface Target {
         Mono<Void> apply(Change change);
     }
@@ -120,11 +119,11 @@ public final class RevocationConsumer implements Disposable {
     }
 
     /**
-     * A consumer that writes the keys of a store that several instances share.
+     * {@return a builder of a consumer that writes the keys of a store shared by several instances, over its
+     * connection}
      *
-     * @param store the store, whose connection it uses
-     * @param consumer the name of this instance among them, which no other one has at the same time; one that is the same
-     *     after a restart, such as the name of a stateful pod, goes on with what it has left
+     * @param consumer the name of this instance, unique among them; an instance that keeps its name after a restart,
+     *     such as a stateful pod, resumes its unacknowledged entries
      */
     public static Builder sharing(RedisRevocationStore store, String consumer) {
         Objects.requireNonNull(store, "store");
@@ -145,8 +144,7 @@ public final class RevocationConsumer implements Disposable {
     }
 
     /**
-     * A consumer that fills the memory of this process alone. It needs no more than to read the streams, and each instance
-     * has one of its own.
+     * {@return a builder of a consumer that fills the memory of this process; each instance has its own}
      *
      * @param redis the commands of a connection that the application closes, as for {@link RedisRevocationStore#create}
      */
@@ -188,12 +186,12 @@ public final class RevocationConsumer implements Disposable {
                 .subscribe(null, e -> log.debug("Reading the revocations ended", e)));
     }
 
-    /** From a good connection to its first error: an item for each round. */
+    /** Reads until the first error; emits an item per round. */
     private Flux<Boolean> session() {
         Mono<Void> open = Flux.fromIterable(sources.values())
                 .concatMap(source -> bounded(source.open()))
                 .then();
-        // One stream that cannot be read keeps nobody from the other.
+        // A failure of one stream does not stop the other.
         Mono<Boolean> round = Flux.fromIterable(sources.keySet())
                 .flatMap(stream -> batch(stream).materialize())
                 .collectList()
@@ -205,11 +203,11 @@ public final class RevocationConsumer implements Disposable {
         return open.thenMany(round.repeat(() -> !disposed));
     }
 
-    /** Deals with the next entries of a stream; whether there may be more. */
+    /** Processes the next entries of a stream; emits whether there may be more. */
     private Mono<Boolean> batch(RevocationStream stream) {
         EntrySource source = source(stream);
         return bounded(source.next().collectList())
-                // Signatures of entries of any size are not the business of the connection's event loop.
+                // Signatures of entries of any size must not block the connection's event loop.
                 .publishOn(timer)
                 .flatMap(entries -> handleAll(stream, source, entries).thenReturn(entries.size() >= EntrySource.BATCH));
     }
@@ -298,7 +296,7 @@ public final class RevocationConsumer implements Disposable {
         return timer.now(TimeUnit.NANOSECONDS);
     }
 
-    /** {@return what the consumer knows about its freshness now} */
+    /** {@return the current status} */
     public RevocationStatus status() {
         EntryId last = lastEntry;
         return new RevocationStatus(
@@ -317,19 +315,17 @@ public final class RevocationConsumer implements Disposable {
     }
 
     /**
-     * {@return the changes between connected and not, the last one first; a hot Flux that never fails; a slow
-     * subscriber misses all but the latest; completes when the consumer has ended}
+     * {@return the changes of the connection state, starting with the last one} Hot; never fails; a slow subscriber
+     * gets the latest; completes when the consumer has ended.
      */
     public Flux<RevocationStatus> changes() {
         return changes.asFlux().takeUntilOther(ended.asMono()).onBackpressureLatest();
     }
 
     /**
-     * A store that answers only while this consumer sees: its lookups fail until the streams were read to their ends once, and
-     * whenever that is longer ago than the limit. A verifier then refuses with 503. Put it around the cached store.
-     *
-     * @param store answers otherwise
-     * @return the guarded store
+     * {@return a store whose lookups fail, so that a verifier rejects requests with 503, until both streams were read
+     * to their ends once, and whenever that was longer ago than the {@linkplain Builder#blindLimit limit}} Wrap the
+     * cached store.
      */
     public RevocationStore guard(RevocationStore store) {
         Objects.requireNonNull(store, "store");
@@ -363,7 +359,7 @@ public final class RevocationConsumer implements Disposable {
         });
     }
 
-    /** Ends reading; {@link #disposeLater()} says when that is done. */
+    /** Stops reading like {@link #disposeLater()}, without waiting. */
     @Override
     public void dispose() {
         var unused =
@@ -371,9 +367,10 @@ public final class RevocationConsumer implements Disposable {
     }
 
     /**
-     * Ends reading after the entries at hand, and leaves the connection open.
+     * Stops reading after the current entries, and leaves the connection open. Idempotent; all subscribers share one
+     * completion.
      *
-     * @return completes when nothing is sent any more, after two seconds at most; the same end for all callers
+     * @return completes when nothing more is sent, after two seconds at most
      */
     public Mono<Void> disposeLater() {
         return Mono.defer(() -> {
@@ -382,7 +379,7 @@ public final class RevocationConsumer implements Disposable {
             if (!Boolean.TRUE.equals(connected)) {
                 running.dispose();
             }
-            // Not by its own timer, which has ended when somebody asks again.
+            // Not on the own timer, which has ended for a later subscriber.
             return ended.asMono().timeout(CLOSE_TIMEOUT, Mono.fromRunnable(running::dispose));
         });
     }
@@ -397,7 +394,7 @@ public final class RevocationConsumer implements Disposable {
         return "RevocationConsumer[" + name + ", " + status() + "]";
     }
 
-    /** Collects the settings of a consumer. Not for use by several threads. */
+    /** Builds a {@link RevocationConsumer}. Not for use by several threads at once. */
     public static final class Builder {
         private final String name;
         private final Target target;
@@ -416,7 +413,7 @@ public final class RevocationConsumer implements Disposable {
         }
 
         /**
-         * Sets the key with which the platform signs its entries. Required, unless {@link #unsigned()} is chosen.
+         * Sets the key that signs the platform's entries. Required, unless {@link #unsigned()} is set.
          *
          * @param hex the platform's {@code STREAMS_HMAC_KEY}, in hexadecimal; {@code null} counts as not set
          */
@@ -426,8 +423,8 @@ public final class RevocationConsumer implements Disposable {
         }
 
         /**
-         * Believes every entry, signed or not: whoever may write to the streams then decides who is let in. For a platform
-         * that has no key.
+         * Accepts unsigned entries, for a platform without a key: anyone who may write to the streams can then revoke,
+         * and fake epochs.
          */
         public Builder unsigned() {
             this.unsigned = true;
@@ -435,10 +432,10 @@ public final class RevocationConsumer implements Disposable {
         }
 
         /**
-         * Sets how often the streams are asked for new entries.
+         * Sets the poll interval.
          *
-         * @param interval from 10 milliseconds to 10 seconds; by default {@link #DEFAULT_POLL_INTERVAL}
-         * @throws IllegalArgumentException if it is another
+         * @param interval from 10 milliseconds to 10 seconds; {@link #DEFAULT_POLL_INTERVAL} by default
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder pollInterval(Duration interval) {
             if (interval.compareTo(Duration.ofMillis(10)) < 0 || interval.compareTo(Duration.ofSeconds(10)) > 0) {
@@ -449,10 +446,10 @@ public final class RevocationConsumer implements Disposable {
         }
 
         /**
-         * Sets how long {@link #guard} lets a store answer while the streams cannot be read to their ends.
+         * Sets how long {@link #guard} lets lookups pass while the streams cannot be read to their ends.
          *
-         * @param limit from a second to an hour; by default {@link #DEFAULT_BLIND_LIMIT}
-         * @throws IllegalArgumentException if it is another
+         * @param limit from a second to an hour; {@link #DEFAULT_BLIND_LIMIT} by default
+         * @throws IllegalArgumentException if it is out of range
          */
         public Builder blindLimit(Duration limit) {
             if (limit.compareTo(Duration.ofSeconds(1)) < 0 || limit.compareTo(Duration.ofHours(1)) > 0) {
@@ -473,10 +470,10 @@ public final class RevocationConsumer implements Disposable {
         }
 
         /**
-         * Begins to read, and waits for nothing.
+         * Starts reading, without waiting.
          *
-         * @return the consumer, to be ended before its connection is closed
-         * @throws ConfigurationException if there is no usable key and unsigned entries were not chosen, or both were
+         * @return the consumer, to be disposed before its connection is closed
+         * @throws ConfigurationException if neither a valid key nor {@link #unsigned()} is set, or both are
          */
         public RevocationConsumer start() {
             StreamSignature signature = signature();
@@ -510,7 +507,7 @@ public final class RevocationConsumer implements Disposable {
             return new ConfigurationException(List.of(new Problem("hmacKey", "revocation consumer builder", message)));
         }
 
-        /** Shows no key. */
+        /** Omits the key. */
         @Override
         public String toString() {
             return "RevocationConsumer.Builder[" + name + "]";

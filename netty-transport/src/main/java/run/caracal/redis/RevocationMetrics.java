@@ -11,14 +11,15 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Function;
 
 /**
- * Meters of one consumer: {@code caracal.revocation.connected} (gauge, 0 or 1), {@code .blind} and {@code .lag} (gauges of
- * time), {@code .pending} (gauge), {@code .handled} and {@code .dead} (counters), as {@link RevocationStatus} defines them.
+ * Meters of one consumer: {@code caracal.revocation.connected} (gauge, 0 or 1), {@code .blind} and {@code .lag} (gauges
+ * of time), {@code .pending} (gauge), {@code .handled} and {@code .dead} (counters), as {@link RevocationStatus}
+ * defines them.
  *
  * <pre>{@code
  * RevocationMetrics.of(consumer).bindTo(registry);
  * }</pre>
  *
- * <p>Immutable; safe for use by many threads.
+ * <p>Immutable and thread-safe.
  */
 public final class RevocationMetrics implements MeterBinder {
     private static final String PREFIX = "caracal.revocation.";
@@ -34,7 +35,7 @@ public final class RevocationMetrics implements MeterBinder {
         return new RevocationMetrics(Objects.requireNonNull(consumer, "consumer"));
     }
 
-    /** Meters the consumer into a registry, which then keeps it. Bind once for each registry. */
+    /** Registers the meters; the registry then holds the consumer. Bind once per registry. */
     @Override
     public void bindTo(MeterRegistry registry) {
         Gauge.builder(PREFIX + "connected", consumer, it -> it.status().connected() ? 1 : 0)

@@ -5,17 +5,16 @@ import java.time.Instant;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A consumer's knowledge of its own freshness, for a readiness check and for meters.
+ * The freshness of a consumer, for a readiness check and for meters.
  *
- * @param connected whether the streams could be read the last time
- * @param blindFor how long ago everything that the streams held was read and dealt with; since the start, when that never was
- * @param lag how old the last entry was when it was dealt with, by the clock of Redis against that of this machine, and
- *     never negative; zero before the first
+ * @param connected whether the last read of the streams succeeded
+ * @param blindFor how long ago both streams were last read to their ends, or the consumer was started
+ * @param lag the age of the last entry when it was processed, by the clock of Redis against that of this machine; not
+ *     negative; zero before the first
  * @param lastEntry when the last entry was added, by the clock of Redis; {@code null} before the first
- * @param handled how many entries had their effect
- * @param dead how many entries could have none: unsigned ones, wrongly signed ones, and those that cannot be read
- * @param pending how many entries the group's consumers were given and did not acknowledge, as of the last look; zero
- *     without a group
+ * @param handled the number of processed entries
+ * @param dead the number of entries that were unsigned, wrongly signed or malformed
+ * @param pending the last known number of unacknowledged entries of the group; zero without a group
  */
 public record RevocationStatus(
         boolean connected,

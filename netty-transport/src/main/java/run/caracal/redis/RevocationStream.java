@@ -6,9 +6,9 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The two streams of the platform, and the meaning of their entries. */
+/** The two streams of the platform, and the format of their entries. */
 enum RevocationStream {
-    /** Tells of authority records, sessions and delegations that are revoked. */
+    /** Revoked authority records, sessions and delegations. */
     SESSIONS("caracal.sessions.revoke", "resource-revocation") {
         @Override
         @Nullable
@@ -29,7 +29,7 @@ enum RevocationStream {
         }
     },
 
-    /** Tells of the epoch that a zone's delegations have reached. */
+    /** Epochs of the delegations of zones. */
     DELEGATIONS("caracal.delegations.invalidate", "resource-delegation-invalidation") {
         @Override
         @Nullable
@@ -77,9 +77,9 @@ enum RevocationStream {
         return key + ".dead";
     }
 
-    /** The effect of an entry; {@code null} when it has none. */
+    /** Parses an entry; {@code null} if malformed. */
     abstract @Nullable Change read(Map<String, String> fields);
 
-    /** The reason of a dead letter that has no effect. */
+    /** The reason of the dead letter of a malformed entry. */
     abstract String unreadable();
 }

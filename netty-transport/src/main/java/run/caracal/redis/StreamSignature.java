@@ -10,9 +10,9 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 import org.jspecify.annotations.Nullable;
 
-/** The signatures of stream entries, with the key that the platform and its resource servers share. */
+/** Signatures of stream entries, with a key that the platform and its resource servers share. */
 final class StreamSignature {
-    /** The field that holds the signature, which it does not cover. */
+    /** The field of the signature, which the signature does not cover. */
     static final String FIELD = "_sig";
 
     private static final String ALGORITHM = "HmacSHA256";
@@ -23,12 +23,7 @@ final class StreamSignature {
         this.key = key;
     }
 
-    /**
-     * Takes the key.
-     *
-     * @param hex the key, as in {@code STREAMS_HMAC_KEY}
-     * @throws IllegalArgumentException if it is none; the message does not show it
-     */
+    /** Parses a key in hexadecimal; the message of an error does not contain it. */
     static StreamSignature of(String hex) {
         byte[] bytes;
         try {
@@ -44,7 +39,7 @@ final class StreamSignature {
         return new StreamSignature(new SecretKeySpec(bytes, ALGORITHM));
     }
 
-    /** The text that is signed. */
+    /** The signed text. */
     static String canonical(String stream, Map<String, String> fields) {
         StringBuilder text = new StringBuilder(stream).append('\n');
         new TreeMap<>(fields).forEach((name, value) -> {
@@ -59,7 +54,7 @@ final class StreamSignature {
         return HexFormat.of().formatHex(mac(stream, fields));
     }
 
-    /** Whether the fields carry the signature of this key. Compared in constant time. */
+    /** Whether the fields are signed with this key; compared in constant time. */
     boolean isOf(String stream, Map<String, String> fields) {
         @Nullable String signature = fields.get(FIELD);
         return signature != null

@@ -34,94 +34,68 @@ import run.caracal.netty.internal.OutboundExchange;
 import run.caracal.netty.internal.ResourcePolicy;
 
 /**
- * Gives the requests of a {@code WebClient} the identity of the session in whose Reactor Context they are subscribed.
+ * Attaches the identity of the session bound in the subscriber's Reactor Context to the requests of a
+ * {@code WebClient}.
  *
- * <p>The address and the headers of the {@link ClientRequest} are rewritten for each subscription; on Reactor Netty the
- * headers on the wire, unless a filter after this one asks for them. A caller's {@code X-Caracal-Resource} header selects
- * the resource. Errors of the policy reach the caller as they are, not wrapped in a {@link WebClientRequestException},
- * and nothing is sent then. Nothing is retried, and no status is turned into an error.
+ * <p>URL and headers are set for each subscription. An {@code X-Caracal-Resource} header selects the resource. Errors
+ * of the policy reach the caller unwrapped, not as {@link WebClientRequestException}, and nothing is sent. Nothing is
+ * retried, and no status becomes an error.
  *
- * <p><b>Order.</b> Put a retry filter before this one: each attempt then gets an identity of its own. When a filter after
- * this one sends the same request again, it gets a fresh identity on top of a client that is decorated with
- * {@link run.caracal.netty.CaracalHttp}; on a plain Reactor Netty connector that second request is refused with a
- * {@link RoutingException} and not sent, because a mandate is good for one request; other connectors do not show it to a
- * filter, and the Gateway refuses it. A request whose address was changed by a filter after this one is refused. The
- * filter registered twice, or on top of a decorated client, resolves and mints once.
+ * <b>Order.</b> Put a retry filter before this one, so that each attempt gets its own identity. If a filter after this
+ * one sends the same request again, the second request gets a new identity on a client decorated with
+ * {@link run.caracal.netty.CaracalHttp}, and fails with {@link RoutingException} on a plain Reactor Netty connector,
+ * because a mandate is valid for one request; with other connectors the Gateway rejects it. A request whose URL a later
+ * filter has changed is rejected. If the filter is registered twice, or on a decorated client, it still resolves and
+ * mints once.
  *
- * <p><b>Redirects.</b> When a Reactor Netty connector follows a redirect, the redirected request is sent without any
- * identity, to the same origin too. Other connectors do not show redirects to a filter: leave following them off there
- * (the JDK client's default; not Jetty's).
+ * <b>Redirects</b> that a Reactor Netty connector follows carry no identity, not even to the same origin. Other
+ * connectors do not show redirects to a filter: do not let them follow redirects (the JDK client does not by default;
+ * Jetty's does).
  *
- * <p><b>Answers that are cut off.</b> When the authority of a call is revoked while its answer is on its way, the Gateway ends
- * the answer early and says so in a trailer. On a Reactor Netty connector the body then ends with an {@link
- * run.caracal.error.AuthorityRevokedException} after the part that has arrived; {@code retrieve()} wraps it, as each error of
- * a body, in a {@link org.springframework.web.reactive.function.client.WebClientResponseException}. Other connectors do not
- * show trailers to a filter: there a cut answer looks whole, so have the application's own format tell where it ends.
+ * <b>Truncated answers.</b> If the authority of a call is revoked while the answer is streaming, the Gateway truncates
+ * the answer and says so in a trailer. With Reactor Netty the body then ends with
+ * {@link run.caracal.error.AuthorityRevokedException}, which {@code retrieve()} wraps in a {@link
+ * org.springframework.web.reactive.function.client.WebClientResponseException}. Other connectors do not expose
+ * trailers: a truncated answer looks complete, unless the format of the body shows where it ends.
  */
 public final class CaracalExchangeFilter {
-    /** The attribute by which a request, and what others make of it, shows that it has been here. */
+    /** The attribute that marks a request, and copies of it, as already processed. */
     private static final String EXCHANGE = OutboundExchange.class.getName();
 
     private CaracalExchangeFilter() {}
 
-    /**
-     * Creates the filter, with the propagation of the configuration, and so that a request outside every session fails.
-     *
-     * @param caracal whose sessions the requests are made in
-     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
-     */
+    /** {@return a filter with default options, for {@code WebClient.Builder.filter(...)}; stateless} */
     public static ExchangeFilterFunction create(Caracal caracal) {
         return create(caracal.outbound());
     }
 
-    /**
-     * Creates the filter.
-     *
-     * @param caracal whose sessions the requests are made in
-     * @param options where identity goes, and whether requests outside every session act as the application
-     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
-     */
+    /** {@return a filter for {@code WebClient.Builder.filter(...)}; stateless} */
     public static ExchangeFilterFunction create(Caracal caracal, TransportOptions options) {
         return create(caracal.outbound(options));
     }
 
-    /**
-     * Creates the filter with a policy of its own.
-     *
-     * @param policy decides where requests go and which identity they carry
-     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
-     */
+    /** {@return a filter with your own policy; stateless} */
     public static ExchangeFilterFunction create(OutboundPolicy policy) {
         Objects.requireNonNull(policy, "policy");
         return (request, next) -> filter(policy, request, next);
     }
 
     /**
-     * Creates the filter of a {@code WebClient} for one resource, with every default; see {@link #forResource(Caracal, String,
-     * TransportOptions)}.
-     *
-     * @param caracal whose sessions the requests are made in
-     * @param resource the resource identifier, for instance {@code resource://billing-api}
-     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
+     * {@return a filter for one resource, with default options; see
+     * {@link #forResource(Caracal, String, TransportOptions)}}
      */
     public static ExchangeFilterFunction forResource(Caracal caracal, String resource) {
         return forResource(caracal, resource, TransportOptions.defaults());
     }
 
     /**
-     * Creates the filter of a {@code WebClient} for one resource, bound or not: relative addresses go to it through the
-     * Gateway, as the session in whose Reactor Context they are subscribed. Give the {@code WebClient} no base address. It
-     * serves interfaces of {@code @HttpExchange} methods too, and may stand behind a general filter, as on the builder of Spring
-     * Boot.
+     * {@return a filter for one resource, bound or not: relative URLs are sent to it through the Gateway, with the
+     * identity of the bound session} Stateless. Give the {@code WebClient} no base URL. It works behind
+     * {@code @HttpExchange} interfaces, and after a general filter, as on the builder of Spring Boot. A request to any
+     * other address, or with another resource, fails with {@link RoutingException} and is not sent.
      *
-     * <p>A request to anywhere else, or one that names another resource, fails with {@link RoutingException} and is not sent.
-     *
-     * @param caracal whose sessions the requests are made in
-     * @param resource the resource identifier
-     * @param options scopes, labels, and whether requests outside every session act as the application; where identity goes
-     *     is decided by the resource
-     * @return a filter for {@code WebClient.Builder.filter(...)}, stateless
-     * @throws RoutingException for too many different resources that are not configured
+     * @param options their propagation is ignored
+     * @throws RoutingException after too many different resources that are not configured
      */
     public static ExchangeFilterFunction forResource(Caracal caracal, String resource, TransportOptions options) {
         ResourcePolicy policy = ResourcePolicy.of(caracal, resource, options);
@@ -130,7 +104,7 @@ public final class CaracalExchangeFilter {
                 : Mono.defer(() -> filter(policy, atGateway(caracal, resource, request), next));
     }
 
-    /** The same request, where the resource is. */
+    /** The same request at the resource's Gateway URL. */
     private static ClientRequest atGateway(Caracal caracal, String resource, ClientRequest request) {
         URI url = request.url();
         String path = url.getRawPath() == null ? "" : url.getRawPath();
@@ -151,11 +125,11 @@ public final class CaracalExchangeFilter {
 
     private static RoutingException noHost(ClientRequest request) {
         return new RoutingException("The request to " + request.url().getRawPath() + " names no host, so"
-                + " where it goes cannot be judged; set WebClient.Builder.baseUrl(...), or add"
+                + " its destination is unknown; set WebClient.Builder.baseUrl(...), or add"
                 + " CaracalExchangeFilter.forResource(...). Nothing was sent");
     }
 
-    /** Leaves a relative address to a filter for one resource further down; when there is none, it is not sent. */
+    /** Leaves a relative URL to a later filter for one resource; without one, the request fails. */
     private static Mono<ClientResponse> leave(ClientRequest request, ExchangeFunction next) {
         ClientRequest guarded = ClientRequest.from(request)
                 .httpRequest(outgoing -> {
@@ -198,7 +172,7 @@ public final class CaracalExchangeFilter {
         });
     }
 
-    /** A copy of a request that has been here, which may have lost who watches what is written. */
+    /** A copy of a processed request, which may have lost its write callback. */
     private static ClientRequest watched(ClientRequest copy, OutboundExchange exchange) {
         return ClientRequest.from(copy)
                 .httpRequest(outgoing -> {
@@ -220,7 +194,7 @@ public final class CaracalExchangeFilter {
         }
     }
 
-    /** A call rejected before it is sent has ended too. */
+    /** Also reports the end of a call that is rejected before it is sent. */
     private static Mono<ClientResponse> observe(
             ClientRequest request, ExchangeFunction next, OutboundExchange exchange) {
         try {
@@ -250,14 +224,14 @@ public final class CaracalExchangeFilter {
     }
 
     /**
-     * The caller's request with its new address and its identity. On Reactor Netty the identity is set on the wire, and no
-     * header is copied. It is set here when somebody on the way down asks for the headers, and for other connectors.
+     * The caller's request with its new URL and its identity. On Reactor Netty the identity is set when the request is
+     * written, and no header is copied; for other connectors, and if a later filter reads the headers, it is set here.
      */
     private static final class Governed implements ClientRequest {
         private final ClientRequest asked;
         private final OutboundExchange exchange;
         private final URI target;
-        // Under the lock. One of the two: an identity is set once.
+        // Guarded by this. Either is set, because an identity is set once.
         private @Nullable ClientRequest edited;
         private boolean leftToTheWire;
 
@@ -277,7 +251,7 @@ public final class CaracalExchangeFilter {
             return target;
         }
 
-        /** With the identity; without it once the wire has it, for messages about a request that has left. */
+        /** Includes the identity, unless it is set on write: then these headers only appear in messages. */
         @Override
         public synchronized HttpHeaders headers() {
             return leftToTheWire ? asked.headers() : edited().headers();
@@ -293,7 +267,7 @@ public final class CaracalExchangeFilter {
             return asked.body();
         }
 
-        /** For who makes a request of this one, too. */
+        /** Includes the marker, for copies of this request. */
         @Override
         public Map<String, Object> attributes() {
             Map<String, Object> all = new HashMap<>(asked.attributes());
@@ -301,7 +275,7 @@ public final class CaracalExchangeFilter {
             return Collections.unmodifiableMap(all);
         }
 
-        /** For who makes a request of this one: it watches what is written with the headers above. */
+        /** Includes the write callback, for copies of this request. */
         @Override
         public Consumer<ClientHttpRequest> httpRequest() {
             Consumer<ClientHttpRequest> callers = asked.httpRequest();
@@ -322,8 +296,7 @@ public final class CaracalExchangeFilter {
             }
             if (written == asked) {
                 if (exchange.isRewritten() && asked.headers().containsHeader(HttpHeaders.HOST)) {
-                    // The wire sets the first one; after a redirect it would be neither the caller's host nor the
-                    // target's.
+                    // The write sets Host; after a redirect it would be neither the caller's nor the target's.
                     outgoing.beforeCommit(
                             () -> Mono.fromRunnable(() -> outgoing.getHeaders().remove(HttpHeaders.HOST)));
                 }
@@ -350,10 +323,10 @@ public final class CaracalExchangeFilter {
             return made;
         }
 
-        /** Each time the request is written: at first, and with Reactor Netty on a redirect and on a retry below us. */
+        /** Called for each write: the first, and with Reactor Netty each redirect and each retry below this filter. */
         private void beforeWrite(ClientHttpRequest outgoing) {
             if (exchange.isGoverned()) {
-                return; // a decorated client watches the wire itself
+                return; // the decorated client edits the request itself
             }
             if (exchange.carriesIdentity() && !outgoing.getURI().equals(target)) {
                 throw new RoutingException(

@@ -24,21 +24,20 @@ import run.caracal.http.InboundPolicy;
 import run.caracal.netty.internal.RefusalAnswer;
 
 /**
- * The inbound boundary of a Spring WebFlux application, which other Caracal SDKs call their context middleware:
- * judges each request before the application sees it, and binds its caller in the Reactor Context of the handler.
+ * The inbound boundary of a Spring WebFlux application, called context middleware in other Caracal SDKs: verifies each
+ * request before its handler runs, and binds the caller in the Reactor Context of the handler.
  *
  * <pre>{@code
  * WebFilter boundary = CaracalWebFilter.create(caracal, Boundary.verified(verifier))
  *         .except(exchange -> exchange.getRequest().getPath().value().equals("/health"));
  * }</pre>
  *
- * <p>A refusal is answered at once with its status, JSON {@code {"error","error_description"}} and {@code
- * WWW-Authenticate}. Signals of the application pass through. A request that ends early cancels the judgement, or the
- * handler. Filters before this one have no caller bound: order it early.
+ * <p>A rejected request is answered with its status, JSON {@code {"error","error_description"}} and
+ * {@code WWW-Authenticate}. Signals of the application pass through. A request that the client aborts cancels the
+ * verification or the handler. Filters before this one have no caller bound, so order it early.
  *
- * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no credentials,
- * as its standard wants it, and passes to the application without being judged, with no caller bound: Spring's CORS
- * configuration answers it.
+ * <p>A CORS preflight ({@code OPTIONS} with {@code Origin} and {@code Access-Control-Request-Method}) carries no
+ * credentials by design: it passes to Spring's CORS configuration unverified, with no caller bound.
  */
 public final class CaracalWebFilter implements WebFilter {
     private final Function<ServerWebExchange, Optional<InboundPolicy>> policies;
@@ -52,35 +51,27 @@ public final class CaracalWebFilter implements WebFilter {
     }
 
     /**
-     * Creates the filter.
+     * {@return a stateless filter with one boundary}
      *
-     * @return a filter, stateless
-     * @throws run.caracal.error.ConfigurationException in production, for a boundary that has no verifier or runs as the
-     *     application, unless it is trusted
+     * @throws run.caracal.error.ConfigurationException in production, if the boundary is not trusted and has no
+     *     verifier or runs as the application
      */
     public static CaracalWebFilter create(Caracal caracal, Boundary boundary) {
         return create(caracal.inbound(boundary));
     }
 
-    /**
-     * Creates the filter with a policy of its own.
-     *
-     * @return a filter, stateless
-     */
+    /** {@return a stateless filter with your own policy} */
     public static CaracalWebFilter create(InboundPolicy policy) {
         Optional<InboundPolicy> always = Optional.of(Objects.requireNonNull(policy, "policy"));
         return new CaracalWebFilter(exchange -> always, exchange -> false);
     }
 
     /**
-     * Creates the filter with boundaries by path within the application and by method. A path that could be taken for another
-     * one is answered with 400.
+     * {@return a stateless filter with boundaries by method and path within the application} An ambiguous path is
+     * answered with 400.
      *
-     * @param caracal the client
-     * @param routes the boundaries
-     * @return a filter, stateless
-     * @throws run.caracal.error.ConfigurationException in production, if one of the boundaries has no verifier or runs as the
-     *     application, unless it is trusted
+     * @throws run.caracal.error.ConfigurationException in production, if a boundary is not trusted and has no verifier
+     *     or runs as the application
      */
     public static CaracalWebFilter create(Caracal caracal, BoundaryRoutes routes) {
         Map<Boundary, InboundPolicy> policies = routes.boundaries().stream()
@@ -96,12 +87,7 @@ public final class CaracalWebFilter implements WebFilter {
                 exchange -> false);
     }
 
-    /**
-     * Leaves requests alone: they are neither judged nor bound.
-     *
-     * @param excepted which requests, besides those that are left alone already
-     * @return a filter that leaves them alone
-     */
+    /** {@return a filter that also excepts these requests from verification; no caller is bound for them} */
     public CaracalWebFilter except(Predicate<? super ServerWebExchange> excepted) {
         Objects.requireNonNull(excepted, "excepted");
         Predicate<? super ServerWebExchange> before = this.excepted;
@@ -126,7 +112,7 @@ public final class CaracalWebFilter implements WebFilter {
         return policy.judge(exchange.getRequest().getHeaders()::getOrEmpty)
                 .onErrorMap(ClosedException.class, RefusalAnswer::stopping)
                 .map(call -> Mono.defer(() -> chain.filter(exchange)).contextWrite(call::bind))
-                // Of the judgement alone: what the application signals is its own.
+                // Before flatMap, so that only errors of the verification are answered, not those of the application.
                 .onErrorResume(InboundException.class, refusal -> Mono.just(refuse(exchange.getResponse(), refusal)))
                 .flatMap(handled -> handled);
     }

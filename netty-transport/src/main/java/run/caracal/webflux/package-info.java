@@ -1,6 +1,6 @@
 /**
- * The SDK in Spring WebFlux applications: a filter of {@code WebClient} and one of servers. Needs {@code spring-webflux}; nothing
- * else of the SDK knows Spring.
+ * The SDK in Spring WebFlux applications: a filter for {@code WebClient} and one for servers. Needs
+ * {@code spring-webflux}.
  */
 @NullMarked
 package run.caracal.webflux;
