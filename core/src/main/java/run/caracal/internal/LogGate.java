@@ -7,11 +7,10 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 
 /**
- * Lets a warning through once in a while: what may repeat with every operation while a service is away must not fill a
- * disk. The others belong to the level DEBUG.
+ * Limits the rate of a warning that may repeat with every operation during an outage; the others are logged at DEBUG.
  */
 public final class LogGate {
-    /** For how long one warning stands for those that follow it. */
+    /** The minimum time between warnings. */
     static final Duration PAUSE = Duration.ofSeconds(10);
 
     private final LongSupplier nanos;
@@ -26,7 +25,7 @@ public final class LogGate {
         this.closedUntil = new AtomicLong(nanos.getAsLong());
     }
 
-    /** Whether the next warning may pass; it closes the gate behind it. */
+    /** Whether a warning may pass; if so, closes the gate. */
     public boolean passes() {
         long now = nanos.getAsLong();
         long until = closedUntil.get();

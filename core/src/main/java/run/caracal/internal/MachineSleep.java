@@ -5,16 +5,15 @@ import java.util.concurrent.TimeUnit;
 import reactor.core.scheduler.Scheduler;
 
 /**
- * Tells how long the machine has slept. Meanwhile the monotonic clock of a timer may stand still, and the wall clock does
- * not: they are further apart afterwards.
+ * Detects how long the machine has slept: meanwhile the monotonic clock may stand still, but the wall clock does not.
  */
 public final class MachineSleep {
-    /** Less is a correction of the wall clock. */
+    /** Smaller differences are corrections of the wall clock. */
     private static final long TOLERANCE = Duration.ofSeconds(5).toNanos();
 
     private MachineSleep() {}
 
-    /** Notes how far the clocks are apart. */
+    /** Marks the current difference of the clocks. */
     public static long mark(Scheduler timer) {
         return TimeUnit.MILLISECONDS.toNanos(timer.now(TimeUnit.MILLISECONDS)) - timer.now(TimeUnit.NANOSECONDS);
     }

@@ -6,11 +6,11 @@ import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
 /**
- * The {@link Schedulers#parallel()} that is there whenever it is used. An application that replaces Reactor's shared
- * schedulers disposes those before, and one that was captured earlier would reject everything from then on.
+ * The current {@link Schedulers#parallel()} at each use. An application that replaces Reactor's schedulers disposes
+ * them, and a captured one would reject all tasks.
  */
 public final class ParallelTimer implements Scheduler {
-    /** It has no state. */
+    /** Stateless. */
     public static final Scheduler INSTANCE = new ParallelTimer();
 
     private ParallelTimer() {}
@@ -40,7 +40,7 @@ public final class ParallelTimer implements Scheduler {
         return Schedulers.parallel().now(unit);
     }
 
-    /** It is the application's, not ours to dispose. */
+    /** Not disposed, because the application owns it. */
     @Override
     public void dispose() {}
 

@@ -9,11 +9,11 @@ import reactor.core.scheduler.Scheduler;
 import run.caracal.error.CallbackException;
 
 /**
- * Asks functions of the application, which may throw, return {@code null}, never end, or end when nobody waits any more. What
- * they throw or signal within their time is theirs, and is passed on.
+ * Calls functions of the application, which may throw, return {@code null}, never complete, or signal after a
+ * cancellation. Their own errors are passed on.
  */
 public final class Supplied {
-    /** How long a function may take that has no limit of its own. */
+    /** The default timeout of a function. */
     public static final Duration LIMIT = Duration.ofSeconds(30);
 
     private Supplied() {}
@@ -21,7 +21,7 @@ public final class Supplied {
     /**
      * Checks what a function returned.
      *
-     * @param function what it is called in messages, at their beginning
+     * @param function its name in messages
      */
     public static <T> T given(@Nullable T given, String function) {
         if (given == null) {
@@ -32,18 +32,18 @@ public final class Supplied {
     }
 
     /**
-     * Asks a function that a caller waits for with a limit of its own.
+     * Calls a function without a timeout, because the caller has one.
      *
-     * @return its answer; {@link CallbackException} when it returns {@code null}
+     * @return its result; {@link CallbackException} if it returns {@code null}
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked) {
         return Mono.defer(() -> given(asked.get(), function));
     }
 
     /**
-     * Asks a function within a limit.
+     * Calls a function with a timeout.
      *
-     * @return its answer; {@link CallbackException} when it returns {@code null} or takes longer, after which it is cancelled
+     * @return its result; {@link CallbackException} if it returns {@code null}, or times out and is cancelled
      */
     public static <T> Mono<T> ask(String function, Supplier<? extends Mono<T>> asked, Duration limit, Scheduler timer) {
         return ask(
@@ -56,22 +56,20 @@ public final class Supplied {
     }
 
     /**
-     * As the one above, with something else than its error.
+     * Calls a function with a timeout and a fallback.
      *
-     * @param instead what comes instead of an answer that comes too late
+     * @param instead the fallback on timeout
      */
     public static <T> Mono<T> ask(
             String function, Supplier<? extends Mono<T>> asked, Duration limit, Mono<T> instead, Scheduler timer) {
         return Mono.defer(() -> {
             Mono<T> answer = given(asked.get(), function);
-            // A value that is known or computed by the subscription itself: a timer would only cost.
+            // A timer is not worth its cost for a value that is available on subscription.
             return answer instanceof Callable ? answer : within(answer, limit, instead, timer);
         });
     }
 
-    /**
-     * A timeout behind which no error is dropped: operators drop, and log, what nobody waits for any more, if it is an error.
-     */
+    /** A timeout after which a late error is discarded, instead of being dropped and logged. */
     public static <T> Mono<T> within(Mono<T> source, Duration limit, Mono<T> instead, Scheduler timer) {
         return source.materialize().timeout(limit, instead.materialize(), timer).dematerialize();
     }

@@ -85,8 +85,8 @@ public final class CaracalMetrics implements MeterBinder {
     }
 
     /**
-     * {@return the same meters with these values of the {@code resource} tag, for instance
-     * {@code config.resourceIds()}; keep them few}
+     * {@return the same meters with these resources as tag values, for instance {@code config.resourceIds()}; keep them
+     * few}
      */
     public CaracalMetrics withResources(Collection<String> resources) {
         return new CaracalMetrics(caracal, Set.copyOf(new HashSet<>(resources)), common);

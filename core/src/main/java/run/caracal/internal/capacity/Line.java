@@ -14,8 +14,8 @@ import run.caracal.error.CapacityException;
 import run.caracal.internal.lifecycle.ClientState;
 
 /**
- * Those who wait for something that there is not enough of: higher ranks first, and first come, first served among equals.
- * Each is served once or has left; whether there is enough for the next one is up to the subclass, under the lock of the line.
+ * A queue of waiters for a limited capacity: higher ranks first, FIFO among equals. Each waiter is served once, or has
+ * left; the subclass decides, under the lock of the queue, whether the next one can be served.
  */
 abstract class Line {
     private final Duration patience;
@@ -30,7 +30,7 @@ abstract class Line {
         this.timer = timer;
     }
 
-    /** One who may wait; in one line, once. */
+    /** A waiter; used once, in one queue. */
     static class Waiter implements Comparable<Waiter> {
         final int rank;
         private final Sinks.Empty<Void> turn = Sinks.empty();
@@ -47,13 +47,13 @@ abstract class Line {
         }
     }
 
-    /** Takes what a waiter needs when there is enough; the next in line is asked when one before it was served. */
+    /** Takes a waiter's capacity if available; the next in the queue is tried after one was served. */
     abstract boolean take(Waiter waiter);
 
-    /** The error of a waiter whose time is over. */
+    /** The error of a waiter that timed out. */
     abstract CapacityException tooLate();
 
-    /** Takes what a waiter needs, or puts it into the line. Who has joined has to {@link #leave} when it is gone. */
+    /** Takes a waiter's capacity, or enqueues the waiter, which then has to {@link #leave} when it is cancelled. */
     @Nullable
     Mono<Void> join(Waiter waiter) {
         synchronized (this) {
@@ -70,11 +70,11 @@ abstract class Line {
         return waiter.turn.asMono().timeout(patience, Mono.error(this::tooLate), timer);
     }
 
-    /** Takes a waiter out of the line, if it is in it; one that was served, or never joined, is not. */
+    /** Removes a waiter from the queue, unless it was served or never joined. */
     void leave(Waiter waiter) {
         boolean left;
         synchronized (this) {
-            // One that never joined has no number, and would be taken for another.
+            // A waiter that never joined has no number, and would be taken for another.
             left = waiter.number != 0 && waiting.remove(waiter);
         }
         if (left) {
@@ -84,8 +84,8 @@ abstract class Line {
     }
 
     /**
-     * Serves as many as there is enough for. One thread at a time does it for all: what a served one does may bring back at
-     * once what the next one needs, and that must not deepen the stack.
+     * Serves all that can be served. One thread at a time does it, because a served waiter may release capacity
+     * immediately, which would deepen the stack.
      */
     void serve() {
         if (turns.getAndIncrement() != 0) {
@@ -108,7 +108,7 @@ abstract class Line {
         return waiting.size();
     }
 
-    /** Refuses everybody from now on, and at once those who wait. */
+    /** Rejects all current and future waiters. */
     public void close() {
         List<Waiter> refused;
         synchronized (this) {

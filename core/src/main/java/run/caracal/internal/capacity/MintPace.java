@@ -16,13 +16,13 @@ import run.caracal.internal.config.Rules;
 import run.caracal.internal.event.EventBus;
 
 /**
- * Spreads the mandates of each resource over the minute. There are as many permits as calls in a second; each is used by one
- * call and is back only so much later that no minute, wherever it begins, sees more calls than it may.
+ * Limits the rate of mints for each resource. There are as many permits as calls per second; each is released only so
+ * long after its use that no sliding minute exceeds the limit.
  */
 public final class MintPace {
     private static final long MINUTE = TimeUnit.MINUTES.toNanos(1);
 
-    /** How many resources are paced each for itself; those beyond share one pace. */
+    /** The maximum number of resources with their own rate; further ones share one. */
     private static final int MAX_RESOURCES = 1_000;
 
     private static final String OTHERS = "";
@@ -36,7 +36,7 @@ public final class MintPace {
     private final Map<String, Pace> paces = new ConcurrentHashMap<>();
     private volatile boolean closed;
 
-    /** Creates the pace of a client; without a limit in its configuration it holds nothing back. */
+    /** Creates the rate limit of a client; without a configured limit it never waits. */
     public MintPace(CaracalConfig config, EventBus events, Scheduler timer) {
         this.config = config;
         this.events = events;
@@ -47,7 +47,7 @@ public final class MintPace {
         this.period = calls == 0 ? 0 : MINUTE / (calls / permits);
     }
 
-    /** Mints when it is the turn of a mandate for the resource. */
+    /** Mints when there is a permit for the resource. */
     public <T> Mono<T> inTurn(String resource, Supplier<Mono<T>> mint) {
         if (units == 0) {
             return Mono.defer(mint);
@@ -81,13 +81,13 @@ public final class MintPace {
         return pace;
     }
 
-    /** Refuses every mandate from now on, and at once those that wait. */
+    /** Rejects all current and future mints. */
     public void close() {
         closed = true;
         paces.values().forEach(Line::close);
     }
 
-    /** The mandates of one resource. */
+    /** The rate of one resource. */
     private final class Pace extends Line {
         private int free = permits;
 

@@ -4,30 +4,29 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.error.ClosedException;
 
 /**
- * The place of one session among those that a client may hold open. It is wanted, then held, then taken by the opening, which
- * hands it to the session; it is free again when the platform has ended the session, and never before. Giving it back twice
- * changes nothing.
+ * The permit of one session. It is wanted, then held, then taken by the opening, which hands it to the session. It is
+ * released when the platform has ended the session, never before; releasing it twice has no effect.
  */
 public final class Place extends Line.Waiter {
-    /** The place of a session that nobody counts. */
+    /** The permit of an uncounted session. */
     public static final Place UNCOUNTED = new Place(null, 0, 0, false);
 
-    /** How far its session is. */
+    /** The state of its session. */
     enum State {
         WANTED,
         HELD,
         TAKEN,
-        /** The session may be open, and its end goes on behind its owner. */
+        /** The session may be open, and is being terminated in the background. */
         PENDING,
         FREE
     }
 
     private final @Nullable SessionGate gate;
-    /** Whether it is held for as long as its owner likes, so that nobody may wait for it. */
+    /** Whether it is held indefinitely, so that nothing may wait for it. */
     final boolean lasting;
 
     // Under the lock of the gate.
-    /** How many places it stands for: its own, and the room for the first session inside until that has come. */
+    /** Its number of permits: its own, and one reserved for its first child until that is opened. */
     int size;
 
     State state = State.WANTED;
@@ -39,15 +38,15 @@ public final class Place extends Line.Waiter {
         this.lasting = lasting;
     }
 
-    /** How many sessions are around it, each of which waits for it to end. */
+    /** The number of its ancestors, each of which waits for it to end. */
     int depth() {
         return rank;
     }
 
     /**
-     * The opening takes the place: from now on its session, and nobody else, gives it back.
+     * Hands the permit to the opening: from now on only its session releases it.
      *
-     * @throws ClosedException when its owner has gone before
+     * @throws ClosedException if its owner has cancelled before
      */
     public void take() {
         if (gate != null && !gate.move(this, State.HELD, State.TAKEN)) {
@@ -55,7 +54,7 @@ public final class Place extends Line.Waiter {
         }
     }
 
-    /** Its owner has gone: it is free unless an opening has taken it. */
+    /** Its owner has cancelled: releases it unless an opening has taken it. */
     void abandon() {
         if (gate != null) {
             gate.leave(this);
@@ -63,21 +62,23 @@ public final class Place extends Line.Waiter {
         }
     }
 
-    /** The end of the session goes on behind its owner, and {@link #settled} tells when it is over. */
+    /** The session is terminated in the background, until {@link #settled} is called. */
     public void pend() {
         if (gate != null) {
             var unused = gate.move(this, State.TAKEN, State.PENDING);
         }
     }
 
-    /** What went on behind its owner is over. */
+    /** The termination in the background has ended. */
     public void settled() {
         if (gate != null) {
             gate.free(this, State.PENDING);
         }
     }
 
-    /** The session has ended, or was never opened; unless its end goes on behind its owner, the place is free. */
+    /**
+     * The session has ended or was never opened: releases the permit, unless a termination continues in the background.
+     */
     public void release() {
         if (gate != null) {
             gate.free(this, State.TAKEN);

@@ -13,22 +13,21 @@ import run.caracal.event.CaracalEvent.CapacityWaited.Capacity;
 import run.caracal.internal.event.EventBus;
 
 /**
- * Holds sessions back until there is a place for them among those that the client may hold open.
+ * Holds sessions back until there is a permit for them.
  *
- * <p>A session inside the work of another waits while that one holds its place, so the places are given out such that
- * somebody can always go on. The depth of a session is the number of sessions around it. The deepest {@code D} that is
- * served is half of the places, and ten at most; a session at depth {@code d} gets a place only when {@code D - d} are left
- * afterwards. One at depth 0 takes two at once, its own and one for the first session inside it, and leaves {@code D - 1}.
- * Suppose that everybody waits, at depth {@code d} at the deepest. Sessions at that depth and below it wait for nothing and
- * end. The places that are held by the others were given out when at least {@code D - d + 1} were left, so there is one for
- * the one that waits. Deeper sessions are refused at once, since they could wait for ever.
+ * <p>A nested session waits while its ancestors hold their permits, so permits are granted such that some session can always
+ * proceed. The depth of a session is the number of its ancestors. The maximum depth {@code D} is half of the permits, and at most
+ * ten; a session at depth {@code d} gets a permit only if {@code D - d} are left afterwards. A root takes two permits, its own and
+ * one for its first child, and leaves {@code D - 1}. Proof: let all sessions wait, the deepest at depth {@code d}. Sessions at that
+ * depth or deeper wait for nothing, and end. The permits of the others were granted when at least {@code D - d + 1} were left, so
+ * there is one for the waiting session. Deeper sessions are rejected immediately, since they could wait forever.
  *
- * <p>Services and the sessions of application transports last, so nobody waits for their end: their places are not counted
- * among those that {@code D} is half of, and what is opened inside a service counts as outside of everything. The sessions of
- * an application transport may be wanted at any depth, and by several at once: they are served like the deepest.
+ * <p>Services and the sessions of application transports do not end by themselves, so nothing waits for them: {@code D} is half of
+ * the permits without theirs, and sessions inside a service count as roots. Sessions of an application transport may be needed at
+ * any depth, and by several callers at once: they are served like the deepest.
  */
 public final class SessionGate extends Line {
-    /** As deep as the platform lets sessions nest. */
+    /** The platform's maximum nesting depth. */
     private static final int DEEPEST = 10;
 
     private final int limit;
@@ -37,7 +36,7 @@ public final class SessionGate extends Line {
     private int used;
     private int lasting;
 
-    /** Creates the gate of a client; without a limit in its configuration it holds nothing back. */
+    /** Creates the gate of a client; without a configured limit it never waits. */
     public SessionGate(CaracalConfig config, EventBus events, Scheduler timer) {
         super(config.sessionAcquireTimeout(), timer);
         this.limit = config.maxOpenSessions().orElse(0);
@@ -45,23 +44,23 @@ public final class SessionGate extends Line {
         this.events = events;
     }
 
-    /** What a session is opened for. */
+    /** The purpose of a session. */
     public enum Kind {
-        /** For work, and no longer than that. */
+        /** Runs work, and ends with it. */
         TASK,
-        /** For as long as its owner likes. */
+        /** A service, which ends when its owner closes it. */
         SERVICE,
-        /** To hold authority for the session inside which it is opened, and as long as that. */
+        /** Holds authority for its parent session, and ends with it. */
         HELPER,
-        /** To hold authority for all calls of the application. */
+        /** Holds authority for all calls of the application. */
         APPLICATION
     }
 
     /**
-     * Runs what opens a session once there is a place for it.
+     * Opens a session once there is a permit for it.
      *
-     * @param within the place of the session inside whose work it is opened, or {@code null}
-     * @param session opens the session in the place that it is given, which it has to {@link Place#take}
+     * @param within the permit of the parent session, or {@code null}
+     * @param session opens the session with the given permit, which it has to {@link Place#take}
      */
     public <T> Mono<T> one(Kind kind, @Nullable Place within, Function<Place, Mono<T>> session) {
         if (limit == 0) {
@@ -75,7 +74,7 @@ public final class SessionGate extends Line {
         });
     }
 
-    /** Runs what opens a session and has many results once there is a place for it; see {@link #one}. */
+    /** Opens a session with many results once there is a permit for it; see {@link #one}. */
     public <T> Flux<T> many(Kind kind, @Nullable Place within, Function<Place, Flux<T>> session) {
         if (limit == 0) {
             return session.apply(Place.UNCOUNTED);
@@ -88,7 +87,7 @@ public final class SessionGate extends Line {
         });
     }
 
-    /** Counts a service that is open already: what is taken over does not wait. */
+    /** Counts a service that is taken over, which never waits. */
     public Place adopt() {
         if (limit == 0) {
             return Place.UNCOUNTED;
@@ -103,7 +102,7 @@ public final class SessionGate extends Line {
     }
 
     private @Nullable Mono<Void> enter(Place place) {
-        // One that has the room that was kept for it does not queue.
+        // A session with a reserved permit does not queue.
         Mono<Void> turn = place.state == Place.State.HELD ? null : join(place);
         return turn == null
                 ? null
@@ -174,7 +173,7 @@ public final class SessionGate extends Line {
         serve();
     }
 
-    /** How many places are taken, those included that are kept for the first session inside another. */
+    /** The number of granted permits, including those reserved for first children. */
     synchronized int used() {
         return used;
     }
@@ -191,7 +190,7 @@ public final class SessionGate extends Line {
                 new Limit(Limit.Kind.CLIENT_SESSIONS, limit, false, null));
     }
 
-    /** The deeper of two places, either of which may be none. */
+    /** The deeper of two permits, either of which may be {@code null}. */
     public static @Nullable Place deeper(@Nullable Place one, @Nullable Place other) {
         return one == null || (other != null && !other.lasting && other.depth() > one.depth()) ? other : one;
     }

@@ -13,8 +13,8 @@ import run.caracal.internal.propagation.Envelope;
 /**
  * The identity in the Reactor Context, under this class as its key.
  *
- * @param session the session that this client opened; {@code null} for a context that came from elsewhere
- * @param provenance how it came by its authority; {@code null} for a context that came from elsewhere
+ * @param session the session of this client; {@code null} for a context from elsewhere
+ * @param provenance the origin of its authority; {@code null} for a context from elsewhere
  */
 public record BoundContext(
         String zoneId,
@@ -52,7 +52,7 @@ public record BoundContext(
         return new BoundContext(zoneId, applicationId, envelope.inTraceOf(other), session, provenance, true);
     }
 
-    /** How it came with a request, itself or the one it was derived from; {@code null} for one that began here. */
+    /** The inbound request that it was derived from; {@code null} for a context that this client opened. */
     public Provenance.@Nullable Received received() {
         BoundContext context = this;
         while (context.provenance instanceof Provenance.Issued || context.provenance instanceof Provenance.Accepted) {
@@ -61,13 +61,16 @@ public record BoundContext(
         return context.provenance instanceof Provenance.Received received ? received : null;
     }
 
-    /** Whether its session is our application's: opened here, or that of a request, proven. */
+    /** Whether its session belongs to this application: opened here, or that of a verified request. */
     public boolean isOurs() {
         Provenance.Received received = received();
         return hasAgentSession() && (received == null || received.ours());
     }
 
-    /** The context that holds the session's own authority: what it issued to others is not its to pass on. */
+    /**
+     * The context that holds the session's own authority, which it may delegate; authority that it issued to others is
+     * excluded.
+     */
     public BoundContext own() {
         if (provenance instanceof Provenance.Issued issued) {
             BoundContext own = issued.above().own();
@@ -76,7 +79,7 @@ public record BoundContext(
         return present();
     }
 
-    /** The current delegation: that of a service is renewed while contexts given out before live on. */
+    /** The current delegation; that of a service is renewed under contexts that were handed out before. */
     public BoundContext present() {
         if (session == null || !(provenance instanceof Provenance.Spawned)) {
             return this;
@@ -94,7 +97,7 @@ public record BoundContext(
         return new BoundContext(zoneId, applicationId, shown, session, presented, isElsewhere);
     }
 
-    /** When the delegation that bounds it ends at the earliest, on the monotonic clock; {@code null} when unknown. */
+    /** The earliest expiry of its delegation, on the monotonic clock; {@code null} if unknown. */
     public @Nullable Long edgeEnds() {
         return provenance instanceof Provenance.Spawned spawned ? spawned.edgeEnds() : null;
     }
@@ -111,7 +114,7 @@ public record BoundContext(
                 : context.session.children().get();
     }
 
-    /** The context, when a client may act under it; that of another client is refused. */
+    /** Returns this context if the client may act under it; a context of another client is rejected. */
     public static @Nullable BoundContext requireOwn(@Nullable BoundContext context, Scope client) {
         if (context == null) {
             return null;
@@ -130,7 +133,7 @@ public record BoundContext(
         return context;
     }
 
-    /** The context, when a client may make calls under it. */
+    /** Returns this context if the client may make calls under it. */
     public static @Nullable BoundContext requireActing(@Nullable BoundContext bound, Scope client) {
         BoundContext context = requireOwn(bound, client);
         if (context != null) {
@@ -139,7 +142,7 @@ public record BoundContext(
         return context;
     }
 
-    /** Refuses a context whose session has ended. */
+    /** Rejects a context whose session has ended. */
     public void requireNotEnded(String remedy) {
         if (session != null && session.hasEnded()) {
             throw new ClosedException(
@@ -147,7 +150,7 @@ public record BoundContext(
         }
     }
 
-    /** Refuses a context that came with a request, unless its session is proven to be our application's. */
+    /** Rejects the context of an inbound request, unless its session is verified to belong to this application. */
     public void requireOurs() {
         if (!isOurs()) {
             throw new ForeignContextException(
@@ -158,7 +161,7 @@ public record BoundContext(
     }
 
     /**
-     * Refuses what is not done for the caller of a request: its bearer goes to the Gateway and to named origins alone.
+     * Rejects the context of an inbound request: its bearer may only be sent to the Gateway and to named origins.
      */
     public static void requireNoCaller(@Nullable BoundContext context, String what) {
         Provenance.Received received = context == null ? null : context.received();

@@ -89,12 +89,12 @@ public final class HelperSession {
         return Duration.ofNanos(ends - timer.now(TimeUnit.NANOSECONDS));
     }
 
-    /** The delegation for a need, obtained once as long as it is good. */
+    /** The delegation for a need, cached as long as it is valid. */
     public Mono<Held> held(Need need, Function<Need, Mono<Held>> obtain) {
         return held.computeIfAbsent(need, obtain);
     }
 
-    /** Whether it has to be replaced; it is retired then. */
+    /** Whether it has to be replaced; if so, retires it. */
     public boolean isOver() {
         boolean over = retired.get() || isSoon(ends);
         if (over) {
@@ -103,14 +103,14 @@ public final class HelperSession {
         return over;
     }
 
-    /** Takes no calls any more, and ends when those under way have had their time. */
+    /** Takes no new calls, and ends after the grace period for in-flight calls. */
     public void retire() {
         if (retired.compareAndSet(false, true)) {
             retireLater(end, timer);
         }
     }
 
-    /** Ends what was replaced, when calls under way have had their time. */
+    /** Ends a replaced session after the grace period for in-flight calls. */
     public static void retireLater(Mono<Void> end, Scheduler timer) {
         var unused = Mono.delay(RETIREMENT, timer).then(end).subscribe(null, reported -> {});
     }
@@ -119,7 +119,7 @@ public final class HelperSession {
         return nanos - timer.now(TimeUnit.NANOSECONDS) < margin.toNanos();
     }
 
-    /** A delegation to a helper: what a mandate is minted for. */
+    /** A delegation to a helper, for which mandates are minted. */
     public static final class Held {
         private final HelperSession helper;
         private final Envelope envelope;
@@ -150,7 +150,7 @@ public final class HelperSession {
             return refused || helper.isSoon(ends);
         }
 
-        /** The platform knows the delegation or the helper no more: the next call obtains both anew. */
+        /** Discards a delegation or helper that the platform has ended; the next call obtains both again. */
         public void refused() {
             refused = true;
             helper.retire();

@@ -8,10 +8,10 @@ import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.wire.ConstraintFields;
 import run.caracal.verify.VerifiedMandate;
 
-/** How a context came by its authority, as far as this client had a hand in it. */
+/** The origin of a context's authority, as far as this client knows it. */
 public sealed interface Provenance {
 
-    /** The context above: whose authority this one shares, narrows or presents. */
+    /** The context whose authority this one shares, narrows or accepted. */
     @Nullable
     BoundContext above();
 
@@ -28,10 +28,10 @@ public sealed interface Provenance {
             @Nullable Long edgeEnds)
             implements Provenance {}
 
-    /** A context that shows a delegation which its session issued. */
+    /** A context that names a delegation which its session issued. */
     record Issued(BoundContext above, IssuedDelegation delegation) implements Provenance {}
 
-    /** A context that presents a delegation which its session received. */
+    /** A context under a delegation which its session received. */
     record Accepted(BoundContext above) implements Provenance {}
 
     /**
@@ -57,7 +57,7 @@ public sealed interface Provenance {
         }
     }
 
-    /** A readable chain of who acts for whom, the root first, each line further in; ids and names only. */
+    /** A readable chain of authority from the root, indented; ids and names only. */
     static String describe(BoundContext context) {
         Deque<BoundContext> chain = new ArrayDeque<>();
         for (BoundContext c = context; c != null; c = aboveOf(c)) {

@@ -18,7 +18,7 @@ public final class Session {
     private final Place place;
     private final LazyScope children;
     private final LazyScope helpers;
-    // Made on first use: a hundred thousand idle service agents have no helpers.
+    // Created on first use, because most sessions, such as a hundred thousand idle services, have no helpers.
     private volatile @Nullable Map<List<String>, Mono<HelperSession>> obtained;
     private volatile BoundContext context;
     private volatile boolean ended;
@@ -64,7 +64,7 @@ public final class Session {
         return context.bind(view);
     }
 
-    /** The session goes on with a delegation of its own, which contexts given out before present from now on. */
+    /** Replaces the session's delegation, for contexts that were handed out before, too. */
     public void hold(Envelope envelope, Provenance provenance) {
         BoundContext before = context;
         context = new BoundContext(before.zoneId(), before.applicationId(), envelope, this, provenance, false);
@@ -95,7 +95,7 @@ public final class Session {
         return known;
     }
 
-    /** When the platform ends it by itself, on the monotonic clock; {@code null} for a service, and when unknown. */
+    /** When the platform ends it, on the monotonic clock; {@code null} for a service, and if unknown. */
     public @Nullable Long ends() {
         return ends;
     }
@@ -120,7 +120,7 @@ public final class Session {
         ended = true;
     }
 
-    /** Whether the platform has ended it, and with it every session that was opened under it. */
+    /** Whether the platform has ended it, which ends every descendant. */
     public boolean isGone() {
         return gone;
     }

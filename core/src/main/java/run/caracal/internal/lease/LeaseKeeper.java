@@ -22,13 +22,13 @@ import run.caracal.error.TransportException;
 import run.caracal.internal.wire.LeaseTerms;
 
 /**
- * Keeps one lease: renews it on demand or in a loop that all listeners share, and knows when it is lost, also without the
- * Coordinator. Time is counted on the timer's monotonic clock from the instant a renewal was sent.
+ * Renews one lease, on demand or in a loop that all subscribers share, and detects its loss, offline too. Time is
+ * measured on the timer's monotonic clock, from when a renewal was sent.
  */
 public final class LeaseKeeper {
     private static final Logger log = LoggerFactory.getLogger(LeaseKeeper.class);
 
-    /** The renewals of an unknown deadline. */
+    /** The interval of renewals if the deadline is unknown. */
     private static final long UNKNOWN_CADENCE = Duration.ofSeconds(30).toNanos();
 
     private static final long MIN_CADENCE = Duration.ofSeconds(1).toNanos();
@@ -37,13 +37,13 @@ public final class LeaseKeeper {
     /** How often the last moments of a lease are used. */
     private static final long LAST_CADENCE = Duration.ofMillis(250).toNanos();
 
-    /** The most that one renewal may take; it also may take no more than a third of what remains. */
+    /** The timeout of a renewal, unless a third of the remaining time is less. */
     private static final long MAX_RENEWAL = Duration.ofSeconds(10).toNanos();
 
-    /** Nothing is timed beyond this; no lease of the platform is near it. */
+    /** The longest timer; no lease of the platform comes near it. */
     private static final Duration MAX_LENGTH = Duration.ofDays(7);
 
-    /** Of failed renewals, the first is logged, and then each one whose number is a multiple of this. */
+    /** Of consecutive failed renewals, the first and every tenth are logged. */
     private static final int LOG_EVERY = 10;
 
     private static final long UNKNOWN = Long.MAX_VALUE;
@@ -101,23 +101,22 @@ public final class LeaseKeeper {
         this.onLost = onLost;
         this.timer = timer;
         this.sleeps = sleeps;
-        // Who comes during a renewal joins it; nothing is kept; the last one that leaves cancels it. A failure is a
-        // value
-        // meanwhile: a loss ends the loop in whose renewal it is found, and the error of a cancelled one would be
-        // dropped.
+        // Concurrent callers share a renewal, which is cancelled with the last of them; results are not cached. A
+        // failure is materialized, because a loss ends the loop whose renewal finds it, and the error of a cancelled
+        // one would be dropped.
         this.flight = Mono.defer(this::renew).materialize().cacheInvalidateIf(signal -> true);
         accept(first, sentNanos);
         sleeps.add(this);
     }
 
     /**
-     * Renews the lease now, or joins the renewal that is under way.
+     * Renews the lease now, or joins the renewal in flight.
      *
      * @return the renewed lease; {@link LeaseLostException} when it is lost, {@link ClosedException} when it was given up,
      *     else what the renewal met, after which the lease still stands until its deadline
      */
     public Mono<LeaseTerms> beat() {
-        // Not on the timer of all leases: what the caller does there would hold them up.
+        // Not on the timer, which a slow caller would block for all leases.
         return flight.<LeaseTerms>dematerialize().publishOn(Schedulers.parallel());
     }
 
@@ -134,16 +133,16 @@ public final class LeaseKeeper {
         long due = dueNanos;
         Duration lag = due == UNKNOWN ? Duration.ZERO : Duration.ofNanos(Math.max(0, sent - due));
         return renewal.renew(generation, lag)
-                // An error after the timeout would be dropped and logged; a value is not.
+                // As a value, because an error after the timeout would be dropped and logged.
                 .materialize()
-                // Nothing is sent any more for a lease that is lost or given up meanwhile.
+                // A lease that was lost or given up meanwhile is not renewed.
                 .takeUntilOther(end.asMono().onErrorComplete())
                 .timeout(limit, Mono.error(() -> late(limit)), timer)
                 .<LeaseTerms>dematerialize()
                 .switchIfEmpty(Mono.error(this::ended))
                 .doOnNext(renewed -> {
                     accept(renewed, sent);
-                    // Subscribers get it on another thread; after the end there are none.
+                    // Subscribers receive it on another thread; after the end there are none.
                     var unused = renewals.tryEmitNext(renewed);
                 })
                 .onErrorMap(LeaseLostException.class, this::lose);
@@ -154,7 +153,7 @@ public final class LeaseKeeper {
             generation = granted.generation();
         }
         Duration length = granted.length();
-        // An answer without a deadline says nothing about the one that was known.
+        // An answer without a deadline leaves the known one.
         if (length != null) {
             lengthNanos = shorter(length, MAX_LENGTH).toNanos();
         }
@@ -168,7 +167,7 @@ public final class LeaseKeeper {
         deadline.update(Mono.delay(Duration.ofNanos(Math.max(0, left())), timer)
                 .subscribe(
                         tick -> {
-                            // A renewal may have moved it in this moment.
+                            // A concurrent renewal may have extended it.
                             if (left() <= 0) {
                                 log.debug("{}", lose(expired()).getMessage());
                             }
@@ -184,7 +183,7 @@ public final class LeaseKeeper {
      *     completes when the lease is given up
      */
     public Flux<LeaseTerms> renewals(@Nullable Duration interval) {
-        // The end may come during a renewal's signal: the operator puts one behind the other.
+        // The end may be signalled during a renewal's signal, so the operator serialises both.
         return Flux.using(
                         () -> enter(interval),
                         entered -> renewals.asFlux().takeUntilOther(end.asMono()),
@@ -217,7 +216,7 @@ public final class LeaseKeeper {
         log.error("The renewals of {} stopped", agentSessionId, e);
     }
 
-    /** Each failure leaves less time, and so the next renewal comes sooner. */
+    /** Each failure leaves less time, so the next renewal is sooner. */
     private Flux<Signal<LeaseTerms>> followingTheDeadline() {
         return Mono.defer(() -> {
                     long wait = nextBeat();
@@ -227,7 +226,7 @@ public final class LeaseKeeper {
                 .repeat(this::isKept);
     }
 
-    /** The first tick is somewhere within the period, so that leases do not beat together. */
+    /** The first tick has a random delay, so that leases do not renew in step. */
     private Flux<Signal<LeaseTerms>> every(long period) {
         return Flux.defer(() -> {
             long within = Math.min(period, left() / 3);
@@ -237,7 +236,7 @@ public final class LeaseKeeper {
             long start = settledNanos + first;
             return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
                     .map(tick -> start + tick * period)
-                    // A timer that was held up catches up with all its ticks at once.
+                    // A delayed timer emits all its missed ticks at once.
                     .filter(due -> due - settledNanos > 0)
                     .onBackpressureDrop()
                     .concatMap(this::renewDueAt, 0);
@@ -253,7 +252,7 @@ public final class LeaseKeeper {
                     dueNanos = UNKNOWN;
                     settledNanos = nanos();
                 })
-                // Until the next tick the interval keeps what it subscribed to last.
+                // The interval retains its last inner subscription until the next tick.
                 .onTerminateDetach();
     }
 
@@ -265,7 +264,7 @@ public final class LeaseKeeper {
                 failures = 0;
             }
         } else if (kept && failures++ % LOG_EVERY == 0) {
-            // The error is not the last argument, so the logger writes it into the message, and takes one that throws.
+            // Not the last argument, so that the logger formats it into the message, even if its toString throws.
             log.warn(
                     "The renewal met {}; the next tick tries again (failure {} in a row of the lease of {})",
                     outcome.getThrowable(),
@@ -277,7 +276,7 @@ public final class LeaseKeeper {
     /** When the loop that follows the deadline renews next, from now. */
     private long nextBeat() {
         long left = left();
-        // The last second's clamp must not jump over the deadline: with little left, half of it is waited.
+        // Near the deadline the minimum of a second would miss it, so half of the rest is waited.
         return Math.min(cadence(left, ThreadLocalRandom.current().nextDouble()), Math.max(left / 2, LAST_CADENCE));
     }
 
@@ -292,7 +291,7 @@ public final class LeaseKeeper {
         return (long) (third * (0.9 + 0.2 * random));
     }
 
-    /** At least a second, and no longer than a third of the lease, so that it survives a renewal that is lost. */
+    /** At least a second, and at most a third of the lease, so that the lease survives one lost renewal. */
     private long period(Duration interval) {
         long asked = shorter(interval, MAX_LENGTH).toNanos();
         long period = Math.max(1, Math.min(Math.max(asked, MIN_CADENCE), lengthNanos / 3));
@@ -308,10 +307,10 @@ public final class LeaseKeeper {
     }
 
     /**
-     * Counts time that the timer has not counted. The Coordinator is asked before the lease is lost by it: the wall clock
-     * may have been set.
+     * Accounts for time that the timer has missed during a sleep. The lease is renewed before it is declared lost,
+     * because the wall clock may have been set.
      *
-     * @return renews the lease, which is lost when that fails and the deadline has passed; never fails
+     * @return renews the lease, and declares it lost if that fails and the deadline has passed; never fails
      */
     Mono<Void> slept(long nanos) {
         boolean passed = shorten(nanos);
@@ -324,25 +323,25 @@ public final class LeaseKeeper {
                 .then();
     }
 
-    /** Brings the deadline nearer, but for the time of a renewal, and begins the loop anew. */
+    /** Shortens the deadline, except for the time of a renewal, and restarts the loop. */
     private synchronized boolean shorten(long nanos) {
         long left = left();
         if (left != UNKNOWN) {
             expireAt(nanos() + Math.max(left - nanos, Math.min(left, MAX_RENEWAL)));
         }
         if (loop != null) {
-            // Also gives up a renewal that was under way: its connection has hardly survived.
+            // Cancels a renewal in flight, whose connection has hardly survived.
             running.update(loop.subscribe(null, this::stopped));
         }
         return left <= nanos;
     }
 
-    /** Declares the lease lost for a reason that is not found by renewing it. */
+    /** Declares the lease lost for a reason other than a renewal. */
     public void declareLost(Reason reason, @Nullable Throwable cause) {
         var unused = lose(new LeaseLostException(reason, agentSessionId, cause));
     }
 
-    /** Loses the lease, unless it has ended already, and gives the error of its end. */
+    /** Declares the lease lost, unless it has ended, and returns the error of its end. */
     private RuntimeException lose(LeaseLostException lost) {
         if (finish(lost)) {
             onLost.accept(lost);
@@ -351,9 +350,7 @@ public final class LeaseKeeper {
         return ended();
     }
 
-    /**
-     * Gives the lease up: no renewal is sent any more, listeners complete. Closing is not loss.
-     */
+    /** Gives up the lease: renewals stop, and subscribers complete. */
     public void close() {
         if (finish(null)) {
             end.tryEmitEmpty().orThrow();
@@ -379,8 +376,8 @@ public final class LeaseKeeper {
      * up; heard on another thread than the renewals}
      */
     public Mono<Void> end() {
-        // Also while every parallel worker is blocked, and for those who block themselves when they hear of it. The
-        // scheduler is that of the end, not of the subscription, which may be days older.
+        // On its own scheduler, because every parallel worker may be blocked, and subscribers may block. Chosen at the
+        // end, because the subscription may be days older.
         return end.asMono()
                 .then(Mono.defer(() -> Mono.<Void>empty().subscribeOn(Schedulers.boundedElastic())))
                 .onErrorResume(lost -> Mono.<Void>error(lost).subscribeOn(Schedulers.boundedElastic()));
@@ -391,12 +388,12 @@ public final class LeaseKeeper {
         return generation;
     }
 
-    /** {@return whether the lease is kept; {@code false} once it was lost or given up} */
+    /** {@return whether the lease is held; {@code false} once it was lost or given up} */
     public boolean isKept() {
         return kept;
     }
 
-    /** {@return why the lease is lost; the loss, or {@code null}} */
+    /** {@return the loss, or {@code null}} */
     public @Nullable LeaseLostException loss() {
         return loss;
     }

@@ -13,7 +13,10 @@ import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 import run.caracal.internal.MachineSleep;
 
-/** Renews the leases of a client at once when the machine has slept; one interval for all of them, while there are any. */
+/**
+ * Renews the leases of a client after the machine has slept. One interval serves all leases, and runs only while there
+ * are any.
+ */
 public final class SleepWatch {
     private static final Logger log = LoggerFactory.getLogger(SleepWatch.class);
 
@@ -21,7 +24,7 @@ public final class SleepWatch {
 
     private final Scheduler timer;
 
-    /** Not the listeners of a sink, which copies all of them for each that comes and goes. */
+    /** Not subscribers of a sink, which copies all of them for each subscription. */
     private final Set<LeaseKeeper> leases = ConcurrentHashMap.newKeySet();
 
     private @Nullable Disposable watching;
@@ -39,7 +42,7 @@ public final class SleepWatch {
                     .onBackpressureDrop()
                     .map(tick -> slept())
                     .filter(nanos -> nanos > 0)
-                    // Those that a second sleep interrupts begin again.
+                    // Renewals that a second sleep interrupts restart.
                     .switchMap(nanos -> Flux.merge(renewals(nanos)))
                     .subscribe(null, e -> log.error("Sleeps of the machine are not noticed any more", e));
         }
@@ -59,7 +62,7 @@ public final class SleepWatch {
         return MachineSleep.since(before, timer);
     }
 
-    /** The renewals, not all at once; each lease has its new deadline before the first of them. */
+    /** The renewals, with bounded concurrency; each lease has its new deadline before the first of them. */
     private List<Mono<Void>> renewals(long nanos) {
         List<Mono<Void>> renewals =
                 leases.stream().map(lease -> lease.slept(nanos)).toList();

@@ -2,7 +2,7 @@ package run.caracal.internal.lifecycle;
 
 import run.caracal.error.ClosedException;
 
-/** Whether a client is closed, and the error of what is asked of it then. */
+/** Whether a client is closed, and the error of operations after that. */
 public final class ClientState {
     private volatile boolean closed;
 
@@ -10,12 +10,12 @@ public final class ClientState {
         return closed;
     }
 
-    /** Closes the client for good. */
+    /** Closes the client. */
     public void close() {
         closed = true;
     }
 
-    /** Refuses what is asked of a closed client. */
+    /** Fails if the client is closed. */
     public void requireOpen() {
         if (closed) {
             throw closedError();

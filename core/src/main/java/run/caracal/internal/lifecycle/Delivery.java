@@ -7,8 +7,8 @@ import reactor.core.CoreSubscriber;
 import reactor.util.context.Context;
 
 /**
- * Tells delivered from not delivered: what a subscriber cancelled before it had received it is taken back, what it cancelled
- * afterwards, or while it was receiving it, is its own.
+ * Decides whether a resource was delivered: if the subscriber cancels before it has received the resource, the resource
+ * is taken back; if it cancels later, or while receiving, the subscriber owns it.
  */
 final class Delivery<A> implements CoreSubscriber<A>, Subscription {
     private enum State {
@@ -44,7 +44,7 @@ final class Delivery<A> implements CoreSubscriber<A>, Subscription {
     public void onNext(A handle) {
         deliveringThread = Thread.currentThread();
         if (!state.compareAndSet(State.AWAITED, State.DELIVERING)) {
-            // Cancelled: whoever cancelled takes it back.
+            // Cancelled: the canceller takes it back.
             return;
         }
         actual.onNext(handle);
@@ -55,8 +55,8 @@ final class Delivery<A> implements CoreSubscriber<A>, Subscription {
 
     @Override
     public void onError(Throwable error) {
-        // After a cancellation the error is reported by whoever takes back, not dropped. One that comes behind it takes
-        // nothing back: nothing was opened.
+        // After a cancellation the canceller reports the error, instead of dropping it; there is nothing to take back,
+        // because nothing was opened.
         if (state.compareAndSet(State.AWAITED, State.DELIVERED) || state.get() != State.CANCELLED) {
             actual.onError(error);
         }
@@ -86,8 +86,8 @@ final class Delivery<A> implements CoreSubscriber<A>, Subscription {
             }
             takeBack.run();
         } else if (Thread.currentThread() != deliveringThread) {
-            // From elsewhere, in the middle of the delivery: nobody can tell whether it arrived. The deliverer takes it
-            // back.
+            // A concurrent cancel during the delivery: it is unknown whether the resource arrived, so the deliverer
+            // takes it back.
             state.compareAndSet(State.DELIVERING, State.CANCELLED);
         }
     }

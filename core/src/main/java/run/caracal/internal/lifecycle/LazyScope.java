@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
 
-/** A {@link Scope} that is made when something is first held in it, which for most sessions is never. */
+/** A {@link Scope} that is created on first use, because most sessions never need one. */
 public final class LazyScope {
     private final Scope enclosing;
     private final Supplier<String> closedMessage;
@@ -23,7 +23,7 @@ public final class LazyScope {
         this.closedMessage = closedMessage;
     }
 
-    /** The scope, which refuses everything when it was closed before it was made. */
+    /** The scope; closed if this was closed before it was created. */
     public Scope get() {
         Scope known = made;
         return known == null ? make() : known;
@@ -41,7 +41,7 @@ public final class LazyScope {
         return known;
     }
 
-    /** From now on the scope is made closed. */
+    /** Creates the scope closed from now on. */
     private synchronized @Nullable Scope closing() {
         refuses = true;
         return made;

@@ -23,17 +23,17 @@ import reactor.util.context.ContextView;
 import run.caracal.error.ClosedException;
 
 /**
- * Everything held here is ended exactly once, and closing waits for all of it.
+ * Ends every resource that it holds exactly once; closing waits for all of them.
  *
- * <p>A resource counts from the start of its open call to the end of its one termination; not its subscribers are
- * counted, because a cancelled pipeline is gone before the cleanup it started. Scopes nest: what is held in a scope
- * counts in its enclosing scope too.
+ * <p>A resource counts from the start of its open call to the end of its single termination. Its subscribers are not
+ * counted, because a cancelled pipeline is gone before its cleanup ends. Scopes nest: a resource also counts in the
+ * enclosing scopes.
  */
 public final class Scope {
-    /** Set in {@link #state} when the scope refuses new resources; the bits below count what it holds. */
+    /** Set in {@link #state} when the scope rejects new resources; the lower bits count the held ones. */
     private static final long CLOSED = 1L << 62;
 
-    /** A cleanup failure is attached to the work's error only while that holds fewer than this many. */
+    /** The maximum number of suppressed cleanup failures of the work's error. */
     private static final int MAX_SUPPRESSED = 8;
 
     private final @Nullable Scope enclosing;
@@ -54,8 +54,8 @@ public final class Scope {
     }
 
     /**
-     * A resource together with its one termination: the first subscription starts it, all others share it, and no
-     * cancellation stops it. What is shared is made by that first subscription, because most of what is held is idle.
+     * A resource and its single termination: the first subscription starts it, all others share it, and no cancellation
+     * stops it. The shared Mono is created on that first subscription, because most resources are idle.
      */
     private final class Held<R> {
         final R resource;
@@ -64,7 +64,7 @@ public final class Scope {
         private final Consumer<Throwable> report;
         private @Nullable Mono<Void> ending;
 
-        /** Whether its owner ends it: it does not end with some work, so that waiting for it makes no sense. */
+        /** Whether its owner ends it, so that waiting for its work makes no sense. */
         volatile boolean handedOver;
 
         Held(R resource, Lifecycle<R> lifecycle) {
@@ -77,7 +77,7 @@ public final class Scope {
             Mono<Void> known = ending;
             if (known == null) {
                 known = Mono.defer(() -> terminate.apply(resource))
-                        // Here and nowhere else: whoever waits for the end, or nobody, its failure is reported once.
+                        // Reported only here, so exactly once, whether or not anything waits for the end.
                         .doOnError(report)
                         .doFinally(signal -> {
                             held.remove(this);
@@ -118,11 +118,11 @@ public final class Scope {
     }
 
     /**
-     * Refuses new resources, ends those that were handed over to an owner, waits for those whose work ends, ends what is left
-     * when the grace is over, and waits for that once more as long.
+     * Rejects new resources, ends those that have an owner, waits for those whose work ends, ends the rest after the
+     * grace period, and waits for that as long again.
      *
      * @param grace how long to wait, twice at most
-     * @return completes when nothing is held any more or the time is over; never an error
+     * @return completes when nothing is held or the time is over; never fails
      */
     public Mono<Void> close(Duration grace, Scheduler timer) {
         return Mono.defer(() -> {
@@ -131,7 +131,7 @@ public final class Scope {
                 return Mono.empty(); // and nothing comes any more
             }
             Mono<Void> rest = sweep(grace, timer);
-            // Inside a scope that ends what is left, there is no more time to wait.
+            // The enclosing scope is already ending the rest, so there is no time to wait.
             if (isEnclosedInSweep()) {
                 return rest;
             }
@@ -143,7 +143,7 @@ public final class Scope {
         });
     }
 
-    /** Refuses new resources and ends what it holds at once, for resources that nobody's work holds on to. */
+    /** Rejects new resources and ends the held ones immediately, for resources without work. */
     public Mono<Void> endAll(Duration limit, Scheduler timer) {
         return Mono.defer(() -> {
             refuse();
@@ -165,7 +165,7 @@ public final class Scope {
         return enclosing != null && (enclosing.swept || enclosing.isEnclosedInSweep());
     }
 
-    /** Refuses new resources from now on, without waiting for what is held. */
+    /** Rejects new resources, without waiting for the held ones. */
     public void refuse() {
         if (state.getAndUpdate(x -> x | CLOSED) == 0) {
             drained.tryEmitEmpty().orThrow();
@@ -211,8 +211,8 @@ public final class Scope {
     }
 
     /**
-     * Opens a resource for an owner who ends it. Until it is delivered it belongs to this scope: a subscriber that has gone
-     * by then leaves nothing behind.
+     * Opens a resource for an owner, which has to end it. Until it is delivered it belongs to this scope: a subscriber that
+     * cancels before leaves nothing behind.
      *
      * @param handle makes what the owner gets of the resource and its end: the first subscription to the end starts it, all
      *     others share it, and no cancellation stops it
@@ -246,16 +246,18 @@ public final class Scope {
     }
 
     /**
-     * Opens a resource such that a cancellation does not orphan it: usingWhen alone only cancels the open call, whose
-     * request has been sent already. The open call runs to its end and what it opened is ended. A cancellation that races with the arrival of the resource reaches
-     * both this and usingWhen's own cleanup; the end is shared, so it happens once.
+     * Opens a resource such that a cancellation does not orphan it: usingWhen would only cancel the open call, whose
+     * request may have been sent. The open call runs to completion, and its resource is ended. A cancellation that
+     * races with the arrival of the resource reaches both this and usingWhen's cleanup; the end is shared, so it
+     * happens once.
      */
     private <R> Mono<Held<R>> acquire(Lifecycle<R> lifecycle, AtomicBoolean cancelled) {
         return Mono.deferContextual(context -> {
             Mono<Held<R>> shared = detached(hold(lifecycle, cancelled::get));
             AtomicBoolean failed = new AtomicBoolean();
             return shared.doOnError(told -> failed.set(true)).doOnCancel(() -> {
-                // Operators also cancel what has failed already: flatMap does, when one of its inner sources fails.
+                // Operators may cancel a source that has already failed, as flatMap does when one of its inner sources
+                // fails.
                 if (!failed.get()) {
                     cancelled.set(true);
                     endDetached(shared, lifecycle, context);
@@ -265,8 +267,8 @@ public final class Scope {
     }
 
     /**
-     * Runs a call to its end once, whoever leaves, and shares its result. {@code cache()} alone would do that too, but every
-     * operator keeps the one above it: whoever held the result would hold the whole exchange, with its bearer.
+     * Runs a call once and to completion, even if its subscribers cancel, and shares its result. Not {@code cache()},
+     * whose operators would retain the upstream, and with it the whole exchange and its bearer.
      */
     private static <T> Mono<T> detached(Mono<T> call) {
         return Mono.<T>create(sink -> {
@@ -286,7 +288,7 @@ public final class Scope {
                     .switchIfEmpty(Mono.error(() -> new IllegalStateException("nothing was opened")))
                     .map(resource -> register(resource, lifecycle))
                     .doOnError(e -> exit())
-                    // A resource that opens behind the sweep of close() is not seen by it.
+                    // A resource that opens after the sweep of close() is not seen by it.
                     .flatMap(h -> swept
                             ? h.end.onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))
                             : Mono.just(h));
@@ -308,7 +310,7 @@ public final class Scope {
 
     private <R> Mono<Void> afterError(Lifecycle<R> lifecycle, Held<R> h, Throwable error) {
         return bounded(lifecycle, h, error).onErrorResume(failure -> {
-            // A shared exception instance would grow for ever.
+            // Suppressed exceptions of a shared instance would grow forever.
             if (error.getSuppressed().length < MAX_SUPPRESSED) {
                 Exceptions.addSuppressed(error, failure);
             }
@@ -317,9 +319,9 @@ public final class Scope {
     }
 
     /**
-     * The end goes on when the waiting is over: the shared Mono does not hand a cancellation on. Its failure is a value
-     * meanwhile: behind the timeout an error would be dropped, and logged once more. With a budget that is none it is waited
-     * for as long as it takes.
+     * Waits for the end within the budget, if any; after it the end continues, because the shared Mono does not
+     * propagate a cancellation. Its failure is materialized, because after the timeout an error would be dropped and
+     * logged once more.
      */
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
         Mono<Signal<Void>> ended = h.end.materialize();
@@ -328,12 +330,12 @@ public final class Scope {
                 .dematerialize();
     }
 
-    /** usingWhen wraps the failure of a cleanup after success into a RuntimeException of its own. */
+    /** Unwraps the RuntimeException in which usingWhen wraps a cleanup failure after success. */
     private static Throwable unwrap(Throwable e) {
         return e.getCause() instanceof EndFailed failed ? failed.replacement : e;
     }
 
-    /** Counts one more resource here and in every enclosing scope; else gives the scope that refuses it. */
+    /** Counts a resource here and in every enclosing scope, or returns the scope that rejects it. */
     private @Nullable Scope enter() {
         Scope refusing = enclosing == null ? null : enclosing.enter();
         if (refusing != null) {
@@ -357,7 +359,7 @@ public final class Scope {
         }
     }
 
-    /** Carries the error that replaces a result out of usingWhen, which would bury it in a RuntimeException. */
+    /** Carries the error that replaces a result through usingWhen, which would wrap it in a RuntimeException. */
     private static final class EndFailed extends RuntimeException {
         private static final long serialVersionUID = 1L;
         private final transient RuntimeException replacement;

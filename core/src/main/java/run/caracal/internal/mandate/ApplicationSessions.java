@@ -21,18 +21,18 @@ import run.caracal.internal.session.SessionRunner;
 import run.caracal.internal.session.SessionSpec;
 
 /**
- * Authority of the application itself, for calls that no session of the caller's makes: a root session of the SDK's own
- * delegates to a child of it, and the child acts. Both serve all calls of one need. Concurrent callers
- * share the opening, which no cancellation stops; failures are not cached. The client ends both when it is closed.
+ * The authority of the application itself, for calls outside of the caller's sessions: a root session of the SDK
+ * delegates to a child, and the child acts. All calls of one need share both. Concurrent callers share the opening,
+ * which no cancellation stops; failures are not cached. Both are closed with the client.
  */
 public final class ApplicationSessions {
-    /** How many needs are held at once: the two sessions of each leave 18 of a zone's 50 to others. */
+    /** The maximum number of needs; with two sessions each, 18 of a zone's 50 are left for others. */
     public static final int MAX_HELD = 16;
 
-    /** How long a mandate lives when nothing else is said, as on the platform. */
+    /** The default TTL of a mandate, as on the platform. */
     public static final Duration MANDATE_TTL = Duration.ofSeconds(900);
 
-    /** How much longer than a mandate its sessions live. */
+    /** The life of the sessions beyond that of a mandate. */
     static final Duration BEYOND_MANDATE = Duration.ofSeconds(120);
 
     private final CaracalConfig config;
@@ -54,10 +54,10 @@ public final class ApplicationSessions {
     }
 
     /**
-     * All that the authority depends on.
+     * The key of the authority.
      *
      * @param labels the labels of both sessions; none for the application id
-     * @param subject the authority record of the user for whom it is, or {@code null}
+     * @param subject the authority record of the user, or {@code null}
      */
     public record Need(
             String resource,
@@ -77,17 +77,17 @@ public final class ApplicationSessions {
     private record Source(Session session, Mono<Void> end) {}
 
     private final class Provision {
-        /** Runs to its end whoever leaves: a cancellation leaves nothing half open. */
+        /** Runs to completion even if its callers cancel, so that nothing is left half open. */
         private final Mono<Obtained> flight;
 
         private volatile @Nullable Obtained obtained;
 
         Provision(Need need) {
             this.flight = provide(need)
-                    // Before the waiters hear of it.
+                    // Before the waiters are signalled.
                     .doOnNext(done -> obtained = done)
                     .doOnError(failure -> forget(need, this))
-                    // It is nobody's own: no caller's Context reaches it.
+                    // Shared, so it must not see one caller's Context.
                     .contextWrite(anyCaller -> Context.empty())
                     .cache();
         }
@@ -98,7 +98,7 @@ public final class ApplicationSessions {
         }
     }
 
-    /** Obtains the authority; what is about to end, or is known to have ended, is replaced. */
+    /** Obtains the authority, and replaces one that is about to expire or has ended. */
     Mono<Held> obtain(Need need) {
         return Mono.defer(() -> client.isClosed()
                 ? Mono.error(ClientState.closedError())
@@ -133,7 +133,7 @@ public final class ApplicationSessions {
         }
     }
 
-    /** One that is still being provided is waited for. */
+    /** Waits for an opening in flight. */
     private void retire(Provision provision) {
         var unused = provision.flight.subscribe(done -> HelperSession.retireLater(done.end(), timer), failed -> {});
     }
@@ -147,7 +147,7 @@ public final class ApplicationSessions {
                     .flatMap(source -> helpers.obtain(
                                     source.session(), need.resource(), need.scopes(), need.labels(), ttl)
                             .map(obtained -> new Obtained(obtained, source.end()))
-                            // As with a child that cannot be narrowed, its end comes before the error.
+                            // Ends the session before the error is signalled, as for a child that cannot be narrowed.
                             .onErrorResume(failure -> source.end()
                                     .onErrorComplete()
                                     .timeout(config.closeTimeout(), Mono.empty())

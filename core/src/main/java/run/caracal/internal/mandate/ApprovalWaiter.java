@@ -22,23 +22,23 @@ import run.caracal.internal.event.EventBus;
 import run.caracal.internal.lifecycle.ClientState;
 import run.caracal.internal.wire.Backoff;
 
-/** Waits for what people decide. A person may take hours: the wait lasts as long as the hold, also while the STS is away. */
+/** Waits for a person's decision, which may take hours: until the hold expires, through outages of the STS. */
 public final class ApprovalWaiter {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** The longest that the STS holds a poll open. */
+    /** The maximum time of a long poll. */
     private static final Duration POLL = Duration.ofSeconds(25);
 
-    /** The pace of polls at an STS that answers at once. */
+    /** The minimum interval of polls, for an STS that answers immediately. */
     private static final Duration PACE = Duration.ofSeconds(1);
 
-    /** The longest that a hold of the platform lasts; for one whose end is not known. */
+    /** The platform's maximum life of a hold, for one without a known expiry. */
     private static final Duration LONGEST_HOLD = Duration.ofDays(7);
 
-    /** The pause after a failed poll grows up to about ten seconds. */
+    /** The maximum backoff after failed polls. */
     private static final int MAX_STEPS = 39;
 
-    /** Of polls that fail in a row, the first is logged, and then each one whose number is a multiple of this. */
+    /** Of consecutive failed polls, the first and every n-th are logged. */
     private static final int LOG_EVERY = 30;
 
     private final StsClient sts;
@@ -59,7 +59,7 @@ public final class ApprovalWaiter {
     }
 
     private Mono<Void> await(String approvalId, @Nullable Instant ends) {
-        // Repeated rather than chained: a wait of days must not grow.
+        // Repeated rather than chained, because the chain of a wait of days would grow.
         Mono<String> approved = Mono.defer(() -> {
             Wait wait = new Wait(approvalId, ends);
             return Mono.defer(wait::poll).repeatWhenEmpty(polls -> polls);
@@ -71,7 +71,7 @@ public final class ApprovalWaiter {
                 .then();
     }
 
-    /** One wait; its polls follow one another. */
+    /** One wait, with sequential polls. */
     private final class Wait {
         private final String approvalId;
         private Instant ends;
@@ -82,7 +82,7 @@ public final class ApprovalWaiter {
             this.ends = ends == null ? now().plus(LONGEST_HOLD) : ends;
         }
 
-        /** Empty when it is time for the next one. */
+        /** Empty if the next poll is due. */
         Mono<String> poll() {
             state.requireOpen();
             long start = timer.now(TimeUnit.NANOSECONDS);
@@ -143,7 +143,7 @@ public final class ApprovalWaiter {
         });
     }
 
-    /** Clients wrap what a transport meets, WebClient for instance. */
+    /** Clients may wrap the error, as WebClient does. */
     private static @Nullable ApprovalRequiredException held(Throwable error) {
         Throwable e = error;
         for (int depth = 0; e != null && depth < 8; depth++) {

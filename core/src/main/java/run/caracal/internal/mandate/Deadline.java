@@ -5,12 +5,12 @@ import java.util.concurrent.TimeUnit;
 import reactor.core.scheduler.Scheduler;
 
 /**
- * The end of a life, on a monotonic clock.
+ * A deadline on a monotonic clock.
  *
- * @param nanos when it is over, on the clock
+ * @param nanos the time on that clock
  */
 public record Deadline(long nanos, Scheduler clock) {
-    /** The time left, zero when it is over. */
+    /** The remaining time; zero once expired. */
     public Duration remaining() {
         return Duration.ofNanos(Math.max(0, nanos - clock.now(TimeUnit.NANOSECONDS)));
     }

@@ -1,8 +1,8 @@
 package run.caracal.internal.mandate;
 
-/** A user of another identity provider whom the platform knows now. */
+/** A federated user of another identity provider. */
 public record FederatedUser(String token, String authorityRecordId, Deadline deadline) {
-    /** Never shows the mandate. */
+    /** Omits the mandate. */
     @Override
     public String toString() {
         return "FederatedSubject[***, authorityRecordId=" + authorityRecordId + "]";

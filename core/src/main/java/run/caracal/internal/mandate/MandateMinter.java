@@ -28,9 +28,9 @@ import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.TraceParent;
 
-/** Mints one-shot mandates for sessions: each for one call, none kept. */
+/** Mints one-shot mandates for sessions; mandates are never cached. */
 public final class MandateMinter {
-    /** How many resources a message lists. */
+    /** The maximum number of resources in a message. */
     private static final int MAX_LISTED = 20;
 
     private final CaracalConfig config;
@@ -105,7 +105,7 @@ public final class MandateMinter {
                         .anyMatch(resource -> !config.scopesOf(resource).isEmpty());
     }
 
-    /** How the session, or the one whose authority it inherits, was narrowed. */
+    /** The grant of the session, or of the one whose authority it inherits. */
     private static Provenance.@Nullable Spawned narrowed(BoundContext own) {
         BoundContext context = own;
         while (context != null && context.provenance() instanceof Provenance.Spawned spawned) {
@@ -120,7 +120,7 @@ public final class MandateMinter {
     }
 
     /**
-     * Refuses what cannot lead to a mandate, before any call.
+     * Rejects a request that cannot lead to a mandate, before any call.
      *
      * @throws run.caracal.error.ConfigurationException without credentials to mint with
      * @throws DelegationException when the session was given nothing
@@ -148,7 +148,7 @@ public final class MandateMinter {
         }
     }
 
-    /** The error of a call to a resource whose scopes nobody has said. */
+    /** The error of a call to a resource without known scopes. */
     public ConfigurationException noScopes(String resource) {
         String unknown = config.resourceIds().contains(resource)
                 ? ""
@@ -232,7 +232,9 @@ public final class MandateMinter {
         return new Deadline(asked + lifetime.toNanos(), timer);
     }
 
-    /** Others may end what holds the authority; a refused mint has no effect, so it is obtained anew, once. */
+    /**
+     * Obtains the authority again, once, because the platform may have ended its holder; a rejected mint has no effect.
+     */
     private Mono<MintedMandate> mint(
             Mono<Held> obtained,
             @Nullable Envelope trace,

@@ -7,7 +7,7 @@ import run.caracal.internal.propagation.Envelope;
 /**
  * A one-shot mandate.
  *
- * @param acting who acts with it: the session and the delegation that its claims name
+ * @param acting the session and the delegation in its claims
  */
 public record MintedMandate(
         String value, String resource, List<String> scopes, Envelope acting, String requestId, Deadline deadline) {
@@ -19,7 +19,7 @@ public record MintedMandate(
         return Objects.requireNonNull(acting.delegationEdgeId());
     }
 
-    /** Never shows the bearer. */
+    /** Omits the bearer. */
     @Override
     public String toString() {
         return "Mandate[***, resource=" + resource + ", scopes=" + scopes + ", agentSessionId=" + agentSessionId()

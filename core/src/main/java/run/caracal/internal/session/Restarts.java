@@ -15,11 +15,11 @@ import run.caracal.error.LeaseLostException;
 import run.caracal.internal.LogNames;
 
 /**
- * What a daemon outlives, and how long it pauses: the first time as asked, then doubling, each with a quarter of jitter. What
- * went well for longer than the longest pause begins with the first one again.
+ * The errors that a daemon survives, and its backoff: doubling, with a quarter of jitter, and reset after a run that
+ * was longer than the maximum.
  */
 final class Restarts {
-    /** The longest pause, unless the first one is longer. */
+    /** The maximum backoff, unless the first is longer. */
     static final Duration LONGEST = Duration.ofMinutes(1);
 
     private static final Logger log = LoggerFactory.getLogger(LogNames.SERVICE_AGENT);
@@ -35,7 +35,9 @@ final class Restarts {
         this.longest = Math.max(first.toNanos(), LONGEST.toNanos());
     }
 
-    /** Opens a service again when its lease ran out or its session is gone, and when the opening met what passes. */
+    /**
+     * Reopens a service whose lease has expired or whose session is gone, and after transient errors of the opening.
+     */
     static Retry ofServices(Duration first) {
         return retry(
                 first,
@@ -44,7 +46,7 @@ final class Restarts {
                         "A new service is opened in {} ms, because of: {}", pause.toMillis(), failure.getMessage()));
     }
 
-    /** Begins the work again, whatever it met: the lease stands, and whoever runs the daemon reads the log. */
+    /** Restarts the work after any error, because the lease is still held. */
     static Retry ofWork(Duration first, String agentSessionId) {
         return retry(
                 first,
@@ -76,9 +78,9 @@ final class Restarts {
         }
         return switch (lost.reason()) {
             case EXPIRED, GONE, SUBJECT_INACTIVE -> true;
-            // That of the service which held the authority for this one.
+            // The loss of the service that holds the authority for this one.
             case UNAUTHORIZED -> lost.getCause() instanceof LeaseLostException ofHolder && opensAgain(ofHolder);
-            // Another holder works in its place, or somebody has to resume it.
+            // Another holder works in its place, or an operator has to resume it.
             case FENCED, SUSPENDED -> false;
         };
     }

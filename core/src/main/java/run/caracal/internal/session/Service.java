@@ -15,7 +15,7 @@ public final class Service {
     /** The service whose authority it narrows, when the SDK opened that for it. */
     final @Nullable Service holder;
 
-    /** Whether it is such a holder itself: no hook hears of it. */
+    /** Whether it is such a holder itself, for which no hooks run. */
     final boolean isHolder;
 
     /** Renews its delegation and watches its holder. */
@@ -40,7 +40,7 @@ public final class Service {
         return lease;
     }
 
-    /** Its one end, whoever asks for it: made by the first who does. */
+    /** Its single end, created by the first caller. */
     synchronized Mono<Void> end() {
         Mono<Void> known = ending;
         if (known == null) {

@@ -57,18 +57,21 @@ public final class ServiceRunner {
     /** The session that holds the authority of a narrowed service without a parent. */
     private static final SessionSpec HOLDER = SessionSpec.holdingAuthority("service", List.of(), null, null);
 
-    /** The status of a renewal when nothing tells another. */
+    /** The default status of a renewal. */
     private static final String HEALTHY = "healthy";
 
     private static final Duration MIN_TIMER = Duration.ofMillis(50);
 
-    /** How long the delegation of a narrowed service lives until it is renewed, unless its grant says otherwise. */
+    /** The TTL of a narrowed service's delegation until its renewal, unless its grant sets one. */
     private static final Duration EDGE_TTL = CaracalConfig.MAX_TTL;
 
-    /** What is left of a delegation when it is renewed at the latest: the Gateway's reserve, and time for the renewal. */
+    /**
+     * The remaining life at which a delegation is renewed at the latest: the Gateway's reserve, and time for the
+     * renewal.
+     */
     private static final Duration EDGE_RESERVE = Arguments.GATEWAY_RESERVE.plusSeconds(3);
 
-    /** A delegation is renewed when half of its time is over, but not in a hurry. */
+    /** A delegation is renewed at half of its life, but not more often than this. */
     private static final Duration MIN_EDGE_WAIT = Duration.ofSeconds(1);
 
     private final CaracalConfig config;
@@ -108,7 +111,7 @@ public final class ServiceRunner {
     }
 
     /**
-     * Opens a service for an owner who ends it.
+     * Opens a service for an owner, which has to end it.
      *
      * @param handle makes what the owner gets of the service and its end
      */
@@ -126,7 +129,7 @@ public final class ServiceRunner {
                 .onErrorStop();
     }
 
-    /** Takes over a service for an owner who ends it. */
+    /** Takes over a service for an owner, which has to end it. */
     public <A> Mono<A> attach(String agentSessionId, ServiceSpec spec, BiFunction<Service, Mono<Void>, A> handle) {
         return Mono.deferContextual(view -> client.handOver(
                         lifecycle(abandoned -> take(agentSessionId, spec, BoundContext.find(view), abandoned)),
@@ -144,7 +147,7 @@ public final class ServiceRunner {
         };
     }
 
-    /** Runs work as a service of its own. */
+    /** Runs work as its own service. */
     public <A, T> Flux<T> run(
             ServiceSpec spec,
             BiFunction<Service, Mono<Void>, A> handle,
@@ -171,15 +174,14 @@ public final class ServiceRunner {
         A agent = handle.apply(service, Mono.defer(service::end));
         return Flux.defer(() -> {
             service.lease().renewInBackground(spec.heartbeatInterval());
-            // takeUntilOther goes on with the work when the other side fails, so the loss ends it as a completion,
-            // and is signalled behind it.
+            // takeUntilOther ignores an error of the other side, so the loss completes it and is signalled afterwards.
             Flux<T> results = Flux.<T>defer(() -> work.apply(agent)).contextWrite(service.session()::bind);
             Duration reopen = spec.reopen();
             return (reopen == null
                             ? results
                             : results.retryWhen(Restarts.ofWork(
                                     reopen, service.session().context().agentSessionId())))
-                    // What the work meets without a lease may reach it before the loss does.
+                    // The work may fail without a lease before the loss is signalled.
                     .onErrorMap(failure -> lossBehind(service, failure))
                     .takeUntilOther(service.lease().end().onErrorComplete())
                     .concatWith(Mono.defer(() -> {
@@ -198,7 +200,7 @@ public final class ServiceRunner {
         return loss;
     }
 
-    /** A task is never the parent of a service: the platform refuses that. Its trace goes on all the same. */
+    /** A task is never the parent of a service, which the platform rejects; the service only joins its trace. */
     private @Nullable BoundContext parent(ServiceSpec spec, @Nullable BoundContext bound) {
         BoundContext given = spec.session().parent();
         if (given != null) {
@@ -213,8 +215,7 @@ public final class ServiceRunner {
         return new Lifecycle<>(
                 open,
                 Service::end,
-                // The holder of a lost lease must hear of it at once; the rest of the cleanup goes on in the
-                // background.
+                // The holder of a lost lease must be told at once; the rest of the cleanup continues in the background.
                 error -> error instanceof LeaseLostException ? Duration.ZERO : config.closeTimeout(),
                 failure -> config.failOnCloseError() ? new SessionCloseException(failure) : null,
                 sessions::report);
@@ -227,7 +228,7 @@ public final class ServiceRunner {
             if (parent != null || !(spec.session().grant() instanceof GrantSpec.Narrow narrow)) {
                 return open(spec, parent, trace, null, abandoned, place);
             }
-            // A delegation needs a session that issues it. Its resource is checked before that is opened.
+            // Checks the resource before the issuing session is opened.
             GrantSpec resolved =
                     new GrantSpec.Narrow(narrow.scopes(), grants.resource(narrow), narrow.constraints(), narrow.ttl());
             ServiceSpec own = spec.withSession(spec.session().withGrant(resolved));
@@ -289,7 +290,7 @@ public final class ServiceRunner {
             return;
         }
         if (holder != null) {
-            // Its own lease was not taken by anybody, whatever became of the holder's.
+            // Its own lease is not lost, whatever happened to the holder's.
             service.upkeep.add(holder.lease().end().subscribe(null, e -> lease.declareLost(Reason.UNAUTHORIZED, e)));
         }
         if (plan.grant() instanceof GrantSpec.Narrow) {
@@ -302,7 +303,7 @@ public final class ServiceRunner {
                     .subscribe(
                             due -> lease.declareLost(Reason.EXPIRED, null), e -> lease.declareLost(Reason.EXPIRED, e)));
         }
-        // A lost service needs neither, and its owner may never close it.
+        // Ends both, because the owner of a lost service may never close it.
         service.upkeep.add(lease.end().subscribe(null, lost -> {
             service.upkeep.dispose();
             if (holder != null) {
@@ -397,7 +398,7 @@ public final class ServiceRunner {
         String id = session.context().agentSessionId();
         Supplier<Mono<String>> health = spec.status();
         LeaseKeeper.Renewal renewal = (generation, lag) -> {
-            // Away from the one timer of all leases, where a signal that hangs would stop every other lease too.
+            // Not on the timer of all leases, which a blocking subscriber would stop.
             Mono<String> status = health == null
                     ? Mono.just(HEALTHY)
                     : Mono.defer(health)
@@ -411,7 +412,7 @@ public final class ServiceRunner {
                     (lease, completion) -> new CaracalEvent.LeaseRenewed(id, lag, completion)));
         };
         LeaseKeeper lease = new LeaseKeeper(id, granted, sent, renewal, loss -> lost(session, id, loss), timer, sleeps);
-        // Not equality: an application may describe a service of its own with the same words.
+        // Compared by identity, because an application may use equal options.
         @SuppressWarnings("ReferenceEquality")
         boolean isHolder = spec.session() == HOLDER;
         return new Service(this, session, lease, holder, isHolder);
@@ -441,10 +442,10 @@ public final class ServiceRunner {
                 });
     }
 
-    /** Why a refusal of the Coordinator means that the lease is lost; {@code null} when it is transient. */
+    /** The reason for which an answer of the Coordinator means a lost lease; {@code null} if transient. */
     private static @Nullable Reason reason(CoordinatorException refused) {
         if (refused.code().equals(Refusal.NO_CODE)) {
-            // Not the Coordinator's words: something in front of it, which may be gone at the next tick.
+            // Not an answer of the Coordinator, but of a proxy, which may be gone at the next tick.
             return null;
         }
         return switch (refused.httpStatus()) {
@@ -465,7 +466,7 @@ public final class ServiceRunner {
         };
     }
 
-    /** Ends a service, and then the one that the SDK opened to hold its authority. */
+    /** Ends a service, then the one that the SDK opened to hold its authority. */
     Mono<Void> end(Service service) {
         Service holder = service.holder;
         return holder == null
@@ -473,7 +474,7 @@ public final class ServiceRunner {
                 : Flux.concatDelayError(endAlone(service), holder.end()).then();
     }
 
-    /** Stops the renewals, then ends the session; one that is somebody else's now, or to be resumed, is left to them. */
+    /** Stops the renewals, then terminates the session, unless another holder has it or it may be resumed. */
     private Mono<Void> endAlone(Service service) {
         return Mono.defer(() -> {
             service.upkeep.dispose();

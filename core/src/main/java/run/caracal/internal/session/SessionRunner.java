@@ -43,7 +43,7 @@ import run.caracal.internal.wire.SessionAnswer;
 public final class SessionRunner {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** The platform's TTL of a task that names none; sent explicitly, because it is the last defence. */
+    /** The platform's default TTL of a task; sent explicitly, because it is the last resort against leaked sessions. */
     private static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
 
     private final CaracalConfig config;
@@ -76,7 +76,7 @@ public final class SessionRunner {
         this.traces = new Traces(config.traceSource().orElse(null));
     }
 
-    /** Adds a hook that is run when a session begins; disposing removes it. */
+    /** Adds a hook that runs when a session starts; disposing removes it. */
     public Disposable onStart(Function<BoundContext, Mono<Void>> hook) {
         return add(
                 startHooks,
@@ -88,14 +88,14 @@ public final class SessionRunner {
         return add(endHooks, context -> Supplied.ask("A session end hook", () -> hook.apply(context)));
     }
 
-    /** Each hook is a wrapper of its own, so that one registered twice is removed once. */
+    /** Each registration is its own wrapper, so that disposing one of a hook that was added twice removes only one. */
     private static Disposable add(
             List<Function<BoundContext, Mono<Void>>> hooks, Function<BoundContext, Mono<Void>> hook) {
         hooks.add(hook);
         return () -> hooks.remove(hook);
     }
 
-    /** Runs work inside a session of its own. */
+    /** Runs work inside its own session. */
     public <T> Mono<T> one(SessionSpec spec, Function<BoundContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
                     Task task = task(spec, view);
@@ -114,7 +114,7 @@ public final class SessionRunner {
                 .onErrorStop();
     }
 
-    /** Runs work with many results inside a session of its own. */
+    /** Runs work with many results inside its own session. */
     public <T> Flux<T> many(SessionSpec spec, Function<BoundContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
                     Task task = task(spec, view);
@@ -148,7 +148,7 @@ public final class SessionRunner {
                 place -> lifecycle(spec, plan, bound, true, place));
     }
 
-    /** Opens a root session of the SDK's own for an owner who ends it; no hooks are run. */
+    /** Opens a root session of the SDK for an owner that ends it; runs no hooks. */
     public <A> Mono<A> handOver(SessionSpec spec, BiFunction<Session, Mono<Void>, A> handle) {
         return gate.one(
                 Kind.APPLICATION,
@@ -171,12 +171,12 @@ public final class SessionRunner {
         return BoundContext.requireOwn(spec.parent(), client);
     }
 
-    /** A session of others, or one that nobody has proven, has no children of ours: only its trace goes on. */
+    /** Foreign and unverified sessions get no children, they only pass on their trace. */
     private static @Nullable BoundContext parent(@Nullable BoundContext bound) {
         return bound == null || bound.isOurs() ? bound : null;
     }
 
-    /** The place of the session inside whose work another one is opened. */
+    /** The permit of the parent session. */
     private static @Nullable Place within(@Nullable BoundContext bound, ContextView view) {
         return SessionGate.deeper(BoundContext.place(bound), BoundContext.place(BoundContext.find(view)));
     }
@@ -230,7 +230,7 @@ public final class SessionRunner {
         });
     }
 
-    /** What is around, in the trace of a new session. */
+    /** The bound context, in the trace of a new session. */
     Envelope joined(SessionSpec spec, Envelope around, ContextView view) {
         return traces.join(spec.traceId(), around, view);
     }
@@ -248,13 +248,15 @@ public final class SessionRunner {
                 .ownOrGeneratedKey(spec.idempotencyKey());
     }
 
-    /** The user for whom a session acts; named in its own opening, because the platform hands none on to children. */
+    /**
+     * The user for whom a session acts; sent in each opening, because the platform does not pass users on to children.
+     */
     private static @Nullable String subject(SessionSpec spec, Envelope above) {
         String own = spec.subjectAuthorityRecordId();
         return own == null ? above.authorityRecordId() : own;
     }
 
-    /** The delegation of a new session. A narrowed one gets its own later; one that is given nothing presents none. */
+    /** The delegation of a new session. A narrowed session gets its own later, and one without authority names none. */
     Envelope envelope(Envelope inherited, Envelope above, SessionSpec spec, Plan plan, SessionAnswer answer) {
         String edge = plan.inherits() ? answer.delegationEdgeId() : null;
         boolean delegated = edge != null && plan.parent() != null;
@@ -285,8 +287,8 @@ public final class SessionRunner {
     }
 
     /**
-     * Ends a session: its children first, then its end hooks, then itself and what holds authority for it. One that
-     * fails, in its assembly too, does not keep the others.
+     * Ends a session: its children, its end hooks, itself, and the sessions that hold authority for it, in this order. A failing
+     * step, in its assembly too, does not stop the others.
      *
      * @param terminate ends the session at the platform; empty for one that is not ours any more
      */
@@ -299,8 +301,8 @@ public final class SessionRunner {
                         Mono.defer(() -> session.children().close(budget, timer)),
                         hooks,
                         Mono.<Void>fromRunnable(session::markEnded).then(terminate),
-                        // Behind the hooks, which may still make calls, and the session, with which the platform ends
-                        // them.
+                        // After the hooks, which may still make calls, and after the session, with which the platform
+                        // ends them.
                         Mono.defer(() -> session.helpers().endAll(budget, timer)))
                 .then()
                 .contextWrite(session::bind);
@@ -326,7 +328,7 @@ public final class SessionRunner {
         });
     }
 
-    /** Hears of sessions that could not be opened or ended. */
+    /** Reports sessions that could not be opened or ended. */
     public void report(Throwable failure) {
         if (failure instanceof ClosedException) {
             log.debug("An agent session was not opened: its caller had gone");

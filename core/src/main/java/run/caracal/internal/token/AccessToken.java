@@ -6,8 +6,7 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.MachineSleep;
 
 /**
- * A bearer token and what is known about it. Compared by identity: a refused token is dropped only while it is still the
- * current one.
+ * A bearer token and its lifetime. Compared by identity: a rejected token is dropped only while it is the current one.
  */
 public final class AccessToken {
     private final String value;

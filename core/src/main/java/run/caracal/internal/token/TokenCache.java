@@ -13,21 +13,21 @@ import reactor.util.context.Context;
 import run.caracal.internal.MachineSleep;
 
 /**
- * Holds one token and fetches the next: single flight, early refresh behind the callers' backs, failures never
- * kept. One instance serves exactly one set of exchange inputs, so no key can be too narrow; the Reactor Context of a
- * caller never reaches an exchange, because its result is shared.
+ * Caches one token and refreshes it early in the background. Concurrent callers share the exchange; failures are not
+ * cached. One instance serves exactly one set of exchange inputs, and no caller's Reactor Context reaches an exchange,
+ * because its result is shared.
  */
 public final class TokenCache implements Disposable {
     /** A token is refreshed this long before it expires, or at half of its lifetime, whichever is later. */
     private static final Duration REFRESH_AHEAD = Duration.ofSeconds(60);
 
-    /** After a failed early refresh the next one waits this long. */
+    /** The minimum time between failed early refreshes. */
     private static final Duration REFRESH_GATE = Duration.ofSeconds(30);
 
     /**
      * The result of an exchange.
      *
-     * @param lifetime how long it lives from now on; zero when unknown, and then it is not kept
+     * @param lifetime how long it lives from now on; zero if unknown, then it is not cached
      * @param targets the granted resources, or {@code null} when the STS did not name them
      */
     public record Exchanged(
@@ -38,15 +38,15 @@ public final class TokenCache implements Disposable {
         }
     }
 
-    /** Where tokens come from, and who hears how the cache did. */
+    /** The source of tokens, and the listener of cache outcomes. */
     public interface Source {
-        /** Fetches a token; subscribed once for each flight, never concurrently. */
+        /** Fetches a token; subscribed once per exchange, never concurrently. */
         Mono<Exchanged> exchange(boolean early);
 
-        /** A token was served from memory. */
+        /** A token was served from the cache. */
         void served();
 
-        /** An early exchange failed; the old token goes on being served. */
+        /** An early exchange failed; the old token is still served. */
         void refreshFailed(Throwable error);
     }
 
@@ -68,7 +68,7 @@ public final class TokenCache implements Disposable {
         this.timer = timer;
         this.refreshNotBefore = now();
         Mono<AccessToken> fetch = Mono.defer(() -> {
-            // A flight that was joined a moment too late finds what the one before it brought.
+            // A caller that joins late finds the token of the exchange that has just ended.
             AccessToken token = current.get();
             if (token != null && !token.isStale(now(token))) {
                 return Mono.just(token);
@@ -78,9 +78,9 @@ public final class TokenCache implements Disposable {
             return source.exchange(token != null && !token.isExpired(now(token)))
                     .map(e -> keep(e, sent, sleepMark));
         });
-        // Not cache(): that keeps errors for ever. Nothing is kept here; whoever comes during a flight shares it,
-        // a waiter that leaves does not end it for the others, and the last one does. An error is a value meanwhile:
-        // behind the last waiter it would be dropped, and logged. Signals keep a Context, so it is no caller's.
+        // Not cache(), which would keep errors forever. Concurrent callers share the exchange, and the last one that
+        // cancels aborts it. Its error is materialized, because after the last waiter has left it would be dropped and
+        // logged. Cleared of Context, because cached signals keep one.
         this.flight = fetch.materialize()
                 .contextWrite(anyCaller -> Context.empty())
                 .cacheInvalidateIf(signal -> true)
@@ -120,12 +120,12 @@ public final class TokenCache implements Disposable {
         return token;
     }
 
-    /** Drops a token that a service refused with 401. Another token, fetched since, stays. */
+    /** Drops a token that a service rejected with 401, unless another one was fetched since. */
     public void reject(AccessToken refused) {
         current.compareAndSet(refused, null);
     }
 
-    /** Stops an early refresh that is under way. */
+    /** Cancels an early refresh in flight. */
     @Override
     public void dispose() {
         refresh.dispose();
@@ -137,7 +137,7 @@ public final class TokenCache implements Disposable {
     }
 
     private void refreshBehind() {
-        // Also keeps callers of the next moments from subscribing to the flight for nothing.
+        // Also spares the next callers from joining the exchange in vain.
         refreshNotBefore = now() + REFRESH_GATE.toNanos();
         if (!refresh.isDisposed()) {
             refresh.update(flight.subscribe(fetched -> {}, source::refreshFailed));
@@ -149,12 +149,12 @@ public final class TokenCache implements Disposable {
         long ahead = Math.min(REFRESH_AHEAD.toNanos(), lifetime / 2);
         AccessToken token = new AccessToken(
                 exchanged.value(), exchanged.targets(), sentNanos + lifetime - ahead, sentNanos + lifetime, sleepMark);
-        // Before the waiters hear of it: whoever asks after them finds it.
+        // Before the waiters are signalled, so that their next call finds the token.
         current.set(token);
         return token;
     }
 
-    /** The time by which a token is judged: the machine may have slept since it was asked for. */
+    /** The time that token ages are measured by: the machine may have slept since the token was requested. */
     private long now(AccessToken token) {
         return now() + MachineSleep.since(token.sleepMark(), timer);
     }
