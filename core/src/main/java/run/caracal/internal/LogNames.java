@@ -1,6 +1,6 @@
 package run.caracal.internal;
 
-/** The loggers that the documentation names, whatever class writes to them. */
+/** The documented logger names, which are independent of the writing class. */
 public final class LogNames {
     /** Sessions, delegations and outgoing requests. */
     public static final String CLIENT = "run.caracal.Caracal";

@@ -7,8 +7,8 @@ public final class UserAgent {
     public static final String HEADER = "User-Agent";
 
     /**
-     * Its value, such as {@code caracal-sdk-java/1.2.3}. The version is that of the jar's manifest, which the class loader has
-     * read already: the first call may come on an event loop, where nothing may be read.
+     * The value, such as {@code caracal-sdk-java/1.2.3}, with the version of the jar's manifest, which the class loader
+     * has already read: the first call may run on an event loop.
      */
     public static final String VALUE = "caracal-sdk-java/"
             + Objects.requireNonNullElse(UserAgent.class.getPackage().getImplementationVersion(), "dev");

@@ -39,7 +39,7 @@ import run.caracal.internal.token.TokenCache;
 import run.caracal.internal.wire.StsRequests;
 import run.caracal.verify.JwksMandateVerifier;
 
-/** The parts of one client: made together, and released together. */
+/** The parts of one client, created and released together. */
 public final class ClientParts {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
@@ -47,7 +47,7 @@ public final class ClientParts {
     private final ClientState state = new ClientState();
     private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
     private final EventBus events = new EventBus();
-    /** One timer for all leases, on a daemon thread of its own: blocked workers do not starve it. */
+    /** One timer for all leases, on its own daemon thread, so that blocked workers do not delay renewals. */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final HttpTransport transport;
@@ -75,7 +75,7 @@ public final class ClientParts {
      */
     public ClientParts(CaracalConfig config) {
         this.config = config;
-        // Parts that may throw come before parts that would have to be released.
+        // Parts that may throw are created before parts that would have to be released.
         List<Router.Binding> bindings = config.resources().stream()
                 .map(binding -> new Router.Binding(binding.resource(), binding.upstreamPrefix()))
                 .toList();
@@ -165,12 +165,12 @@ public final class ClientParts {
         return end;
     }
 
-    /** Completes when a lifecycle token can be had and the Coordinator takes it. */
+    /** Completes if the STS issues an application token and the Coordinator accepts it. */
     public Mono<Void> check() {
         return coordinator.check();
     }
 
-    /** How many sessions are being ended in the background. */
+    /** The number of sessions being terminated in the background. */
     public int pendingTerminations() {
         return coordinator.pendingTerminations();
     }

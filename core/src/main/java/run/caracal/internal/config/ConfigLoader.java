@@ -101,7 +101,7 @@ public final class ConfigLoader {
     private static final Set<String> CREDENTIAL_KEYS = Set.of("resource", "upstream_prefix", "scopes");
     private static final Set<String> PLATFORM_KEYS = Set.of("env", "ttl_seconds");
 
-    /** Identity comes from one source: these variables are not read beside a profile. */
+    /** The variables that are ignored with a profile, because identity comes from one source. */
     private static final List<String> NOT_BESIDE_PROFILE = List.of(
             ZONE_ID,
             APPLICATION_ID,
@@ -231,7 +231,7 @@ public final class ConfigLoader {
         return null;
     }
 
-    /** Loads a profile; the environment fills in what a profile may leave out. */
+    /** Loads a profile, completed by the environment. */
     public static Settings profile(Host host, Path file) {
         return profile(host, file, Overrides.NONE);
     }
@@ -762,7 +762,7 @@ public final class ConfigLoader {
         return present(host.variables().getOrDefault(name, ""), name, ENVIRONMENT);
     }
 
-    /** A text of the profile; empty is unset, blank is a fault, and so is what is not text. */
+    /** A text of the profile; empty is unset, and blank or any other type is a fault. */
     private @Nullable Value key(String key) {
         return table == null ? null : text(table, key, "");
     }

@@ -13,8 +13,8 @@ import run.caracal.internal.Ids;
 import run.caracal.internal.token.JwtClaims;
 
 /**
- * What a value of the configuration must satisfy, wherever it came from. Each rule answers what is wrong and what to do, to
- * follow the name of the setting, or {@code null}; no answer holds the value.
+ * The rules of configuration values. A rule returns a fault with its remedy, to follow the name of the setting, or
+ * {@code null}; it never contains the value.
  */
 public final class Rules {
     /** The variable that turns the production rules on. */
@@ -56,13 +56,13 @@ public final class Rules {
 
     static final String NO_TTL = "must be a positive integer of seconds, at most " + MAX_TTL.toSeconds();
 
-    /** How many labels a session may have. */
+    /** The maximum number of labels. */
     public static final int MAX_LABELS = 32;
 
-    /** How long a label may be. */
+    /** The maximum length of a label. */
     public static final int MAX_LABEL_LENGTH = 64;
 
-    /** How long an identifier of a resource or a scope may be: a bearer, which holds both, has 4096 characters at most. */
+    /** The maximum length of a resource id or a scope, both of which a bearer of 4096 characters contains. */
     public static final int MAX_NAME_LENGTH = 1024;
 
     private static final int MAX_SECRET_LENGTH = 64 * 1024;
@@ -124,7 +124,7 @@ public final class Rules {
                 : null;
     }
 
-    /** How many sessions a client may hold open. */
+    /** The maximum number of open sessions of a client. */
     public static @Nullable String maxOpenSessions(int value) {
         return value < 1
                 ? "is " + value
@@ -132,7 +132,7 @@ public final class Rules {
                 : null;
     }
 
-    /** How many mandates a client may have minted and used for a resource in a minute. */
+    /** The maximum number of mints per minute and resource. */
     public static @Nullable String maxMintsPerMinute(int value) {
         return value < UNITS_OF_A_CALL
                 ? "is " + value + ", but must be at least " + UNITS_OF_A_CALL

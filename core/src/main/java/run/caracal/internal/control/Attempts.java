@@ -29,8 +29,8 @@ import run.caracal.internal.wire.Backoff;
 import run.caracal.internal.wire.ErrorAnswers;
 
 /**
- * Runs one operation at the Coordinator with the attempts that its kind allows: which failures are tried again, when,
- * with which bearer, and what is unknown in the end.
+ * Runs one operation at the Coordinator with the retries that its kind allows: which failures are retried, when, with which
+ * bearer, and whether the outcome is unknown.
  */
 final class Attempts {
 
@@ -65,7 +65,7 @@ final class Attempts {
         T read(HttpRequest sent, HttpResponse answer, boolean repeated);
     }
 
-    /** Over how long what waited for a new minute is spread. */
+    /** The time over which the calls that waited for a new minute are spread. */
     private static final Duration SPREAD = Duration.ofSeconds(1);
 
     /** From which attempt on the pauses between two attempts to find a free place grow no more. */
@@ -114,12 +114,12 @@ final class Attempts {
         return run(operation, tokens.get(), request, read, abandoned, (token, error) -> {});
     }
 
-    /** What waits for a limit to open a session is refused at once, and so is what would wait. */
+    /** Rejects openings that wait for a limit, now and later. */
     void stopOpening() {
         var unused = noMoreOpening.tryEmitEmpty();
     }
 
-    /** What waits for a limit fails with it at once, and so does what would wait. */
+    /** Fails all waits for a limit with that limit, now and later. */
     void stopWaiting() {
         var unused = noMoreWaiting.tryEmitEmpty();
     }
@@ -229,7 +229,7 @@ final class Attempts {
             return operation.opensSession() && !ambiguous ? Mono.error(ClientState.closedError()) : ended(token, error);
         }
 
-        /** How long to wait for a limit to pass; {@code null} when it is not waited for, or not as long as that. */
+        /** The wait for a limit; {@code null} if there is none, or it would be too long. */
         private @Nullable Duration turn(Throwable error) {
             if (patience.isZero() || !operation.waits() || !(error instanceof CoordinatorException refused)) {
                 return null;

@@ -61,7 +61,7 @@ public final class Coordinator {
             ClientState state) {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
-        // Who bounds the open sessions has asked to wait for capacity.
+        // A limit of open sessions implies waiting for capacity.
         Duration patience = config.maxOpenSessions().isPresent() ? config.sessionAcquireTimeout() : Duration.ZERO;
         this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed, patience);
         this.timer = timer;
@@ -146,29 +146,29 @@ public final class Coordinator {
         return conflict || PendingTerminations.passes(e) || e.httpStatus() == 401 ? Mono.error(e) : Mono.empty();
     }
 
-    /** How many sessions are being ended in the background because a call about them failed. */
+    /** The number of sessions being terminated in the background. */
     public int pendingTerminations() {
         return pending.count();
     }
 
     /**
-     * Refuses what still waits for the Coordinator's limits to open a session: the client closes.
+     * Rejects openings that wait for the Coordinator's limits, because the client closes.
      */
     public void refuseWaiters() {
         attempts.stopOpening();
     }
 
     /**
-     * Ends what is pending; see {@link PendingTerminations#close}.
+     * Ends pending terminations; see {@link PendingTerminations#close}.
      *
      * @return completes when nothing is pending any more; never an error
      */
     public Mono<Void> closePending(Duration bound) {
-        // What still waits for the Coordinator's limits has no more time to.
+        // Stops the waits for the Coordinator's limits, for which there is no more time.
         return Mono.<Void>fromRunnable(attempts::stopWaiting).then(pending.close(bound));
     }
 
-    /** Not a {@link ProtocolException}, which is tried again: the same answer would come again. */
+    /** Not a {@link ProtocolException}, which is retried, because the answer would be the same. */
     private static final class UnreadableSession extends RuntimeException {
         private static final long serialVersionUID = 1L;
         private final String agentSessionId;
@@ -261,7 +261,7 @@ public final class Coordinator {
     }
 
     /**
-     * Asks for a delegation that is addressed to a session.
+     * Queries a delegation that is addressed to a session.
      *
      * @return the delegation; empty when it is not active or not addressed to the session
      */
@@ -275,7 +275,7 @@ public final class Coordinator {
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation);
     }
 
-    /** Revokes a delegation and what was derived from it. One that is not active any more counts as revoked. */
+    /** Revokes a delegation and everything derived from it. An inactive one counts as revoked. */
     public Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
         return attempts.run(
                         REVOKE,
@@ -287,7 +287,7 @@ public final class Coordinator {
     }
 
     /**
-     * Asks for a delegation that does not exist, which only a Coordinator that takes the application token can tell.
+     * Queries a delegation that does not exist, which succeeds only if the Coordinator accepts the application token.
      */
     public Mono<Void> check() {
         return Mono.defer(() -> inbound(

@@ -48,7 +48,7 @@ final class PendingTerminations {
 
     private static final int CLOSING_CONCURRENCY = 16;
 
-    /** How many ids one warning names. */
+    /** The maximum number of ids in a warning. */
     private static final int NAMED = 20;
 
     private final EventBus events;
@@ -199,7 +199,7 @@ final class PendingTerminations {
         failedSweeps = failed ? failedSweeps + 1 : 0;
     }
 
-    /** One attempt; gives the failure when it is to be tried again. */
+    /** One attempt; emits the failure if it is to be retried. */
     private Mono<Throwable> attempt(Entry entry) {
         return Mono.defer(() -> {
             if (timer.now(TimeUnit.NANOSECONDS) - entry.endsAtNanos >= 0) {
@@ -223,7 +223,7 @@ final class PendingTerminations {
     }
 
     private synchronized void postpone(Entry entry, Throwable error) {
-        // To the end: an entry that fails for itself must not keep the others.
+        // Continues after a failing entry.
         if (entries.remove(entry)) {
             entries.add(entry);
         }

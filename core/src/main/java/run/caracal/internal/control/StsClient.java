@@ -48,13 +48,13 @@ public final class StsClient implements TokenCache.Source {
 
     private static final Logger log = LoggerFactory.getLogger(StsClient.class);
 
-    /** How many resources one application token asks for; calls to those beyond fail. */
+    /** The maximum number of resources of an application token; calls to further ones fail. */
     static final int MAX_TOKEN_RESOURCES = 64;
 
-    /** The most that a token may say of its own lifetime; the platform issues none that lives longer. */
+    /** The maximum lifetime accepted from a token; the platform issues none that lives longer. */
     private static final Duration MAX_OWN_LIFETIME = Duration.ofHours(1);
 
-    /** How long the application's resolver may take: all who need a token wait for it. */
+    /** The timeout of the application's secret resolver, on which all callers wait. */
     private static final Duration MAX_RESOLVING = Duration.ofSeconds(30);
 
     /** A token of the configuration is never exchanged. */
@@ -119,7 +119,7 @@ public final class StsClient implements TokenCache.Source {
      *
      * @param ttl how long it lives; {@code null} for the platform's own default
      * @param approvalId the approval that is presented, or {@code null}
-     * @param requestId the id under which it is asked for: that of the call it is for
+     * @param requestId the request id, shared with the call
      * @param traceparent the trace of the session that acts
      */
     public record Mint(
@@ -145,7 +145,7 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /**
-     * Mints a one-shot mandate: one attempt, nothing is kept.
+     * Mints a one-shot mandate: one attempt, never cached.
      *
      * @return the mandate; {@link run.caracal.error.ApprovalRequiredException} when a person has to approve first
      */
@@ -179,7 +179,7 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /**
-     * A user whom the platform knows now.
+     * A federated user.
      *
      * @param lifetime how long the mandate lives from the instant it was asked for
      */
@@ -191,7 +191,7 @@ public final class StsClient implements TokenCache.Source {
     }
 
     /**
-     * Exchanges a user's identity token: one attempt, nothing is kept.
+     * Exchanges a user's identity token: one attempt, never cached.
      *
      * @param ttl how long the mandate lives; {@code null} for the platform's own default
      */
@@ -348,7 +348,7 @@ public final class StsClient implements TokenCache.Source {
                         + "section of the profile")));
     }
 
-    /** It passes: the next exchange asks anew. */
+    /** Transient: the next exchange calls the resolver again. */
     private static TransportException noSecretInTime() {
         return new TransportException(
                 TransportException.Kind.CONNECT,

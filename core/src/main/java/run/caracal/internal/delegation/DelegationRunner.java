@@ -26,7 +26,7 @@ import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.lifecycle.Scope.Lifecycle;
 import run.caracal.internal.propagation.Envelope;
 
-/** Passes authority on to sessions of others, and takes on what they pass on. */
+/** Delegates authority to other sessions, and accepts delegations. */
 public final class DelegationRunner {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
@@ -53,7 +53,7 @@ public final class DelegationRunner {
         this.state = state;
     }
 
-    /** Creates a delegation; a cancellation lets a creation that is under way run to its end. */
+    /** Creates a delegation; a cancellation does not abort a request in flight. */
     public Mono<IssuedDelegation> create(DelegationTerms terms) {
         return Mono.deferContextual(view -> {
                     BoundContext issuer = issuer(view, terms);
@@ -62,7 +62,7 @@ public final class DelegationRunner {
                 .onErrorStop();
     }
 
-    /** Delegates, and runs work in a context that shows the delegation. */
+    /** Delegates, and runs work in a context that names the delegation. */
     public <T> Mono<T> one(DelegationTerms terms, Function<BoundContext, ? extends Mono<T>> work) {
         return Mono.deferContextual(view -> {
                     BoundContext issuer = issuer(view, terms);
@@ -74,7 +74,7 @@ public final class DelegationRunner {
                 .onErrorStop();
     }
 
-    /** Delegates, and runs work with many results in a context that shows the delegation. */
+    /** Delegates, and runs work with many results in a context that names the delegation. */
     public <T> Flux<T> many(DelegationTerms terms, Function<BoundContext, ? extends Publisher<T>> work) {
         return Flux.deferContextual(view -> {
                     BoundContext issuer = issuer(view, terms);
@@ -86,7 +86,7 @@ public final class DelegationRunner {
                 .onErrorStop();
     }
 
-    /** Runs work in a context that presents a delegation which the bound session received. */
+    /** Runs work under a delegation that the bound session received. */
     public <T> Mono<T> accept(
             String delegationEdgeId, boolean validated, Function<BoundContext, ? extends Mono<T>> work) {
         return accepted(delegationEdgeId, validated)
@@ -94,7 +94,7 @@ public final class DelegationRunner {
                 .onErrorStop();
     }
 
-    /** Runs work with many results in a context that presents a delegation which the bound session received. */
+    /** Runs work with many results under a delegation that the bound session received. */
     public <T> Flux<T> acceptMany(
             String delegationEdgeId, boolean validated, Function<BoundContext, ? extends Publisher<T>> work) {
         return accepted(delegationEdgeId, validated)

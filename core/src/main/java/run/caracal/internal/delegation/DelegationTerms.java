@@ -20,6 +20,6 @@ public record DelegationTerms(
         @Nullable Duration ttl,
         boolean revokeOnEnd,
         @Nullable String idempotencyKey) {
-    /** How long a delegation lives when nothing else is said. */
+    /** The default TTL of a delegation. */
     public static final Duration DEFAULT_TTL = Duration.ofSeconds(3600);
 }

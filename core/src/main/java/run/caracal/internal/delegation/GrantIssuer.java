@@ -26,9 +26,9 @@ import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.wire.CreateDelegation;
 import run.caracal.internal.wire.IdempotencyKeys;
 
-/** Gives sessions what they are granted of their parent's authority, and creates delegations. */
+/** Issues the grants of sessions, and creates delegations. */
 public final class GrantIssuer {
-    /** A delegation may not outlive the one it derives from, and requests take time; that much is left between them. */
+    /** The margin between a delegation and the one it derives from, which it must not outlive. */
     private static final Duration MARGIN = Duration.ofSeconds(10);
 
     private final CaracalConfig config;
@@ -61,12 +61,12 @@ public final class GrantIssuer {
             return parent == null ? null : parent.own();
         }
 
-        /** Whether the session is given all that its parent holds. */
+        /** Whether the session inherits the whole authority of its parent. */
         public boolean inherits() {
             return grant == GrantSpec.Whole.INHERIT;
         }
 
-        /** The delegation that has to come with what is inherited. */
+        /** The delegation that an inheriting session must be opened with. */
         public @Nullable String inheritedEdge() {
             BoundContext holder = parent();
             return holder == null || !inherits() ? null : holder.envelope().delegationEdgeId();
@@ -131,8 +131,8 @@ public final class GrantIssuer {
     }
 
     /**
-     * Gives an open session what the plan says, before its work begins. An error is one of the session's work, so that the
-     * session is terminated before it surfaces.
+     * Issues the grant to an open session, before its work starts. An error counts as one of the work, so that the session is
+     * terminated before it is signalled.
      */
     public Mono<Void> settle(Session session, Plan plan, Duration ttl) {
         BoundContext parent = plan.parent();
@@ -212,7 +212,7 @@ public final class GrantIssuer {
         return ttl.compareTo(Arguments.MIN_DELEGATION_TTL) < 0 ? Arguments.MIN_DELEGATION_TTL : ttl;
     }
 
-    /** The platform would say that it knows no such session, which could as well be the one that receives. */
+    /** Checked here, because the platform's answer does not say which of the two sessions is unknown. */
     private void requireTimeLeft(BoundContext source) {
         Session session = source.session();
         Long ends = session == null ? null : session.ends();
@@ -223,7 +223,7 @@ public final class GrantIssuer {
         }
     }
 
-    /** A time to live, cut to what is left of the delegation that the issuer holds: an equal one would end later. */
+    /** The TTL, cut below the remaining life of the issuer's delegation, since an equal one would end later. */
     private Duration within(BoundContext issuer, Duration wanted) {
         Long ends = issuer.own().edgeEnds();
         if (ends == null) {

@@ -41,17 +41,17 @@ import run.caracal.internal.LogGate;
 import run.caracal.internal.Supplied;
 
 /**
- * Tells of operations. Events reach their listeners on a thread of the bus's own, through a bounded buffer for
- * each: a slow listener loses events, a failing one is logged, and neither is felt by the operation that made the event.
- * An {@link OperationListener} is called by the operation itself.
+ * Distributes events. Listeners run on the bus's own thread, each behind a bounded buffer: a slow listener loses
+ * events, a failing one is logged, and neither affects the operation. An {@link OperationListener} is called on the
+ * operation's thread.
  */
 public final class EventBus {
     private static final Logger log = LoggerFactory.getLogger(EventBus.class);
 
-    /** Every event, for who looks for a cause. */
+    /** Logs every event, for diagnosis. */
     private static final Logger details = LoggerFactory.getLogger(CaracalEvent.class);
 
-    /** How many events wait for one listener; those beyond are dropped. */
+    /** The buffer size of a listener; further events are dropped. */
     private static final int BUFFER = 1024;
 
     /** How long closing waits for listeners. */
@@ -63,7 +63,7 @@ public final class EventBus {
     private final LogGate failures = new LogGate();
     private final LogGate losses = new LogGate();
 
-    /** Emissions that wait for their turn at the sink; one thread at a time hands them on, and no other one waits for it. */
+    /** Emissions waiting for the sink, drained by one thread at a time without blocking the others. */
     private final Queue<CaracalEvent> emitted =
             Queues.<CaracalEvent>unboundedMultiproducer().get();
 
@@ -114,15 +114,14 @@ public final class EventBus {
         }
     }
 
-    /** Adds a listener that is called by the operations themselves. */
+    /** Adds a listener that runs on the operations' threads. */
     public Disposable listen(OperationListener listener) {
         operationListeners.add(listener);
         return Disposables.composite(() -> operationListeners.remove(listener));
     }
 
     /**
-     * {@return whether anybody would observe an operation that starts now; {@code false} when there is nothing to
-     * prepare for its end}
+     * {@return whether an operation that starts now is observed; if not, nothing has to be prepared for its end}
      */
     public boolean isObserved() {
         return sink.currentSubscriberCount() > 0 || !operationListeners.isEmpty() || details.isDebugEnabled();
@@ -150,7 +149,7 @@ public final class EventBus {
                     failed(made.getClass(), e);
                 }
             }
-            // Never that many, unless the thread whose turn it is has been stopped for long.
+            // Reached only if the draining thread was stopped for long.
             if (sink.currentSubscriberCount() > 0 && turns.get() < BUFFER && emitted.offer(made)) {
                 emitInTurn();
             }
@@ -159,10 +158,10 @@ public final class EventBus {
         }
     }
 
-    /** An event that nobody observes any more is not worth an error. */
+    /** An event without observers is not worth an error. */
     private void emitInTurn() {
         if (turns.getAndIncrement() != 0) {
-            return; // whose turn it is hands this one on too
+            return; // the draining thread emits this one, too
         }
         int taken = 1;
         do {
@@ -177,8 +176,8 @@ public final class EventBus {
     }
 
     /**
-     * Observes an operation: when it ends, however it ends, its event is emitted. A listener that is added while an
-     * operation is under way may not hear of its end.
+     * Observes an operation: emits its event when it completes, fails or is cancelled. A listener that is added while the operation
+     * runs may not receive it.
      *
      * @param event makes the event of its result ({@code null} unless it gave one) and its completion
      */
@@ -188,7 +187,7 @@ public final class EventBus {
                 return operation;
             }
             Running running = start(kind, view);
-            // Before the result goes on: what a caller does with it comes later in the stream of events.
+            // Before the result is emitted, so that events of the caller's next operations come later.
             Mono<T> observed = operation
                     .doOnSuccess(result ->
                             running.end(Outcome.SUCCESS, null, completion -> event.create(result, completion)))
@@ -201,7 +200,7 @@ public final class EventBus {
         });
     }
 
-    /** Starts an operation whose end is told with {@link Running#end}. */
+    /** Starts an operation that ends with {@link Running#end}. */
     public Running start(Class<? extends CaracalEvent> kind, ContextView view) {
         return new Running(kind, view);
     }
@@ -326,13 +325,13 @@ public final class EventBus {
         return Mono.defer(() -> {
             closing = true;
             emitInTurn();
-            // What runs behind all deliveries on the one thread has waited for them. Not disposeGracefully: that
-            // keeps a thread which is no daemon for ten seconds, and with it a program that has ended.
+            // A task behind all deliveries on the single thread has waited for them. Not disposeGracefully, which keeps
+            // a non-daemon thread for ten seconds, and with it a program that has ended.
             return Mono.fromRunnable(() -> {})
                     .subscribeOn(scheduler)
                     .timeout(CLOSE_TIMEOUT, Mono.empty())
-                    // Shutting a thread pool down may wait for a lock of its own, and so may handing it the last task:
-                    // that task may be through, and the pool shut down, before its submission returns.
+                    // Shutting down a thread pool may block on its lock, and so may submitting the last task, which may
+                    // have run, and shut down the pool, before its submission returns.
                     .subscribeOn(Schedulers.boundedElastic())
                     .publishOn(Schedulers.boundedElastic())
                     .then(Mono.fromRunnable(scheduler::dispose));

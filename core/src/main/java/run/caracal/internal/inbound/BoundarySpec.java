@@ -13,15 +13,15 @@ public record BoundarySpec(
         @Nullable MandateVerifier verifier, MandateRequirements requirements, Missing missing, boolean trusted) {
     /** The treatment of a request without a bearer. */
     public enum Missing {
-        /** It is refused. */
+        /** Rejected. */
         REFUSED,
-        /** It passes as nobody. */
+        /** Passes anonymously. */
         PASSES,
-        /** It runs as the application. */
+        /** Runs as the application. */
         RUNS_AS_APPLICATION
     }
 
-    /** Whether a verifier judges every request. */
+    /** Whether a verifier checks every request. */
     public boolean provesAll() {
         return verifier != null && missing != Missing.RUNS_AS_APPLICATION;
     }

@@ -28,14 +28,14 @@ import run.caracal.internal.propagation.IncomingHeaders;
 import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 
-/** Judges incoming requests: the same for every adapter of one client. */
+/** Verifies incoming requests, for all adapters of one client. */
 public final class InboundJudge {
-    /** Lower case, as HTTP/2 has it: what looks headers up may tell cases apart. */
+    /** In lower case, because a header lookup may be case-sensitive. */
     private static final String AUTHORIZATION = "authorization";
 
     private static final String BEARER = "bearer";
 
-    /** The platform refuses longer bearers. */
+    /** The platform's own limit. */
     private static final int MAX_BEARER = 4096;
 
     /** A bearer, its scheme, and a few blanks. */
@@ -61,7 +61,7 @@ public final class InboundJudge {
         this.state = state;
     }
 
-    /** The party that a request acts for; {@code null} for nobody. */
+    /** The identity of the handler; {@code null} for an anonymous request. */
     private record Admitted(ActsAs as, @Nullable BoundContext context, boolean mismatch) implements InboundDecision {
         @Override
         public Context bind(Context view) {
@@ -136,7 +136,7 @@ public final class InboundJudge {
                         Supplied.LIMIT,
                         Schedulers.parallel())
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier gave no answer")))
-                // A verifier that cannot tell has neither denied nor allowed anything.
+                // A verifier that cannot decide has not denied the request.
                 .onErrorMap(e -> e instanceof InboundException
                         ? e
                         : new InboundException(
@@ -156,7 +156,7 @@ public final class InboundJudge {
             Envelope envelope,
             @Nullable String bearer,
             @Nullable VerifiedMandate mandate) {
-        // A session that could not stand in a path is none of ours, whatever a verifier says.
+        // A session id that is malformed is rejected, even if a verifier accepts it.
         boolean ours = mandate != null
                 && mandate.zoneId().equals(config.zoneId())
                 && mandate.applicationId().equals(config.applicationId())
@@ -182,7 +182,7 @@ public final class InboundJudge {
         return mandate.delegationEdgeId().isPresent() && path.size() > 1 ? path.get(path.size() - 2) : null;
     }
 
-    /** Whether the baggage names somebody else than the claims; what it does not name is no contradiction. */
+    /** Whether the baggage contradicts the claims; missing members do not. */
     private static boolean contradicts(Envelope said, Envelope proven) {
         return differs(said.agentSessionId(), proven.agentSessionId())
                 || differs(said.delegationEdgeId(), proven.delegationEdgeId())

@@ -6,9 +6,9 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.text.Percent;
 
-/** Which paths a route is for. */
+/** The path pattern of a route. */
 public final class PathPattern {
-    /** A whole path before one with more behind it, more segments before fewer, letters before {@code *}. */
+    /** Without {@code **} before with, more segments before fewer, fewer {@code *} before more. */
     public static final Comparator<PathPattern> LONGEST_FIRST = Comparator.<PathPattern, Boolean>comparing(
                     pattern -> pattern.open)
             .thenComparing(pattern -> -pattern.segments.size())
@@ -31,7 +31,7 @@ public final class PathPattern {
     /**
      * Reads a pattern.
      *
-     * @throws IllegalArgumentException if it is none; the message is for who wrote it
+     * @throws IllegalArgumentException if it is malformed
      */
     public static PathPattern parse(String text) {
         if (!text.startsWith("/")) {
@@ -53,7 +53,7 @@ public final class PathPattern {
     /**
      * The segments of a path that arrived, decoded.
      *
-     * @throws IllegalArgumentException if a server could take the path for another one
+     * @throws IllegalArgumentException if the path is ambiguous
      */
     public static List<String> segments(String path) {
         int query = path.indexOf('?');

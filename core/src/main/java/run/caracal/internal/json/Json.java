@@ -25,7 +25,7 @@ import tools.jackson.core.json.JsonFactory;
  * Reads and writes JSON as plain Java values, on the streaming parser only: no reflection, so that native images work, and no type of the parser leaves this class.
  */
 public final class Json {
-    /** How large a document may be that is read. */
+    /** The maximum size of a document. */
     public static final int MAX_BYTES = 1 << 20;
 
     private static final int MAX_DEPTH = 200;

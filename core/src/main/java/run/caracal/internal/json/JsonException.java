@@ -6,7 +6,7 @@ public final class JsonException extends Exception {
 
     /** Says what is wrong. */
     public JsonException(String message) {
-        // No cause: the messages of the parser quote what they stumble over, and that may be a secret.
+        // Without the cause, whose message quotes input that may be a secret.
         super(message);
     }
 }

@@ -21,19 +21,19 @@ import run.caracal.internal.wire.IdempotencyKeys;
  * IllegalArgumentException} that reads {@code <argument>: <what is wrong, and what is needed>}. No message holds a secret.
  */
 public final class Arguments {
-    /** How large the metadata of a session may be, as JSON in UTF-8. */
+    /** The maximum size of the metadata, as JSON in UTF-8. */
     public static final int MAX_METADATA_BYTES = 64 * 1024;
 
-    /** What the Gateway wants to be left of the authority behind a call. */
+    /** The remaining life of the authority that the Gateway requires for a call. */
     public static final Duration GATEWAY_RESERVE = Duration.ofSeconds(35);
 
-    /** The shortest life of a delegation that is of use: beyond the reserve, calls take their time. */
+    /** The shortest useful TTL of a delegation: the Gateway's reserve, and time for the calls. */
     public static final Duration MIN_DELEGATION_TTL = Duration.ofSeconds(40);
 
-    /** The shortest life of a mandate that is of use: the Gateway refuses one of which less than 35 seconds are left. */
+    /** The shortest useful TTL of a mandate: the Gateway rejects one with less than 35 seconds left. */
     public static final Duration MIN_MANDATE_TTL = Duration.ofSeconds(36);
 
-    /** The longest life that the platform gives a mandate. */
+    /** The longest TTL of a mandate. */
     public static final Duration MAX_MANDATE_TTL = Duration.ofSeconds(3600);
 
     private static final Duration MAX_INTERVAL = Duration.ofDays(1);
@@ -51,7 +51,7 @@ public final class Arguments {
         }
     }
 
-    /** An identifier of the platform; the message never holds it. */
+    /** An id of the platform; the message does not contain it. */
     public static String id(@Nullable String id, String argument) {
         if (id == null || !Ids.isValid(id)) {
             throw fault(argument, Ids.expectation());
@@ -88,7 +88,7 @@ public final class Arguments {
         return ttl;
     }
 
-    /** The time to live of a delegation, which no call can use once the Gateway refuses the mandates under it. */
+    /** The TTL of a delegation; no call can use it once the Gateway rejects the mandates under it. */
     public static Duration delegationTtl(Duration ttl, String argument) {
         Duration whole = ttl(ttl, argument);
         require(
@@ -105,7 +105,7 @@ public final class Arguments {
         return mandateTtl(ttl, MIN_MANDATE_TTL, " (the Gateway refuses a mandate that is about to end)");
     }
 
-    /** The time to live of a user's mandate, which makes no calls through the Gateway. */
+    /** The TTL of a user's mandate, which makes no calls through the Gateway. */
     public static Duration subjectTtl(Duration ttl) {
         return mandateTtl(ttl, Rules.MIN_TTL, "");
     }
@@ -122,13 +122,13 @@ public final class Arguments {
         return ttl;
     }
 
-    /** How long something is waited for. */
+    /** A timeout. */
     public static Duration timeout(Duration timeout, String argument) {
         require(argument, Rules.timeout(timeout));
         return timeout;
     }
 
-    /** The interval of renewals. One beyond a day is cut to that: it becomes a third of the lease in any case. */
+    /** The interval of renewals, at most a day; the lease limits it further in any case. */
     public static Duration interval(Duration interval, String argument) {
         require(
                 argument,
@@ -163,13 +163,13 @@ public final class Arguments {
         return requestId;
     }
 
-    /** A user's identity token; the message never holds it. */
+    /** A user's identity token; the message does not contain it. */
     public static String idToken(String idToken) {
         require("idToken", Rules.idToken(idToken, Clock.systemUTC()));
         return idToken;
     }
 
-    /** The metadata of a session, through JSON and back: a deep copy of what can be sent, and a refusal of what cannot. */
+    /** The metadata of a session, through JSON and back: a deep copy, which rejects values that cannot be sent. */
     public static Map<String, @Nullable Object> metadata(Map<String, ?> metadata) {
         byte[] json = Json.write("metadata", metadata);
         require(

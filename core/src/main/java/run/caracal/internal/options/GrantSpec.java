@@ -5,14 +5,14 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import run.caracal.internal.wire.ConstraintFields;
 
-/** The part of its parent's authority that a session is given. */
+/** The part of its parent's authority that a session is granted. */
 public sealed interface GrantSpec {
 
-    /** A grant without parts. */
+    /** A grant without settings. */
     enum Whole implements GrantSpec {
-        /** All that the parent holds. */
+        /** The whole authority of the parent. */
         INHERIT,
-        /** Nothing. */
+        /** No authority. */
         NONE
     }
 

@@ -22,7 +22,7 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.propagation.HeaderMap;
 import run.caracal.internal.wire.ErrorAnswers;
 
-/** Calls of protected resources that the SDK sends itself. */
+/** Sends the calls of {@code fetch}. */
 public final class FetchSender {
     private final OutboundDecider outbound;
     private final HttpTransport transport;
@@ -49,8 +49,8 @@ public final class FetchSender {
                                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                                     .map(answer -> {
                                         CaracalException failure = failure(request.resource(), sent, answer);
-                                        // The first end counts: that the answer is a failure is not seen by its status
-                                        // alone.
+                                        // The first end counts, because the status alone does not show that the answer
+                                        // is a failure.
                                         decision.ended(answer.status(), failure);
                                         decision.answered(
                                                 answer.status(),
@@ -81,7 +81,7 @@ public final class FetchSender {
         try {
             var unused = new URI(url);
         } catch (URISyntaxException e) {
-            // Without the exception: it repeats the address with its query.
+            // Without the cause, whose message contains the query.
             throw new IllegalArgumentException(
                     "path holds a character that cannot be sent as it is; percent-encode it");
         }

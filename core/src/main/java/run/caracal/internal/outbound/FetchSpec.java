@@ -23,13 +23,13 @@ public record FetchSpec(
         @Nullable String requestId,
         Duration timeout,
         int maxResponseBytes) {
-    /** How long an exchange may take by default. */
+    /** The default timeout of an exchange. */
     public static final Duration DEFAULT_TIMEOUT = Duration.ofSeconds(30);
 
-    /** How large an answer may be by default. */
+    /** The default maximum size of an answer. */
     public static final int DEFAULT_MAX_RESPONSE_BYTES = 1 << 20;
 
-    /** A GET request with every default. */
+    /** A GET request with default options. */
     public static FetchSpec get(String resource, String path) {
         return new FetchSpec(
                 resource,

@@ -12,7 +12,7 @@ import run.caracal.http.OutboundHeaders;
 import run.caracal.internal.Headers;
 import run.caracal.internal.event.EventBus.Running;
 
-/** A request to the Gateway that somebody observes. */
+/** A decision about an observed request to the Gateway. */
 final class ObservedDecision implements OutboundDecision {
     private static final int FIRST_ERROR = 400;
     private static final String STATUS = "http_status";

@@ -48,16 +48,16 @@ import run.caracal.internal.routing.Router;
 import run.caracal.internal.token.AccessToken;
 import run.caracal.internal.token.TokenCache;
 
-/** Decides about outgoing requests: the same for every decorated client of one client. */
+/** Decides about outgoing requests, for all decorated clients of one client. */
 public final class OutboundDecider {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
 
-    /** How many origins, or resources, are remembered, so that each is logged once; those beyond are not logged. */
+    /** The maximum number of origins and resources that are logged, once each. */
     private static final int MAX_LOGGED = 1_000;
 
     private static final int UNAUTHORIZED = 401;
 
-    /** How many resource ids without a binding gatewayRequest may vouch for. */
+    /** The maximum number of unbound resource ids accepted by gatewayRequest. */
     private static final int MAX_VOUCHED_RESOURCES = 10_000;
 
     private final CaracalConfig config;
@@ -182,8 +182,7 @@ public final class OutboundDecider {
                 Mono<OutboundDecision> resolved = policy.resolve(url, resource, context);
                 Mono<OutboundDecision> decided =
                         events.isObserved() ? resolved.map(decision -> observe(decision, context)) : resolved;
-                // A caller's onErrorContinue must not turn a refusal into nothing. What is known at once stays a
-                // scalar.
+                // A caller's onErrorContinue must not swallow a rejection. An immediate decision stays a scalar.
                 return decided instanceof Callable ? decided : Calls.sealed(decided);
             } catch (CaracalException refused) {
                 return Mono.error(refused);
@@ -226,7 +225,8 @@ public final class OutboundDecider {
         }
         Envelope envelope = envelope(bound, options.asApplication());
         if (inbound != null) {
-            // The caller's own bearer, and nothing minted for its session; elsewhere only its trace and baggage go.
+            // To the Gateway the caller's own bearer, because nothing is minted for its session; elsewhere only its
+            // trace and baggage.
             boolean mayGo = !(route instanceof Route.PassThrough pass) || propagation.names(pass.origin());
             return Mono.just(
                     decide(route, url, envelope, null, mayGo ? Headers.BEARER + inbound : null, requestId(context)));
@@ -256,7 +256,7 @@ public final class OutboundDecider {
         return tokens.get().map(fetched -> decide(route, url, envelope, fetched, fetched.authorization(), requestId));
     }
 
-    /** The id that the caller has given the request, as far as it is known by now and an id at all. */
+    /** The caller's request id, if known by now and well-formed. */
     private static @Nullable String requestId(ContextView context) {
         return context.getOrDefault(OutboundPolicy.REQUEST_ID, null) instanceof String id && Headers.isRequestId(id)
                 ? id
@@ -297,7 +297,7 @@ public final class OutboundDecider {
         return options.scopes().isEmpty() ? mandates.scopes(bound, resource) : options.scopes();
     }
 
-    /** A request of a session with a mandate of its own: minted for each resolution, and good for one request. */
+    /** A request of a session with its own mandate, minted for each resolution and valid for one request. */
     private Mono<OutboundDecision> inSession(
             Route route,
             String resource,
@@ -314,7 +314,7 @@ public final class OutboundDecider {
                         bound.isElsewhere() ? minted.acting().inTraceOf(bound.envelope()) : minted.acting()));
     }
 
-    /** A request of the application itself with a mandate of its own, in the trace of what is bound. */
+    /** A request of the application itself with its own mandate, in the bound trace. */
     private Mono<OutboundDecision> asApplication(Route route, Need need, MandateSpec minting, ContextView context) {
         mandates.requireCredentials();
         BoundContext bound = BoundContext.find(context);
@@ -372,8 +372,7 @@ public final class OutboundDecider {
     }
 
     /**
-     * Refuses a call that the SDK would send and that nothing can allow: to a resource that is not configured and for which
-     * nobody names scopes.
+     * Rejects a call of the SDK that cannot succeed: to a resource that is not configured and has no known scopes.
      */
     void requireCallable(String resource, TransportOptions options, ContextView context) {
         if (configured.contains(resource)) {
@@ -432,7 +431,7 @@ public final class OutboundDecider {
         }
     }
 
-    /** Warns once for each resource: the reader of a 401 in a pipeline sees neither the resource nor that scopes are missing. */
+    /** Warns once per resource, because a 401 in a pipeline shows neither the resource nor that scopes are missing. */
     private void warnOfNoScopes(String resource) {
         if (isNew(unscoped, resource)) {
             log.warn(
@@ -449,7 +448,7 @@ public final class OutboundDecider {
         return !logged.contains(name) && logged.size() < MAX_LOGGED && logged.add(name);
     }
 
-    /** A request that the propagation policy leaves alone, but for the header that belongs to the Gateway. */
+    /** A request without identity, which only loses the header of the Gateway. */
     private record Untouched(String url) implements OutboundDecision {
         @Override
         public boolean carriesIdentity() {

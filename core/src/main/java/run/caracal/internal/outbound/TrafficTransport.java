@@ -11,8 +11,8 @@ import run.caracal.internal.Supplied;
 import run.caracal.internal.lifecycle.ClientState;
 
 /**
- * The transport of the calls that the SDK sends for its users, and of their mandates, apart from that of the control plane,
- * so that neither waits for the other's connections. Made when it is first used, and released by the client.
+ * The transport of the SDK's calls for its users and of their mandates, separate from the control plane's, so that neither waits
+ * for the other's connections. Created on first use, and released by the client.
  */
 public final class TrafficTransport implements HttpTransport {
     private static final Duration FOR_EVER = Duration.ofMillis(Long.MAX_VALUE);
@@ -35,7 +35,7 @@ public final class TrafficTransport implements HttpTransport {
      * @param state whether the client is closed
      */
     public static TrafficTransport made(HttpTransportProvider provider, ClientState state) {
-        // Making one may block. Whoever leaves meanwhile, it is made to its end; a failure is not kept.
+        // Creating it may block. Cached without errors, and not aborted by a cancelled subscriber.
         Mono<HttpTransport> made = Mono.defer(
                         () -> Mono.fromSupplier(provider::createForCalls).subscribeOn(Schedulers.boundedElastic()))
                 .cache(transport -> FOR_EVER, failure -> Duration.ZERO, () -> Duration.ZERO);
@@ -58,14 +58,14 @@ public final class TrafficTransport implements HttpTransport {
 
     Mono<HttpTransport> get() {
         return Mono.defer(() -> {
-            // In this order: either this sees that the client is closed, or the release sees what is made here.
+            // In this order, so that either this sees the close, or the release sees the new transport.
             used = true;
             state.requireOpen();
             return made;
         });
     }
 
-    /** Releases what was made, if it is the client's own. The client is closed by now. */
+    /** Releases the client's own transport, after the client was closed. */
     @Override
     public Mono<Void> disposeLater() {
         return Mono.defer(() -> owned && used ? made.flatMap(HttpTransport::disposeLater) : Mono.empty());

@@ -43,7 +43,7 @@ final class SafePath {
         return false;
     }
 
-    /** Servlet containers drop what follows a semicolon before they resolve dots. */
+    /** Servlet containers drop path parameters before they resolve dots. */
     private static boolean endsSegment(String path, int index) {
         return index == path.length() || path.charAt(index) == '/' || path.charAt(index) == ';';
     }

@@ -3,9 +3,9 @@ package run.caracal.internal.wire;
 import java.time.Duration;
 import org.jspecify.annotations.Nullable;
 
-/** How long to wait before a call is tried again. */
+/** The delay before a retry. */
 public final class Backoff {
-    /** The most that {@code Retry-After} can ask for. */
+    /** The maximum {@code Retry-After} that is honoured. */
     public static final Duration MAX_RETRY_AFTER = Duration.ofSeconds(10);
 
     private static final long STEP_NANOS = Duration.ofMillis(250).toNanos();

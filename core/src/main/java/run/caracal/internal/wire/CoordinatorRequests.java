@@ -14,7 +14,7 @@ import run.caracal.internal.json.Json;
  * the other.
  */
 public final class CoordinatorRequests {
-    /** How large an answer of a service may be. */
+    /** The maximum size of an answer. */
     public static final int MAX_RESPONSE_BYTES = Json.MAX_BYTES;
 
     private final String base;
@@ -62,7 +62,7 @@ public final class CoordinatorRequests {
         return request("POST", delegations(delegation.zoneId), headers, delegation.body(), call);
     }
 
-    /** Revokes a delegation and what was derived from it. */
+    /** Revokes a delegation and everything derived from it. */
     public HttpRequest revoke(String zoneId, String edgeId, CallHeaders call) {
         String path = delegations(zoneId) + "/" + Urls.segment("delegationEdgeId", edgeId) + "/revoke";
         return request("PATCH", path, headers(call), null, call);

@@ -37,7 +37,7 @@ public record TokenResponse(
     private static final long MAX_SECONDS = Integer.MAX_VALUE;
 
     /**
-     * Reads a successful answer (What was issued is checked, not assumed).
+     * Parses a successful answer, and checks what was issued.
      *
      * @throws ProtocolException when it is not JSON, holds no usable token, or a token of another type
      */
@@ -81,12 +81,12 @@ public record TokenResponse(
         return text == null || text.isBlank() ? null : List.of(BLANKS.split(text.strip()));
     }
 
-    /** The scopes among those asked for that the token does not carry. */
+    /** The requested scopes that the token does not have. */
     public List<String> missingScopes(Collection<String> asked) {
         return missing(asked, scopes);
     }
 
-    /** The resources among those asked for that the token is not good for: the STS grants a part without an error. */
+    /** The requested resources that the token is not valid for: the STS grants a part without an error. */
     public List<String> missingResources(Collection<String> asked) {
         return missing(asked, targetResources);
     }

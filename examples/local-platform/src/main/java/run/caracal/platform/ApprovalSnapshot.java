@@ -5,17 +5,17 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A request for a mandate that a person has to approve, as the STS holds it at one instant.
+ * A held request for a mandate that a person has to approve, at one instant.
  *
  * @param id the approval's id
  * @param applicationId the application that asked
- * @param agentSessionId the session that is to act, if there is one
- * @param resources the resources that were asked for
- * @param scopes the scopes that were asked for
- * @param tier how grave it is; several tiers are separated by commas
+ * @param agentSessionId the acting session, if any
+ * @param resources the requested resources
+ * @param scopes the requested scopes
+ * @param tier the tiers of approvers, separated by commas
  * @param binding the hash of all that the approval is bound to
  * @param state {@code pending}, {@code approved}, {@code rejected}, {@code expired} or {@code consumed}
- * @param expiresAt when it ends unless it is consumed before
+ * @param expiresAt when it expires
  */
 public record ApprovalSnapshot(
         String id,

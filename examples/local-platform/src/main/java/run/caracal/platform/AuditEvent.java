@@ -7,7 +7,7 @@ import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One entry of the audit log: what was decided or done, for whom, and by which policy.
+ * An entry of the audit log: a decision or an action, its subject, and the deciding policy.
  *
  * @param id the event's own id
  * @param zoneId the zone
@@ -37,17 +37,17 @@ public record AuditEvent(
         Map<String, @Nullable Object> metadata,
         Instant occurredAt) {
 
-    /** {@return the application that asked, empty when unknown} */
+    /** {@return the requesting application; empty if unknown} */
     public String applicationId() {
         return Objects.toString(metadata.get("application_id"), "");
     }
 
-    /** {@return the resource that was asked for, empty when unknown} */
+    /** {@return the requested resource; empty if unknown} */
     public String resource() {
         return Objects.toString(metadata.get("resource"), "");
     }
 
-    /** {@return the scopes that were asked for} */
+    /** {@return the requested scopes} */
     public List<String> requestedScopes() {
         return metadata.get("requested_scopes") instanceof List<?> scopes
                 ? scopes.stream().map(String::valueOf).toList()

@@ -3,7 +3,7 @@ package run.caracal.platform;
 import java.util.List;
 import java.util.stream.Stream;
 
-/** The audit log of a local platform; the newest events, as many as the limits allow. */
+/** The audit log of a local platform, limited to the newest events. */
 public final class AuditTrail {
 
     private final Ring<AuditEvent> ring;
@@ -12,16 +12,12 @@ public final class AuditTrail {
         this.ring = new Ring<>(capacity);
     }
 
-    /** {@return all events that are still remembered, oldest first} */
+    /** {@return all stored events, oldest first} */
     public List<AuditEvent> events() {
         return ring.snapshot();
     }
 
-    /**
-     * {@return the events that one request caused, oldest first}
-     *
-     * @param requestId the id of the request, as its answer carried it in {@code X-Request-Id}
-     */
+    /** {@return the events of a request, oldest first} Its id is the {@code X-Request-Id} of its answer. */
     public List<AuditEvent> byRequestId(String requestId) {
         return events().stream()
                 .filter(event -> event.requestId().equals(requestId))
@@ -29,11 +25,9 @@ public final class AuditTrail {
     }
 
     /**
-     * {@return the events of one call through the Gateway, oldest first: the mint of its mandate, the mandate's use, and what
-     * came of it} The mint is under an id of its own unless the client sent the STS the same one. It is told by session and
-     * delegation: of several mandates for these the latest that was there before the use.
-     *
-     * @param requestId the id of the call, as its answer carried it in {@code X-Request-Id}
+     * {@return the events of a call through the Gateway, oldest first: the mint of its mandate, the mandate's use, and
+     * the action} Its id is the {@code X-Request-Id} of its answer. If the mint has another id, because the client sent
+     * the STS none, the latest mint for the same session and delegation before the use is taken.
      */
     public List<AuditEvent> ofCall(String requestId) {
         List<AuditEvent> call = byRequestId(requestId);

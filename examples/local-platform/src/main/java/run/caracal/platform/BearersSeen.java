@@ -1,9 +1,9 @@
 package run.caracal.platform;
 
 /**
- * The mandates that the Gateway saw for one call since it started, however few of its requests are remembered.
+ * The mandates presented at the Gateway since the start, including those of requests that are no longer stored.
  *
- * @param distinct how many different ones were presented
- * @param repeated how often one was presented that had been before
+ * @param distinct the number of different mandates
+ * @param repeated the number of repeated presentations
  */
 public record BearersSeen(long distinct, long repeated) {}

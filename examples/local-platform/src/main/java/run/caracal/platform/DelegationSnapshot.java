@@ -6,17 +6,17 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A delegation as the Coordinator holds it at one instant: what one session gave to another.
+ * A delegation at the Coordinator, at one instant.
  *
  * @param id the delegation's id
- * @param sourceSessionId the session that gave
- * @param targetSessionId the session that received
+ * @param sourceSessionId the issuing session
+ * @param targetSessionId the receiving session
  * @param issuerApplicationId the application of the source
  * @param receiverApplicationId the application of the target
- * @param parentId the delegation that this one narrows, if the source holds one itself
- * @param resourceId the identifier of the only resource it is for; null when its constraints name resources
- * @param scopes what may be done under it
- * @param constraints what bounds it further, as it is stored
+ * @param parentId the delegation that this one derives from, if any
+ * @param resourceId its resource; null if its constraints name resources
+ * @param scopes the delegated scopes
+ * @param constraints the stored constraints
  * @param status {@code active} or {@code revoked}
  * @param createdAt when it was made
  * @param expiresAt when it ends

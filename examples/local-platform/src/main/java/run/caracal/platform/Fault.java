@@ -4,9 +4,9 @@ import java.time.Duration;
 import java.util.Map;
 
 /**
- * The fault of one request, as a {@link FaultRule} decides.
+ * The fault of one request, decided by a {@link FaultRule}.
  *
- * @param kind what happens
+ * @param kind the kind of fault
  * @param delay the time to wait, for the kinds that wait
  * @param status the status to answer, for {@link Kind#RESPOND}
  * @param headers the headers to answer, for {@link Kind#RESPOND}
@@ -14,21 +14,21 @@ import java.util.Map;
  */
 public record Fault(Kind kind, Duration delay, int status, Map<String, String> headers, String body) {
 
-    /** The treatment of a request. */
+    /** The kind of a fault. */
     public enum Kind {
-        /** Nothing: it is handled as always. */
+        /** No fault. */
         NONE,
-        /** It is handled after a delay, even if its client has gone meanwhile. */
+        /** The request is processed after a delay, even if its client has gone. */
         DELAY,
-        /** It is handled at once, and answered after a delay. */
+        /** The request is processed immediately, and answered after a delay. */
         DELAY_RESPONSE,
-        /** It is not handled; the given answer is sent. */
+        /** The request is not processed; the given answer is sent. */
         RESPOND,
-        /** It is not handled; the connection is closed. */
+        /** The request is not processed; the connection is closed. */
         RESET_BEFORE,
-        /** It is handled; then the connection is closed without an answer. */
+        /** The request is processed; then the connection is closed without an answer. */
         DROP_RESPONSE,
-        /** It is neither handled nor answered; the connection stays open until the platform is reset. */
+        /** The request is neither processed nor answered; the connection stays open until the platform is reset. */
         STALL
     }
 
@@ -39,45 +39,36 @@ public record Fault(Kind kind, Duration delay, int status, Map<String, String> h
         return NONE;
     }
 
-    /**
-     * {@return a fault that delays the handling; what was asked is done even if the client goes away}
-     *
-     * @param delay the time to wait before the request is handled
-     */
+    /** {@return a fault that delays the processing; the request is processed even if its client has gone} */
     public static Fault delay(Duration delay) {
         return of(Kind.DELAY, delay);
     }
 
-    /**
-     * {@return a fault that handles the request at once and delays the answer}
-     *
-     * @param delay the time to wait before the answer
-     */
+    /** {@return a fault that processes the request immediately, and delays the answer} */
     public static Fault delayResponse(Duration delay) {
         return of(Kind.DELAY_RESPONSE, delay);
     }
 
     /**
-     * {@return a fault that answers in the server's place}
+     * {@return a fault that sends this answer instead of processing the request}
      *
-     * @param headers the headers; {@code Content-Type} is JSON unless it is among them
-     * @param body the body, as it goes out
+     * @param headers {@code Content-Type} is JSON unless set here
      */
     public static Fault respond(int status, Map<String, String> headers, String body) {
         return new Fault(Kind.RESPOND, Duration.ZERO, status, Map.copyOf(headers), body);
     }
 
-    /** {@return a fault that closes the connection before anything is done} */
+    /** {@return a fault that closes the connection before the request is processed} */
     public static Fault resetBefore() {
         return of(Kind.RESET_BEFORE, Duration.ZERO);
     }
 
-    /** {@return a fault that does what was asked and closes the connection without an answer} */
+    /** {@return a fault that processes the request and closes the connection without an answer} */
     public static Fault dropResponse() {
         return of(Kind.DROP_RESPONSE, Duration.ZERO);
     }
 
-    /** {@return a fault that leaves the request without an answer, until its client goes or the platform is reset} */
+    /** {@return a fault that never answers, until the client closes the connection or the platform is reset} */
     public static Fault stall() {
         return of(Kind.STALL, Duration.ZERO);
     }

@@ -5,31 +5,31 @@ import java.util.Map;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.function.Predicate;
 
-/** Decides for each request to a server whether something goes wrong with it. */
+/** Decides the fault of each request to a server. */
 @FunctionalInterface
 public interface FaultRule {
 
     /**
-     * {@return what goes wrong with the request} Called once for each request, on the server's event loop.
+     * {@return the fault of the request} Called once per request, on the server's event loop.
      *
-     * @param request the request, its body included where the server reads bodies whole (all but the Gateway)
+     * @param request with its body, except at the Gateway, which streams bodies
      */
     Fault decide(ReceivedRequest request);
 
-    /** {@return the rule under which nothing goes wrong} */
+    /** {@return a rule without faults} */
     static FaultRule none() {
         return request -> Fault.none();
     }
 
-    /** {@return a rule under which each request gets the same fault} Narrow it with {@link #on} and {@link #times}. */
+    /** {@return a rule that applies the same fault to each request} Restrict it with {@link #on} and {@link #times}. */
     static FaultRule always(Fault fault) {
         return request -> fault;
     }
 
     /**
-     * {@return a rule under which each request is refused as one too many, 429 {@code rate_limited}}
+     * {@return a rule that rejects each request with 429 {@code rate_limited}}
      *
-     * @param retryAfter when to come again, in whole seconds: what {@code Retry-After} says
+     * @param retryAfter the {@code Retry-After}, in whole seconds
      */
     static FaultRule rateLimit(Duration retryAfter) {
         return always(Fault.respond(
@@ -38,17 +38,17 @@ public interface FaultRule {
                 "{\"error\":\"rate_limited\",\"error_description\":\"too many requests\"}"));
     }
 
-    /** {@return a rule under which no request is ever answered, nor anything done for it} */
+    /** {@return a rule that neither processes nor answers requests} */
     static FaultRule stall() {
         return always(Fault.stall());
     }
 
-    /** {@return a rule under which each request is handled and its answer lost with the connection} */
+    /** {@return a rule that processes each request, and loses the answer with the connection} */
     static FaultRule loseAnswer() {
         return always(Fault.dropResponse());
     }
 
-    /** {@return a rule under which each connection is cut before anything is done} */
+    /** {@return a rule that closes each connection before the request is processed} */
     static FaultRule disconnect() {
         return always(Fault.resetBefore());
     }
@@ -58,7 +58,7 @@ public interface FaultRule {
         return request -> requests.test(request) ? decide(request) : Fault.none();
     }
 
-    /** {@return this rule until it has struck a number of times} Put it behind {@link #on}: only what goes wrong counts. */
+    /** {@return this rule for a limited number of faults} Apply it after {@link #on}, because only faults count. */
     default FaultRule times(int count) {
         AtomicInteger left = new AtomicInteger(count);
         return request -> {

@@ -1,9 +1,9 @@
 package run.caracal.platform;
 
-/** Which bearer the Gateway takes from a client. */
+/** The bearers that the Gateway accepts. */
 public enum GatewayMode {
-    /** Only a one-shot mandate ({@code use=gateway}) is accepted, as the platform does since 1.0. */
+    /** One-shot mandates ({@code use=gateway}) only, as on the platform since 1.0. */
     ONE_SHOT,
-    /** The reusable application token ({@code use=session}) is accepted, as the platform did in June; a one-shot mandate is too. */
+    /** Also the reusable application token ({@code use=session}), as on earlier platforms. */
     SESSION_TOKEN
 }

@@ -39,8 +39,8 @@ import run.caracal.netty.NettyHttpTransport;
 import run.caracal.platform.Zone.Application;
 
 /**
- * A Caracal platform that runs inside this JVM: STS, Coordinator, Gateway, a protected API and an audit log, on ports of
- * 127.0.0.1. All of its state is in memory and ends with it.
+ * A Caracal platform inside this JVM: STS, Coordinator, Gateway, a protected API and an audit log, on ports of 127.0.0.1. Its state is
+ * in memory.
  *
  * <pre>{@code
  * LocalPlatform platform = LocalPlatform.builder().start();
@@ -142,7 +142,7 @@ public final class LocalPlatform implements Disposable {
         endpoint(Service.UPSTREAM).handle(Integer.MAX_VALUE, billing::handle);
     }
 
-    /** {@return a builder with the defaults of a platform that needs no configuration} */
+    /** {@return a builder with defaults that need no configuration} */
     public static Builder builder() {
         return new Builder();
     }
@@ -167,12 +167,12 @@ public final class LocalPlatform implements Disposable {
         return url(Service.UPSTREAM);
     }
 
-    /** {@return the base URL of the audit log; {@code GET /audit?request_id=} answers with its events} */
+    /** {@return the base URL of the audit log; {@code GET /audit?request_id=} returns events} */
     public String auditUrl() {
         return url(Service.AUDIT);
     }
 
-    /** {@return the address of the console page, when there is one: {@link Builder#console(int)}} */
+    /** {@return the URL of the console page, if {@link Builder#console(int)} is set} */
     public Optional<String> consoleUrl() {
         return Optional.ofNullable(console).map(Console.Bound::url);
     }
@@ -204,8 +204,7 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * {@return the CARACAL_* variables with which a client of the first application finds this platform, its secret among
-     * them, and the resources that it may use}
+     * {@return the CARACAL_* variables of a client of the first application: URLs, credentials and resources}
      */
     public Map<String, String> environment() {
         Map<String, String> environment = new LinkedHashMap<>();
@@ -231,17 +230,16 @@ public final class LocalPlatform implements Disposable {
         return environment;
     }
 
-    /** {@return the settings with which a client in this JVM finds this platform as its first application} */
+    /** {@return the configuration of a client of the first application in this JVM} */
     public CaracalConfig config() {
         return config(applicationId());
     }
 
     /**
-     * {@return the settings with which a client in this JVM finds this platform} On a platform without sockets they hold the
-     * one transport that reaches it, which ends with the platform.
+     * {@return the configuration of a client of an application in this JVM} On a platform without sockets it contains
+     * the transport that reaches it, which ends with the platform.
      *
-     * @param applicationId the application that the client is
-     * @throws IllegalArgumentException if the platform does not know it
+     * @throws IllegalArgumentException if the application is unknown
      */
     public CaracalConfig config(String applicationId) {
         Application known = zone.applications.get(applicationId);
@@ -268,10 +266,8 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * Registers the {@code caracal.*} properties with which a Spring Boot application finds this platform, in one line of a
-     * test: {@code platform.properties(registry::add)} with a {@code DynamicPropertyRegistry}.
-     *
-     * @param registry takes the name of each property, and its value when it is asked for
+     * Registers the {@code caracal.*} properties of a Spring Boot application, in one line of a test:
+     * {@code platform.properties(registry::add)} with a {@code DynamicPropertyRegistry}.
      */
     public void properties(BiConsumer<String, Supplier<Object>> registry) {
         registry.accept("caracal.zone-id", this::zoneId);
@@ -296,18 +292,18 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * {@return a client that reaches the servers of this platform, with sockets or without} Decorate it as any other. Its
-     * connections end with the platform.
+     * {@return an undecorated client that reaches this platform, with sockets or without; its connections end with the
+     * platform}
      */
     public HttpClient httpClient() {
         return client;
     }
 
     /**
-     * Writes a profile and, beside it, the secret it refers to, both readable by their owner only. Blocks on the files.
+     * Writes a profile and its secret file, both readable by their owner only. Blocks.
      *
-     * @param directory where to write; it is made if need be
-     * @return the profile's absolute path
+     * @param directory created if missing
+     * @return the absolute path of the profile
      */
     public Path writeProfile(Path directory) {
         return Profile.write(directory, this);
@@ -318,93 +314,88 @@ public final class LocalPlatform implements Disposable {
         return zone.audit;
     }
 
-    /** {@return the sessions that are open now, oldest first} */
+    /** {@return the open sessions, oldest first} */
     public List<SessionSnapshot> sessions() {
         return sessions.live();
     }
 
-    /** {@return the delegations that were made and are remembered, oldest first, revoked ones among them} */
+    /** {@return the stored delegations, including revoked ones, oldest first} */
     public List<DelegationSnapshot> delegations() {
         return delegations.all();
     }
 
-    /** {@return how many sessions are open now} */
+    /** {@return the number of open sessions} */
     public int openSessionCount() {
         return sessions.liveCount();
     }
 
-    /** {@return how many sessions were ever opened} */
+    /** {@return the number of sessions opened since the start} */
     public long totalOpened() {
         return sessions.totalOpened();
     }
 
-    /** {@return the id of the row that a resource is kept in} Some requests take it in the identifier's place. */
+    /** {@return the row id of a resource, which some requests accept instead of its identifier} */
     public String resourceRowId(String resourceId) {
         return zone.rowId(resourceId);
     }
 
-    /** {@return the requests that a server received, oldest first, as many as the limits allow} */
+    /** {@return the stored requests to a server, oldest first} */
     public List<ReceivedRequest> received(Service service) {
         return endpoint(service).received();
     }
 
-    /** {@return what the Gateway saw of mandates for one call since the platform started} */
+    /** {@return the mandates presented at the Gateway since the start} */
     public BearersSeen bearersSeen() {
         return gateway.bearersSeen();
     }
 
-    /**
-     * Decides from now on what goes wrong at a server.
-     *
-     * @param rule asked for each request; {@link FaultRule#none()} ends all faults
-     */
+    /** Sets the fault rule of a server; {@link FaultRule#none()} ends all faults. */
     public void faults(Service service, FaultRule rule) {
         endpoint(service).faults(rule);
     }
 
-    /** Revokes all that an application's tokens stand on: each of them is refused from now on, new ones can be had. */
+    /** Revokes the authority of an application's tokens: they are rejected from now on, new ones are issued. */
     public void revokeTokens(String applicationId) {
         zone.revokeRecords(applicationId);
     }
 
     /**
-     * Refuses every mint of these scopes from now on, as a policy does: 403 {@code access_denied}, and an event in the audit
-     * log. {@link #reset()} takes it back.
+     * Denies every mint of these scopes from now on, as a policy does: 403 {@code access_denied}, and an audit event.
+     * {@link #reset()} ends it.
      *
-     * @param scopes the scopes that nobody may have; none takes an earlier denial back
-     * @throws IllegalArgumentException if the platform does not know the resource
+     * @param scopes the denied scopes; none ends an earlier denial
+     * @throws IllegalArgumentException if the resource is unknown
      */
     public void deny(String resourceId, String... scopes) {
         zone.rulings.deny(known(resourceId), Set.of(scopes));
     }
 
     /**
-     * Holds every mint of these scopes from now on until a person approves it, see {@link #decideApproval}. {@link #reset()}
-     * takes it back.
+     * Holds every mint of these scopes from now on until {@link #decideApproval} approves it. {@link #reset()} ends it.
      *
-     * @param scopes the scopes to hold; none takes an earlier hold back
-     * @throws IllegalArgumentException if the platform does not know the resource
+     * @param scopes the held scopes; none ends an earlier hold
+     * @throws IllegalArgumentException if the resource is unknown
      */
     public void holdForApproval(String resourceId, String... scopes) {
         zone.rulings.hold(known(resourceId), Set.of(scopes));
     }
 
     /**
-     * Puts a base URL behind a resource from now on: an application under test, whose port is known only when it runs.
+     * Sets the upstream of a resource, for instance an application under test whose port is known only once it runs.
      *
      * @param baseUrl an absolute http URL
-     * @throws IllegalArgumentException if the platform does not know the resource
+     * @throws IllegalArgumentException if the resource is unknown
      */
     public void upstream(String resourceId, String baseUrl) {
         zone.upstream(known(resourceId), baseUrl);
     }
 
     /**
-     * Serves the protected API with a handler of Reactor Netty from now on, in the place of the platform's own: an application
-     * under test without a port of its own. A WebFlux application is one by Spring's {@code ReactorHttpHandlerAdapter}. The
-     * Gateway has checked what arrives; who calls is in the mandate that it carries.
+     * Serves the protected API with a handler of Reactor Netty, for an application under test without its own port; Spring's
+     * {@code ReactorHttpHandlerAdapter} adapts a WebFlux application. The Gateway has verified its requests, and their caller is
+     * in the forwarded mandate.
      *
-     * @param handler answers the requests that the Gateway lets through; also what comes to {@link #upstreamUrl()} directly
+     * @param handler also handles direct requests to {@link #upstreamUrl()}
      */
     public void upstream(
             BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
@@ -412,18 +403,17 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * {@return a maker of mandates of this zone, as its services would mint them, for calls to an application under test} Every
-     * verifier that reads this platform's keys trusts them.
+     * {@return a builder of mandates of this zone, for calls to an application under test} Verifiers with this platform's keys accept
+     * them.
      */
     public TestMandates mandates() {
         return new TestMandates(zone, stsUrl(), applicationId(), resourceId());
     }
 
     /**
-     * Forgets everything that happened: sessions, delegations, approvals, the audit log, what was received and counted,
-     * rulings and faults; the connection of a request that is stalled is closed. Ports, keys, applications, resources and
-     * upstreams stay, and tokens that were issued stay good, so that a client which holds one works on. A session that was
-     * open is unknown from now on.
+     * Clears sessions, delegations, approvals, the audit log, recorded requests, counters, denials, holds and faults,
+     * and closes stalled connections. Ports, keys, applications, resources and upstreams are kept, and issued tokens
+     * stay valid, so that existing clients continue to work. Sessions that were open are then unknown.
      */
     public void reset() {
         Approvals before = approvals;
@@ -433,15 +423,14 @@ public final class LocalPlatform implements Disposable {
         servers.values().forEach(server -> server.endpoint().reset());
     }
 
-    /** {@return the requests that were held for a person's approval and are remembered, oldest first} */
+    /** {@return the stored held requests, oldest first} */
     public List<ApprovalSnapshot> approvals() {
         return approvals.all();
     }
 
     /**
-     * Decides on a request that waits for a person's approval, as an operator would.
+     * Approves or rejects a held request, as an operator would.
      *
-     * @param approved whether its mandate may be issued
      * @throws IllegalArgumentException if there is no such approval
      * @throws IllegalStateException if it is not pending
      */
@@ -457,49 +446,46 @@ public final class LocalPlatform implements Disposable {
     }
 
     /**
-     * {@return an ID token of the first trusted issuer for one of its users, as a login there gives it} It is good for five
-     * minutes. Blocks on the machine's source of randomness.
+     * {@return an ID token of the first trusted issuer for a user, valid for five minutes} Blocks on the random source.
      */
     public String idToken(String subject) {
         return zone.issuers.idToken(subject, zone.now());
     }
 
     /**
-     * {@return the end of a server's service: subscribing cuts its connections and refuses new ones} Its state is kept, and
-     * {@link #start(Service)} brings it back. Nothing is swept while the Coordinator is stopped.
+     * {@return stops a server on subscription: its connections are closed, and new ones refused} Its state is kept for
+     * {@link #start(Service)}. While the Coordinator is stopped, nothing expires.
      */
     public Mono<Void> stop(Service service) {
         return bound(service).close();
     }
 
-    /** {@return the return of a server that was stopped, on the port it had} It completes when the server listens. */
+    /** {@return starts a stopped server again on subscription, on the same port; completes when the server listens} */
     public Mono<Void> start(Service service) {
         return bound(service).open();
     }
 
     /**
-     * {@return a restart of the Coordinator in place: its connections are cut, for a while nothing answers on its port, then it
-     * is back with all it knew}
-     *
-     * @param down how long it is away
+     * {@return restarts the Coordinator on subscription: closes its connections, refuses new ones for that time, and
+     * continues with its state}
      */
     public Mono<Void> restartCoordinator(Duration down) {
         return stop(Service.COORDINATOR).then(Mono.delay(down)).then(Mono.defer(() -> start(Service.COORDINATOR)));
     }
 
-    /** Does at once what the platform does every so often: ends tasks past their life, suspends services past their lease. */
+    /** Expires tasks and suspends services past their lease immediately, as the platform does periodically. */
     public void sweep() {
         sweepTasks();
         sessions.expireLeases();
     }
 
-    /** Closes every server; {@link #disposeLater()} says when that is done. */
+    /** Closes the platform like {@link #disposeLater()}, without waiting. */
     @Override
     public void dispose() {
         Disposable unused = closing.subscribe();
     }
 
-    /** {@return the end of the platform: subscribing closes every server, completion means that all threads are told to go} */
+    /** {@return closes every server on subscription; completes when all threads were told to end} */
     public Mono<Void> disposeLater() {
         return closing;
     }
@@ -618,33 +604,26 @@ public final class LocalPlatform implements Disposable {
         private Builder() {}
 
         /**
-         * Takes over what a TOML file says: zone, ports, limits, applications, and resources with owner, scopes, roles and approvals,
-         * so that a team can share them. Later settings of this builder add to it. Blocks on the file.
+         * Loads a shared set-up from a TOML file: zone, ports, limits, applications, and resources with owner, scopes, roles and
+         * approvals. Later settings of this builder add to it. Blocks.
          *
-         * @param location a file, or a resource of the class path where there is no such file
-         * @throws IllegalArgumentException with every fault and its line, when nothing of it was taken over; also if there is
-         *     neither
+         * @param location a file, or else a class path resource
+         * @throws IllegalArgumentException with every fault and its line, and then nothing is applied; also if there is no such file
          */
         public Builder setup(String location) {
             Setup.read(location, this);
             return this;
         }
 
-        /**
-         * Names the zone.
-         *
-         * @param id the id, default {@code zone-local}
-         */
+        /** Sets the zone id; {@code zone-local} by default. */
         public Builder zone(String id) {
             this.zoneId = id;
             return this;
         }
 
         /**
-         * Registers an application; the first is the one that the platform's own environment and profile speak of.
-         *
-         * @param id the id; {@code app-local} if no application is registered
-         * @param secret its secret; a random one if no application is registered
+         * Adds an application; the first one is that of the platform's own environment and profile. By default
+         * {@code app-local} with a random secret.
          */
         public Builder application(String id, String secret) {
             applications.put(id, new Application(id, secret));
@@ -652,33 +631,26 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
-         * Registers a resource; the first is the one that {@link LocalPlatform#resourceId()} names.
-         *
-         * @param resource the resource; {@code resource://billing-api} with the scopes {@code billing:charge} and
-         *     {@code billing:read} if none is registered
+         * Adds a resource; the first one is {@link LocalPlatform#resourceId()}. By default
+         * {@code resource://billing-api} with the scopes {@code billing:charge} and {@code billing:read}.
          */
         public Builder resource(ProtectedResource resource) {
             resources.put(resource.id(), resource);
             return this;
         }
 
-        /**
-         * Says which bearer the Gateway takes.
-         *
-         * @param mode the mode, default {@link GatewayMode#ONE_SHOT}
-         */
+        /** Sets the bearers that the Gateway accepts; {@link GatewayMode#ONE_SHOT} by default. */
         public Builder gatewayMode(GatewayMode mode) {
             this.gatewayMode = mode;
             return this;
         }
 
         /**
-         * Registers an identity provider whose users the zone accepts, with a new key; {@link LocalPlatform#idToken(String)}
-         * signs in the name of the first. If none is registered, {@code https://login.example.com} is, for the audience
-         * {@code caracal-local}.
+         * Adds a trusted identity provider with a new key; {@link LocalPlatform#idToken(String)} signs for the first
+         * one. By default {@code https://login.example.com} with the audience {@code caracal-local}.
          *
          * @param issuer the {@code iss} of its ID tokens
-         * @param audience the {@code aud} that they must have
+         * @param audience their {@code aud}
          */
         public Builder trustedIssuer(String issuer, String audience) {
             issuers.add(TrustedIssuers.Issuer.generated(issuer, audience));
@@ -686,52 +658,38 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
-         * Registers an identity provider like {@link #trustedIssuer(String, String)}, with a given key.
+         * Adds a trusted identity provider with a given key.
          *
-         * @param issuer the {@code iss} of its ID tokens
-         * @param audience the {@code aud} that they must have
          * @param key a private RSA or EC key with an id and an algorithm
-         * @throws IllegalArgumentException if the key is another
+         * @throws IllegalArgumentException for any other key
          */
         public Builder trustedIssuer(String issuer, String audience, JWK key) {
             issuers.add(new TrustedIssuers.Issuer(issuer, audience, key));
             return this;
         }
 
-        /**
-         * Sets the limits.
-         *
-         * @param value the limits, default {@link PlatformLimits#defaults()}
-         */
+        /** Sets the limits; {@link PlatformLimits#defaults()} by default. */
         public Builder limits(PlatformLimits value) {
             this.limits = value;
             return this;
         }
 
-        /**
-         * Sets the ports.
-         *
-         * @param value the ports, default {@link Ports#free()}
-         */
+        /** Sets the ports; {@link Ports#free()} by default. */
         public Builder ports(Ports value) {
             this.ports = value;
             return this;
         }
 
-        /**
-         * Sets the clock that every time of the platform is taken from, for tests of expiry.
-         *
-         * @param value the clock, default {@link Clock#systemUTC()}
-         */
+        /** Sets the clock of the platform, for tests of expiry; {@link Clock#systemUTC()} by default. */
         public Builder clock(Clock value) {
             this.clock = value;
             return this;
         }
 
         /**
-         * Opens no socket: the servers, otherwise the same, are reached inside this JVM alone, by clients with the
-         * {@link LocalPlatform#config()} of this platform and by its {@link LocalPlatform#httpClient()}. Its URLs mean nothing
-         * to any other client, and its Gateway reaches no upstream but {@link LocalPlatform#upstreamUrl()}.
+         * Opens no sockets: the servers are reached inside this JVM only, by clients with this platform's
+         * {@link LocalPlatform#config()} and by its {@link LocalPlatform#httpClient()}. Its URLs have no meaning
+         * elsewhere, and its only upstream is {@link LocalPlatform#upstreamUrl()}.
          */
         public Builder inProcess() {
             this.inProcess = true;
@@ -739,11 +697,11 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
-         * Serves the console, a page for a browser that shows sessions, delegations, holds and the audit log as they change,
-         * and lets an operator approve, reject, end and revoke. It asks for no credential: every user of this machine can
-         * open it. Without this call there is none, and none in process: a browser needs a socket.
+         * Serves the console, a page that shows sessions, delegations, holds and the audit log live, with buttons to
+         * approve, reject, end and revoke. It requires no credentials: every user of this machine can open it. Not
+         * available in process.
          *
-         * @param port the port of 127.0.0.1 to serve it on; 0 takes a free one
+         * @param port the port on 127.0.0.1; 0 for a free one
          */
         public Builder console(int port) {
             this.consolePort = port;
@@ -751,10 +709,10 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
-         * Tells of what is revoked in the streams of a Redis, as the platform's resource servers read them. Needs {@code
-         * io.lettuce:lettuce-core}. Without it nobody outside hears of revocations.
+         * Writes revocations to Redis streams, as the platform does for its resource servers. Needs
+         * {@code io.lettuce:lettuce-core}.
          *
-         * @param uri where Redis is, for instance {@code redis://localhost:6379}
+         * @param uri for instance {@code redis://localhost:6379}
          * @param hmacKeyHex the key that signs the entries ({@code STREAMS_HMAC_KEY}), in hexadecimal
          */
         public Builder revocationStreams(String uri, String hmacKeyHex) {
@@ -764,7 +722,7 @@ public final class LocalPlatform implements Disposable {
         }
 
         /**
-         * {@return the platform, once all of its servers listen} Blocks until then.
+         * {@return the platform, with all servers listening} Blocks until then.
          *
          * @throws IllegalStateException if ports are taken; the message names each
          */
@@ -772,7 +730,7 @@ public final class LocalPlatform implements Disposable {
             return startLater().blockOptional().orElseThrow();
         }
 
-        /** {@return the platform as soon as all of its servers listen} Each subscription starts one. */
+        /** {@return the platform, with all servers listening; each subscription starts one} */
         public Mono<LocalPlatform> startLater() {
             return Mono.fromCallable(this::zone)
                     .subscribeOn(Schedulers.boundedElastic())

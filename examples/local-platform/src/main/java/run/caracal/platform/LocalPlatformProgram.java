@@ -13,18 +13,18 @@ import java.util.concurrent.CountDownLatch;
 import reactor.netty.DisposableServer;
 
 /**
- * Runs the local platform as a program of its own, for clients outside this JVM: prints what they need as shell
- * {@code export} lines, and stays up until it is told to end (SIGTERM or SIGINT).
+ * Runs the local platform as a standalone program, for clients in other processes: prints their {@code export} lines, and runs until
+ * SIGTERM or SIGINT.
  *
  * <p>System properties are its options:
  *
  * <ul>
- *   <li>{@code platform.setup}: a TOML file that says what the platform is made of, see {@link LocalPlatform.Builder#setup};
+ *   <li>{@code platform.setup}: a TOML file with the set-up, see {@link LocalPlatform.Builder#setup};
  *       the others override it
- *   <li>{@code platform.ports=standard}: it listens where clients look by default, serves its console on port 8082
- *       and is controlled on port 8083
- *   <li>{@code platform.secret}: the client secret of {@code app-local}, if the file names no application; random without it
- *   <li>{@code platform.limits=off}: no number of sessions, mints or requests is too many
+ *   <li>{@code platform.ports=standard}: the default ports of clients, the console on port 8082 and the control
+ *       address on port 8083
+ *   <li>{@code platform.secret}: the client secret of {@code app-local}, if the file names no application; by default random
+ *   <li>{@code platform.limits=off}: disables the limits on sessions, mints and requests
  * </ul>
  *
  * <p>{@code GET /state} at the printed control address lists what the platform holds, {@code POST /reset} clears it.
@@ -38,9 +38,9 @@ public final class LocalPlatformProgram {
     private LocalPlatformProgram() {}
 
     /**
-     * Runs until the JVM is told to end.
+     * Runs until SIGTERM or SIGINT.
      *
-     * @throws IllegalArgumentException if an option or the file says what cannot be
+     * @throws IllegalArgumentException if an option or the file is invalid
      * @throws IllegalStateException if ports are taken
      */
     public static void run(String... args) {

@@ -3,8 +3,8 @@ package run.caracal.platform;
 import java.time.Duration;
 
 /**
- * Every limit of the local platform, immutable, each with the platform's own number as default. A count or size that is
- * reached refuses what comes next; {@code Integer.MAX_VALUE} takes a limit away. A limit is positive.
+ * The limits of the local platform, by default those of the real platform. Immutable. A request over a limit is
+ * rejected; {@code Integer.MAX_VALUE} disables a limit. All limits are positive.
  */
 public final class PlatformLimits implements Cloneable {
     int sessionsPerZone = 50;
@@ -43,14 +43,14 @@ public final class PlatformLimits implements Cloneable {
 
     private PlatformLimits() {}
 
-    /** {@return the numbers of the platform} */
+    /** {@return the limits of the real platform} */
     public static PlatformLimits defaults() {
         return new PlatformLimits();
     }
 
     /**
-     * {@return limits that count nothing: no number of sessions, tokens, requests or wrong secrets is too many} Sizes and times
-     * are those of the platform.
+     * {@return no limits on the numbers of sessions, tokens, requests and wrong secrets; sizes and times are those of the real
+     * platform}
      */
     public static PlatformLimits unlimited() {
         return builder()
@@ -64,12 +64,12 @@ public final class PlatformLimits implements Cloneable {
                 .build();
     }
 
-    /** {@return a builder that starts with the numbers of the platform} */
+    /** {@return a builder with the default limits} */
     public static Builder builder() {
         return defaults().mutate();
     }
 
-    /** {@return a builder that starts with these limits} */
+    /** {@return a builder with the same values} */
     public Builder mutate() {
         return new Builder(this);
     }
@@ -83,7 +83,7 @@ public final class PlatformLimits implements Cloneable {
         }
     }
 
-    /** Sets limits; not for use by several threads at once. */
+    /** Builds {@link PlatformLimits}. Not for use by several threads at once. */
     public static final class Builder {
         private final PlatformLimits limits;
 
@@ -206,10 +206,9 @@ public final class PlatformLimits implements Cloneable {
         }
 
         /**
-         * Sets the time that a revocation takes to reach those who check tokens: until then a token or mandate that it ends is
-         * still accepted.
+         * Sets the delay of revocations, during which revoked tokens and mandates are still accepted.
          *
-         * @param value 500 ms unless set; zero for a revocation that counts at once, which no deployment promises
+         * @param value 500 ms unless set; zero takes effect immediately, which no deployment guarantees
          */
         public Builder revocationDelay(Duration value) {
             if (value.isNegative()) {

@@ -13,9 +13,9 @@ import org.jspecify.annotations.Nullable;
  *
  * @param id the identifier, for instance {@code resource://billing-api}
  * @param scopes the scopes it declares
- * @param owner the only application that may use it; without one it is the platform's first application
+ * @param owner the only application that may use it; by default the platform's first
  * @param sharedWith further applications that may use it, which no deployment knows
- * @param upstream the base URL behind the Gateway; without one it is the platform's own protected API
+ * @param upstream the base URL behind the Gateway; by default the platform's own protected API
  * @param operations the operations it permits; none means any
  * @param roles the scopes that each role may have here, beside the role every application has under its own id
  * @param approvals the scopes that a person must approve, each with its tier

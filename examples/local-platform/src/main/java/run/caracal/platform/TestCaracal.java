@@ -10,8 +10,8 @@ import reactor.netty.http.client.HttpClient;
 import run.caracal.Caracal;
 
 /**
- * A real {@link Caracal} on a whole platform of its own, without a socket: for unit tests in milliseconds, in the place of a
- * mock. Everything that a client can be told happens as it would outside: sessions, leases, delegations, approvals, refusals.
+ * A real {@link Caracal} on its own in-memory platform, without sockets: for unit tests in milliseconds, instead of mocks. Sessions,
+ * leases, delegations, approvals and rejections behave as on a real platform.
  *
  * <pre>{@code
  * TestCaracal test = TestCaracal.create();
@@ -21,9 +21,8 @@ import run.caracal.Caracal;
  * test.dispose();
  * }</pre>
  *
- * <p>Mandates and refusals are scripted at {@link #platform()}: {@link LocalPlatform#deny}, {@link
- * LocalPlatform#holdForApproval}, and for all that can go wrong on the way {@link LocalPlatform#faults} with a {@link
- * FaultRule}. Safe for several threads, but what is scripted is so for all of them.
+ * <p>Script denials with {@link LocalPlatform#deny}, approvals with {@link LocalPlatform#holdForApproval}, and network faults with
+ * {@link LocalPlatform#faults} and a {@link FaultRule}, on {@link #platform()}. Thread-safe; scripts apply to all threads.
  */
 public final class TestCaracal implements Disposable {
 
@@ -42,36 +41,32 @@ public final class TestCaracal implements Disposable {
                 .cache();
     }
 
-    /** {@return a client on a platform with the defaults} Blocks until it is there, for some milliseconds. */
+    /** {@return a client on a default platform} Blocks for some milliseconds. */
     public static TestCaracal create() {
         return create(LocalPlatform.builder());
     }
 
-    /**
-     * {@return a client on a platform of your own making} Blocks until it is there, for some milliseconds.
-     *
-     * @param platform what the platform is made of; it will open no socket
-     */
+    /** {@return a client on your own platform, which will open no socket} Blocks for some milliseconds. */
     public static TestCaracal create(LocalPlatform.Builder platform) {
         return new TestCaracal(platform.inProcess().start());
     }
 
-    /** {@return the client} It is the first application of the platform. */
+    /** {@return the client of the platform's first application} */
     public Caracal caracal() {
         return caracal;
     }
 
-    /** {@return the platform: what it holds, received and wrote down, and what it shall do} */
+    /** {@return the platform, to inspect and to script} */
     public LocalPlatform platform() {
         return platform;
     }
 
-    /** {@return a client, not decorated, that reaches the platform's Gateway and upstream} */
+    /** {@return an undecorated client that reaches the platform's Gateway and upstream} */
     public HttpClient httpClient() {
         return platform.httpClient();
     }
 
-    /** {@return the requests that STS, Coordinator and Gateway received, in the order of their arrival} */
+    /** {@return the requests received by STS, Coordinator and Gateway, in order of arrival} */
     public List<ReceivedRequest> sent() {
         return Stream.of(Service.STS, Service.COORDINATOR, Service.GATEWAY)
                 .flatMap(service -> platform.received(service).stream())
@@ -79,17 +74,17 @@ public final class TestCaracal implements Disposable {
                 .toList();
     }
 
-    /** Makes it as good as new, but for tokens that the client holds: see {@link LocalPlatform#reset()}. */
+    /** Resets the platform; the client keeps its tokens. See {@link LocalPlatform#reset()}. */
     public void reset() {
         platform.reset();
     }
 
-    /** {@return the end: subscribing closes the client, which ends its sessions, then the platform} */
+    /** {@return closes the client and its sessions, then the platform, on subscription} */
     public Mono<Void> disposeLater() {
         return closing;
     }
 
-    /** Closes client and platform, and waits until that is done; not for event loops. */
+    /** Closes client and platform, and blocks until both are closed; not for event loops. */
     @Override
     public void dispose() {
         var unused = closing.blockOptional(CLOSE_TIMEOUT);

@@ -12,7 +12,7 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Makes mandates as the Gateway hands them to an upstream, for calls to an application under test. A builder: each call changes
+ * Mints mandates as the Gateway forwards them to an upstream, for calls to an application under test. A builder: each call changes
  * it, and {@link #mint()} makes one mandate more, signed by the zone's own key unless it is asked for otherwise. It is not for use
  * by several threads at once.
  *
@@ -78,7 +78,7 @@ public final class TestMandates {
         return set(Map.of("sub", applicationId, "client_id", applicationId));
     }
 
-    /** Lets the mandates act for a user. */
+    /** Sets a user as the subject. */
     public TestMandates user(String subject) {
         return set(Map.of("sub", subject, "sub_type", Mandate.SUB_TYPE_USER));
     }
@@ -155,25 +155,25 @@ public final class TestMandates {
         return set(Map.of(name, value instanceof Integer number ? Long.valueOf(number) : value));
     }
 
-    /** Lets the mandates have expired an hour ago. */
+    /** Expires the mandates an hour ago. */
     public TestMandates expired() {
         age = LIFE.plus(LONG_AGO);
         return this;
     }
 
-    /** Changes the claims after they are signed: the signature does not fit them. */
+    /** Changes the claims after signing, which invalidates the signature. */
     public TestMandates tampered() {
         signature = Signature.OF_OTHER_CLAIMS;
         return this;
     }
 
-    /** Lets a stranger sign, in the zone's name and that of its key. */
+    /** Signs with another key, under the key id of the zone. */
     public TestMandates forged() {
         signature = Signature.BY_STRANGER;
         return this;
     }
 
-    /** {@return a new mandate, as it stands behind {@code Bearer}} Blocks on the machine's source of randomness. */
+    /** {@return a new mandate, without {@code Bearer}} Blocks on the random source. */
     public String mint() {
         Map<String, @Nullable Object> minted = new LinkedHashMap<>(claims);
         Instant issuedAt = zone.now().minus(age);
@@ -192,7 +192,7 @@ public final class TestMandates {
         };
     }
 
-    /** {@return the headers of a call with a new mandate} Blocks on the machine's source of randomness. */
+    /** {@return the headers of a call with a new mandate} Blocks on the random source. */
     public Map<String, String> headers() {
         return Map.of("Authorization", "Bearer " + mint());
     }

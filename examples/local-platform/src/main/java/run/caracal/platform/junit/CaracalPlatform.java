@@ -37,30 +37,30 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 public @interface CaracalPlatform {
 
     /**
-     * {@return how long the platform lives; for the class, or for the whole run, shared by all classes with an equal
+     * {@return the lifetime of the platform: the class, or the whole run, shared by all classes with an equal
      * annotation}
      */
     Lifetime lifetime() default Lifetime.CLASS;
 
     /**
-     * {@return the settings of the platform; a TOML file on the class path or in the working directory, as {@code
-     * LocalPlatform.Builder.setup} reads it; none by default}
+     * {@return a TOML file on the class path or in the working directory, see {@code LocalPlatform.Builder.setup}; none
+     * by default}
      */
     String setup() default "";
 
     /**
-     * {@return whether the platform forgets everything before each test; false for an application that keeps sessions
-     * for longer than a test}
+     * {@return whether the platform is reset before each test; false for an application that keeps sessions across
+     * tests}
      */
     boolean reset() default true;
 
     /**
-     * {@return whether a test fails that leaves sessions open which it opened; false for an application that keeps
-     * sessions for longer than a test}
+     * {@return whether a test fails if it leaves sessions open; false for an application that keeps sessions across
+     * tests}
      */
     boolean failOnOpenSessions() default true;
 
-    /** How long a platform lives. */
+    /** The lifetime of a platform. */
     enum Lifetime {
         /** Until the last test of the outermost class with the annotation. */
         CLASS,

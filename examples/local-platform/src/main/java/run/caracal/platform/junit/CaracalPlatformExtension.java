@@ -26,7 +26,7 @@ import run.caracal.platform.SessionSnapshot;
 import run.caracal.platform.junit.CaracalPlatform.Lifetime;
 
 /**
- * Does what {@link CaracalPlatform} says, for a platform of your own making:
+ * Does the same as {@link CaracalPlatform}, for a platform that you configure in code:
  *
  * <pre>
  * &#64;RegisterExtension
@@ -50,7 +50,7 @@ public final class CaracalPlatformExtension
     private static final Namespace NAMESPACE = Namespace.create(CaracalPlatformExtension.class);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
 
-    /** A cancelled pipeline ends its session behind the test. */
+    /** A cancelled pipeline terminates its session after the test. */
     private static final Duration GRACE = Duration.ofSeconds(1);
 
     private static final Duration LOOK_AGAIN = Duration.ofMillis(10);
@@ -260,29 +260,22 @@ public final class CaracalPlatformExtension
         private Builder() {}
 
         /**
-         * Says what the platform is made of.
-         *
-         * @param settings told the builder of each platform before it starts
+         * Configures each platform before it starts.
          */
         public Builder platform(Consumer<LocalPlatform.Builder> settings) {
             this.platform = settings;
             return this;
         }
 
-        /**
-         * Sets how long the platform lives.
-         *
-         * @param value the lifetime, default {@link Lifetime#CLASS}
-         */
+        /** Sets the lifetime of the platform; {@link Lifetime#CLASS} by default. */
         public Builder lifetime(Lifetime value) {
             this.lifetime = value;
             return this;
         }
 
         /**
-         * Says whether the platform forgets everything before each test.
-         *
-         * @param value default true; false for an application that keeps sessions for longer than a test
+         * Sets whether the platform is reset before each test; true by default; false for an application that keeps
+         * sessions across tests.
          */
         public Builder reset(boolean value) {
             this.reset = value;
@@ -290,16 +283,15 @@ public final class CaracalPlatformExtension
         }
 
         /**
-         * Says whether a test fails that leaves sessions open which it opened.
-         *
-         * @param value default true; false for an application that keeps sessions for longer than a test
+         * Sets whether a test fails if it leaves sessions open; true by default; false for an application that keeps
+         * sessions across tests.
          */
         public Builder failOnOpenSessions(boolean value) {
             this.failOnOpenSessions = value;
             return this;
         }
 
-        /** {@return the extension; nothing starts yet} */
+        /** {@return the extension, which starts nothing yet} */
         public CaracalPlatformExtension build() {
             return new CaracalPlatformExtension(this);
         }
