@@ -788,7 +788,7 @@ public final class Caracal implements Disposable {
     @Override
     public void dispose() {
         // The end is shared and cannot be cancelled, so nobody needs this subscription.
-        var unused = parts.end().subscribe(null, e -> log.error("The Caracal client did not close in good order", e));
+        var unused = parts.end().subscribe(null, e -> log.error("Closing the Caracal client failed", e));
     }
 
     @Override

@@ -309,7 +309,7 @@ class EventsTest {
         platform.live().clear();
         close();
         assertThat(logged.toString(StandardCharsets.UTF_8))
-                .containsOnlyOnce("could not be opened or closed in good order")
+                .containsOnlyOnce("could not be opened or closed")
                 .doesNotContain("token-1");
     }
 

@@ -14,15 +14,15 @@ public final class LeaseLostException extends CaracalException {
         /** The session no longer exists: open a new service. */
         GONE("the session is gone; open a new service"),
         /** Another holder took over the session and works in this one's place: stop. */
-        FENCED("another holder took the session over; stop, it works in this one's place"),
+        FENCED("another holder took over the session and works in this one's place; stop"),
         /** The session's authority record is revoked or has ended: open a new service with an active one. */
-        SUBJECT_INACTIVE("the authority record of the session is not active any more; open a new service"),
+        SUBJECT_INACTIVE("the authority record of the session is no longer active; open a new service"),
         /** No renewal succeeded before the deadline: open a new service. */
-        EXPIRED("no renewal came through before the deadline; open a new service"),
+        EXPIRED("no renewal succeeded before the deadline; open a new service"),
         /** An operator suspended the session: attach it again once it is resumed. */
         SUSPENDED("the session is suspended; have it resumed and attach it again, or open a new service"),
         /** The Coordinator rejects the application: check its credentials and its ownership of the session. */
-        UNAUTHORIZED("the Coordinator refuses the application; check its credentials, and that the session is its own");
+        UNAUTHORIZED("the Coordinator rejects the application; check its credentials and its ownership of the session");
 
         private final String remedy;
 

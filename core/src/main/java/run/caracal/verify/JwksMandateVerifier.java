@@ -146,7 +146,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
         mandate.delegationEdgeId().ifPresent(anchors::add);
         Set<String> asked = Set.copyOf(anchors);
         return answer(() -> revocations.isRevoked(asked))
-                .switchIfEmpty(Mono.error(() -> unavailable("It is not known what is revoked", null)))
+                .switchIfEmpty(Mono.error(() -> unavailable("The revocations cannot be read now", null)))
                 .flatMap(revoked -> revoked
                         ? Mono.error(new InboundException(
                                 Reason.SESSION_REVOKED, "The authority, the session or the delegation is revoked"))
@@ -170,7 +170,7 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
 
     private <T> Mono<T> answer(Supplier<Mono<T>> question) {
         return Supplied.ask("The revocation store", question, STORE_TIMEOUT, timer)
-                .onErrorMap(e -> unavailable("It is not known what is revoked", e));
+                .onErrorMap(e -> unavailable("The revocations cannot be read now", e));
     }
 
     private static InboundException unavailable(String description, @Nullable Throwable cause) {

@@ -752,7 +752,7 @@ class MandateRulesTest {
                 assertThat(refusal.httpStatus()).as(name).isEqualTo(503);
                 assertThat(refusal.isRetryable()).isTrue();
                 assertThat(refusal.getMessage()).doesNotContain("down");
-                assertThat(refusal.description()).isEqualTo("It is not known what is revoked");
+                assertThat(refusal.description()).isEqualTo("The revocations cannot be read now");
             });
         }
 

@@ -424,7 +424,7 @@ public final class NettyHttpTransport implements HttpTransport {
                     throw new UnsendableHeader(TransportErrors.describe(request), name);
                 }
             });
-            // In this order: whoever cancels or closes sees that it is sent, or it is not.
+            // In this order, so that a cancel or close sees whether the request was sent.
             sent = true;
             if (cancelled || disposed) {
                 sent = false;

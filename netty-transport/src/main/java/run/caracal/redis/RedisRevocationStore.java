@@ -106,7 +106,7 @@ public final class RedisRevocationStore implements RevocationStore {
     private static long parsed(String zoneId, String value) {
         if (!DECIMAL.matcher(value).matches()) {
             throw new IllegalStateException("The key " + EPOCH_PREFIX + zoneId
-                    + " holds no number: delete it, and the zone's next delegation writes it anew");
+                    + " holds no number: delete it, and the zone's next epoch writes it again");
         }
         return saturated(value);
     }

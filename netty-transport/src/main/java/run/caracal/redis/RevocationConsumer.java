@@ -363,7 +363,7 @@ public final class RevocationConsumer implements Disposable {
     @Override
     public void dispose() {
         var unused =
-                disposeLater().subscribe(null, e -> log.warn("The revocation consumer did not end in good order", e));
+                disposeLater().subscribe(null, e -> log.warn("Closing the revocation consumer failed", e));
     }
 
     /**
@@ -479,7 +479,7 @@ public final class RevocationConsumer implements Disposable {
             StreamSignature signature = signature();
             RevocationConsumer consumer = new RevocationConsumer(this, signature);
             if (signature == null) {
-                log.warn("Revocations are believed unsigned by {}: whoever writes to the streams decides", name);
+                log.warn("Unsigned revocations are accepted by {}: anyone with write access to the streams can revoke", name);
             }
             consumer.run();
             return consumer;

@@ -116,11 +116,11 @@ public final class MintPace {
         CapacityException tooLate() {
             Duration bound = config.sessionAcquireTimeout();
             return new CapacityException(
-                    "The turn of a mandate did not come within " + bound + ", so none was minted: maxMintsPerMinute is "
+                    "No permit for a mint was available within " + bound + ", so none was minted: maxMintsPerMinute is "
                             + units
                             + ", which is " + units / Rules.UNITS_OF_A_CALL
-                            + " calls of a resource in a minute, and more were asked"
-                            + " for. Make fewer calls; or raise maxMintsPerMinute (CARACAL_MAX_MINTS_PER_MINUTE), when the"
+                            + " calls of a resource in a minute, and more were"
+                            + " requested. Make fewer calls; or raise maxMintsPerMinute (CARACAL_MAX_MINTS_PER_MINUTE), if the"
                             + " platform allows more, or sessionAcquireTimeout",
                     new Limit(Limit.Kind.CLIENT_MINTS, units, true, Duration.ofMinutes(1)));
         }

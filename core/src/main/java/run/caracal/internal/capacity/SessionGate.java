@@ -153,7 +153,7 @@ public final class SessionGate extends Line {
         return true;
     }
 
-    /** Whether the place was in a state, from which it goes to another. */
+    /** Moves the permit from one state to another; {@code false} if it was in another state. */
     synchronized boolean move(Place place, Place.State from, Place.State to) {
         if (place.state != from) {
             return false;
@@ -182,9 +182,9 @@ public final class SessionGate extends Line {
         return new CapacityException(
                 "maxOpenSessions is " + limit + ", of which services and application transports hold " + lasting
                         + ". That is too small for a session with " + depth
-                        + " around it, be it one of your own or the one that"
-                        + " obtains authority for scoped calls: it could wait for ever for a place that only those around it can"
-                        + " free, so it was not opened. Set maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS) to at least "
+                        + " ancestors, be it one of your own or the one that"
+                        + " obtains authority for scoped calls: it could wait forever for a permit that only its ancestors can"
+                        + " release, so it was not opened. Set maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS) to at least "
                         + least
                         + ", or nest less deep",
                 new Limit(Limit.Kind.CLIENT_SESSIONS, limit, false, null));
@@ -204,11 +204,11 @@ public final class SessionGate extends Line {
             last = lasting;
         }
         return new CapacityException(
-                "No place for another agent session was free within " + config.sessionAcquireTimeout()
-                        + ", so none was opened: maxOpenSessions is " + limit + ", and " + open + " places are in use, "
+                "No permit for another agent session was available within " + config.sessionAcquireTimeout()
+                        + ", so none was opened: maxOpenSessions is " + limit + ", and " + open + " permits are in use, "
                         + last
-                        + " of them by services and application transports. Let sessions end earlier or open fewer at once; or"
-                        + " raise maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS), when the zone has more, or"
+                        + " of them by services and application transports. Close sessions earlier or open fewer at once; or"
+                        + " raise maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS), if the zone allows more, or"
                         + " sessionAcquireTimeout",
                 new Limit(Limit.Kind.CLIENT_SESSIONS, limit, true, null));
     }

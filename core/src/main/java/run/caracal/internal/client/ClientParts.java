@@ -127,7 +127,7 @@ public final class ClientParts {
         Mono<Void> released = Flux.mergeDelayError(2, own, traffic.disposeLater())
                 .then()
                 .onErrorResume(e -> {
-                    log.warn("An HTTP transport could not be released in good order: {}", e.getMessage());
+                    log.warn("Releasing an HTTP transport failed: {}", e.getMessage());
                     return Mono.empty();
                 });
         return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));

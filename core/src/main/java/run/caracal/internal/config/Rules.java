@@ -45,10 +45,10 @@ public final class Rules {
 
     private static final Duration MAX_TIMEOUT = Duration.ofHours(1);
 
-    /** The shortest time to live that the platform takes. */
+    /** The shortest TTL that the platform accepts. */
     public static final Duration MIN_TTL = Duration.ofSeconds(1);
 
-    /** The longest time to live that the platform takes. */
+    /** The longest TTL that the platform accepts. */
     public static final Duration MAX_TTL = Duration.ofDays(1);
 
     /** The mint of a mandate and its use count one each. */

@@ -102,7 +102,7 @@ public record BoundContext(
         return provenance instanceof Provenance.Spawned spawned ? spawned.edgeEnds() : null;
     }
 
-    /** The place of its session among those that the client may hold open, or {@code null}. */
+    /** The permit of its session, or {@code null}. */
     public static @Nullable Place place(@Nullable BoundContext context) {
         return context == null || context.session == null ? null : context.session.place();
     }

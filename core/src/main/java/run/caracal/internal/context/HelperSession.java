@@ -36,7 +36,7 @@ public final class HelperSession {
      * @param ends when the platform ends it, on the timer's clock
      * @param margin how long before that it is replaced
      * @param late whether its parent was being ended when it was opened, which may then have missed it
-     * @param place its place among the sessions that the client may hold open
+     * @param place its permit
      */
     public HelperSession(
             Envelope envelope, long ends, Duration margin, boolean late, Mono<Void> end, Place place, Scheduler timer) {

@@ -39,7 +39,7 @@ public sealed interface Provenance {
      *
      * @param owner the scope of the client that judged the request, which alone acts under it
      * @param bearer the token that came with it; {@code null} when the work runs as the application
-     * @param mandate what that token proves; {@code null} when nobody has proven it
+     * @param mandate the verified mandate; {@code null} if it was not verified
      * @param ours whether the session is proven to be of the client's own zone and application
      */
     record Received(

@@ -72,7 +72,7 @@ public final class Coordinator {
      * Opens a session, under one idempotency key through all attempts, so that a lost answer never leaves a second session.
      *
      * @param adopt whether a session that the caller's own key opened before is taken over
-     * @param place its place among the sessions that the client may hold open, taken already; given back when it fails
+     * @param place its permit, already taken; given back when it fails
      * @return the session; an error when the caller's own key opened it before and it is not to be adopted
      */
     public Mono<SessionAnswer> open(
@@ -217,7 +217,7 @@ public final class Coordinator {
      *
      * @param generation the generation of a service's lease; {@code null} for a task
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
-     * @param place its place among the sessions that the client may hold open, which is given back when it is gone
+     * @param place its permit, which is given back when it is gone
      */
     public Mono<Void> terminate(
             String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace, Place place) {

@@ -110,7 +110,7 @@ final class PendingTerminations {
      *
      * @param agentSessionId the session; {@code null} while only its opening is known
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
-     * @param place its place among the sessions that the client may hold open, which is kept until this is settled
+     * @param place its permit, which is held until this is settled
      */
     void takeOver(
             @Nullable String agentSessionId,

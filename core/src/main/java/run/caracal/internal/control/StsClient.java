@@ -291,7 +291,7 @@ public final class StsClient implements TokenCache.Source {
                 .map(secret -> {
                     String fault = Rules.clientSecret(secret);
                     if (fault != null) {
-                        throw badSecret("what it gave " + fault);
+                        throw badSecret("its secret " + fault);
                     }
                     return secret;
                 });

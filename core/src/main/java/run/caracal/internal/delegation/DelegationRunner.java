@@ -194,12 +194,11 @@ public final class DelegationRunner {
 
     private void report(Throwable failure) {
         if (failure instanceof ClosedException) {
-            log.debug("A delegation was not created: its caller had gone");
+            log.debug("A delegation was not created: its subscriber had cancelled");
         } else {
             failures.warn(
                     log,
-                    "A delegation could not be created or revoked in good order; if it is still active, it ends when "
-                            + "its TTL is over: {}",
+                    "A delegation could not be created or revoked; if it is still active, it ends with its TTL: {}",
                     failure.getMessage());
         }
     }

@@ -72,7 +72,7 @@ public final class InboundJudge {
     /**
      * Makes the policy of a boundary.
      *
-     * @throws ConfigurationException in production, when nothing proves the requests and nobody says that it is done before
+     * @throws ConfigurationException in production, if requests are not verified and the boundary is not trusted
      */
     public InboundPolicy policy(BoundarySpec boundary) {
         if (config.production() && !boundary.isTrusted()) {

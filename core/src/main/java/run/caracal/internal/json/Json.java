@@ -80,7 +80,7 @@ public final class Json {
             }
             Object value = value(parser, first);
             if (parser.nextToken() != null) {
-                throw new JsonException("it goes on after its end");
+                throw new JsonException("it has trailing content");
             }
             return value;
         } catch (JacksonException e) {

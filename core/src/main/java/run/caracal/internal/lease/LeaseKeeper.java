@@ -86,7 +86,7 @@ public final class LeaseKeeper {
      *
      * @param sentNanos when its request was sent, on the timer's clock
      * @param timer where renewals and the deadline are timed; not blocked by anybody's work
-     * @param sleeps tells when the machine has slept, while the lease is kept
+     * @param sleeps detects sleeps of the machine, while the lease is held
      */
     public LeaseKeeper(
             String agentSessionId,
@@ -176,7 +176,7 @@ public final class LeaseKeeper {
     }
 
     /**
-     * The renewals, while somebody listens: one loop serves all listeners, at the cadence of the first.
+     * The renewals, while there are subscribers: one loop serves all, at the interval of the first.
      *
      * @param interval a fixed interval, or {@code null} to follow the deadline
      * @return hot, never overflowing, heard on another thread than the renewals; ends with {@link LeaseLostException}, or

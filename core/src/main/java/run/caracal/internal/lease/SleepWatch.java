@@ -44,7 +44,7 @@ public final class SleepWatch {
                     .filter(nanos -> nanos > 0)
                     // Renewals that a second sleep interrupts restart.
                     .switchMap(nanos -> Flux.merge(renewals(nanos)))
-                    .subscribe(null, e -> log.error("Sleeps of the machine are not noticed any more", e));
+                    .subscribe(null, e -> log.error("The detection of machine sleep has stopped", e));
         }
     }
 

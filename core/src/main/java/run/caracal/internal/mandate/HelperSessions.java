@@ -33,19 +33,19 @@ import run.caracal.internal.wire.ConstraintFields;
 import run.caracal.internal.wire.OpenSession;
 
 /**
- * Obtains authority for sessions that hold no delegation: the platform mints for a delegated session only. A child of the
- * session, its helper, receives a delegation of exactly what a call needs. There is one helper for each session and set of
- * labels, and one delegation for each resource and set of scopes; concurrent callers share the attempt, and
- * failures are not cached. Helpers end with their session, by the same termination.
+ * Obtains authority for sessions without a delegation, because the platform mints for delegated sessions only. A child of the
+ * session, its helper, receives a delegation of exactly the call's resource and scopes. There is one helper per session and set of
+ * labels, and one delegation per resource and set of scopes. Concurrent callers share the attempt; failures are not cached.
+ * Helpers end with their session, by the same termination.
  */
 public final class HelperSessions {
-    /** Authority that ends sooner is replaced: the Gateway wants 35 seconds of a mandate, and calls take their time. */
+    /** The remaining life below which authority is replaced: the Gateway's 35 seconds, and time for the calls. */
     private static final Duration MARGIN = Duration.ofSeconds(90);
 
-    /** How long a helper of a service lives before it is replaced. */
+    /** The life of a helper of a service, which is then replaced. */
     private static final Duration MAX_TTL = CaracalConfig.MAX_TTL;
 
-    /** How the STS says that a session or a delegation is no more. */
+    /** The STS's error for a session or delegation that has ended. */
     private static final List<String> GONE = List.of(
             "delegation edge inactive",
             "delegation path edge inactive",
@@ -64,7 +64,7 @@ public final class HelperSessions {
     /**
      * Creates the helpers of a client.
      *
-     * @param gate holds them back until there is a place for them
+     * @param gate holds them back until there is a permit
      */
     public HelperSessions(
             CaracalConfig config,
@@ -105,10 +105,9 @@ public final class HelperSessions {
                 : labels;
     }
 
-    /** One flight at a time, whose result is kept until it is over; it is nobody's own, so no caller's Context reaches it. */
+    /** One attempt at a time, whose result is cached until it expires. Cleared of Context, because it is shared. */
     private static <T> Mono<T> shared(Mono<T> source, Predicate<T> over) {
-        // An error is a value here: one that comes when its last waiter has just gone would be dropped, and logged as
-        // such.
+        // An error is materialized, because after the last waiter has left it would be dropped and logged.
         return source.materialize()
                 .contextWrite(anyCaller -> Context.empty())
                 .cacheInvalidateIf(signal -> {
@@ -173,7 +172,7 @@ public final class HelperSessions {
         });
     }
 
-    /** The platform ends a helper with its session: alone it is ended only before that, behind it, or where that failed. */
+    /** Terminates a helper before or without its session; otherwise the platform ends both together. */
     private Mono<Void> terminate(Session session, HelperSession helper) {
         return events.observe(
                 CaracalEvent.SessionClosed.class,
@@ -197,12 +196,12 @@ public final class HelperSessions {
                     null);
             return grants.issue(issuer, terms, () -> false)
                     .map(edge -> new Held(helper, edge, issuer.envelope().hop() + 1))
-                    // The helper was ended by somebody else: the next call opens another.
+                    // The platform has ended the helper, so the next call opens another.
                     .doOnError(HelperSessions::isNotFound, gone -> helper.retire());
         });
     }
 
-    /** A little longer than the session, so that nothing has to be replaced while it lives. */
+    /** A little longer than the session, so that it need not be replaced during it. */
     private Duration ttl(Session session) {
         Long ends = session.ends();
         Duration left = ends == null ? MAX_TTL : Duration.ofNanos(ends - now()).plus(MARGIN);
@@ -223,7 +222,7 @@ public final class HelperSessions {
         return error instanceof CoordinatorException refused && refused.httpStatus() == 404;
     }
 
-    /** Whether a refusal says that the session or the delegation of a mandate is no more. */
+    /** Whether an error means that the session or the delegation of a mandate has ended. */
     static boolean isGone(Throwable error) {
         return error instanceof StsException refused
                 ? GONE.stream().anyMatch(refused.description()::startsWith)

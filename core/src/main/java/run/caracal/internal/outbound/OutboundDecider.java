@@ -525,7 +525,7 @@ public final class OutboundDecider {
                 if (used != null && !used.compareAndSet(false, true)) {
                     throw new RoutingException(
                             "A mandate is good for one request, and this one was used already, so nothing was "
-                                    + "sent; resolve each request anew");
+                                    + "sent; resolve each request separately");
                 }
                 headers.set(Headers.AUTHORIZATION, Objects.requireNonNull(authorization));
             } else {

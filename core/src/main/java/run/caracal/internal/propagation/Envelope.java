@@ -29,7 +29,7 @@ public final class Envelope {
     private static final String BAGGAGE = "baggage";
     private static final String BEARER = "bearer";
     private static final int MAX_TRACE_STATE = 8192;
-    // W3C allows 32 members; whoever sends more lines sends empty ones.
+    // W3C allows 32 members; further lines can only be empty.
     private static final int MAX_TRACE_STATE_LINES = 64;
     // The platform refuses bearers over 4096 bytes; this only bounds what an absurd header may cost.
     private static final int MAX_AUTHORIZATION = 65536;
@@ -79,7 +79,7 @@ public final class Envelope {
         return builder.extraBaggage(extraBaggage);
     }
 
-    /** The trace and the baggage of others alone: what goes on where nobody's ids do. */
+    /** Only the trace and the foreign baggage, for requests without identity. */
     public Envelope traceOnly() {
         return EMPTY.inTraceOf(this);
     }
@@ -242,7 +242,7 @@ public final class Envelope {
         }
     }
 
-    /** The baggage of a request on which nobody else has set any; encoded once. */
+    /** The baggage of a request without other baggage; encoded once. */
     private String encodedBaggage() {
         String encoded = encodedBaggage;
         if (encoded == null) {

@@ -59,7 +59,7 @@ public final class Traces {
             String header = source.traceparent(view).orElse(null);
             return header == null ? null : TraceParent.parse(header);
         } catch (RuntimeException | LinkageError e) {
-            failures.warn(log, "The trace source failed, so a session begins a trace of its own: {}", e.toString());
+            failures.warn(log, "The trace source failed, so a session starts its own trace: {}", e.toString());
             return null;
         }
     }

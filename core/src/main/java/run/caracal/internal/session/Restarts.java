@@ -52,7 +52,7 @@ final class Restarts {
                 first,
                 failure -> failure instanceof Exception,
                 (failure, pause) -> log.warn(
-                        "The work of the service {} failed, and begins again in {} ms",
+                        "The work of the service {} failed; restarting it in {} ms",
                         agentSessionId,
                         pause.toMillis(),
                         failure));

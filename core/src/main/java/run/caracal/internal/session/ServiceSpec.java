@@ -8,7 +8,7 @@ import reactor.core.publisher.Mono;
 /**
  * How a service agent is opened.
  *
- * @param session what it shares with a task; its time to live is not used
+ * @param session the options shared with tasks; the TTL is not used
  * @param heartbeatInterval the interval of renewals in the background; {@code null} for none
  * @param status what the renewals say of the service; {@code null} for {@code healthy}
  * @param reopen the first pause of a daemon before it begins again; {@code null} for what ends with its service

@@ -331,12 +331,12 @@ public final class SessionRunner {
     /** Reports sessions that could not be opened or ended. */
     public void report(Throwable failure) {
         if (failure instanceof ClosedException) {
-            log.debug("An agent session was not opened: its caller had gone");
+            log.debug("An agent session was not opened: its subscriber had cancelled");
         } else {
             failures.warn(
                     log,
-                    "An agent session could not be opened or closed in good order; if it may still be open, the client tries "
-                            + "again, and the platform ends it when its TTL or its lease is over: {}",
+                    "An agent session could not be opened or closed; if it may still be open, the client retries the "
+                            + "termination, and the platform ends it with its TTL or its lease: {}",
                     failure.getMessage());
         }
     }

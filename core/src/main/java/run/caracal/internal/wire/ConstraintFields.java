@@ -31,7 +31,7 @@ public record ConstraintFields(
         return resources == null ? List.of() : resources;
     }
 
-    /** The time to live that the platform will find: the constraint's own wins over that of the delegation. */
+    /** The effective TTL: that of the constraint overrides that of the delegation. */
     public Duration effectiveTtl(Duration asked) {
         Duration effective = ttlSeconds == null ? asked : Duration.ofSeconds(ttlSeconds);
         if (expiresAt == null) {

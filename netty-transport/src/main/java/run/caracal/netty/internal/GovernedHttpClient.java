@@ -172,7 +172,7 @@ public final class GovernedHttpClient extends HttpClient {
                         "A relative address (" + pathOf(url) + ") on a client whose remote address has no"
                                 + " host cannot be governed; give an absolute address.");
             }
-            // By its name, also when it is resolved: that is what it is judged by.
+            // By its name, even if it is resolved, because decisions are made by name.
             return scheme() + NetUtil.toSocketAddressString(address.getHostString(), address.getPort()) + url;
         }
 
@@ -355,7 +355,7 @@ public final class GovernedHttpClient extends HttpClient {
                 }
                 return body == null ? sender : body.apply(sender);
             } catch (RuntimeException refused) {
-                exchange.ended(0, refused); // what is refused before it is sent has ended too
+                exchange.ended(0, refused); // a rejected request has ended, too
                 throw refused;
             }
         }

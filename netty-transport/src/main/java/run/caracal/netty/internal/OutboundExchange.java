@@ -189,7 +189,7 @@ public final class OutboundExchange {
     }
 
     /**
-     * {@return whether somebody wants to hear how the request ends; {@code false} when {@link #ended} need not be
+     * {@return whether the end of the request is observed; {@code false} if {@link #ended} need not be
      * called}
      */
     public boolean isObserved() {
@@ -244,7 +244,7 @@ public final class OutboundExchange {
         decision.edit(headers);
     }
 
-    /** Remembers what the edit sets; what the caller had set to the same stays the caller's. */
+    /** Remembers the headers that the edit sets; equal headers of the caller remain the caller's. */
     private void sets(View view, String name, String value) {
         switch (name.length()) {
             case 12 -> ownRequestId = isNew(view, name, HeaderNames.REQUEST_ID, value) ? value : ownRequestId;
@@ -285,7 +285,7 @@ public final class OutboundExchange {
         }
         boolean first = prepared == 0 && PREPARED.compareAndSet(this, 0, 1);
         if (!first && request.redirectedFrom().length == 0) {
-            // Under a decorated client what is neither a redirect nor an answer to a challenge is a WebSocket.
+            // Under a decorated client anything other than a redirect or an answer to a challenge is a WebSocket.
             if (carriesIdentity() || (governed && request.authenticationRetryCount() == 0)) {
                 throw sentAgain();
             }
@@ -302,7 +302,7 @@ public final class OutboundExchange {
                         + " for governed requests, and use another client for WebSocket.");
     }
 
-    /** The request leaves: gets its identity, or, after a redirect, loses what is left of it. On the event loop. */
+    /** Sets the identity before the request is written, or removes it after a redirect. On the event loop. */
     void onWire(HttpHeaders headers) {
         if (sent) {
             strip(headers);
@@ -328,7 +328,7 @@ public final class OutboundExchange {
                 && (from + host.length() == target.length() || "/?#".indexOf(target.charAt(from + host.length())) >= 0);
     }
 
-    /** What the edit of a filter has set may not be changed on the way down, but for what is the caller's to say. */
+    /** Later filters must not change the headers of the edit, except those that belong to the caller. */
     private void enforce(OutboundHeaders headers) {
         String own = authorization;
         if (own == null) {
@@ -366,7 +366,7 @@ public final class OutboundExchange {
         return authority.substring(authority.lastIndexOf('@') + 1);
     }
 
-    /** Removes what identifies the session; what the caller has set stays. */
+    /** Removes the identity; headers of the caller stay. */
     private void strip(HttpHeaders headers) {
         removeOwn(headers, HttpHeaderNames.AUTHORIZATION, authorization);
         for (String value : displaced) {
