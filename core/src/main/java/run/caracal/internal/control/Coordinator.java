@@ -230,7 +230,7 @@ public final class Coordinator {
                                 e,
                                 place,
                                 entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)))
-                // Before its owner hears of it, who may want the place for the next one.
+                // Before its owner is signalled, which may need the permit for its next session.
                 .doOnTerminate(place::release)
                 .doOnCancel(place::release);
     }
