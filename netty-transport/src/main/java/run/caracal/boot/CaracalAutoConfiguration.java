@@ -29,6 +29,14 @@ import run.caracal.http.HttpTransport;
 @ImportRuntimeHints(CaracalRuntimeHints.class)
 public final class CaracalAutoConfiguration {
 
+    /** Before the configuration, whose being there it would take for one of the application. */
+    @Bean
+    @ConditionalOnProperty("caracal.ssl.bundle")
+    @ConditionalOnMissingBean({HttpTransport.class, CaracalConfig.class, Caracal.class})
+    HttpTransport caracalTransport(CaracalProperties properties, SslBundles bundles) {
+        return BundledTransport.create(String.valueOf(properties.ssl().bundle()), bundles);
+    }
+
     @Bean
     @ConditionalOnMissingBean({CaracalConfig.class, Caracal.class})
     CaracalConfig caracalConfig(
@@ -43,13 +51,6 @@ public final class CaracalAutoConfiguration {
         });
         customizers.orderedStream().forEach(customizer -> customizer.customize(builder));
         return builder.build();
-    }
-
-    @Bean
-    @ConditionalOnProperty("caracal.ssl.bundle")
-    @ConditionalOnMissingBean({HttpTransport.class, CaracalConfig.class, Caracal.class})
-    HttpTransport caracalTransport(CaracalProperties properties, SslBundles bundles) {
-        return BundledTransport.create(String.valueOf(properties.ssl().bundle()), bundles);
     }
 
     /** Disposed of by {@link CaracalLifecycle}; by Spring only where a start ends before it was complete. */

@@ -70,6 +70,13 @@ public final class CaracalInboundAutoConfiguration {
         return builder.build();
     }
 
+    /** Where no {@link Revocations} are read: Spring looks at the beans of nested classes first. */
+    @Bean
+    @ConditionalOnMissingBean(RevocationStore.class)
+    InMemoryRevocationStore caracalRevocations() {
+        return InMemoryRevocationStore.create();
+    }
+
     @Bean
     @ConditionalOnMissingBean
     BoundaryRoutes caracalBoundaryRoutes(
@@ -131,16 +138,6 @@ public final class CaracalInboundAutoConfiguration {
         @Bean
         RedisRevocations.@Nullable Address caracalRedisAddress(DataRedisConnectionDetails details) {
             return RedisAddresses.of(details);
-        }
-    }
-
-    @Configuration(proxyBeanMethods = false)
-    static class Memory {
-
-        @Bean
-        @ConditionalOnMissingBean(RevocationStore.class)
-        InMemoryRevocationStore caracalRevocations() {
-            return InMemoryRevocationStore.create();
         }
     }
 

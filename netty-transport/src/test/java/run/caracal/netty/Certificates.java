@@ -8,12 +8,12 @@ import okhttp3.tls.HandshakeCertificates;
 import okhttp3.tls.HeldCertificate;
 
 /** A certificate authority for one test. */
-final class Certificates {
-    final HeldCertificate authority =
+public final class Certificates {
+    public final HeldCertificate authority =
             new HeldCertificate.Builder().certificateAuthority(0).build();
-    final HeldCertificate server = issue("localhost");
+    public final HeldCertificate server = issue("localhost");
 
-    HeldCertificate issue(String name) {
+    public HeldCertificate issue(String name) {
         return new HeldCertificate.Builder()
                 .commonName(name)
                 .addSubjectAlternativeName(name)
@@ -21,7 +21,7 @@ final class Certificates {
                 .build();
     }
 
-    HandshakeCertificates forServer() {
+    public HandshakeCertificates forServer() {
         return new HandshakeCertificates.Builder()
                 .heldCertificate(server)
                 .addTrustedCertificate(authority.certificate())

@@ -25,7 +25,7 @@ import redis.embedded.core.RedisServerBuilder;
  * A Redis for tests, and connections to it: a server of its own, or for {@link #any()} the one of {@code REDIS_URL} when that
  * is set, whose database is wiped.
  */
-final class TestRedis implements AutoCloseable {
+public final class TestRedis implements AutoCloseable {
     private static final int ATTEMPTS = 5;
 
     private final ClientResources resources;
@@ -59,7 +59,7 @@ final class TestRedis implements AutoCloseable {
     }
 
     /** On a free port, and on another one when somebody else was faster. */
-    static TestRedis own(String... settings) {
+    public static TestRedis own(String... settings) {
         return own(ATTEMPTS, settings);
     }
 
@@ -78,7 +78,7 @@ final class TestRedis implements AutoCloseable {
         return new TestRedis(RedisURI.create("127.0.0.1", port), port, List.of(settings), true);
     }
 
-    static int freePort() {
+    public static int freePort() {
         try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
             return socket.getLocalPort();
         } catch (IOException e) {
@@ -105,7 +105,7 @@ final class TestRedis implements AutoCloseable {
         }
     }
 
-    void stop() {
+    public void stop() {
         RedisServer running = server;
         try {
             if (running != null) {
@@ -117,11 +117,11 @@ final class TestRedis implements AutoCloseable {
     }
 
     /** The address of a server of its own; Lettuce's form of it shows a masked password. */
-    String url() {
+    public String url() {
         return "redis://127.0.0.1:" + port;
     }
 
-    int port() {
+    public int port() {
         return port;
     }
 
@@ -166,7 +166,7 @@ final class TestRedis implements AutoCloseable {
     }
 
     /** For the test's own thread. */
-    RedisCommands<String, String> commands() {
+    public RedisCommands<String, String> commands() {
         return connect().sync();
     }
 
