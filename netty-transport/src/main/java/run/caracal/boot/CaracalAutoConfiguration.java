@@ -5,21 +5,25 @@ import org.springframework.beans.factory.SmartInitializingSingleton;
 import org.springframework.beans.factory.config.ConfigurableListableBeanFactory;
 import org.springframework.boot.autoconfigure.AutoConfiguration;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
 import org.springframework.boot.ssl.SslBundles;
 import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.ImportRuntimeHints;
 import org.springframework.core.env.Environment;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
+import run.caracal.config.TraceSource;
 import run.caracal.http.HttpTransport;
+import run.caracal.micrometer.MicrometerTraceSource;
 
 /**
- * The client, from properties. A {@link CaracalConfig}, {@link ClientSecretResolver}, {@link HttpTransport} or {@link Caracal}
- * of the application takes the place of what the properties say.
+ * The client, from properties. A {@link CaracalConfig}, {@link ClientSecretResolver}, {@link HttpTransport}, {@link
+ * TraceSource} or {@link Caracal} of the application takes the place of what is here.
  *
  * <p>Whoever makes the clients of a context, they are closed when it stops: after the web server, before connections.
  */
@@ -44,13 +48,29 @@ public final class CaracalAutoConfiguration {
             Environment environment,
             ObjectProvider<ClientSecretResolver> secret,
             ObjectProvider<HttpTransport> transport,
+            ObjectProvider<TraceSource> traces,
             ObjectProvider<CaracalConfigCustomizer> customizers) {
         CaracalConfig.Builder builder = PropertyOverrides.load(properties, environment, secret.getIfUnique());
         transport.ifUnique(given -> {
             var unused = builder.transport(given);
         });
+        traces.ifUnique(given -> {
+            var unused = builder.traceSource(given);
+        });
         customizers.orderedStream().forEach(customizer -> customizer.customize(builder));
         return builder.build();
+    }
+
+    /** Where Micrometer Tracing is, a session joins the trace of the request that it is opened in. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnClass(name = {"io.micrometer.observation.Observation", "io.micrometer.tracing.Span"})
+    static class Tracing {
+
+        @Bean
+        @ConditionalOnMissingBean
+        TraceSource caracalTraceSource() {
+            return MicrometerTraceSource.create();
+        }
     }
 
     /** Disposed of by {@link CaracalLifecycle}; by Spring only where a start ends before it was complete. */

@@ -8,7 +8,9 @@ import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import io.micrometer.observation.ObservationRegistry;
 import java.time.Duration;
 import java.util.Objects;
+import java.util.Optional;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
@@ -22,6 +24,7 @@ import org.springframework.boot.health.contributor.ReactiveHealthContributor;
 import org.springframework.boot.health.contributor.ReactiveHealthIndicator;
 import org.springframework.boot.health.contributor.Status;
 import org.springframework.boot.test.context.FilteredClassLoader;
+import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
 import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.context.support.GenericApplicationContext;
 import org.springframework.test.web.reactive.server.WebTestClient;
@@ -29,8 +32,10 @@ import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
+import run.caracal.config.TraceSource;
 import run.caracal.http.HttpTransport;
 import run.caracal.micrometer.CaracalContextAccessor;
+import run.caracal.micrometer.MicrometerTraceSource;
 import run.caracal.netty.Await;
 import run.caracal.test.FakePlatform;
 
@@ -199,6 +204,34 @@ class CaracalActuatorTest {
             assertThat(ContextRegistry.getInstance().getThreadLocalAccessors())
                     .anyMatch(accessor -> accessor.key().equals(CaracalContextAccessor.KEY));
         });
+    }
+
+    @Nested
+    class Traces {
+        private Optional<TraceSource> source(ReactiveWebApplicationContextRunner context) {
+            AtomicReference<Optional<TraceSource>> source = new AtomicReference<>(Optional.empty());
+            context.run(
+                    started -> source.set(started.getBean(CaracalConfig.class).traceSource()));
+            return Objects.requireNonNull(source.get());
+        }
+
+        @Test
+        void thoseOfMicrometerAreJoined() {
+            assertThat(source(Contexts.ours())).containsInstanceOf(MicrometerTraceSource.class);
+        }
+
+        @Test
+        void aSourceOfTheApplicationTakesItsPlace() {
+            TraceSource mine = context -> Optional.empty();
+            assertThat(source(Contexts.ours().withBean(TraceSource.class, () -> mine)))
+                    .containsSame(mine);
+        }
+
+        @Test
+        void withoutMicrometerTracingEachSessionHasItsOwn() {
+            assertThat(source(Contexts.ours().withClassLoader(new FilteredClassLoader("io.micrometer.tracing"))))
+                    .isEmpty();
+        }
     }
 
     /** Each of these is something that an application may be without. */
