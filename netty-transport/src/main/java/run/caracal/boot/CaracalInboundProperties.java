@@ -7,21 +7,21 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
 /**
- * The properties of the boundary in front of the application, which is there when {@code caracal.protected-resource} is set.
+ * The properties of the inbound boundary, which is enabled by {@code caracal.protected-resource}.
  *
- * @param issuer What the STS calls itself, when that is not its address.
- * @param jwksUrl Where the public keys of the zone are, when not at the STS.
- * @param withoutBearer What becomes of a request without a bearer.
- * @param trusted Whether something in front of the application has proven each request.
- * @param scopes Scopes that a mandate has to have.
- * @param session Whether a mandate has to be bound to an agent session.
- * @param delegation Whether a mandate has to be bound to a delegation.
- * @param maxHops Over how many delegations a mandate may have come.
- * @param applications Applications that have to be in the chain of delegations.
+ * @param issuer Issuer of the mandates, if it is not the URL of the STS.
+ * @param jwksUrl URL of the zone's public keys, if they are not at the STS.
+ * @param withoutBearer Treatment of a request without a bearer.
+ * @param trusted Whether a proxy in front of the application verifies each request.
+ * @param scopes Required scopes of a mandate.
+ * @param session Whether a mandate must have an agent session.
+ * @param delegation Whether a mandate must have a delegation.
+ * @param maxHops Maximum number of delegations of a mandate.
+ * @param applications Required applications in the chain of delegations.
  * @param routes Other requirements by path and method. The longest pattern wins.
- * @param except Path patterns of requests that are left alone, unless a longer one is a route's.
+ * @param except Path patterns of requests that are not verified, unless a route has a longer one.
  * @param warmup Whether the public keys of the zone are fetched when the application starts.
- * @param revocation What is revoked.
+ * @param revocation Source of revocations.
  */
 @ConfigurationProperties("caracal.inbound")
 record CaracalInboundProperties(
@@ -39,7 +39,7 @@ record CaracalInboundProperties(
         @DefaultValue("true") boolean warmup,
         @DefaultValue Revocation revocation) {
 
-    /** What becomes of a request without a bearer. */
+    /** Treatment of a request without a bearer. */
     enum WithoutBearer {
         /** It is refused. */
         REFUSED,
@@ -54,12 +54,12 @@ record CaracalInboundProperties(
      *
      * @param path Path pattern: * stands for one segment, ** at the end for any that follow.
      * @param methods Methods; none for all.
-     * @param withoutBearer What becomes of a request without a bearer.
-     * @param scopes Scopes that a mandate has to have.
-     * @param session Whether a mandate has to be bound to an agent session.
-     * @param delegation Whether a mandate has to be bound to a delegation.
-     * @param maxHops Over how many delegations a mandate may have come.
-     * @param applications Applications that have to be in the chain of delegations.
+     * @param withoutBearer Treatment of a request without a bearer.
+     * @param scopes Required scopes of a mandate.
+     * @param session Whether a mandate must have an agent session.
+     * @param delegation Whether a mandate must have a delegation.
+     * @param maxHops Maximum number of delegations of a mandate.
+     * @param applications Required applications in the chain of delegations.
      */
     record Route(
             @DefaultValue("/**") String path,

@@ -7,36 +7,36 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
 /**
- * The properties of the client. One that is set wins over the profile and the environment, which fill in the others.
+ * The properties of the client, which override the profile and the environment.
  *
- * @param enabled Whether there is a client.
+ * @param enabled Whether to create a client.
  * @param zoneId Zone of the application.
- * @param applicationId Application to which every session belongs.
- * @param clientSecret Client secret of the application. A file is better.
- * @param clientSecretFile File with the client secret of the application. It is read again whenever a token is exchanged.
- * @param allowGroupReadableSecrets Whether others than its owner may be able to read the file with the client secret.
+ * @param applicationId Application that owns the sessions.
+ * @param clientSecret Client secret of the application. Prefer a file.
+ * @param clientSecretFile File with the client secret of the application. It is read for each token exchange.
+ * @param allowGroupReadableSecrets Whether the group and others may have read access to the file with the client secret.
  * @param stsUrl Address of the STS.
  * @param coordinatorUrl Address of the Coordinator.
  * @param gatewayUrl Address of the Gateway.
- * @param bindings Protected resources and the addresses of their upstreams. Requests under such an address go through the
+ * @param bindings Protected resources and the URL prefixes of their upstreams. Requests under a prefix are routed through the
  *     Gateway.
- * @param propagation Where identity goes: gateway, resources, everywhere, or origins. By default resources, which are the
- *     Gateway and the bound addresses.
- * @param production Whether the rules of production hold: addresses must be explicit and https.
+ * @param propagation Which requests carry identity: gateway, resources, everywhere, or origins. By default resources, which are
+ *     requests to the Gateway and to bound addresses.
+ * @param production Whether the production rules apply: service URLs must be explicit and https.
  * @param allowInsecureConfigUrls Whether plain http to other machines is allowed in production.
- * @param defaultTtl Time to live of sessions that name none, in whole seconds.
- * @param maxOpenSessions How many sessions may be open at once. Those beyond wait for a place.
- * @param sessionAcquireTimeout How long a session or a mandate waits for capacity.
- * @param maxMintsPerMinute Limit of mandates of each resource in a minute, in the units of the platform, of which a call costs
- *     two. Calls beyond wait for their turn.
- * @param closeTimeout How long terminating a session may hold up the result of its work.
- * @param disposeTimeout How long the client waits for sessions at work when the application stops.
- * @param coordinatorTimeout How long one call to the Coordinator may take.
- * @param stsTimeout How long one call to the STS may take.
- * @param failOnCloseError Whether a session that cannot be terminated fails its work.
- * @param failFast Whether the application refuses to start when the platform cannot be used.
+ * @param defaultTtl TTL of sessions whose options set none, in whole seconds.
+ * @param maxOpenSessions Maximum number of open sessions. Further ones wait for a permit.
+ * @param sessionAcquireTimeout How long a session or a mint waits for capacity.
+ * @param maxMintsPerMinute Maximum number of mints per minute for each resource, of which a call counts as two. Further calls
+ *     wait for a permit.
+ * @param closeTimeout How long the result of a session's work waits for the termination.
+ * @param disposeTimeout How long the client waits for active sessions when the application stops.
+ * @param coordinatorTimeout Timeout of a call to the Coordinator.
+ * @param stsTimeout Timeout of a call to the STS.
+ * @param failOnCloseError Whether a failed termination fails the work of the session.
+ * @param failFast Whether the application fails to start if the platform is not usable.
  * @param ssl TLS to the STS and the Coordinator.
- * @param protectedResource Resource that this application is itself. Requests then need a mandate for it.
+ * @param protectedResource Resource that this application serves. Requests then need a mandate for it.
  * @param webClient The WebClient.Builder of Boot.
  * @param contextPropagation The bound context in imperative code.
  */
