@@ -259,10 +259,12 @@ public final class NettyHttpTransport implements HttpTransport {
         return Mono.defer(() -> {
             Attempt attempt = new Attempt(request);
             boolean tls = "https".equalsIgnoreCase(request.uri().getScheme());
-            Mono<HttpResponse> answer = (tls ? secured.flatMap(attempt::through) : attempt.through(client))
+            Mono<HttpResponse> answer = (tls ? secured.flatMapMany(attempt::through) : attempt.through(client))
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
                     // Not timeout(...), which makes up a name from all operators above it each time.
                     .takeUntilOther(attempt.limit())
+                    // Behind the limit, which else might come behind an answer that is being used.
+                    .singleOrEmpty()
                     .onErrorMap(error -> map(attempt, error))
                     .doFinally(signal -> ended(attempt))
                     .contextWrite(LATE_ERRORS);
@@ -403,15 +405,14 @@ public final class NettyHttpTransport implements HttpTransport {
             }
         }
 
-        Mono<HttpResponse> through(HttpClient http) {
+        Flux<HttpResponse> through(HttpClient http) {
             HttpClient.RequestSender sender = http.request(HttpMethod.valueOf(request.method()));
             URI uri = request.uri();
             // A URI knows no host with an underscore, which networks of containers have; Reactor Netty reads it in
             // text.
             return (uri.getHost() == null ? sender.uri(uri.toString()) : sender.uri(uri))
                     .send(this::send)
-                    .response(this::receive)
-                    .singleOrEmpty();
+                    .response(this::receive);
         }
 
         Publisher<Void> send(HttpClientRequest out, NettyOutbound outbound) {
