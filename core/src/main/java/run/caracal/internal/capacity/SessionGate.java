@@ -205,7 +205,8 @@ public final class SessionGate extends Line {
         }
         return new CapacityException(
                 "No permit for another agent session was available within " + config.sessionAcquireTimeout()
-                        + ", so none was opened: maxOpenSessions is " + limit + ", and " + open + " permits are in use, "
+                        + ", so none was opened: maxOpenSessions is " + limit + ", and " + open
+                        + " permits are in use, "
                         + last
                         + " of them by services and application transports. Close sessions earlier or open fewer at once; or"
                         + " raise maxOpenSessions (CARACAL_MAX_OPEN_SESSIONS), if the zone allows more, or"

@@ -307,7 +307,8 @@ public final class ServiceRunner {
         service.upkeep.add(lease.end().subscribe(null, lost -> {
             service.upkeep.dispose();
             if (holder != null) {
-                var unused = holder.end().subscribe(null, e -> log.debug("Closing the holder of a service's authority failed", e));
+                var unused = holder.end()
+                        .subscribe(null, e -> log.debug("Closing the holder of a service's authority failed", e));
             }
         }));
     }
