@@ -362,8 +362,7 @@ public final class RevocationConsumer implements Disposable {
     /** Stops reading like {@link #disposeLater()}, without waiting. */
     @Override
     public void dispose() {
-        var unused =
-                disposeLater().subscribe(null, e -> log.warn("Closing the revocation consumer failed", e));
+        var unused = disposeLater().subscribe(null, e -> log.warn("Closing the revocation consumer failed", e));
     }
 
     /**
@@ -479,7 +478,9 @@ public final class RevocationConsumer implements Disposable {
             StreamSignature signature = signature();
             RevocationConsumer consumer = new RevocationConsumer(this, signature);
             if (signature == null) {
-                log.warn("Unsigned revocations are accepted by {}: anyone with write access to the streams can revoke", name);
+                log.warn(
+                        "Unsigned revocations are accepted by {}: anyone with write access to the streams can revoke",
+                        name);
             }
             consumer.run();
             return consumer;
