@@ -14,8 +14,11 @@ class TracesTest {
     private static final String FOUND = "4bf92f3577b34da6a3ce929d0e0e4736";
     private static final TraceSource SOURCE = view -> Optional.of("00-" + FOUND + "-00f067aa0ba902b7-00");
 
-    private static final Envelope BOUND =
-            Envelope.builder().traceId(AROUND).traceFlags("00").traceState("a=1").build();
+    private static final Envelope BOUND = Envelope.builder()
+            .traceId(AROUND)
+            .traceFlags("00")
+            .traceState("a=1")
+            .build();
 
     private static Envelope found(TraceSource source) {
         return new Traces(source).join(null, Envelope.EMPTY, Context.empty());
@@ -30,7 +33,9 @@ class TracesTest {
 
     @Test
     void theOneAroundGoesBeforeThatOfTheApplication() {
-        assertThat(new Traces(SOURCE).join(null, BOUND, Context.empty())).usingRecursiveComparison().isEqualTo(BOUND);
+        assertThat(new Traces(SOURCE).join(null, BOUND, Context.empty()))
+                .usingRecursiveComparison()
+                .isEqualTo(BOUND);
     }
 
     @Test

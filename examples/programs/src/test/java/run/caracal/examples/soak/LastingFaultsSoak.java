@@ -76,12 +76,11 @@ class LastingFaultsSoak {
     void hangingFunctionsHoldUpNobodyBeyondTheirBound() {
         AtomicInteger asked = new AtomicInteger();
         AtomicInteger hooked = new AtomicInteger();
-        caracal = Caracal.create(config()
-                .clientSecret(() ->
-                        asked.incrementAndGet() % 2 == 0 ? Mono.never() : Mono.just(platform.clientSecret()))
+        caracal = Caracal.create(config().clientSecret(
+                        () -> asked.incrementAndGet() % 2 == 0 ? Mono.never() : Mono.just(platform.clientSecret()))
                 .build());
-        var unused = caracal.onSessionStart(
-                context -> hooked.incrementAndGet() % 10 == 0 ? Mono.never() : Mono.empty());
+        var unused =
+                caracal.onSessionStart(context -> hooked.incrementAndGet() % 10 == 0 ? Mono.never() : Mono.empty());
         List<Outcome> outcomes = new CopyOnWriteArrayList<>();
         long start = System.nanoTime();
         Flux<Outcome> load = Flux.interval(Duration.ofMillis(250))
@@ -92,18 +91,21 @@ class LastingFaultsSoak {
                             Duration begun = since(start);
                             return caracal.spawn(context -> Mono.just("done"))
                                     .onErrorResume(CaracalException.class, e -> Mono.just(e.code()))
-                                    .map(code -> new Outcome(code, begun, since(start).minus(begun)));
+                                    .map(code -> new Outcome(
+                                            code, begun, since(start).minus(begun)));
                         },
                         Integer.MAX_VALUE);
-        StepVerifier.create(load.doOnNext(outcomes::add).then()).expectComplete().verify(LIMIT);
+        StepVerifier.create(load.doOnNext(outcomes::add).then())
+                .expectComplete()
+                .verify(LIMIT);
         assertThat(outcomes).allSatisfy(outcome -> {
             assertThat(outcome.code()).isIn("done", "transport_connect", "callback_timeout");
             assertThat(outcome.taken()).isLessThan(BOUND);
         });
         assertThat(outcomes)
                 .as("work goes on behind what hung")
-                .anyMatch(outcome -> outcome.code().equals("done")
-                        && outcome.begun().compareTo(LASTING.dividedBy(2)) > 0);
+                .anyMatch(outcome ->
+                        outcome.code().equals("done") && outcome.begun().compareTo(LASTING.dividedBy(2)) > 0);
         assertThat(asked.get()).as("asked anew").isGreaterThan(2);
     }
 
@@ -121,8 +123,8 @@ class LastingFaultsSoak {
                         .then(Mono.delay(Duration.ofSeconds(8)))
                         .then(platform.start(Service.STS))
                         .then(Mono.delay(Duration.ofSeconds(2))))
-                .then(Mono.fromRunnable(() -> platform.decideApproval(
-                        platform.approvals().get(0).id(), true)));
+                .then(Mono.fromRunnable(() ->
+                        platform.decideApproval(platform.approvals().get(0).id(), true)));
         StepVerifier.create(Mono.zip(approved, outages.thenReturn(true)).map(both -> both.getT1()))
                 .expectNext(BILLING)
                 .expectComplete()
@@ -133,14 +135,16 @@ class LastingFaultsSoak {
     @Test
     void sessionsGoOnWhileSharedSchedulersAreReplaced() {
         AtomicInteger ended = new AtomicInteger();
-        var unused = caracal.onSessionEnd(context -> Mono.delay(Duration.ofMillis(1))
-                .then(Mono.fromRunnable(ended::incrementAndGet)));
+        var unused = caracal.onSessionEnd(
+                context -> Mono.delay(Duration.ofMillis(1)).then(Mono.fromRunnable(ended::incrementAndGet)));
         // The first attempt of each opening meets a 503.
         Set<String> struck = ConcurrentHashMap.newKeySet();
         platform.faults(
                 Service.COORDINATOR,
                 FaultRule.always(Fault.respond(503, Map.of(), "{\"error\":\"unavailable\"}"))
-                        .on(request -> request.header("idempotency-key").filter(struck::add).isPresent()));
+                        .on(request -> request.header("idempotency-key")
+                                .filter(struck::add)
+                                .isPresent()));
         Scheduler rounds = Schedulers.newSingle("rounds", true);
         try {
             AtomicInteger round = new AtomicInteger();
