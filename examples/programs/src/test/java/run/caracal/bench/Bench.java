@@ -1,6 +1,7 @@
 package run.caracal.bench;
 
 import java.nio.file.Path;
+import java.util.List;
 
 /** Runs a benchmark by its name and writes its figures. */
 public final class Bench {
@@ -8,6 +9,21 @@ public final class Bench {
 
     /** A round of JMH starts a JVM for each of its benchmarks. */
     private static final int JMH_ROUNDS = Math.min(ROUNDS, 10);
+
+    private static final List<String> NAMES = List.of(
+            "codec",
+            "path",
+            "filter",
+            "client",
+            "spawn",
+            "scoped",
+            "verify",
+            "capacity",
+            "stampede",
+            "leases",
+            "growth",
+            "startup",
+            "revocations");
 
     private Bench() {}
 
@@ -19,22 +35,7 @@ public final class Bench {
     public static void main(String[] args) {
         String name = args.length == 0 ? "all" : args[0];
         if (name.equals("all")) {
-            for (String each : new String[] {
-                "codec",
-                "path",
-                "filter",
-                "client",
-                "spawn",
-                "scoped",
-                "verify",
-                "capacity",
-                "stampede",
-                "leases",
-                "growth",
-                "startup"
-            }) {
-                run(each);
-            }
+            NAMES.forEach(Bench::run);
         } else {
             run(name);
         }
@@ -59,10 +60,10 @@ public final class Bench {
             case "growth" -> GrowthBench.run(report(name, "How cost grows"), ROUNDS);
             case "startup" ->
                 StartupBench.run(report(name, "From the start of the JVM to the first protected call"), ROUNDS);
+            case "revocations" -> RevocationBench.run(report(name, "Verification with revocations in a Redis"), ROUNDS);
             default ->
-                throw new IllegalArgumentException(
-                        "No benchmark is called '" + name
-                                + "'. There are: codec, path, filter, client, spawn, scoped, verify, capacity, stampede, leases, growth, startup, all");
+                throw new IllegalArgumentException("No benchmark is called '" + name + "'. There are: "
+                        + String.join(", ", NAMES) + ", all");
         }
     }
 

@@ -21,6 +21,7 @@ final class StartupBench {
         double[] ownTotal = new double[rounds];
         double[] plainTotal = new double[rounds];
         try (BenchServer server = BenchServer.start()) {
+            Progress progress = new Progress("starts", rounds + 1);
             // The first of each brings the files into memory.
             for (int round = -1; round < rounds; round++) {
                 double[] with = launch("caracal", server);
@@ -32,6 +33,7 @@ final class StartupBench {
                     ownTotal[round] += step < STEPS.length - 1 ? with[step] : 0;
                     plainTotal[round] += step < STEPS.length - 1 ? without[step] : 0;
                 }
+                progress.step();
             }
         }
         report.budget(
