@@ -373,26 +373,26 @@ class NettyHttpTransportTest {
         }
 
         /** Where the time is kept on another loop than the one of the connection, too. */
-    @Test
-    void theTimeOfARequestEndsWithItsAnswerHoweverLongThatIsUsed() {
-        Duration limit = Duration.ofMillis(200);
-        AtomicInteger late = new AtomicInteger();
-        for (int i = 0; i < 4; i++) {
-            server.enqueue(status(200));
-            Mono<Integer> used = transport
-                    .exchange(request("GET", url("/x"), null, limit, 1))
-                    .map(answer -> {
-                        long until = System.nanoTime() + 2 * limit.toNanos();
-                        while (System.nanoTime() < until) {} // anything better would be noticed as blocking
-                        return answer.status();
-                    })
-                    .doOnError(error -> late.incrementAndGet());
-            StepVerifier.create(used).expectNext(200).expectComplete().verify(Await.BOUND);
+        @Test
+        void theTimeOfARequestEndsWithItsAnswerHoweverLongThatIsUsed() {
+            Duration limit = Duration.ofMillis(200);
+            AtomicInteger late = new AtomicInteger();
+            for (int i = 0; i < 4; i++) {
+                server.enqueue(status(200));
+                Mono<Integer> used = transport
+                        .exchange(request("GET", url("/x"), null, limit, 1))
+                        .map(answer -> {
+                            long until = System.nanoTime() + 2 * limit.toNanos();
+                            while (System.nanoTime() < until) {} // anything better would be noticed as blocking
+                            return answer.status();
+                        })
+                        .doOnError(error -> late.incrementAndGet());
+                StepVerifier.create(used).expectNext(200).expectComplete().verify(Await.BOUND);
+            }
+            assertThat(late).hasValue(0);
         }
-        assertThat(late).hasValue(0);
-    }
 
-    @Test
+        @Test
         void aServerThatDoesNotAnswerIsKindTimeout() {
             server.enqueue(new MockResponse.Builder()
                     .onResponseStart(SocketEffect.Stall.INSTANCE)

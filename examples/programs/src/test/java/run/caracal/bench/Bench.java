@@ -62,8 +62,8 @@ public final class Bench {
                 StartupBench.run(report(name, "From the start of the JVM to the first protected call"), ROUNDS);
             case "revocations" -> RevocationBench.run(report(name, "Verification with revocations in a Redis"), ROUNDS);
             default ->
-                throw new IllegalArgumentException("No benchmark is called '" + name + "'. There are: "
-                        + String.join(", ", NAMES) + ", all");
+                throw new IllegalArgumentException(
+                        "No benchmark is called '" + name + "'. There are: " + String.join(", ", NAMES) + ", all");
         }
     }
 

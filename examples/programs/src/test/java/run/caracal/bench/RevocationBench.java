@@ -83,8 +83,8 @@ final class RevocationBench {
         List<String> mandates = IntStream.range(0, MANDATES)
                 .mapToObj(i -> caracal.platform()
                         .mandates()
-                        .withScopes("billing:charge")
-                        .withSession("session-" + i)
+                        .scopes("billing:charge")
+                        .session("session-" + i)
                         .mint())
                 .toList();
         JwksMandateVerifier memory = verifier(caracal, InMemoryRevocationStore.create());

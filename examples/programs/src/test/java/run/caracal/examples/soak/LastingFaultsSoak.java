@@ -150,7 +150,7 @@ class LastingFaultsSoak {
             AtomicInteger round = new AtomicInteger();
             Flux<String> load = Flux.interval(Duration.ZERO, Duration.ofSeconds(3), rounds)
                     .onBackpressureDrop()
-                    .take((int) LASTING.dividedBy(Duration.ofSeconds(3)))
+                    .take(LASTING.dividedBy(Duration.ofSeconds(3)))
                     .concatMap(
                             tick -> Mono.defer(() -> {
                                 Schedulers.setFactory(new Schedulers.Factory() {});
