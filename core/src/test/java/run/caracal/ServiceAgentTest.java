@@ -169,6 +169,13 @@ class ServiceAgentTest {
                     Objects.requireNonNull(agent.bind(caracal.spawnService()).block(LIMIT));
             assertThat(FakePlatform.body(platform.requests(FakePlatform::isOpen).get(2)))
                     .contains("\"parent_id\":\"" + agent.agentSessionId() + "\"");
+            ServiceAgent named = Objects.requireNonNull(caracal.spawnService(
+                            ServiceOptions.builder().parent(agent.context()).build())
+                    .block(LIMIT));
+            assertThat(named.context().traceId())
+                    .as("the trace of its parent, also outside of it")
+                    .isEqualTo(agent.context().traceId());
+            close(named);
             close(agent);
             assertThat(platform.ended())
                     .as("the child before its parent")

@@ -224,7 +224,7 @@ public final class ServiceRunner {
     private Mono<Service> open(ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned, Place place) {
         return Mono.deferContextual(view -> {
             BoundContext parent = parent(spec, bound);
-            Envelope trace = trace(spec, bound, view);
+            Envelope trace = trace(spec, parent, bound, view);
             if (parent != null || !(spec.session().grant() instanceof GrantSpec.Narrow narrow)) {
                 return open(spec, parent, trace, null, abandoned, place);
             }
@@ -360,7 +360,7 @@ public final class ServiceRunner {
     private Mono<Service> take(
             String agentSessionId, ServiceSpec spec, @Nullable BoundContext bound, BooleanSupplier abandoned) {
         return Mono.deferContextual(view -> {
-            Envelope envelope = trace(spec, bound, view).toBuilder()
+            Envelope envelope = trace(spec, null, bound, view).toBuilder()
                     .agentSessionId(agentSessionId)
                     .build();
             long sent = nanos();
@@ -379,9 +379,23 @@ public final class ServiceRunner {
         });
     }
 
-    /** The trace of a service: also that of a task, which is never its parent. */
-    private Envelope trace(ServiceSpec spec, @Nullable BoundContext bound, ContextView view) {
-        Envelope around = bound == null ? Envelope.EMPTY : bound.envelope().traceOnly();
+    /**
+     * The trace of a service: that of its parent, else the one around it, also that of a task, which is never its parent.
+     * The baggage of a request does not outlive it, so a service that has no parent carries none.
+     */
+    private Envelope trace(
+            ServiceSpec spec, @Nullable BoundContext parent, @Nullable BoundContext bound, ContextView view) {
+        Envelope around = Envelope.EMPTY;
+        if (parent != null) {
+            around = parent.envelope().traceOnly();
+        } else if (bound != null) {
+            Envelope request = bound.envelope();
+            around = Envelope.builder()
+                    .traceId(request.traceId())
+                    .traceFlags(request.traceFlags())
+                    .traceState(request.traceState())
+                    .build();
+        }
         return sessions.joined(spec.session(), around, view);
     }
 
