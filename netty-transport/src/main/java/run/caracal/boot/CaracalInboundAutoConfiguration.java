@@ -1,6 +1,7 @@
 package run.caracal.boot;
 
 import io.lettuce.core.RedisClient;
+import java.util.List;
 import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -13,6 +14,7 @@ import org.springframework.boot.autoconfigure.condition.ConditionalOnBean;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnBooleanProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingBean;
+import org.springframework.boot.autoconfigure.condition.ConditionalOnMissingClass;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnProperty;
 import org.springframework.boot.autoconfigure.condition.ConditionalOnWebApplication;
 import org.springframework.boot.context.properties.EnableConfigurationProperties;
@@ -28,6 +30,8 @@ import org.springframework.web.reactive.result.method.annotation.ArgumentResolve
 import org.springframework.web.server.WebFilter;
 import run.caracal.BoundaryRoutes;
 import run.caracal.Caracal;
+import run.caracal.error.ConfigurationException;
+import run.caracal.error.ConfigurationException.Problem;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateVerifier;
@@ -112,6 +116,22 @@ public final class CaracalInboundAutoConfiguration {
         @ConditionalOnMissingBean(RevocationStore.class)
         RevocationStore caracalRevocations(RedisRevocations redis) {
             return redis.guarded();
+        }
+    }
+
+    /** Revocations that are asked for, and cannot be read, would else be passed over without a word. */
+    @Configuration(proxyBeanMethods = false)
+    @ConditionalOnMissingClass("io.lettuce.core.RedisClient")
+    @Conditional(OnRedis.class)
+    static class WithoutLettuce {
+
+        @Bean
+        @ConditionalOnMissingBean(RevocationStore.class)
+        RevocationStore caracalRevocations() {
+            throw new ConfigurationException(List.of(new Problem(
+                    "caracal.inbound.revocation.redis",
+                    "class path",
+                    "add the artifact io.lettuce:lettuce-core, which reads revocations")));
         }
     }
 

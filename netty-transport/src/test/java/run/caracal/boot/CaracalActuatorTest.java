@@ -234,41 +234,6 @@ class CaracalActuatorTest {
         }
     }
 
-    /** Each of these is something that an application may be without. */
-    @Nested
-    class Without {
-        private void starts(String... packages) {
-            Contexts.ours()
-                    .withClassLoader(new FilteredClassLoader(packages))
-                    .run(started -> assertThat(started).hasNotFailed().hasSingleBean(Caracal.class));
-        }
-
-        @Test
-        void theActuator() {
-            starts("org.springframework.boot.actuate", "org.springframework.boot.health");
-        }
-
-        @Test
-        void micrometer() {
-            starts("io.micrometer.core", "io.micrometer.observation", "org.springframework.boot.micrometer");
-        }
-
-        @Test
-        void contextPropagation() {
-            starts("io.micrometer.context");
-        }
-
-        @Test
-        void springSecurity() {
-            starts("org.springframework.security", "org.springframework.boot.security");
-        }
-
-        @Test
-        void redis() {
-            starts("io.lettuce", "org.springframework.boot.data.redis");
-        }
-    }
-
     @Test
     void itIsReadOverHttp() {
         try (ConfigurableApplicationContext started = new SpringApplicationBuilder(Contexts.Application.class)

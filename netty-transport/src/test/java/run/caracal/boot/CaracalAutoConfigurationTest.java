@@ -14,11 +14,14 @@ import java.util.concurrent.atomic.AtomicReference;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.springframework.beans.factory.BeanFactory;
 import org.springframework.beans.factory.config.BeanPostProcessor;
+import org.springframework.beans.factory.support.DefaultListableBeanFactory;
 import org.springframework.boot.SpringApplication;
 import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.boot.diagnostics.FailureAnalysis;
+import org.springframework.boot.diagnostics.FailureAnalyzer;
 import org.springframework.boot.support.SystemEnvironmentPropertySourceEnvironmentPostProcessor;
 import org.springframework.boot.test.context.assertj.AssertableApplicationContext;
 import org.springframework.boot.test.context.runner.ApplicationContextRunner;
@@ -27,7 +30,12 @@ import org.springframework.context.SmartLifecycle;
 import org.springframework.context.annotation.Bean;
 import org.springframework.context.annotation.Configuration;
 import org.springframework.context.annotation.Import;
+import org.springframework.core.env.Environment;
+import org.springframework.core.env.StandardEnvironment;
 import org.springframework.core.env.SystemEnvironmentPropertySource;
+import org.springframework.core.io.support.SpringFactoriesLoader;
+import org.springframework.core.io.support.SpringFactoriesLoader.ArgumentResolver;
+import org.springframework.core.io.support.SpringFactoriesLoader.FailureHandler;
 import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
@@ -36,6 +44,7 @@ import run.caracal.config.ResourceBinding;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ConfigurationException.Problem;
 import run.caracal.http.HttpTransport;
+import run.caracal.test.FakePlatform;
 
 /** The client of a Boot application. */
 class CaracalAutoConfigurationTest {
@@ -255,6 +264,65 @@ class CaracalAutoConfigurationTest {
                         assertThat(analysis(started).getDescription()).contains("cannot be used");
                         assertThat(analysis(started).getAction()).contains("caracal.fail-fast");
                     });
+        }
+
+        @Test
+        void failFastTellsAWrongSecret() {
+            FakePlatform platform = new FakePlatform();
+            platform.always(
+                    FakePlatform::isToken,
+                    real -> Mono.just(FakePlatform.answer(401, "{\"error\":\"invalid_client\"}")));
+            context.withPropertyValues("caracal.fail-fast=true", "caracal.bindings[0].resource=resource://billing")
+                    .withBean(HttpTransport.class, () -> platform)
+                    .run(started -> assertThat(analysis(started).getDescription())
+                            .contains("cannot be used", "invalid_client")
+                            .doesNotContain("hidden-value"));
+        }
+
+        /** What is missing, malformed or contradicts another, at once. */
+        @Test
+        void eachOfAFileIsPrintedWithItsLine(@TempDir Path directory) throws Exception {
+            Files.writeString(directory.resolve("application.yml"), """
+                    caracal:
+                      zone-id: ..
+                      client-secret: hidden-value
+                      client-secret-file: /nowhere
+                      sts-timeout: 2h
+                      bindings:
+                        - upstream-prefix: https://billing.example
+                    """);
+            SpringApplication application = new SpringApplicationBuilder(Client.class)
+                    .web(WebApplicationType.NONE)
+                    .build();
+            Throwable failure =
+                    catchThrowable(() -> application.run("--spring.config.location=file:" + directory + "/"));
+            FailureAnalysis analysis =
+                    Objects.requireNonNull(new CaracalFailureAnalyzer().analyze(Objects.requireNonNull(failure)));
+            List<String> faults = analysis.getDescription()
+                    .lines()
+                    .filter(line -> line.startsWith("    "))
+                    .toList();
+            assertThat(faults)
+                    .hasSize(5)
+                    .anyMatch(line -> line.contains("caracal.zone-id (") && line.contains(" - 2:12"))
+                    .anyMatch(line -> line.contains("caracal.application-id, or CARACAL_APPLICATION_ID"))
+                    .anyMatch(line -> line.contains("caracal.client-secret") && line.contains(" - 3:18"))
+                    .anyMatch(line -> line.contains("caracal.sts-timeout (") && line.contains(" - 5:16"))
+                    .anyMatch(
+                            line -> line.contains("caracal.bindings[0].upstream-prefix (") && line.contains(" - 7:24"));
+            assertThat(analysis.getDescription()).doesNotContain("hidden-value");
+        }
+
+        @Test
+        void bootFindsWhatPrintsThem() {
+            assertThat(SpringFactoriesLoader.forDefaultResourceLocation()
+                            .load(
+                                    FailureAnalyzer.class,
+                                    ArgumentResolver.of(BeanFactory.class, new DefaultListableBeanFactory())
+                                            .and(Environment.class, new StandardEnvironment()),
+                                    // Some of Boot's want libraries that are not here.
+                                    FailureHandler.handleMessage((message, failure) -> {})))
+                    .hasAtLeastOneElementOfType(CaracalFailureAnalyzer.class);
         }
 
         @Test

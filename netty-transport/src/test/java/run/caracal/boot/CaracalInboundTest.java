@@ -7,9 +7,6 @@ import java.util.Objects;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
-import org.springframework.aot.hint.MemberCategory;
-import org.springframework.aot.hint.RuntimeHints;
-import org.springframework.aot.hint.predicate.RuntimeHintsPredicates;
 import org.springframework.boot.test.context.runner.ReactiveWebApplicationContextRunner;
 import org.springframework.http.HttpStatus;
 import org.springframework.security.core.GrantedAuthority;
@@ -26,7 +23,6 @@ import run.caracal.InboundRequests;
 import run.caracal.error.InboundException;
 import run.caracal.error.InboundException.Reason;
 import run.caracal.http.HttpTransport;
-import run.caracal.netty.internal.provider.NettyHttpTransportProvider;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
@@ -190,18 +186,5 @@ class CaracalInboundTest {
                         .hasNotFailed()
                         .hasSingleBean(MandateVerifier.class)
                         .doesNotHaveBean(CaracalWebFilter.class));
-    }
-
-    @Test
-    void aNativeImageKeepsTheTransportsProvider() {
-        RuntimeHints hints = new RuntimeHints();
-        new CaracalRuntimeHints().registerHints(hints, null);
-        assertThat(RuntimeHintsPredicates.resource()
-                        .forResource("META-INF/services/run.caracal.http.HttpTransportProvider"))
-                .accepts(hints);
-        assertThat(RuntimeHintsPredicates.reflection()
-                        .onType(NettyHttpTransportProvider.class)
-                        .withMemberCategory(MemberCategory.INVOKE_PUBLIC_CONSTRUCTORS))
-                .accepts(hints);
     }
 }

@@ -5,20 +5,25 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.springframework.beans.factory.annotation.Qualifier;
 import org.springframework.beans.factory.config.BeanDefinition;
 import org.springframework.boot.test.context.FilteredClassLoader;
 import org.springframework.boot.webclient.WebClientCustomizer;
 import org.springframework.context.ApplicationContext;
+import org.springframework.context.annotation.Bean;
+import org.springframework.context.annotation.Configuration;
 import org.springframework.http.client.reactive.ClientHttpConnector;
 import org.springframework.web.reactive.function.client.ExchangeFilterFunction;
 import org.springframework.web.reactive.function.client.WebClient;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
 import run.caracal.Caracal;
+import run.caracal.error.ForeignContextException;
 import run.caracal.http.HttpTransport;
 import run.caracal.netty.Await;
 import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
+import run.caracal.webflux.CaracalExchangeFilter;
 
 /** The builder of Boot. */
 class CaracalWebClientTest {
@@ -47,10 +52,12 @@ class CaracalWebClientTest {
     }
 
     private static void call(ApplicationContext context, WebClient client, String url) {
+        call(context.getBean(Caracal.class), client, url);
+    }
+
+    private static void call(Caracal caracal, WebClient client, String url) {
         Mono<Void> call = client.get().uri(url).retrieve().toBodilessEntity().then();
-        StepVerifier.create(context.getBean(Caracal.class).spawn(session -> call))
-                .expectComplete()
-                .verify(Await.BOUND);
+        StepVerifier.create(caracal.spawn(session -> call)).expectComplete().verify(Await.BOUND);
     }
 
     @Test
@@ -112,6 +119,56 @@ class CaracalWebClientTest {
                 .withBean("one", Caracal.class, () -> Unreachable.client("zone-one"), definition -> primary(definition))
                 .withBean("other", Caracal.class, () -> Unreachable.client("zone-other"))
                 .run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));
+    }
+
+    /** Qualified, as two beans of one type are; what one of them opened is nothing to the other. */
+    @Test
+    void eachOfTwoClientsActsInSessionsOfItsOwn() {
+        FakePlatform second = new FakePlatform();
+        Contexts.reactive()
+                .withBean("one", Caracal.class, () -> client(platform, gateway))
+                .withBean("two", Caracal.class, () -> client(second, other))
+                .withUserConfiguration(TwoClients.class)
+                .run(started -> {
+                    assertThat(started).hasNotFailed();
+                    WebClient first = started.getBean("firstClient", WebClient.class);
+                    call(started.getBean("one", Caracal.class), first, "https://billing.example.com/of-one");
+                    call(
+                            started.getBean("two", Caracal.class),
+                            started.getBean("secondClient", WebClient.class),
+                            "https://billing.example.com/of-two");
+                    assertThat(gateway.only().uri()).endsWith("/of-one");
+                    assertThat(other.only().uri()).endsWith("/of-two");
+                    assertThat(platform.opened()).isOne();
+                    assertThat(second.opened()).isOne();
+                    StepVerifier.create(started.getBean("two", Caracal.class)
+                                    .spawn(session -> first.get()
+                                            .uri("https://billing.example.com/crossed")
+                                            .retrieve()
+                                            .toBodilessEntity()))
+                            .expectError(ForeignContextException.class)
+                            .verify(Await.BOUND);
+                    assertThat(gateway.arrivals).hasSize(1);
+                });
+        assertThat(platform.live()).isEmpty();
+        assertThat(second.live()).isEmpty();
+    }
+
+    private static Caracal client(FakePlatform platform, EchoServer gateway) {
+        return Caracal.create(platform.config().gatewayUrl(gateway.url()).build());
+    }
+
+    @Configuration(proxyBeanMethods = false)
+    static class TwoClients {
+        @Bean
+        WebClient firstClient(@Qualifier("one") Caracal caracal, WebClient.Builder builder) {
+            return builder.filter(CaracalExchangeFilter.create(caracal)).build();
+        }
+
+        @Bean
+        WebClient secondClient(@Qualifier("two") Caracal caracal, WebClient.Builder builder) {
+            return builder.filter(CaracalExchangeFilter.create(caracal)).build();
+        }
     }
 
     private static void primary(BeanDefinition definition) {

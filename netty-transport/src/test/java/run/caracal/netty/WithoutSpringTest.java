@@ -3,36 +3,14 @@ package run.caracal.netty;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import java.io.File;
 import java.io.IOException;
-import java.net.URL;
 import java.net.URLClassLoader;
-import java.nio.file.Path;
 import java.time.Duration;
-import java.util.Arrays;
-import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 
 /** Spring is optional, all of it or spring-context alone, and so are Micrometer and Lettuce. */
 class WithoutSpringTest {
-
-    private static URLClassLoader classPathWithout(Predicate<String> jar) {
-        URL[] urls = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
-                .filter(it -> !jar.test(Path.of(it).getFileName().toString()))
-                .map(WithoutSpringTest::url)
-                .toArray(URL[]::new);
-        return new URLClassLoader(urls, ClassLoader.getPlatformClassLoader());
-    }
-
-    private static URL url(String path) {
-        try {
-            return Path.of(path).toUri().toURL();
-        } catch (IOException e) {
-            throw new IllegalStateException(e);
-        }
-    }
-
     /** To its end: what closes it needs the classes of the loader. */
     private static void close(ClassLoader loader, Object transport) throws ReflectiveOperationException {
         Object end = transport.getClass().getMethod("disposeLater").invoke(transport);
@@ -43,7 +21,7 @@ class WithoutSpringTest {
 
     @Test
     void transportAndDecoratorNeedNoSpring() throws ReflectiveOperationException, IOException {
-        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-"))) {
+        try (URLClassLoader loader = ClassPath.without(it -> it.startsWith("spring-"))) {
             Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
             Object created = transport.getMethod("create").invoke(null);
             close(loader, created);
@@ -63,7 +41,7 @@ class WithoutSpringTest {
     @Test
     void metricsWithoutMicrometerAreAClearError() throws ReflectiveOperationException, IOException {
         try (URLClassLoader loader =
-                classPathWithout(it -> it.startsWith("micrometer-core") || it.startsWith("spring-"))) {
+                ClassPath.without(it -> it.startsWith("micrometer-core") || it.startsWith("spring-"))) {
             Class<?> type = loader.loadClass(NettyHttpTransport.class.getName());
             Object builder = type.getMethod("builder").invoke(null);
             Object off = builder.getClass().getMethod("build").invoke(builder);
@@ -78,7 +56,7 @@ class WithoutSpringTest {
 
     @Test
     void theFiltersNeedNoSpringContext() throws ReflectiveOperationException, IOException {
-        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("spring-context"))) {
+        try (URLClassLoader loader = ClassPath.without(it -> it.startsWith("spring-context"))) {
             Class<?> policy = loader.loadClass("run.caracal.http.OutboundPolicy");
             Object filter = loader.loadClass("run.caracal.webflux.CaracalExchangeFilter")
                     .getMethod("create", policy)
@@ -100,7 +78,7 @@ class WithoutSpringTest {
 
     @Test
     void transportAndFiltersNeedNoLettuce() throws ReflectiveOperationException, IOException {
-        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("lettuce-core"))) {
+        try (URLClassLoader loader = ClassPath.without(it -> it.startsWith("lettuce-core"))) {
             Class<?> transport = loader.loadClass(NettyHttpTransport.class.getName());
             close(loader, transport.getMethod("create").invoke(null));
             assertThatThrownBy(() -> loader.loadClass("io.lettuce.core.RedisClient"))
@@ -120,7 +98,7 @@ class WithoutSpringTest {
 
     @Test
     void theConsumerNeedsNoMicrometer() throws ReflectiveOperationException, IOException {
-        try (URLClassLoader loader = classPathWithout(it -> it.startsWith("micrometer-core"))) {
+        try (URLClassLoader loader = ClassPath.without(it -> it.startsWith("micrometer-core"))) {
             Class<?> store = loader.loadClass("run.caracal.redis.RedisRevocationStore");
             Class<?> commands = loader.loadClass("io.lettuce.core.cluster.api.reactive.RedisClusterReactiveCommands");
             Object shared = store.getMethod("create", commands)
