@@ -11,6 +11,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import org.springframework.beans.factory.DisposableBean;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import run.caracal.boot.CaracalInboundProperties.Redis;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ConfigurationException.Problem;
@@ -23,8 +24,9 @@ import run.caracal.verify.RevocationStore;
 final class RedisRevocations implements DisposableBean {
     private static final Logger log = LoggerFactory.getLogger(RedisRevocations.class);
 
+    private static final String NOT_CLOSED = "A connection to Redis did not close in good order";
+
     private final RedisClient client;
-    private final StatefulRedisConnection<String, String> connection;
     private final RevocationConsumer consumer;
     private final RevocationStore guarded;
 
@@ -43,7 +45,7 @@ final class RedisRevocations implements DisposableBean {
 
     private RedisRevocations(RedisClient client, Redis properties) {
         this.client = client;
-        this.connection = client.connect();
+        StatefulRedisConnection<String, String> connection = client.connect();
         RevocationStore store;
         RevocationConsumer.Builder builder;
         if (properties.shared()) {
@@ -87,7 +89,7 @@ final class RedisRevocations implements DisposableBean {
         try {
             return new RedisRevocations(client, properties);
         } catch (RuntimeException e) {
-            release(client);
+            var unused = shutdown(client).subscribe(null, failure -> log.warn(NOT_CLOSED, failure));
             throw e;
         }
     }
@@ -111,17 +113,17 @@ final class RedisRevocations implements DisposableBean {
         return guarded;
     }
 
-    /** The consumer first: it may have an entry at hand. */
+    /** The consumer first: it may have an entry at hand. Not on the thread that closes the context, which Lettuce may block. */
     @Override
     public void destroy() {
         var unused = consumer.disposeLater()
-                .then(Mono.fromFuture(connection::closeAsync))
                 .onErrorComplete()
-                .subscribe(null, e -> {}, () -> release(client));
+                .then(shutdown(client))
+                .subscribe(null, e -> log.warn(NOT_CLOSED, e));
     }
 
-    private static void release(RedisClient client) {
-        var unused = Mono.fromFuture(client::shutdownAsync)
-                .subscribe(null, e -> log.warn("A connection to Redis did not close in good order", e));
+    /** Closes the connections of the client with it. */
+    private static Mono<Void> shutdown(RedisClient client) {
+        return Mono.fromFuture(client::shutdownAsync).subscribeOn(Schedulers.boundedElastic());
     }
 }
