@@ -26,5 +26,7 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
         }
         builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator$MagazineGroup", "allocate");
         builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator$AdaptiveByteBuf", "deallocate");
+        // Lettuce makes its SSLContext, for which the JDK reads a seed, where it connects.
+        builder.allowBlockingCallsInside("io.lettuce.core.SslConnectionBuilder$SslChannelInitializer", "initChannel");
     }
 }
