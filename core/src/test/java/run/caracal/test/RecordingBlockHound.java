@@ -20,6 +20,8 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
         // As Reactor allows its other tasks: the queue of an executor is taken out of under a lock.
         builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicWorkerTask", "dispose");
         builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicSchedulerTask", "dispose");
+        // A task for an executor that is being shut down is taken back likewise.
+        builder.allowBlockingCallsInside("java.util.concurrent.ThreadPoolExecutor", "tryTerminate");
         // Netty's allocator hands its magazines from thread to thread under a lock, for the time of a few instructions.
         for (String method : new String[] {"allocate", "reallocate", "free"}) {
             builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator", method);

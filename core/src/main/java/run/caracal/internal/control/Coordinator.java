@@ -231,7 +231,8 @@ public final class Coordinator {
                                 place,
                                 entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)))
                 // Before its owner is signalled, which may need the permit for its next session.
-                .doOnTerminate(place::release)
+                .doOnSuccess(gone -> place.release())
+                .doOnError(failed -> place.release())
                 .doOnCancel(place::release);
     }
 

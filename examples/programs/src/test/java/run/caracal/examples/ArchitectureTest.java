@@ -107,6 +107,12 @@ class ArchitectureTest {
                             "reactor.netty..")
                     .as("parser, HTTP client or JOSE library")));
 
+    @ArchTest
+    static final ArchRule theStreamingParserIsEnough = noClasses()
+            .should()
+            .dependOnClassesThat()
+            .resideInAnyPackage("com.fasterxml.jackson..", "tools.jackson.databind..");
+
     /** But for the thread that starts an application, which has to know before it goes on. */
     @ArchTest
     static final ArchRule nothingBlocks = noClasses()

@@ -147,14 +147,19 @@ class CapacityEndToEndTest {
                                 return item;
                             }
                             return item.doOnCancel(cancelled::incrementAndGet)
-                                    .takeUntilOther(Mono.delay(Duration.ofMillis(random.nextInt(30_000))));
+                                    .takeUntilOther(
+                                            Mono.delay(Duration.ofMillis(random.nextInt(Effort.of(5_000, 30_000)))));
                         },
                         CONCURRENCY)
                 .then());
 
         assertThat(failures).isEmpty();
         assertThat(done.get() + cancelled.get()).isGreaterThanOrEqualTo(ITEMS);
-        assertThat(cancelled.get()).isBetween(ITEMS * percentCancelled / 200, ITEMS * percentCancelled / 80);
+        // An item that does not wait may be done before its time.
+        assertThat(cancelled.get())
+                .isBetween(
+                        Math.min(percentCancelled, Effort.of(1, ITEMS * percentCancelled / 200)),
+                        ITEMS * percentCancelled / 80);
         assertThat(sessionsThatWaited).hasPositiveValue();
         assertThat(openAtMost.get()).isBetween(SESSIONS / 4, SESSIONS);
         double minutesAllowed = (double) ITEMS * CALLS_OF_AN_ITEM / COORDINATOR_CALLS;

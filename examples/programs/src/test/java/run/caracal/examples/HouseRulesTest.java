@@ -93,24 +93,4 @@ class HouseRulesTest {
             throw new UncheckedIOException(e);
         }
     }
-
-    /** The library itself brings the streaming parser of Jackson 3 alone; every test here runs without more. */
-    @Test
-    void noDatabindIsNeeded() {
-        for (String type : List.of(
-                "com.fasterxml.jackson.core.JsonFactory",
-                "com.fasterxml.jackson.databind.ObjectMapper",
-                "tools.jackson.databind.ObjectMapper")) {
-            assertThat(isPresent(type)).as(type).isFalse();
-        }
-        assertThat(isPresent("tools.jackson.core.json.JsonFactory")).isTrue();
-    }
-
-    private static boolean isPresent(String type) {
-        try {
-            return Class.forName(type, false, HouseRulesTest.class.getClassLoader()) != null;
-        } catch (ClassNotFoundException e) {
-            return false;
-        }
-    }
 }
