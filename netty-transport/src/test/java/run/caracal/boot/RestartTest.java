@@ -107,7 +107,7 @@ class RestartTest {
             FakePlatform platform = new FakePlatform();
             for (int i = 0; i < TIMES; i++) {
                 Contexts.reactive()
-                        .withPropertyValues(RESOURCE, "caracal.close-timeout=50ms")
+                        .withPropertyValues(RESOURCE, "caracal.dispose-timeout=50ms")
                         .withBean(HttpTransport.class, () -> platform)
                         .run(started -> {
                             work.add(started.getBean(Caracal.class)
