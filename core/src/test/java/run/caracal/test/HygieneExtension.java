@@ -10,6 +10,7 @@ import org.junit.jupiter.api.extension.AfterEachCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionContext;
+import reactor.blockhound.BlockHound;
 import reactor.core.publisher.Hooks;
 
 /**
@@ -21,6 +22,11 @@ public final class HygieneExtension
         implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, AfterAllCallback {
     private static final String DETECTOR = "io.netty.util.LeakPresenceDetector";
     private static final Duration RELEASE_TIME = Duration.ofSeconds(5);
+
+    // Here and not in a listener of the platform, which Surefire also loads into Maven's own process.
+    static {
+        BlockHound.install();
+    }
 
     /** For {@link java.util.ServiceLoader}. */
     public HygieneExtension() {}
