@@ -5,6 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import reactor.blockhound.BlockingOperationError;
 import reactor.core.publisher.Mono;
@@ -33,6 +37,47 @@ class HygieneExtensionTest {
                 .isInstanceOf(AssertionError.class)
                 .hasMessageContaining("this test blocked a thread")
                 .hasMessageContaining("onSpinWait");
+    }
+
+    @Test
+    void aLockOfOursThatIsHeldFailsTheTest() {
+        ReentrantLock lock = new ReentrantLock();
+        lock.lock();
+        try {
+            StepVerifier.create(Mono.fromRunnable(() -> {
+                        lock.lock();
+                        lock.unlock();
+                    }).subscribeOn(Schedulers.parallel()))
+                    .expectError(BlockingOperationError.class)
+                    .verify(Duration.ofSeconds(5));
+        } finally {
+            lock.unlock();
+        }
+        assertThat(Hygiene.takeBlockingCalls()).hasSize(1);
+    }
+
+    @Test
+    void aLockInALibraryIsWaitedFor() {
+        // Its iteration holds the lock of the queue.
+        ArrayBlockingQueue<Integer> queue = new ArrayBlockingQueue<>(2, false, List.of(1));
+        AtomicReference<Thread> offering = new AtomicReference<>();
+        Mono<Boolean> offered = Mono.fromCallable(() -> {
+                    offering.set(Thread.currentThread());
+                    return queue.offer(2);
+                })
+                .subscribeOn(Schedulers.parallel());
+        queue.forEach(item -> {
+            var unused = offered.subscribe();
+            while (offering.get() == null || offering.get().getState() != Thread.State.WAITING) {
+                Thread.yield();
+            }
+        });
+        StepVerifier.create(Mono.fromSupplier(queue::size)
+                        .filter(size -> size == 2)
+                        .repeatWhenEmpty(rounds -> rounds.delayElements(Duration.ofMillis(1))))
+                .expectNext(2)
+                .expectComplete()
+                .verify(Duration.ofSeconds(5));
     }
 
     @Test

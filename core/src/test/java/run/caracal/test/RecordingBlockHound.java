@@ -14,14 +14,11 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
     public void applyTo(BlockHound.Builder builder) {
         builder.blockingMethodCallback(method -> {
             BlockingOperationError error = new BlockingOperationError(method);
-            Hygiene.blocked(error);
-            throw error;
+            if (!isLockOfALibrary(error.getStackTrace())) {
+                Hygiene.blocked(error);
+                throw error;
+            }
         });
-        // As Reactor allows its other tasks: the queue of an executor is taken out of under a lock.
-        builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicWorkerTask", "dispose");
-        builder.allowBlockingCallsInside("reactor.core.scheduler.PeriodicSchedulerTask", "dispose");
-        // A task for an executor that is being shut down is taken back likewise.
-        builder.allowBlockingCallsInside("java.util.concurrent.ThreadPoolExecutor", "tryTerminate");
         // Netty's allocator hands its magazines from thread to thread under a lock, for the time of a few instructions.
         for (String method : new String[] {"allocate", "reallocate", "free"}) {
             builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator", method);
@@ -30,5 +27,19 @@ public final class RecordingBlockHound implements BlockHoundIntegration {
         builder.allowBlockingCallsInside("io.netty.buffer.AdaptivePoolingAllocator$AdaptiveByteBuf", "deallocate");
         // Lettuce makes its SSLContext, for which the JDK reads a seed, where it connects.
         builder.allowBlockingCallsInside("io.lettuce.core.SslConnectionBuilder$SslChannelInitializer", "initChannel");
+    }
+
+    /**
+     * Whether a library waits for a lock of its own: the queue of an executor, or the writers of a Redis connection, which
+     * are held for a few instructions. Refused, they would be left in a state that the library never leaves.
+     */
+    private static boolean isLockOfALibrary(StackTraceElement[] stack) {
+        for (int i = 0; i < stack.length - 1; i++) {
+            if (stack[i].getClassName().equals("java.util.concurrent.locks.ReentrantLock")
+                    && stack[i].getMethodName().equals("lock")) {
+                return !stack[i + 1].getClassName().startsWith("run.caracal.");
+            }
+        }
+        return false;
     }
 }

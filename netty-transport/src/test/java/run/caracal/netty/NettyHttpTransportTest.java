@@ -55,7 +55,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
+import org.junit.jupiter.params.provider.CsvSource;
 import reactor.core.publisher.Mono;
+import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.HttpResources;
 import reactor.netty.http.client.HttpClient;
@@ -566,6 +568,36 @@ class NettyHttpTransportTest {
                         .concatMap(i -> call.take(Duration.ofNanos(i * 10_000L)).then(Mono.<HttpResponse>empty()));
                 Await.done(cancelled);
                 assertThat(send(get(busy.url() + "/medium")).status()).isEqualTo(200);
+            }
+        }
+
+        /** A new connection, and one that is used again. */
+        @ParameterizedTest
+        @CsvSource({
+            "false, [connected]",
+            "false, [configured]",
+            "false, [request_prepared]",
+            "true, [acquired]",
+            "true, [configured]",
+            "true, [request_prepared]"
+        })
+        void aCancelThatMeetsItsConnectionLosesNone(boolean kept, String state) {
+            AtomicReference<Sinks.Empty<Void>> armed = new AtomicReference<>();
+            use(NettyHttpTransport.builder().maxConnections(1).customize(it -> it.observe((connection, reached) -> {
+                Sinks.Empty<Void> cancel = reached.toString().equals(state) ? armed.getAndSet(null) : null;
+                if (cancel != null) {
+                    var unused = cancel.tryEmitEmpty();
+                }
+            })));
+            try (EchoServer server = new EchoServer()) {
+                if (kept) {
+                    send(get(server.url() + "/before"));
+                }
+                Sinks.Empty<Void> cancel = Sinks.empty();
+                armed.set(cancel);
+                Await.done(transport.exchange(get(server.url() + "/cancelled")).takeUntilOther(cancel.asMono()));
+                assertThat(armed).hasNullValue();
+                assertThat(send(get(server.url() + "/after")).status()).isEqualTo(200);
             }
         }
 
