@@ -7,7 +7,7 @@ import org.springframework.web.server.WebFilterChain;
 import reactor.core.publisher.Mono;
 import run.caracal.CaracalContext;
 
-/** Shows the proven caller to Spring Security, which leaves an authentication in place that is there before its own filters. */
+/** Provides the verified caller to Spring Security, which keeps an authentication that is set before its own filters. */
 final class AuthenticationBridge implements WebFilter {
 
     @Override

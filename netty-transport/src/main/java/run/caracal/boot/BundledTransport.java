@@ -10,7 +10,7 @@ import org.springframework.boot.ssl.SslOptions;
 import run.caracal.http.HttpTransport;
 import run.caracal.netty.NettyHttpTransport;
 
-/** A transport with the keys and certificates of an SSL bundle, the reloaded ones included. */
+/** Creates a transport with the keys and certificates of an SSL bundle, and follows its reloads. */
 final class BundledTransport {
     private BundledTransport() {}
 

@@ -25,7 +25,7 @@ import run.caracal.config.CaracalConfig;
 import run.caracal.redis.RevocationStatus;
 import run.caracal.verify.JwksMandateVerifier;
 
-/** What the actuator tells of the platform: its health, and which application this is at it. */
+/** Actuator endpoints: the health of the platform, and the zone and application of this client. */
 @AutoConfiguration(after = {CaracalAutoConfiguration.class, CaracalInboundAutoConfiguration.class})
 @ConditionalOnBooleanProperty(name = "caracal.enabled", matchIfMissing = true)
 public final class CaracalActuatorAutoConfiguration {
@@ -36,7 +36,7 @@ public final class CaracalActuatorAutoConfiguration {
     @EnableConfigurationProperties(CaracalHealthProperties.class)
     static class OfHealth {
 
-        /** One for all clients of the application; several have a place of their own each. */
+        /** One contributor for all clients; several clients have an entry each. */
         @Configuration(proxyBeanMethods = false)
         @ConditionalOnBean(Caracal.class)
         static class OfClients
@@ -60,7 +60,7 @@ public final class CaracalActuatorAutoConfiguration {
             }
         }
 
-        /** Whether the keys of the zone are there, for a readiness group. */
+        /** Up once the zone's keys are loaded; for a readiness group. */
         @Bean
         @ConditionalOnBean(JwksMandateVerifier.class)
         @ConditionalOnMissingBean(name = "caracalVerifierHealthIndicator")
@@ -74,7 +74,7 @@ public final class CaracalActuatorAutoConfiguration {
         @ConditionalOnClass(name = "io.lettuce.core.RedisClient")
         static class OfRevocations {
 
-            /** Whether what is revoked is known. */
+            /** Up while the revocation streams can be read. */
             @Bean
             @ConditionalOnBean(RedisRevocations.class)
             @ConditionalOnMissingBean(name = "caracalRevocationsHealthIndicator")

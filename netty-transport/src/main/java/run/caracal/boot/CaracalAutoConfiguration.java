@@ -22,10 +22,10 @@ import run.caracal.http.HttpTransport;
 import run.caracal.micrometer.MicrometerTraceSource;
 
 /**
- * The client, from properties. A {@link CaracalConfig}, {@link ClientSecretResolver}, {@link HttpTransport}, {@link
- * TraceSource} or {@link Caracal} of the application takes the place of what is here.
+ * Creates the client from properties. A {@link CaracalConfig}, {@link ClientSecretResolver}, {@link HttpTransport}, {@link
+ * TraceSource} or {@link Caracal} bean of the application replaces the default.
  *
- * <p>Whoever makes the clients of a context, they are closed when it stops: after the web server, before connections.
+ * <p>All clients of a context are closed when it stops, the application's own too: after the web server, before connections.
  */
 @AutoConfiguration(afterName = "org.springframework.boot.autoconfigure.ssl.SslAutoConfiguration")
 @ConditionalOnBooleanProperty(name = "caracal.enabled", matchIfMissing = true)
@@ -33,7 +33,7 @@ import run.caracal.micrometer.MicrometerTraceSource;
 @ImportRuntimeHints(CaracalRuntimeHints.class)
 public final class CaracalAutoConfiguration {
 
-    /** Before the configuration, whose being there it would take for one of the application. */
+    /** Declared before the configuration, which its condition would take for the application's own. */
     @Bean
     @ConditionalOnProperty("caracal.ssl.bundle")
     @ConditionalOnMissingBean({HttpTransport.class, CaracalConfig.class, Caracal.class})
@@ -61,7 +61,7 @@ public final class CaracalAutoConfiguration {
         return builder.build();
     }
 
-    /** Where Micrometer Tracing is, a session joins the trace of the request that it is opened in. */
+    /** With Micrometer Tracing, a session joins the trace of the request that opens it. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass(name = {"io.micrometer.observation.Observation", "io.micrometer.tracing.Span"})
     static class Tracing {
@@ -73,7 +73,7 @@ public final class CaracalAutoConfiguration {
         }
     }
 
-    /** Disposed of by {@link CaracalLifecycle}; by Spring only where a start ends before it was complete. */
+    /** Disposed by {@link CaracalLifecycle}, or by Spring if the start fails. */
     @Bean(destroyMethod = "dispose")
     @ConditionalOnMissingBean
     Caracal caracal(CaracalConfig config) {

@@ -3,16 +3,16 @@ package run.caracal.boot;
 import run.caracal.config.CaracalConfig;
 
 /**
- * Changes the configuration that the properties made, before the client is created: for what no property can say. A bean of
- * this type is called in the order of Spring.
+ * Customizes the configuration before the client is created, for settings without a property. Beans of this type are called in
+ * Spring's order.
  */
 @FunctionalInterface
 public interface CaracalConfigCustomizer {
 
     /**
-     * Changes the configuration.
+     * Customizes the configuration.
      *
-     * @param builder holds what the properties, the profile and the environment say
+     * @param builder holds the settings of the properties, the profile and the environment
      */
     void customize(CaracalConfig.Builder builder);
 }

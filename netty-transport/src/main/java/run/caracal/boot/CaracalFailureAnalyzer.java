@@ -9,9 +9,9 @@ import run.caracal.error.CaracalException;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ConfigurationException.Problem;
 
-/** Says why an application did not start: each fault of the configuration with its property and where that was set. */
+/** Explains why an application did not start: each fault of the configuration with its property and origin. */
 final class CaracalFailureAnalyzer extends AbstractFailureAnalyzer<CaracalException> {
-    /** The properties of settings that are named otherwise when they are missing. */
+    /** The properties of settings that an error names by variable or key, because they are missing. */
     private static final Map<String, String> PROPERTIES = Map.ofEntries(
             Map.entry("CARACAL_ZONE_ID", "caracal.zone-id"),
             Map.entry("zone_id", "caracal.zone-id"),
@@ -30,7 +30,7 @@ final class CaracalFailureAnalyzer extends AbstractFailureAnalyzer<CaracalExcept
             return new FailureAnalysis(
                     "The Caracal platform cannot be used:" + System.lineSeparator() + System.lineSeparator() + "    "
                             + cause.getMessage(),
-                    "Correct the configuration or the platform, or unset caracal.fail-fast to start without it.",
+                    "Correct the configuration or the platform, or unset caracal.fail-fast to start nonetheless.",
                     cause);
         }
         String faults = faulty.problems().stream()

@@ -8,8 +8,8 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.error.CaracalException;
 
 /**
- * Whether something of the platform can be used. The answer is bounded in time and kept for a moment, so that many who ask make
- * one call.
+ * Checks whether a part of the platform is usable, with a timeout. The result is cached, so that concurrent health requests
+ * share one check.
  */
 final class CaracalHealthIndicator implements ReactiveHealthIndicator {
     private final Mono<Health> health;
@@ -17,10 +17,10 @@ final class CaracalHealthIndicator implements ReactiveHealthIndicator {
     /**
      * Creates the indicator.
      *
-     * @param check completes when it can be used
-     * @param up what to tell then
-     * @param timeout how long to wait for it
-     * @param ttl how long to keep the answer
+     * @param check completes if the part is usable
+     * @param up the health in that case
+     * @param timeout the timeout of a check
+     * @param ttl how long a result is cached
      */
     CaracalHealthIndicator(Mono<Void> check, Health up, Duration timeout, Duration ttl) {
         Health late = Health.down()
@@ -29,11 +29,11 @@ final class CaracalHealthIndicator implements ReactiveHealthIndicator {
         this.health = check.thenReturn(up)
                 .timeout(timeout, Mono.just(late), Schedulers.parallel())
                 .onErrorResume(e -> Mono.just(down(e)))
-                // Values only, errors being values by now; the call goes on when one of those who wait has gone.
+                // Errors are values by now; a cancelled subscriber does not cancel the shared check.
                 .cache(ttl);
     }
 
-    /** The SDK's messages hold no secret; others may. */
+    /** Messages of the SDK contain no secrets; those of other exceptions may. */
     private static Health down(Throwable error) {
         return error instanceof CaracalException known
                 ? Health.down()

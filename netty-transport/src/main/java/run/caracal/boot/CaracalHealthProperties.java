@@ -5,10 +5,10 @@ import org.springframework.boot.context.properties.ConfigurationProperties;
 import org.springframework.boot.context.properties.bind.DefaultValue;
 
 /**
- * How the health of the platform is asked for. Turn it off with {@code management.health.caracal.enabled}.
+ * The properties of the health check, which {@code management.health.caracal.enabled=false} disables.
  *
- * @param timeout How long an answer may take.
- * @param cache How long an answer is kept.
+ * @param timeout Timeout of a check.
+ * @param cache How long a result is cached.
  */
 @ConfigurationProperties("caracal.health")
 record CaracalHealthProperties(

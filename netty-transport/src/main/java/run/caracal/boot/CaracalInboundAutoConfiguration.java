@@ -39,9 +39,9 @@ import run.caracal.verify.RevocationStore;
 import run.caracal.webflux.CaracalWebFilter;
 
 /**
- * A boundary in front of an application that is itself a protected resource ({@code caracal.protected-resource}): it lets in
- * only requests with a mandate for that resource. What is missing for it fails the start, so that no application is open by
- * mistake; a servlet application gets the verifier alone.
+ * Creates the boundary of an application that is itself a protected resource ({@code caracal.protected-resource}) and accepts
+ * only requests with a mandate for that resource. A missing prerequisite fails the start, so that no application is unprotected
+ * by mistake. A servlet application gets the verifier only.
  */
 @AutoConfiguration(
         after = CaracalAutoConfiguration.class,
@@ -74,7 +74,7 @@ public final class CaracalInboundAutoConfiguration {
         return builder.build();
     }
 
-    /** Where no {@link Revocations} are read: Spring looks at the beans of nested classes first. */
+    /** The fallback without {@link Revocations}: Spring registers the beans of nested classes first. */
     @Bean
     @ConditionalOnMissingBean(RevocationStore.class)
     InMemoryRevocationStore caracalRevocations() {
@@ -88,18 +88,20 @@ public final class CaracalInboundAutoConfiguration {
         return InboundRoutes.of(resource(properties), inbound, verifier);
     }
 
-    /** Behind the start's back: an application does not wait for keys that may be there a moment later. */
+    /** In the background, so that the start does not wait for an unreachable STS. */
     @Bean
     @ConditionalOnBooleanProperty(name = "caracal.inbound.warmup", matchIfMissing = true)
     SmartInitializingSingleton caracalVerifierWarmup(ObjectProvider<JwksMandateVerifier> verifiers) {
         return () -> verifiers.stream().forEach(verifier -> {
-            // Ends by itself within seconds, or with the verifier.
+            // Completes within seconds, or with the verifier.
             var unused = verifier.warmup()
-                    .subscribe(null, e -> log.warn("The keys of the zone are fetched when they are needed", e));
+                    .subscribe(
+                            null,
+                            e -> log.warn("The zone's keys were not fetched; the first verification tries again", e));
         });
     }
 
-    /** The platform's revocations from its streams. */
+    /** Reads revocations from the platform's streams. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass(RedisClient.class)
     @Conditional(OnRedis.class)
@@ -119,7 +121,7 @@ public final class CaracalInboundAutoConfiguration {
         }
     }
 
-    /** Revocations that are asked for, and cannot be read, would else be passed over without a word. */
+    /** Fails the start, because revocations that are configured and cannot be read would be ignored silently. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnMissingClass("io.lettuce.core.RedisClient")
     @Conditional(OnRedis.class)
@@ -135,7 +137,7 @@ public final class CaracalInboundAutoConfiguration {
         }
     }
 
-    /** Asked for with an address of its own, or by name. */
+    /** Enabled by a URL or explicitly. */
     static class OnRedis extends AnyNestedCondition {
 
         OnRedis() {
@@ -149,7 +151,7 @@ public final class CaracalInboundAutoConfiguration {
         static class Enabled {}
     }
 
-    /** Where Boot's connection goes, for the revocations. */
+    /** The address of Boot's own Redis, for the revocations. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass({RedisClient.class, DataRedisConnectionDetails.class})
     @ConditionalOnBean(DataRedisConnectionDetails.class)
@@ -166,7 +168,7 @@ public final class CaracalInboundAutoConfiguration {
     @ConditionalOnWebApplication(type = ConditionalOnWebApplication.Type.REACTIVE)
     @ConditionalOnClass(WebFilter.class)
     static class WebFlux {
-        /** Behind Boot's observation of requests, so that those that are refused are seen; before Spring Security. */
+        /** After Boot's observation filter, so that rejected requests are observed, and before Spring Security. */
         static final int ORDER = Ordered.HIGHEST_PRECEDENCE + 10;
 
         @Bean
@@ -211,8 +213,8 @@ public final class CaracalInboundAutoConfiguration {
 
         @Bean
         SmartInitializingSingleton caracalServletWarning() {
-            return () -> log.warn("caracal.protected-resource is set, and nothing stands in front of this servlet"
-                    + " application: call the MandateVerifier in a filter of your own");
+            return () -> log.warn("caracal.protected-resource is set, but a servlet application has no boundary:"
+                    + " call the MandateVerifier in a filter of your own");
         }
     }
 }

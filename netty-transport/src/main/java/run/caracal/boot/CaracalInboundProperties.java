@@ -14,12 +14,12 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param withoutBearer Treatment of a request without a bearer.
  * @param trusted Whether a proxy in front of the application verifies each request.
  * @param scopes Required scopes of a mandate.
- * @param session Whether a mandate must have an agent session.
- * @param delegation Whether a mandate must have a delegation.
- * @param maxHops Maximum number of delegations of a mandate.
+ * @param session Whether a mandate must name an agent session.
+ * @param delegation Whether a mandate must name a delegation.
+ * @param maxHops Maximum number of delegations in the chain of a mandate.
  * @param applications Required applications in the chain of delegations.
- * @param routes Other requirements by path and method. The longest pattern wins.
- * @param except Path patterns of requests that are not verified, unless a route has a longer one.
+ * @param routes Requirements by path and method. The most specific pattern wins.
+ * @param except Path patterns of requests that are not verified, unless a more specific route matches.
  * @param warmup Whether the public keys of the zone are fetched when the application starts.
  * @param revocation Source of revocations.
  */
@@ -41,24 +41,24 @@ record CaracalInboundProperties(
 
     /** Treatment of a request without a bearer. */
     enum WithoutBearer {
-        /** It is refused. */
+        /** The request is rejected. */
         REFUSED,
-        /** It passes as nobody. */
+        /** The request passes anonymously. */
         PASSES,
-        /** It runs as the application itself. For trusted callers only. */
+        /** The request runs as the application itself. For trusted callers only. */
         AS_APPLICATION
     }
 
     /**
-     * Requirements of some requests. What is not set is as for all others.
+     * Requirements of some requests. Unset values are those of all other requests.
      *
-     * @param path Path pattern: * stands for one segment, ** at the end for any that follow.
-     * @param methods Methods; none for all.
+     * @param path Path pattern. * matches one segment, ** at the end matches zero or more.
+     * @param methods HTTP methods. By default all.
      * @param withoutBearer Treatment of a request without a bearer.
      * @param scopes Required scopes of a mandate.
-     * @param session Whether a mandate must have an agent session.
-     * @param delegation Whether a mandate must have a delegation.
-     * @param maxHops Maximum number of delegations of a mandate.
+     * @param session Whether a mandate must name an agent session.
+     * @param delegation Whether a mandate must name a delegation.
+     * @param maxHops Maximum number of delegations in the chain of a mandate.
      * @param applications Required applications in the chain of delegations.
      */
     record Route(
@@ -72,24 +72,24 @@ record CaracalInboundProperties(
             @Nullable List<String> applications) {}
 
     /**
-     * What is revoked.
+     * The source of revocations.
      *
-     * @param redis Revocations of the platform, read from a Redis.
+     * @param redis Redis with the platform's revocation streams.
      */
     record Revocation(@DefaultValue Redis redis) {}
 
     /**
      * A Redis with the platform's revocation streams.
      *
-     * @param enabled Whether it is used, by Boot's connection (spring.data.redis) unless there is an address of its own.
-     * @param url Address of its own, which also turns it on, for instance rediss://user:secret@redis:6380.
-     * @param shared Whether the instances of this application share keys in Redis. Otherwise each reads the streams for its
-     *     own memory and writes nothing.
-     * @param consumer Name of this instance among those that share. By default the name of the machine.
-     * @param hmacKey Key with which the platform signs its entries, in hexadecimal.
-     * @param unsigned Whether entries are believed without a signature.
-     * @param pollInterval How often the streams are asked for new entries.
-     * @param blindLimit How long requests are let in while the streams cannot be read.
+     * @param enabled Whether revocations are read, from Boot's own Redis (spring.data.redis) unless a URL is set.
+     * @param url URL of the Redis, which also enables it, for instance rediss://user:secret@redis:6380.
+     * @param shared Whether the instances of this application share keys in Redis. Otherwise each reads the streams into
+     *     its own memory and writes nothing.
+     * @param consumer Unique name of this instance in the consumer group. By default the host name.
+     * @param hmacKey Key that signs the platform's entries, in hexadecimal.
+     * @param unsigned Whether unsigned entries are accepted.
+     * @param pollInterval Interval at which the streams are polled.
+     * @param blindLimit How long requests are accepted while the streams cannot be read.
      */
     record Redis(
             @DefaultValue("false") boolean enabled,
@@ -101,7 +101,7 @@ record CaracalInboundProperties(
             @DefaultValue("250ms") Duration pollInterval,
             @DefaultValue("70s") Duration blindLimit) {
 
-        /** Shows neither address nor key. */
+        /** Omits the URL and the key. */
         @Override
         public String toString() {
             return "Redis[enabled=" + enabled + ", shared=" + shared + ", consumer=" + consumer + "]";

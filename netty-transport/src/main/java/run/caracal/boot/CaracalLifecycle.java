@@ -11,12 +11,12 @@ import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 
 /**
- * Closes the clients of a context when it stops, without blocking the thread that stops it: after the web server, which lets
- * requests under way end first, and before connections. Spring waits for it as long as for any phase ({@code
- * spring.lifecycle.timeout-per-shutdown-phase}).
+ * Closes the clients of a context when it stops, without blocking: after the web server, which completes in-flight requests
+ * first, and before connections. Spring waits for the end, but no longer than {@code
+ * spring.lifecycle.timeout-per-shutdown-phase}.
  */
 final class CaracalLifecycle implements SmartLifecycle {
-    /** Below the web server's and above that of connections; what stops earlier may still use the client. */
+    /** Below the web server's phase, because in-flight requests need the client, and above that of connections. */
     static final int PHASE = SmartLifecycle.DEFAULT_PHASE - 4096;
 
     private static final Logger log = LoggerFactory.getLogger(CaracalLifecycle.class);
@@ -44,10 +44,10 @@ final class CaracalLifecycle implements SmartLifecycle {
         var unused = Mono.whenDelayError(
                         clients().stream().map(Caracal::disposeLater).toList())
                 .doFinally(signal -> callback.run())
-                .subscribe(null, e -> log.error("A Caracal client did not close in good order", e));
+                .subscribe(null, e -> log.error("A Caracal client did not close cleanly", e));
     }
 
-    /** Those that were made; asking for a lazy one would make it now. */
+    /** The created clients only: looking up a lazy one would create it. */
     private List<Caracal> clients() {
         return Stream.of(beans.getBeanNamesForType(Caracal.class, false, false))
                 .map(beans::getSingleton)
@@ -61,7 +61,7 @@ final class CaracalLifecycle implements SmartLifecycle {
         return running;
     }
 
-    /** A client that was closed stays closed, so a pause of the context must not stop it. */
+    /** A closed client cannot be reopened, so pausing the context must not close it. */
     @Override
     public boolean isPauseable() {
         return false;

@@ -24,7 +24,7 @@ import run.caracal.micrometer.CaracalMetrics;
 import run.caracal.micrometer.CaracalObservations;
 import run.caracal.redis.RevocationMetrics;
 
-/** Meters, observations and the bound context in imperative code, where Micrometer is there. */
+/** Meters, observations, and the bound context in imperative code, if Micrometer is present. */
 @AutoConfiguration(
         after = {CaracalAutoConfiguration.class, CaracalInboundAutoConfiguration.class},
         afterName = "org.springframework.boot.micrometer.observation.autoconfigure.ObservationAutoConfiguration")
@@ -36,7 +36,7 @@ public final class CaracalObservabilityAutoConfiguration {
     @ConditionalOnClass(MeterRegistry.class)
     static class Meters {
 
-        /** Several clients are told apart by the names of their beans. */
+        /** Several clients are tagged with the names of their beans. */
         @Bean
         @ConditionalOnMissingBean(name = "caracalMetrics")
         MeterBinder caracalMetrics(Map<String, Caracal> clients, ObjectProvider<CaracalConfig> config) {
@@ -70,13 +70,13 @@ public final class CaracalObservabilityAutoConfiguration {
         @ConditionalOnMissingBean(name = "caracalObservations")
         SmartInitializingSingleton caracalObservations(ObjectProvider<Caracal> clients, ObservationRegistry registry) {
             return () -> clients.stream().forEach(caracal -> {
-                // Never removed: it ends with the client.
+                // Never removed, because it ends with the client.
                 var unused = CaracalObservations.observe(caracal, registry);
             });
         }
     }
 
-    /** For as long as Boot propagates contexts, see {@code spring.reactor.context-propagation}. */
+    /** Effective while Boot propagates contexts, see {@code spring.reactor.context-propagation}. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass(ContextRegistry.class)
     @ConditionalOnBooleanProperty(name = "caracal.context-propagation.enabled", matchIfMissing = true)

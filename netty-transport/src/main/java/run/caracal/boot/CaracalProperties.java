@@ -27,7 +27,7 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param defaultTtl TTL of sessions whose options set none, in whole seconds.
  * @param maxOpenSessions Maximum number of open sessions. Further ones wait for a permit.
  * @param sessionAcquireTimeout How long a session or a mint waits for capacity.
- * @param maxMintsPerMinute Maximum number of mints per minute for each resource, of which a call counts as two. Further calls
+ * @param maxMintsPerMinute Maximum number of mints per minute for each resource. A scoped call counts as two; further calls
  *     wait for a permit.
  * @param closeTimeout How long the result of a session's work waits for the termination.
  * @param disposeTimeout How long the client waits for active sessions when the application stops.
@@ -35,9 +35,9 @@ import org.springframework.boot.context.properties.bind.DefaultValue;
  * @param stsTimeout Timeout of a call to the STS.
  * @param failOnCloseError Whether a failed termination fails the work of the session.
  * @param failFast Whether the application fails to start if the platform is not usable.
- * @param ssl TLS to the STS and the Coordinator.
+ * @param ssl TLS of calls to the STS and the Coordinator.
  * @param protectedResource Resource that this application serves. Requests then need a mandate for it.
- * @param webClient The WebClient.Builder of Boot.
+ * @param webClient Boot's WebClient.Builder.
  * @param contextPropagation The bound context in imperative code.
  */
 @ConfigurationProperties("caracal")
@@ -74,8 +74,8 @@ record CaracalProperties(
      * A protected resource.
      *
      * @param resource Identifier of the resource, for instance resource://billing-api.
-     * @param upstreamPrefix Address under which the upstream's own addresses lie.
-     * @param scopes Scopes that calls to the resource ask for.
+     * @param upstreamPrefix URL prefix of the upstream.
+     * @param scopes Scopes of calls to the resource.
      */
     record Binding(
             @Nullable String resource,
@@ -85,14 +85,14 @@ record CaracalProperties(
     /**
      * TLS.
      *
-     * @param bundle Name of the SSL bundle. Its keys and certificates are followed when they are reloaded.
+     * @param bundle Name of the SSL bundle. Reloaded keys and certificates are used for new connections.
      */
     record Ssl(@Nullable String bundle) {}
 
     /**
-     * The builder of Boot.
+     * Boot's WebClient.Builder.
      *
-     * @param enabled Whether its requests get the identity of their session.
+     * @param enabled Whether its requests carry the identity of the bound session.
      */
     record WebClient(@DefaultValue("true") boolean enabled) {}
 
@@ -100,13 +100,13 @@ record CaracalProperties(
      * The bound context in imperative code.
      *
      * @param enabled Whether Micrometer's context propagation carries it.
-     * @param mdc Whether the ids of session and trace stand in the MDC of the log.
+     * @param mdc Whether the ids of session and trace are put into the MDC.
      */
     record ContextPropagation(
             @DefaultValue("true") boolean enabled,
             @DefaultValue("true") boolean mdc) {}
 
-    /** Shows no secret. */
+    /** Omits secrets. */
     @Override
     public String toString() {
         return "CaracalProperties[zoneId=" + zoneId + ", applicationId=" + applicationId + "]";

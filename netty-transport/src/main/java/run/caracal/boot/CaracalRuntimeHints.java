@@ -7,7 +7,7 @@ import org.springframework.aot.hint.RuntimeHintsRegistrar;
 import org.springframework.aot.hint.TypeReference;
 import run.caracal.http.HttpTransportProvider;
 
-/** What a native image has to keep: the transport is found by its provider. */
+/** Hints for native images, in which the transport is found through its service provider. */
 final class CaracalRuntimeHints implements RuntimeHintsRegistrar {
 
     @Override

@@ -18,8 +18,8 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /**
- * Gives the requests of Boot's {@code WebClient.Builder} the identity of the session that they are made in. Not with several
- * clients of which none is primary, and not with {@code caracal.web-client.enabled=false}.
+ * Adds the filter to Boot's {@code WebClient.Builder}, so that its requests carry the identity of the bound session. Backs off
+ * if there are several clients and none is primary, or with {@code caracal.web-client.enabled=false}.
  */
 @AutoConfiguration(after = CaracalAutoConfiguration.class)
 @ConditionalOnClass({WebClient.class, WebClientCustomizer.class})
@@ -29,7 +29,7 @@ import run.caracal.webflux.CaracalExchangeFilter;
         matchIfMissing = true)
 public final class CaracalWebClientAutoConfiguration {
 
-    /** Behind other filters, so that each attempt of one that retries has an identity of its own. */
+    /** After other filters, so that each attempt of a retrying filter resolves its own identity. */
     @Bean
     @Order(Ordered.LOWEST_PRECEDENCE)
     @ConditionalOnMissingBean(name = "caracalWebClientCustomizer")
@@ -37,7 +37,7 @@ public final class CaracalWebClientAutoConfiguration {
         return builder -> builder.filter(CaracalExchangeFilter.create(caracal));
     }
 
-    /** Below the filter: what a later filter sends again, and what uses the connector without a {@code WebClient}. */
+    /** Below the filter, for requests that a later filter repeats, and for users of the connector without a {@code WebClient}. */
     @Configuration(proxyBeanMethods = false)
     @ConditionalOnClass({ReactorClientHttpConnectorBuilder.class, ClientHttpConnectorBuilderCustomizer.class})
     static class Connector {

@@ -7,8 +7,8 @@ import java.lang.annotation.RetentionPolicy;
 import java.lang.annotation.Target;
 
 /**
- * Hands the proven caller of a request to a method of a WebFlux controller: its {@link run.caracal.verify.VerifiedMandate}, or
- * the {@link run.caracal.CaracalContext} that is bound.
+ * Injects the verified caller of a request into a method of a WebFlux controller: its {@link
+ * run.caracal.verify.VerifiedMandate}, or the bound {@link run.caracal.CaracalContext}.
  *
  * <pre>
  * &#64;GetMapping("/invoices")
@@ -21,9 +21,9 @@ import java.lang.annotation.Target;
 public @interface CurrentCaller {
 
     /**
-     * Whether a request without a proven caller is answered with 401.
+     * Whether a request without a verified caller is rejected with 401.
      *
-     * @return by default; otherwise the argument is {@code null} for such a request
+     * @return true by default; if false, the argument of such a request is {@code null}
      */
     boolean required() default true;
 }

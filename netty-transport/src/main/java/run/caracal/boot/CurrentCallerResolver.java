@@ -12,7 +12,7 @@ import reactor.core.publisher.Mono;
 import run.caracal.CaracalContext;
 import run.caracal.verify.VerifiedMandate;
 
-/** Resolves arguments with {@link CurrentCaller}. */
+/** Resolves arguments annotated with {@link CurrentCaller}. */
 final class CurrentCallerResolver implements HandlerMethodArgumentResolver {
 
     @Override
@@ -31,7 +31,8 @@ final class CurrentCallerResolver implements HandlerMethodArgumentResolver {
             Optional<CaracalContext> bound = CaracalContext.from(view);
             Optional<?> caller = mandate ? bound.flatMap(CaracalContext::verifiedMandate) : bound;
             return caller.isEmpty() && required
-                    ? Mono.error(new ResponseStatusException(HttpStatus.UNAUTHORIZED, "No caller is proven"))
+                    ? Mono.error(
+                            new ResponseStatusException(HttpStatus.UNAUTHORIZED, "The request has no verified caller"))
                     : Mono.<Object>justOrEmpty(caller);
         });
     }

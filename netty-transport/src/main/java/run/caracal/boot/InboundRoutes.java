@@ -11,7 +11,7 @@ import run.caracal.error.ConfigurationException.Problem;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 
-/** Makes the boundaries of the properties. */
+/** Creates the boundaries from the properties. */
 final class InboundRoutes {
     private InboundRoutes() {}
 

@@ -8,8 +8,8 @@ import org.springframework.security.core.authority.SimpleGrantedAuthority;
 import run.caracal.verify.VerifiedMandate;
 
 /**
- * A proven caller, for Spring Security: the mandate is the principal, and each of its scopes an authority with {@code SCOPE_}
- * before it, as for OAuth tokens. It holds no bearer.
+ * A verified caller for Spring Security: the mandate is the principal, and each of its scopes an authority with the prefix
+ * {@code SCOPE_}, as for OAuth tokens. Contains no bearer.
  */
 public final class MandateAuthentication extends AbstractAuthenticationToken {
     @Serial
@@ -20,7 +20,7 @@ public final class MandateAuthentication extends AbstractAuthenticationToken {
     /**
      * Creates the authentication of a mandate.
      *
-     * @param mandate what was proven
+     * @param mandate the verified mandate
      */
     public MandateAuthentication(VerifiedMandate mandate) {
         super(mandate.scopes().stream()
@@ -30,7 +30,7 @@ public final class MandateAuthentication extends AbstractAuthenticationToken {
         setAuthenticated(true);
     }
 
-    /** {@return nothing: the bearer is not kept} */
+    /** {@return {@code null}, because the bearer is not kept} */
     @Override
     public @Nullable Object getCredentials() {
         return null;

@@ -20,7 +20,7 @@ import run.caracal.config.ConfigOverrides;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.ConfigurationException.Problem;
 
-/** Makes the configuration of a client from the properties, the profile and the environment. */
+/** Loads the configuration of a client from the properties, the profile and the environment. */
 final class PropertyOverrides {
     private final Environment environment;
     private final CaracalProperties properties;
@@ -35,8 +35,8 @@ final class PropertyOverrides {
     /**
      * Loads the configuration.
      *
-     * @param secret where the client secret comes from, instead of the properties
-     * @throws ConfigurationException with all faults, each with its property and where that was set
+     * @param secret replaces the secret of the properties; {@code null} for none
+     * @throws ConfigurationException with all faults, each with its property and origin
      */
     static CaracalConfig.Builder load(
             CaracalProperties properties, Environment environment, @Nullable ClientSecretResolver secret) {
@@ -83,7 +83,7 @@ final class PropertyOverrides {
         return builder;
     }
 
-    /** What the loader says; when it has faults to report, a builder that is good for finding those of the bounds. */
+    /** The loaded configuration; after faults an empty builder, so that out-of-range settings are reported, too. */
     private CaracalConfig.Builder builder() {
         try {
             return CaracalConfig.load(overrides).mutate();
@@ -93,7 +93,7 @@ final class PropertyOverrides {
         }
     }
 
-    /** Seconds as text, or what is no number of them, for the loader to refuse. */
+    /** Whole seconds as text; any other duration in its own form, which the loader rejects. */
     private static @Nullable String seconds(@Nullable Duration ttl) {
         return ttl == null ? null : ttl.toNanosPart() == 0 ? Long.toString(ttl.toSeconds()) : ttl.toString();
     }
@@ -106,7 +106,7 @@ final class PropertyOverrides {
         }
     }
 
-    /** The environment comes after a profile; a variable that only Boot's relaxed names made a property stays there. */
+    /** A profile overrides the loader's own variables, which Boot's relaxed binding turns into properties. */
     private static boolean isReadByTheLoader(String key, @Nullable Origin origin) {
         return origin instanceof SystemEnvironmentOrigin variable
                 && variable.getProperty().equals("CARACAL_" + key.toUpperCase(Locale.ROOT));
@@ -127,7 +127,7 @@ final class PropertyOverrides {
         return origin == null ? "properties" : origin.toString();
     }
 
-    /** Where a property was set; for a list that of its first element. */
+    /** The origin of a property; for a list, that of its first element. */
     private @Nullable Origin origin(String property) {
         ConfigurationPropertyName name = ConfigurationPropertyName.of("caracal." + property);
         for (ConfigurationPropertySource source : ConfigurationPropertySources.get(environment)) {

@@ -5,7 +5,7 @@ import org.jspecify.annotations.Nullable;
 import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails;
 import org.springframework.boot.data.redis.autoconfigure.DataRedisConnectionDetails.Standalone;
 
-/** Reads where Boot's connection to Redis goes. */
+/** Reads the address of Boot's connection to Redis. */
 final class RedisAddresses {
     private RedisAddresses() {}
 

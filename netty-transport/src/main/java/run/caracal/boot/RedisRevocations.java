@@ -20,23 +20,23 @@ import run.caracal.redis.RevocationConsumer;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
-/** A connection of its own to the platform's revocation streams, and what reads them. */
+/** Reads the platform's revocation streams over a connection of its own. */
 final class RedisRevocations implements DisposableBean {
     private static final Logger log = LoggerFactory.getLogger(RedisRevocations.class);
 
-    private static final String NOT_CLOSED = "A connection to Redis did not close in good order";
+    private static final String NOT_CLOSED = "A connection to Redis did not close cleanly";
 
     private final RedisClient client;
     private final RevocationConsumer consumer;
     private final RevocationStore guarded;
 
     /**
-     * Where Boot's own connection goes.
+     * The address of Boot's own connection.
      *
-     * @param uri the address, with its credentials
+     * @param uri includes the credentials
      */
     record Address(RedisURI uri) {
-        /** Shows no credentials. */
+        /** Omits the credentials. */
         @Override
         public String toString() {
             return "Address[" + uri.getHost() + ":" + uri.getPort() + "]";
@@ -69,9 +69,9 @@ final class RedisRevocations implements DisposableBean {
     }
 
     /**
-     * Connects, which waits for the connection: for the start of an application.
+     * Connects. Blocks until connected, so call it at start-up.
      *
-     * @param boots where Boot's own connection goes, if there is one
+     * @param boots the address of Boot's own connection, if any
      */
     static RedisRevocations connect(Redis properties, @Nullable Address boots) {
         RedisURI uri;
@@ -83,7 +83,7 @@ final class RedisRevocations implements DisposableBean {
             throw new ConfigurationException(List.of(new Problem(
                     "caracal.inbound.revocation.redis.url",
                     "properties",
-                    "is missing, and Boot has no connection to a single Redis (spring.data.redis): set it")));
+                    "is missing, and Boot's own settings (spring.data.redis) name no single server: set it")));
         }
         RedisClient client = RedisClient.create(uri);
         try {
@@ -101,7 +101,7 @@ final class RedisRevocations implements DisposableBean {
             throw new ConfigurationException(List.of(new Problem(
                     "caracal.inbound.revocation.redis.consumer",
                     "properties",
-                    "is missing, and this machine has no name: name this instance")));
+                    "is missing, and the host name is unknown: set a unique name")));
         }
     }
 
@@ -113,7 +113,10 @@ final class RedisRevocations implements DisposableBean {
         return guarded;
     }
 
-    /** The consumer first: it may have an entry at hand. Not on the thread that closes the context, which Lettuce may block. */
+    /**
+     * Ends the consumer first, because it may be processing an entry. Lettuce may block, so not on the thread that closes the
+     * context.
+     */
     @Override
     public void destroy() {
         var unused = consumer.disposeLater()
@@ -122,7 +125,7 @@ final class RedisRevocations implements DisposableBean {
                 .subscribe(null, e -> log.warn(NOT_CLOSED, e));
     }
 
-    /** Closes the connections of the client with it. */
+    /** Closes the client with its connections. */
     private static Mono<Void> shutdown(RedisClient client) {
         return Mono.fromFuture(client::shutdownAsync).subscribeOn(Schedulers.boundedElastic());
     }

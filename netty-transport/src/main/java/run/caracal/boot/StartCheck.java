@@ -2,11 +2,11 @@ package run.caracal.boot;
 
 import run.caracal.Caracal;
 
-/** Lets an application start only with a platform that can be used. The one place that waits: on the thread that starts it. */
+/** Fails the start of an application if the platform is not usable. Blocks the starting thread. */
 final class StartCheck {
     private StartCheck() {}
 
-    /** Throws what opening a session would meet. The timeouts of the client bound it. */
+    /** Throws the error that opening a session would signal, within the client's timeouts. */
     static void check(Caracal caracal) {
         caracal.check().block();
     }

@@ -17,7 +17,7 @@ import org.springframework.context.aot.ApplicationContextAotGenerator;
 import org.springframework.javapoet.ClassName;
 import run.caracal.netty.internal.provider.NettyHttpTransportProvider;
 
-/** What the build of a native image asks of the auto-configuration. */
+/** Ahead-of-time processing of the auto-configuration, for native images. */
 class AheadOfTimeTest {
 
     @Test

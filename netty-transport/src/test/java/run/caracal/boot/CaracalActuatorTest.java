@@ -39,7 +39,7 @@ import run.caracal.micrometer.MicrometerTraceSource;
 import run.caracal.netty.Await;
 import run.caracal.test.FakePlatform;
 
-/** What an application tells of the platform. */
+/** Health, info, meters and traces of a Boot application. */
 class CaracalActuatorTest {
     private static final String[] BINDING = {
         "caracal.bindings[0].resource=resource://billing", "caracal.bindings[0].upstream-prefix=https://billing.example"

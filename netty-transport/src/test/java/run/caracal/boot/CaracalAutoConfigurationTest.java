@@ -139,7 +139,7 @@ class CaracalAutoConfigurationTest {
         @TempDir
         private Path directory = Path.of("");
 
-        /** A profile comes before the environment, which Boot's relaxed names would turn into properties. */
+        /** A profile overrides the environment, whose variables Boot's relaxed binding turns into properties. */
         @Test
         void aVariableOfTheLoaderIsNoProperty() {
             context.withPropertyValues("caracal.zone-id=")
@@ -154,7 +154,7 @@ class CaracalAutoConfigurationTest {
                         new SystemEnvironmentPropertySourceEnvironmentPostProcessor()
                                 .postProcessEnvironment(application.getEnvironment(), new SpringApplication());
                     })
-                    // The process has no such variable, and a profile would not have been asked.
+                    // The loader reads the variables of the process, which has none of this name.
                     .run(started -> assertThat(fault(started).problems())
                             .extracting(Problem::setting)
                             .containsExactly("CARACAL_ZONE_ID"));
@@ -279,7 +279,7 @@ class CaracalAutoConfigurationTest {
                             .doesNotContain("hidden-value"));
         }
 
-        /** What is missing, malformed or contradicts another, at once. */
+        /** Missing, malformed and contradictory settings are reported together. */
         @Test
         void eachOfAFileIsPrintedWithItsLine(@TempDir Path directory) throws Exception {
             Files.writeString(directory.resolve("application.yml"), """
@@ -320,7 +320,7 @@ class CaracalAutoConfigurationTest {
                                     FailureAnalyzer.class,
                                     ArgumentResolver.of(BeanFactory.class, new DefaultListableBeanFactory())
                                             .and(Environment.class, new StandardEnvironment()),
-                                    // Some of Boot's want libraries that are not here.
+                                    // Some of Boot's analyzers need libraries that are absent.
                                     FailureHandler.handleMessage((message, failure) -> {})))
                     .hasAtLeastOneElementOfType(CaracalFailureAnalyzer.class);
         }
@@ -467,7 +467,7 @@ class CaracalAutoConfigurationTest {
         }
     }
 
-    /** What it finds when it stops. */
+    /** Records whether the client is closed when this stops. */
     private static final class Neighbour implements SmartLifecycle {
         private final int phase;
         private final AtomicReference<Caracal> client;

@@ -68,7 +68,7 @@ class CaracalInboundTest {
                 });
     }
 
-    /** An application that is open by mistake would be worse than one that does not start. */
+    /** An application must not start unprotected by mistake. */
     @Test
     void aFaultOfItFailsTheStart() {
         context.withPropertyValues("caracal.inbound.max-hops=11")

@@ -24,7 +24,7 @@ import run.caracal.redis.TestRedis;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
-/** An application that reads what the platform revokes from a Redis. */
+/** An application that reads the platform's revocations from Redis. */
 class CaracalRevocationsTest {
     private static final String REDIS = "caracal.inbound.revocation.redis.";
 
@@ -153,7 +153,7 @@ class CaracalRevocationsTest {
         return Objects.requireNonNull(indicator.health().block(Await.BOUND));
     }
 
-    /** An application that does not hear of revocations does not start: it would let in nobody, or everybody. */
+    /** An application that cannot read revocations would reject every request, or accept revoked mandates. */
     @Nested
     class FailsTheStart {
         @Test

@@ -26,7 +26,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.netty.Await;
 import run.caracal.netty.Certificates;
 
-/** TLS to the platform out of a bundle of Boot: the trust and the client certificate. */
+/** TLS to the platform with an SSL bundle of Boot: its trust store and its client certificate. */
 class CaracalSslBundleTest {
     private static final String CLIENT = "orders-application";
 

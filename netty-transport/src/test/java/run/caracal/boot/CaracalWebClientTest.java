@@ -25,7 +25,7 @@ import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** The builder of Boot. */
+/** Boot's {@code WebClient.Builder}. */
 class CaracalWebClientTest {
     private final EchoServer gateway = new EchoServer();
     private final EchoServer other = new EchoServer();
@@ -69,7 +69,7 @@ class CaracalWebClientTest {
         });
     }
 
-    /** The builder is everybody's; a third party gets nothing, in a session and outside. */
+    /** The builder is shared, so third parties must not get an identity, inside and outside of a session. */
     @Test
     void itsRequestsToOthersPassUntouched() {
         run(context -> {
@@ -121,7 +121,7 @@ class CaracalWebClientTest {
                 .run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));
     }
 
-    /** Qualified, as two beans of one type are; what one of them opened is nothing to the other. */
+    /** Two qualified beans; neither acts in a session of the other. */
     @Test
     void eachOfTwoClientsActsInSessionsOfItsOwn() {
         FakePlatform second = new FakePlatform();
@@ -185,7 +185,7 @@ class CaracalWebClientTest {
                         .filters(filters -> assertThat(filters).containsExactly(mine)));
     }
 
-    /** In a servlet application there is a WebClient too. */
+    /** Servlet applications use WebClient, too. */
     @Test
     void aServletApplicationHasIt() {
         Contexts.servlet().run(started -> assertThat(started).hasNotFailed().hasBean("caracalWebClientCustomizer"));

@@ -10,14 +10,14 @@ import org.springframework.boot.WebApplicationType;
 import org.springframework.boot.builder.SpringApplicationBuilder;
 import org.springframework.context.ConfigurableApplicationContext;
 
-/** An application with the libraries of the class loader that this class comes from. */
+/** An application with the libraries of the class loader that loaded this class. */
 public final class Combination {
     private Combination() {}
 
-    /** {@return the names of the SDK's beans in an application, which was started and closed} */
+    /** {@return the names of the SDK's beans in an application} Starts and closes it. */
     public static Set<String> beans(String type, String[] properties) {
         if (type.equals("SERVLET")) {
-            // Once in a JVM: a second class loader's would be refused.
+            // The JVM accepts one handler factory, and each class loader would install its own.
             var unused = TomcatURLStreamHandlerFactory.disable();
         }
         try (ConfigurableApplicationContext started = new SpringApplicationBuilder(Contexts.Application.class)

@@ -17,8 +17,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import run.caracal.netty.ClassPath;
 
 /**
- * Applications that lack some libraries. Each is started in a class loader without them: conditions are evaluated there, and
- * a class that links against what is missing does not load.
+ * Applications that lack some libraries. Each starts in a class loader without them, so that conditions are evaluated there,
+ * and classes that need a missing library fail to link.
  */
 class CombinationsTest {
     private static final String[] PROPERTIES = {
@@ -160,7 +160,7 @@ class CombinationsTest {
                 .doesNotContainAnyElementsOf(VERIFIER);
     }
 
-    /** A resource that hears of no revocation would be open to what was revoked. */
+    /** A resource that reads no revocations would accept revoked mandates. */
     @Test
     void revocationsOfARedisWithoutLettuceNameTheArtifact() {
         assertThat(catchThrowable(() -> beans(

@@ -7,13 +7,13 @@ import org.springframework.boot.test.context.runner.ReactiveWebApplicationContex
 import org.springframework.boot.test.context.runner.WebApplicationContextRunner;
 import org.springframework.context.annotation.Configuration;
 
-/** Contexts with everything that Boot would configure, and the three properties that an application sets. */
+/** Contexts with Boot's whole auto-configuration and the three required properties. */
 final class Contexts {
     private static final String[] THREE = {
         "caracal.zone-id=zone-test", "caracal.application-id=app-test", "caracal.client-secret=hidden-value"
     };
 
-    /** What Boot would put in front of every request. */
+    /** Boot's own security, which would reject every request. */
     static final String WEB_SECURITY =
             "org.springframework.boot.security.autoconfigure.web.reactive.ReactiveWebSecurityAutoConfiguration,"
                     + "org.springframework.boot.security.autoconfigure.actuate.web.reactive.ReactiveManagementWebSecurityAutoConfiguration";
@@ -37,7 +37,7 @@ final class Contexts {
                 .withPropertyValues(THREE);
     }
 
-    /** Named, as Boot names it: a class whose annotations are missing is read, and not loaded. */
+    /** Imports by name, as Boot does, so that a class whose annotations are missing is parsed but not loaded. */
     @Configuration(proxyBeanMethods = false)
     @ImportAutoConfiguration({
         CaracalActuatorAutoConfiguration.class,
@@ -48,7 +48,7 @@ final class Contexts {
     })
     static class Ours {}
 
-    /** A reactive application with nothing but the auto-configuration of the SDK. */
+    /** A reactive application with the SDK's auto-configuration only. */
     static ReactiveWebApplicationContextRunner ours() {
         return new ReactiveWebApplicationContextRunner()
                 .withUserConfiguration(Ours.class)

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** What editors complete and explain. The build makes it of the properties; here it is read back. */
+/** The metadata for editors, which the build generates from the property classes. */
 class PropertyMetadataTest {
     private static JsonNode metadata() throws Exception {
         try (InputStream in =

@@ -38,7 +38,7 @@ import run.caracal.netty.Await;
 import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
 
-/** Contexts that come and go in one JVM, and beans that do so in one context. */
+/** Restarts of contexts in one JVM, and of beans in one context. */
 class RestartTest {
 
     @AfterEach
@@ -46,13 +46,13 @@ class RestartTest {
         ContextRegistry.getInstance().removeThreadLocalAccessor(CaracalContextAccessor.KEY);
     }
 
-    /** As devtools do it: the context is closed, and another one made. */
+    /** As devtools do: the context is closed, and another one created. */
     @Nested
     class OfTheContext {
         private static final int TIMES = 3;
         private static final String RESOURCE = "caracal.bindings[0].resource=resource://billing";
 
-        /** Nothing signals the work of a client that was closed. */
+        /** A closed client does not complete its work, so the test cancels it. */
         private final Disposable.Composite work = Disposables.composite();
 
         @AfterEach
@@ -121,7 +121,7 @@ class RestartTest {
         }
     }
 
-    /** As {@code @RefreshScope} of Spring Cloud does it: a scope with a proxy, whose beans are made again. */
+    /** As Spring Cloud's {@code @RefreshScope} does: a scope with a proxy, whose beans are created again. */
     @Nested
     class OfABean {
         private final Refreshed scope = new Refreshed();
@@ -203,7 +203,7 @@ class RestartTest {
         }
     }
 
-    /** What an application asks for, whichever client answers. */
+    /** The application's own interface, independent of the client behind it. */
     interface Billing {
         String zone();
 
@@ -233,7 +233,7 @@ class RestartTest {
         }
     }
 
-    /** Its beans end with a refresh and with the context, and are made again when they are used. */
+    /** Disposes its beans at a refresh and with the context, and creates them again on use. */
     private static final class Refreshed
             implements org.springframework.beans.factory.config.Scope, BeanFactoryPostProcessor, DisposableBean {
         static final String NAME = "refresh";

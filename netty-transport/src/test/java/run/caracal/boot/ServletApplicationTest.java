@@ -38,7 +38,7 @@ import run.caracal.netty.Await;
 import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
 
-/** A servlet application with a WebClient: a thread of its own for each request, which has no Reactor Context. */
+/** A servlet application with a WebClient: each request has its own thread, without a Reactor Context. */
 class ServletApplicationTest {
     private static final String NO_SECURITY =
             "org.springframework.boot.security.autoconfigure.web.servlet.ServletWebSecurityAutoConfiguration,"
@@ -107,7 +107,7 @@ class ServletApplicationTest {
         assertCalledAs("session-1");
     }
 
-    /** Shown to the thread by a filter, and captured where a call leaves it. */
+    /** A filter sets the thread-local, and the call captures it. */
     @Test
     void theContextOfTheRequestReachesTheCall() {
         assertThat(get("/captures")).startsWith("s-9: GET ");
@@ -138,7 +138,7 @@ class ServletApplicationTest {
             return builder.build();
         }
 
-        /** The caller is verified, and shown to the thread while the request is handled. */
+        /** Verifies the caller, and exposes it to the thread while the request is handled. */
         @Bean
         FilterRegistrationBean<Filter> caller(Caracal caracal) {
             ContextSnapshotFactory snapshots = ContextSnapshotFactory.builder().build();

@@ -9,7 +9,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 
-/** A platform that nobody reaches. */
+/** A transport to an unreachable platform. */
 final class Unreachable implements HttpTransport {
     private final AtomicInteger asked = new AtomicInteger();
 

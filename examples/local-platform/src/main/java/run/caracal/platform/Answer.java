@@ -35,7 +35,7 @@ final class Answer {
         return new Answer(status, Map.of("Content-Type", "application/json"), Json.write(body));
     }
 
-    /** A short text, as Go's standard library answers errors. */
+    /** A short text, the form of errors of Go's standard library. */
     static Answer text(int status, String body) {
         return new Answer(
                 status,
@@ -52,7 +52,7 @@ final class Answer {
         return new Answer(status, Map.of(), new byte[0]);
     }
 
-    /** An error in the shape that STS and Gateway share. */
+    /** An error in the form that STS and Gateway share. */
     static Answer error(Refusal refusal, @Nullable String requestId) {
         Map<String, @Nullable Object> body = Json.object();
         body.put("error", refusal.code);
@@ -63,7 +63,7 @@ final class Answer {
         return json(refusal.status, body).line();
     }
 
-    /** The same with a newline at the end of its body, where Go's JSON encoder puts one. */
+    /** The same with a newline at the end of its body, as Go's JSON encoder writes it. */
     Answer line() {
         byte[] longer = Arrays.copyOf(body, body.length + 1);
         longer[body.length] = '\n';

@@ -5,15 +5,15 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A held request for a mandate that a person has to approve, at one instant.
+ * A snapshot of a request for a mandate that a person has to approve.
  *
  * @param id the approval's id
- * @param applicationId the application that asked
+ * @param applicationId the requesting application
  * @param agentSessionId the acting session, if any
  * @param resources the requested resources
  * @param scopes the requested scopes
  * @param tier the tiers of approvers, separated by commas
- * @param binding the hash of all that the approval is bound to
+ * @param binding the hash of everything the approval is bound to
  * @param state {@code pending}, {@code approved}, {@code rejected}, {@code expired} or {@code consumed}
  * @param expiresAt when it expires
  */

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
-/** Mandates that wait for a person, and what that person decided. */
+/** The requests for mandates that a person has to approve, and the decisions. */
 final class Approvals {
 
     private static final Duration REMEMBERED = Duration.ofDays(1);
@@ -29,7 +29,7 @@ final class Approvals {
         this.zone = zone;
     }
 
-    /** One request that was held back. */
+    /** A held request. */
     private static final class Hold {
         private final ApprovalSnapshot start;
         /** The only user who may decide; null when any user of the zone may. */
@@ -64,7 +64,7 @@ final class Approvals {
         }
     }
 
-    /** Everything an approval is good for; anything else needs another one. */
+    /** The request that an approval is valid for; any other needs its own. */
     static String binding(TokenRequest request) {
         String text = String.join(
                 "\n",
@@ -88,7 +88,7 @@ final class Approvals {
     }
 
     /**
-     * Checks the approval that a request presents: it must be for this request and approved, or consumed so lately that the
+     * Checks the approval that a request presents: it must be for this request, and approved, or consumed so recently that the
      * mandate may be issued once more.
      */
     synchronized void checkPresented(TokenRequest request, String approvalId) {
@@ -116,8 +116,8 @@ final class Approvals {
     }
 
     /**
-     * The id of the approval under which a gated request may go on: the one it presents, or one that was granted for the same
-     * request. If there is none, the request is held.
+     * The id of the approval under which a gated request may proceed: the presented one, or one granted for the same request.
+     * Without one, the request is held.
      *
      * @param anchor the only user who may decide; null when any user of the zone may
      */
@@ -161,9 +161,9 @@ final class Approvals {
     }
 
     /**
-     * Uses an approval up, as the last step before its mandate is issued.
+     * Consumes an approval, as the last step before its mandate is issued.
      *
-     * @return the authority record that the mandate issued before under this approval stands on; empty the first time
+     * @return the authority record of the mandate that was issued before under this approval; empty the first time
      */
     synchronized Optional<String> consume(String approvalId, String recordId, String requestId) {
         Hold hold = Objects.requireNonNull(holds.get(approvalId), "an approval vanished between check and use");
@@ -178,7 +178,7 @@ final class Approvals {
         return Optional.empty();
     }
 
-    /** Decides as a user of the application that asked, who shows with the binding what the decision is about. */
+    /** Decides as a user of the requesting application, who presents the binding of the request. */
     synchronized ApprovalSnapshot decideAs(
             Mandate user, String approvalId, String binding, boolean approved, String requestId) {
         Hold hold = known(approvalId);
@@ -195,7 +195,7 @@ final class Approvals {
         return decide(approvalId, approved, requestId);
     }
 
-    /** A refusal unless there is such an approval. */
+    /** Rejects an unknown approval. */
     synchronized void checkKnown(String approvalId) {
         Hold unused = known(approvalId);
     }
@@ -208,7 +208,7 @@ final class Approvals {
         return hold;
     }
 
-    /** Decides; only once, and only while it is pending. */
+    /** Decides once, while the approval is pending. */
     synchronized ApprovalSnapshot decide(String approvalId, boolean approved, String requestId) {
         Instant now = zone.now();
         Hold hold = known(approvalId);
@@ -231,7 +231,7 @@ final class Approvals {
         return holds.values().stream().map(hold -> hold.snapshot(now)).toList();
     }
 
-    /** The approval as soon as it is no longer pending, or as it is after a while; empty if there is none. */
+    /** The approval once it is decided, or at the latest after the wait; empty if it is unknown. */
     Mono<ApprovalSnapshot> await(String approvalId, Duration wait) {
         return Mono.defer(() -> {
             Optional<ApprovalSnapshot> now = find(approvalId);
@@ -253,7 +253,7 @@ final class Approvals {
         holds.values().removeIf(hold -> now.isAfter(hold.start.expiresAt().plus(REMEMBERED)));
     }
 
-    /** Forgets everything, and ends the requests that wait for a decision. */
+    /** Removes everything, and ends the requests that wait for a decision. */
     synchronized void forgetAll() {
         List<Hold> waiting = List.copyOf(holds.values());
         holds.clear();
@@ -275,7 +275,7 @@ final class Approvals {
         zone.audit("token_exchange", request.requestId(), Policy.DENY, evaluationStatus, null, metadata);
     }
 
-    /** One event of a hold, whose decision is the state that the hold has come to. */
+    /** An audit event of a held request; its decision is the new state. */
     private void audit(String eventType, String requestId, Hold hold, Instant now) {
         Map<String, @Nullable Object> metadata = Json.object();
         metadata.put("challenge_id", hold.start.id());

@@ -12,15 +12,15 @@ import org.jspecify.annotations.Nullable;
  * @param id the event's own id
  * @param zoneId the zone
  * @param eventType for instance {@code token_exchange} or {@code gateway_resource_request}
- * @param requestId the request that caused it; a Gateway call and the token exchange behind it share one
+ * @param requestId the request that caused it, shared by a Gateway call and its token exchange
  * @param decision {@code allow} or {@code deny}; of an approval {@code pending}, {@code approved}, {@code rejected} or
  *     {@code consumed}
  * @param evaluationStatus {@code complete}, {@code executed}, or the reason
- * @param policySetId the policy set that was in force, for decisions
+ * @param policySetId the policy set in force, for decisions
  * @param policySetVersionId its version
- * @param manifestSha the hash of what that version holds
- * @param determiningPolicies the policies that decided; none when no policy was asked
- * @param metadata everything else, among it {@code application_id}, {@code resource} and {@code requested_scopes}
+ * @param manifestSha the hash of that version
+ * @param determiningPolicies the deciding policies; none if no policy was evaluated
+ * @param metadata all other details, such as {@code application_id}, {@code resource} and {@code requested_scopes}
  * @param occurredAt when it happened
  */
 public record AuditEvent(
@@ -64,7 +64,7 @@ public record AuditEvent(
         return determiningPolicies.contains(Policy.use(applicationId()));
     }
 
-    /** The session that acts, and the delegation it acts under. */
+    /** The acting session and its delegation. */
     String authority() {
         return metadata.get("agent_session_id") + " " + metadata.get("delegation_edge_id");
     }

@@ -2,14 +2,14 @@ package run.caracal.platform;
 
 import java.util.Optional;
 
-/** Reads the token out of an {@code Authorization} header. */
+/** Reads the token of an {@code Authorization} header. */
 final class Bearer {
 
     private static final String SCHEME = "Bearer ";
 
     private Bearer() {}
 
-    /** The token behind the scheme, in any case; empty when there is none. */
+    /** The token after the scheme, which is case-insensitive; empty if absent. */
     static Optional<String> of(String authorization) {
         if (!authorization.regionMatches(true, 0, SCHEME, 0, SCHEME.length())) {
             return Optional.empty();

@@ -14,8 +14,8 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
 /**
- * The protected API: charges an amount, and answers in ways that are handy to try things with. It serves only what came
- * through the Gateway: every request must carry a token that was issued for one of the zone's resources.
+ * The protected API: charges an amount, and has endpoints for experiments. It serves only requests that passed the Gateway:
+ * each must carry a token that was issued for one of the zone's resources.
  */
 final class BillingApi {
 
@@ -76,7 +76,7 @@ final class BillingApi {
         return error(400, "invalid_amount", "amount must be a positive whole number");
     }
 
-    /** The request as it arrived, without the credential it carried. */
+    /** The request as it arrived, without its credential. */
     private static Answer echo(Call call) {
         Map<String, @Nullable Object> headers = new TreeMap<>();
         call.requestHeaders().names().forEach(name -> {

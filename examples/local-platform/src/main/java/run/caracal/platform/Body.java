@@ -6,7 +6,7 @@ import java.nio.charset.StandardCharsets;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 
-/** A request's body, read whole; of one that is too large only the size is known to be. */
+/** A whole request body; one over the limit is only known to be too large. */
 final class Body {
 
     static final Body NONE = new Body(new byte[0], false);
@@ -19,7 +19,7 @@ final class Body {
         this.tooLarge = tooLarge;
     }
 
-    /** Reads all of the body, and keeps it unless it is larger than the limit. */
+    /** Reads the whole body, and keeps it unless it exceeds the limit. */
     static Mono<Body> read(Flux<ByteBuf> content, int limit) {
         return content.reduceWith(() -> new Collector(limit), Collector::add).map(Collector::body);
     }

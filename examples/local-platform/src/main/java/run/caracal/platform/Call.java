@@ -20,10 +20,10 @@ import reactor.netty.Connection;
 import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
-/** One request and its answer, with the fault that it was given. */
+/** One request, its answer, and its fault. */
 final class Call {
 
-    /** How long to read a body that nobody wants before the connection is given up instead. */
+    /** How long an unused body is drained before the connection is closed instead. */
     private static final Duration UNWANTED = Duration.ofMillis(500);
 
     private final HttpServerRequest request;
@@ -40,7 +40,7 @@ final class Call {
         ALL
     }
 
-    /** A call whose body was read, or is {@link Body#NONE} and still to come. */
+    /** A call; its body is {@link Body#NONE} if it is not yet read. */
     Call(HttpServerRequest request, HttpServerResponse response, ReceivedRequest received, Body body, Fault fault) {
         this.request = request;
         this.response = response;
@@ -66,7 +66,7 @@ final class Call {
         return question < 0 ? null : received.uri().substring(question + 1);
     }
 
-    /** The query's fields; none when it is absent or malformed. */
+    /** The fields of the query; none if it is absent or malformed. */
     Form queryFields() {
         String query = query();
         try {
@@ -88,12 +88,12 @@ final class Call {
         return request.requestHeaders();
     }
 
-    /** The whole body, for the servers that read it whole. */
+    /** The body, for servers that buffer it. */
     Body body() {
         return body;
     }
 
-    /** The body as it arrives, for the Gateway. */
+    /** The body as a stream, for the Gateway. */
     Flux<ByteBuf> bodyStream() {
         return request.receive()
                 .doOnSubscribe(subscription -> reading = Reading.SOME)
@@ -115,7 +115,7 @@ final class Call {
                 : address.getAddress().getHostAddress();
     }
 
-    /** Answers, having read a body that nobody wanted, so that the connection can serve the next request. */
+    /** Drains an unused body before answering, so that the connection can serve the next request. */
     Mono<Void> send(Answer answer) {
         return Mono.defer(() -> switch (reading) {
             case ALL -> write(answer);
@@ -143,7 +143,7 @@ final class Call {
         });
     }
 
-    /** Answers without a body, whatever the headers say about one. */
+    /** Answers without a body, whatever its headers announce. */
     Mono<Void> head(int status, HttpHeaders headers) {
         return reply(() -> {
             response.status(status);
@@ -156,16 +156,16 @@ final class Call {
     }
 
     /**
-     * Answers with a body that flows, each piece sent as it comes.
+     * Answers with a streamed body, flushing each piece.
      *
-     * @param trailers adds what is to follow the body of a chunked answer; its {@code Trailer} header announces the names
+     * @param trailers adds the trailers of a chunked answer, which its {@code Trailer} header announces
      */
     Mono<Void> stream(int status, HttpHeaders headers, Flux<ByteBuf> content, Consumer<HttpHeaders> trailers) {
         if (fault.kind() == Fault.Kind.DROP_RESPONSE) {
             return content.doOnNext(ByteBuf::release).then(abort());
         }
-        // Reactor Netty loses a piece when the connection closes while the content, on its own thread, says that it
-        // begins.
+        // Reactor Netty leaks a piece if the connection closes while the content, on its own thread, calls
+        // onSubscribe.
         Flux<ByteBuf> begun = Flux.concat(Flux.empty(), content);
         return reply(() -> {
                     response.status(status);
@@ -175,7 +175,7 @@ final class Call {
                 .subscribeOn(loop(request));
     }
 
-    /** The thread of a request's connection; what comes after the connection has gone is not done. */
+    /** The event loop of a request's connection; tasks after its close are dropped. */
     static Scheduler loop(HttpServerRequest request) {
         return Schedulers.fromExecutor(task -> request.withConnection(connection -> {
             if (connection.channel().isRegistered()) {
@@ -184,7 +184,7 @@ final class Call {
         }));
     }
 
-    /** Hands the request over to a handler that knows nothing of this platform. */
+    /** Passes the request to a plain handler of Reactor Netty. */
     Mono<Void> handOver(
             BiFunction<? super HttpServerRequest, ? super HttpServerResponse, ? extends Publisher<Void>> handler) {
         return reply(() -> handler.apply(request, response));

@@ -26,8 +26,8 @@ import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
 /**
- * The console: a page that shows what the platform does while it does it, and lets an operator decide, end and revoke. It
- * asks for no credential, so it answers on 127.0.0.1 alone, under its own name alone, and to its own page alone.
+ * The console: a page that shows the platform live, and lets an operator decide, end and revoke. It requires no credentials, so
+ * it serves only 127.0.0.1, under its own name, and its own page.
  */
 final class Console {
 
@@ -35,7 +35,7 @@ final class Console {
     private static final int ID_LENGTH = 128;
     private static final Duration IDLE = Duration.ofSeconds(60);
 
-    /** Sent with every answer: none of them may be kept, guessed at, framed or read by another page. */
+    /** Sent with every answer, against caching, MIME sniffing, framing, and reads by other pages. */
     private static final Map<String, String> HEADERS = Map.of(
             "Cache-Control", "no-store",
             "X-Content-Type-Options", "nosniff",
@@ -56,14 +56,14 @@ final class Console {
         this.feed = new ConsoleFeed(source);
     }
 
-    /** A console that listens. */
+    /** A listening console. */
     record Bound(Console console, DisposableServer server, int port) {
 
         String url() {
             return "http://127.0.0.1:" + port;
         }
 
-        /** Ends what is streamed, stops listening and closes what is connected. */
+        /** Ends the streams, stops listening and closes the connections. */
         Mono<Void> close() {
             return Mono.defer(() -> {
                 var unused = console.closing.tryEmitEmpty();
@@ -73,7 +73,7 @@ final class Console {
         }
     }
 
-    /** Listens on a port of 127.0.0.1; 0 takes a free one. */
+    /** Listens on a port of 127.0.0.1; 0 for a free one. */
     static Mono<Bound> open(int port, ConsoleState.Source source, Network network) {
         return Mono.fromCallable(ConsolePage::load)
                 .subscribeOn(Schedulers.boundedElastic())
@@ -90,7 +90,7 @@ final class Console {
     private Mono<Void> handle(HttpServerRequest request, HttpServerResponse response) {
         Mono<Void> handled =
                 Body.read(request.receive(), BODY_BYTES).flatMap(body -> Mono.from(route(request, response, body)));
-        // Never within the task that brings the request, for the reason that the platform's other servers have.
+        // Never within the task that reads the request, see Endpoint.
         return handled.subscribeOn(Call.loop(request));
     }
 
@@ -119,9 +119,9 @@ final class Console {
     }
 
     /**
-     * Whether a request comes from the console's own page, or from a program that is no browser. The name it was sent to is
-     * checked because another name may lead to 127.0.0.1, the origin because any page may send requests here; where browsers
-     * leave the origin out they say in another header how far away the page is. The page itself can be linked to.
+     * Whether a request comes from the console's own page, or from a program other than a browser. Checks the host, because
+     * other names may resolve to 127.0.0.1, and the origin, because any page may send requests here; without an origin,
+     * browsers send {@code Sec-Fetch-Site}. Any page may link to the console.
      */
     private static boolean isOwn(HttpServerRequest request, boolean isPage) {
         HttpHeaders headers = request.requestHeaders();
@@ -169,7 +169,7 @@ final class Console {
         return Answer.json(200, events);
     }
 
-    /** Does what a button of the page says. The content type is one that no form and no simple request of a page can have. */
+    /** Executes a button of the page. No form or simple cross-origin request can have the required content type. */
     private Answer act(HttpServerRequest request, Body body) {
         if (!"application/json".equals(request.requestHeaders().get(HttpHeaderNames.CONTENT_TYPE))) {
             throw new Refusal(415, "unsupported_media_type", "an action is sent as application/json");
@@ -207,7 +207,7 @@ final class Console {
         return Answer.json(200, Map.of("sessions", ended));
     }
 
-    /** Revokes in the name of the application that gave, as only that one may. */
+    /** Revokes as the issuing application, which alone may. */
     private Answer revoke(String delegationId) {
         DelegationSnapshot delegation = source.delegations().all().stream()
                 .filter(candidate -> candidate.id().equals(delegationId))
@@ -228,7 +228,7 @@ final class Console {
         return response.sse().send(events, event -> true).then();
     }
 
-    /** Whether all that was sent has left, but for what fits into the connection's buffers. */
+    /** Whether all messages were written, except for those in the connection's buffers. */
     private static boolean isReady(HttpServerRequest request) {
         boolean[] writable = new boolean[1];
         request.withConnection(connection -> writable[0] = connection.channel().isWritable());

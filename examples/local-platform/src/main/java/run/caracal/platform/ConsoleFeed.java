@@ -8,15 +8,14 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 
 /**
- * Tells a page what changes. The state is looked at every so often instead of being told by those who change it, because
- * much of it changes by the passing of time alone; whoever is not ready when it is looked at misses that look, and learns
- * at the next one how the state differs from what it knows. Nothing is ever kept for a page that is slow.
+ * Sends a page the changes of the state. Polls the state, because much of it changes with time alone. A page that is not ready
+ * skips a poll, and gets the difference to its last state at the next one, so that nothing is buffered for slow pages.
  */
 final class ConsoleFeed {
 
     static final Duration LOOK = Duration.ofMillis(200);
 
-    /** After so many looks without a change the page is told that it is still connected, and what time it is. */
+    /** The number of polls without a change after which a page gets a keep-alive with the current time. */
     static final int QUIET_LOOKS = 50;
 
     private final ConsoleState.Source source;
@@ -25,16 +24,16 @@ final class ConsoleFeed {
         this.source = source;
     }
 
-    /** The state that a page knows, and the message that brought it; none if there was nothing to tell. */
+    /** The last state of a page, and its message; none without a change. */
     private record Known(
             @Nullable ConsoleState state,
             int quiet,
             @Nullable Map<String, @Nullable Object> message) {}
 
     /**
-     * The messages for one page, the first of them the whole state.
+     * The messages for one page, starting with the whole state.
      *
-     * @param ready whether the page has read all that it was sent
+     * @param ready whether the page has read all messages
      */
     Flux<Map<String, @Nullable Object>> messages(BooleanSupplier ready) {
         Supplier<Known> nothing = () -> new Known(null, 0, null);

@@ -9,7 +9,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Base64;
 import java.util.Objects;
 
-/** The console's one page, and the policy under which a browser runs what is in it and nothing else. */
+/** The page of the console, and the content security policy that permits only its own script and style. */
 final class ConsolePage {
 
     private static final String NAME = "console.html";

@@ -10,7 +10,7 @@ import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
-/** All that the console shows, as it is at one instant: each entry under its id, in the order in which it came. */
+/** A snapshot of everything the console shows: each entry under its id, in order of arrival. */
 record ConsoleState(
         Instant now,
         Map<String, SessionSnapshot> sessions,
@@ -18,14 +18,14 @@ record ConsoleState(
         Map<String, ApprovalSnapshot> approvals,
         Map<String, AuditEvent> audit) {
 
-    /** Of the sessions that ended and of the audit the page shows the newest; a request id finds older events. */
+    /** The maximum number of ended sessions and of audit events on the page; a request id finds older events. */
     private static final int ENDED = 500;
 
     private static final int EVENTS = 1000;
 
     private static final ConsoleState NOTHING = new ConsoleState(Instant.EPOCH, Map.of(), Map.of(), Map.of(), Map.of());
 
-    /** Makes the state of a zone, and tells it in the terms of the page. */
+    /** Creates the state of a zone in the format of the page. */
     record Source(
             Zone zone,
             Supplier<Sessions> currentSessions,
@@ -53,7 +53,7 @@ record ConsoleState(
                     byId(newest(zone.audit.events(), EVENTS), AuditEvent::id));
         }
 
-        /** Everything, for a page that has seen nothing yet. */
+        /** The whole state, for a new page. */
         Map<String, @Nullable Object> whole(ConsoleState state) {
             Map<String, @Nullable Object> json = difference(NOTHING, state);
             json.put("whole", true);
@@ -61,7 +61,7 @@ record ConsoleState(
             return json;
         }
 
-        /** The difference from one state to another, for a page that has seen the first. */
+        /** The difference between two states, for a page that has the first. */
         Map<String, @Nullable Object> difference(ConsoleState seen, ConsoleState state) {
             Map<String, @Nullable Object> json = Json.object();
             json.put("now", state.now.toEpochMilli());
@@ -72,7 +72,7 @@ record ConsoleState(
             return json;
         }
 
-        /** A session as the page shows it, without its metadata: an application may have put anything there. */
+        /** A session on the page, without its metadata, which may contain secrets of the application. */
         private Map<String, @Nullable Object> session(SessionSnapshot session) {
             Zone.AuthorityRecord subject = zone.record(session.subjectAuthorityRecordId());
             Instant deadline = session.heartbeatDeadlineAt();
@@ -130,7 +130,7 @@ record ConsoleState(
             return json;
         }
 
-        /** An event as the page shows it; of its metadata only what is known to be harmless. */
+        /** An event on the page, with harmless metadata only. */
         static Map<String, @Nullable Object> event(AuditEvent event) {
             Map<String, @Nullable Object> json = Json.object();
             json.put("id", event.id());

@@ -8,7 +8,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The limits of a delegation beside its scopes, as the Coordinator stores them. */
+/** The limits of a delegation besides its scopes, as the Coordinator stores them. */
 record Constraints(Map<String, @Nullable Object> json) {
 
     static final int MAX_HOPS = 10;
@@ -24,10 +24,10 @@ record Constraints(Map<String, @Nullable Object> json) {
             "broad_reason");
 
     /**
-     * Merges what a request says about constraints, and checks it; every fault is refused as {@code invalid_<field>}.
+     * Merges and checks the constraints of a request; rejects each fault as {@code invalid_<field>}.
      *
-     * @param fields the request, with {@code constraints_json} and {@code constraints}, of which the latter wins
-     * @param ttlSeconds the life the request asks for, which is a constraint too unless the constraints name one
+     * @param fields the request, whose {@code constraints} override its {@code constraints_json}
+     * @param ttlSeconds the requested TTL, which applies unless the constraints name one
      */
     static Constraints of(Fields fields, @Nullable Long ttlSeconds) {
         Map<String, @Nullable Object> json = Json.object();
@@ -88,7 +88,7 @@ record Constraints(Map<String, @Nullable Object> json) {
         return new Refusal(400, "invalid_" + field);
     }
 
-    /** Reads a time that ends in Z, as all times of the platform do. */
+    /** Parses a time in UTC with the suffix Z. */
     static Optional<Instant> instant(@Nullable Object value) {
         try {
             return value instanceof String text && text.endsWith("Z")
@@ -99,25 +99,25 @@ record Constraints(Map<String, @Nullable Object> json) {
         }
     }
 
-    /** The identifiers of the resources it is bound to; none when it names none. */
+    /** The ids of the resources it is limited to; none if it names none. */
     List<String> resources() {
         return json.get("resources") instanceof List<?> list
                 ? list.stream().map(String::valueOf).distinct().toList()
                 : List.of();
     }
 
-    /** How many delegations deep it can be used; 1 when it names none. */
+    /** The maximum number of delegations in its chain; 1 by default. */
     int maxHops() {
         long hops = integer("max_hops");
         return hops == 0 ? 1 : (int) hops;
     }
 
-    /** The longest life of a token under it; 0 when it names none. */
+    /** The maximum lifetime of a token under it; 0 if it names none. */
     long ttlSeconds() {
         return integer("ttl_seconds");
     }
 
-    /** How many scopes a token under it may have; 0 when it names none. */
+    /** The maximum number of scopes of a token under it; 0 if it names none. */
     long budget() {
         return integer("budget");
     }

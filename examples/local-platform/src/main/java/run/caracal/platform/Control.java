@@ -16,8 +16,7 @@ import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
 /**
- * Lists what a platform holds and resets it, over HTTP on 127.0.0.1. A page of another origin that a browser shows cannot use
- * it. It says no token and no secret.
+ * Lists the state of a platform and resets it, over HTTP on 127.0.0.1. Web pages cannot use it. Shows no token and no secret.
  */
 final class Control {
 
@@ -27,7 +26,7 @@ final class Control {
         this.platform = platform;
     }
 
-    /** The server, once it listens; the caller's to end. */
+    /** The listening server, which the caller disposes. */
     static Mono<? extends DisposableServer> start(LocalPlatform platform, int port) {
         Control control = new Control(platform);
         return HttpServer.create()
@@ -44,7 +43,7 @@ final class Control {
                 : response.status(403).send();
     }
 
-    /** A name that was made to mean this machine shows in the Host, a page of elsewhere in the Origin. */
+    /** The Host reveals DNS rebinding, the Origin another page. */
     private static boolean isLocal(HttpHeaders headers) {
         String host = headers.get(HttpHeaderNames.HOST, "");
         String name = host.contains(":") ? host.substring(0, host.lastIndexOf(':')) : host;

@@ -11,7 +11,7 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
-/** The Coordinator's HTTP face: who may call, what a request must look like, and the shape of each answer. */
+/** The HTTP interface of the Coordinator: authentication, the checks of requests, and the form of answers. */
 final class Coordinator {
 
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9_.\\-:]{1,128}");
@@ -42,7 +42,7 @@ final class Coordinator {
                 .map(Coordinator::inUtf8);
     }
 
-    /** Node says of JSON what the standard implies. */
+    /** Node names the charset of JSON, which the standard implies. */
     private static Answer inUtf8(Answer answer) {
         return answer.body().length == 0 ? answer : answer.with("Content-Type", "application/json; charset=utf-8");
     }
@@ -91,7 +91,7 @@ final class Coordinator {
         };
     }
 
-    /** The bearer must be an application token of this platform with the scope to manage sessions. */
+    /** The bearer must be an application token of this zone with the scope to manage sessions. */
     private Mandate authenticated(Call call) {
         String authorization = call.header("authorization").orElse("");
         if (!authorization.startsWith(SCHEME) || authorization.length() == SCHEME.length()) {
@@ -133,7 +133,7 @@ final class Coordinator {
         }
     }
 
-    /** Tells any caller whether a token is good for the platform itself, which a mandate for a resource never is. */
+    /** Answers any caller whether a token is valid for the platform itself, as a mandate for a resource never is. */
     private Answer verify(Call call) {
         if (!verifications.admits(call.clientAddress(), zone.limits.verificationsPerMinute, zone.now())) {
             throw new Refusal(429, "rate_limited");
@@ -390,7 +390,7 @@ final class Coordinator {
         return json;
     }
 
-    /** Listed sessions show more, and the generation as text, as a database driver hands out its big integers. */
+    /** Lists show more fields, and the generation as text, as the database driver returns a bigint. */
     private Map<String, @Nullable Object> itemJson(SessionSnapshot session) {
         Map<String, @Nullable Object> json = sessionJson(session);
         json.put("lease_generation", Long.toString(session.leaseGeneration()));

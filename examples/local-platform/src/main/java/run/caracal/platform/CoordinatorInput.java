@@ -5,14 +5,14 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Reads requests to the Coordinator, and refuses those that are malformed in the words of the framework it stands on. */
+/** Reads requests to the Coordinator, and rejects malformed ones in the words of its web framework. */
 final class CoordinatorInput {
 
     private static final String FAILED = "The service failed to process the request";
 
     private CoordinatorInput() {}
 
-    /** The JSON body; {@link Fields#ABSENT} when there is none, which is fine as long as no content type promises one. */
+    /** The JSON body; {@link Fields#ABSENT} without one, unless a content type announces it. */
     static @Nullable Object json(Call call) {
         String contentType = call.header("content-type").orElse("");
         Body body = call.body();
@@ -43,7 +43,7 @@ final class CoordinatorInput {
         return new BadRequest(status, "internal_error", FAILED, Map.of());
     }
 
-    /** The key under which the request is to be done once; null when it has none. Several are joined to one. */
+    /** The idempotency key; null if absent. Several are joined. */
     static @Nullable IdempotencyKey idempotencyKey(Call call, Mandate caller, PlatformLimits limits) {
         List<String> keys = call.headers("idempotency-key");
         if (keys.isEmpty()) {
@@ -74,7 +74,7 @@ final class CoordinatorInput {
                 caller.text("sub"));
     }
 
-    /** Refuses a body with everything that is wrong with it. */
+    /** Rejects a body with all its faults. */
     static void check(Fields fields) {
         if (!fields.issues().isEmpty()) {
             throw new BadRequest(
@@ -85,7 +85,7 @@ final class CoordinatorInput {
         }
     }
 
-    /** How many items a page may have. */
+    /** Parses a page size. */
     static int limit(String text) {
         if (text.isEmpty()) {
             return 100;

@@ -15,7 +15,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Which session gave what to which. Not safe for several threads at once: {@link Sessions} holds the lock. */
+/** The delegations between sessions. Not thread-safe: {@link Sessions} holds the lock. */
 final class DelegationGraph {
 
     private static final Duration REMEMBERED = Duration.ofDays(1);
@@ -31,7 +31,7 @@ final class DelegationGraph {
         this.revocations = revocations;
     }
 
-    /** Grows with every change; 0 before the first. */
+    /** The epoch, which each change increments; 0 before the first. */
     long epoch() {
         return epoch;
     }
@@ -51,7 +51,7 @@ final class DelegationGraph {
         return edges.get(id);
     }
 
-    /** Whether it was revoked itself or with one above it, as opposed to having ended with a session. */
+    /** Whether it was revoked, by itself or with an ancestor, as opposed to having ended with a session. */
     boolean isWithdrawn(String id) {
         return withdrawn.contains(id);
     }
@@ -60,12 +60,12 @@ final class DelegationGraph {
         return edges.values();
     }
 
-    /** All delegations that a session ever received, oldest first. */
+    /** All delegations that a session has received, oldest first. */
     List<DelegationSnapshot> inbound(String sessionId) {
         return edgesOf(inbound, sessionId);
     }
 
-    /** The delegations that a session holds now, oldest first. */
+    /** The live delegations of a session, oldest first. */
     List<DelegationSnapshot> liveInbound(String sessionId, Instant now) {
         return inbound(sessionId).stream().filter(edge -> edge.isLive(now)).toList();
     }
@@ -85,8 +85,7 @@ final class DelegationGraph {
     }
 
     /**
-     * A delegation and those it narrows, the root first; empty when one of them is no longer live for one who knows of no
-     * revocation after an instant.
+     * A delegation and its ancestors, the root first; empty if one of them is not live, ignoring revocations after an instant.
      */
     List<DelegationSnapshot> lineage(DelegationSnapshot leaf, Instant now, Instant knownUntil) {
         Deque<DelegationSnapshot> path = new ArrayDeque<>();
@@ -102,7 +101,7 @@ final class DelegationGraph {
         return List.of();
     }
 
-    /** Revokes a delegation and everything that its receiver gave on, and so forth. */
+    /** Revokes a delegation and all delegations derived from it. */
     List<DelegationSnapshot> revokeWithDownstream(DelegationSnapshot root, Instant now) {
         Map<String, DelegationSnapshot> revoked = new LinkedHashMap<>();
         Deque<DelegationSnapshot> open = new ArrayDeque<>(List.of(root));
@@ -117,7 +116,7 @@ final class DelegationGraph {
         return List.copyOf(revoked.values());
     }
 
-    /** Revokes whatever begins or ends at one of these sessions. */
+    /** Revokes all delegations from or to these sessions. */
     void revokeTouching(Collection<String> sessionIds, Instant now) {
         List<DelegationSnapshot> touching = new ArrayList<>();
         for (String sessionId : sessionIds) {
@@ -127,7 +126,7 @@ final class DelegationGraph {
         revoke(touching.stream().filter(DelegationSnapshot::isActive).toList(), now);
     }
 
-    /** Forgets what ended long ago. */
+    /** Removes delegations that ended long ago. */
     void forget(Instant now) {
         edges.values().removeIf(edge -> {
             Instant end = edge.revokedAt() == null ? edge.expiresAt() : edge.revokedAt();

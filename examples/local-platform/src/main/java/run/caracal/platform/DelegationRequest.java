@@ -5,7 +5,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** The request of one session to give some of its authority to another. */
+/** A request of one session to delegate authority to another. */
 record DelegationRequest(
         String issuerApplicationId,
         String sourceSessionId,
@@ -18,7 +18,7 @@ record DelegationRequest(
         @Nullable Instant expiresAt,
         @Nullable IdempotencyKey idempotencyKey) {
 
-    /** Two requests with the same key must agree on all of this. */
+    /** The fields on which two requests with the same key must agree. */
     List<@Nullable Object> digest() {
         List<@Nullable Object> digest = new ArrayList<>();
         if (idempotencyKey != null) {

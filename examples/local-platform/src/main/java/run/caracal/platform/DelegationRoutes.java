@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** The part of the Coordinator's HTTP face that is about delegations. */
+/** The HTTP interface of the Coordinator for delegations. */
 final class DelegationRoutes {
 
     private final Zone zone;
@@ -19,7 +19,7 @@ final class DelegationRoutes {
         this.delegations = delegations;
     }
 
-    /** The answer, unless the path leads nowhere. */
+    /** The answer; empty for an unknown path. */
     Optional<Answer> route(Call call, Mandate caller, List<String> path) {
         @Nullable Object body = call.method().equals("GET") ? Fields.ABSENT : CoordinatorInput.json(call);
         boolean inbound = path.size() >= 5 && path.get(3).equals("inbound");
@@ -41,7 +41,7 @@ final class DelegationRoutes {
         return Optional.empty();
     }
 
-    /** The checks before anything is looked up, in the platform's order. */
+    /** The checks before any lookup, in the platform's order. */
     private Answer create(Call call, Mandate caller, @Nullable Object body) {
         Fields fields = new Fields(body);
         String source = fields.requiredText("source_session_id", 128);
@@ -120,7 +120,7 @@ final class DelegationRoutes {
         return json;
     }
 
-    /** The fields of a delegation in every answer, beside the name of its id. */
+    /** The fields of a delegation in every answer, except its id, whose name differs. */
     private Map<String, @Nullable Object> edgeJson(DelegationSnapshot edge) {
         Instant revokedAt = edge.revokedAt();
         Map<String, @Nullable Object> json = Json.object();
@@ -145,7 +145,7 @@ final class DelegationRoutes {
         return edge.resourceId() == null ? null : zone.rowId(edge.resourceId());
     }
 
-    /** Newest first, as the platform lists them. */
+    /** Newest first, as on the platform. */
     private Answer list(Call call, Mandate caller, String sessionId) {
         Form query = call.queryFields();
         int limit = CoordinatorInput.limit(query.first("limit"));
@@ -180,7 +180,7 @@ final class DelegationRoutes {
         return Answer.json(200, json);
     }
 
-    /** The authority of a session, all of its delegations taken together. */
+    /** The effective authority of a session under all its delegations. */
     Answer effective(Mandate caller, String sessionId) {
         Delegations.Effective held = delegations.effective(sessionId, caller.applicationId());
         Map<String, @Nullable Object> json = Json.object();

@@ -6,20 +6,20 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A delegation at the Coordinator, at one instant.
+ * A snapshot of a delegation at the Coordinator.
  *
  * @param id the delegation's id
  * @param sourceSessionId the issuing session
  * @param targetSessionId the receiving session
  * @param issuerApplicationId the application of the source
  * @param receiverApplicationId the application of the target
- * @param parentId the delegation that this one derives from, if any
+ * @param parentId the delegation that it derives from, if any
  * @param resourceId its resource; null if its constraints name resources
  * @param scopes the delegated scopes
  * @param constraints the stored constraints
  * @param status {@code active} or {@code revoked}
- * @param createdAt when it was made
- * @param expiresAt when it ends
+ * @param createdAt when it was created
+ * @param expiresAt when it expires
  * @param revokedAt when it was revoked, if it was
  */
 public record DelegationSnapshot(
@@ -45,7 +45,7 @@ public record DelegationSnapshot(
         return isLive(now, now);
     }
 
-    /** Whether it is live for one who knows of no revocation after an instant. */
+    /** Whether it is live, ignoring revocations after an instant. */
     boolean isLive(Instant now, Instant knownUntil) {
         return !isRevoked(knownUntil) && now.isBefore(expiresAt);
     }
@@ -58,7 +58,7 @@ public record DelegationSnapshot(
         return new Constraints(constraints);
     }
 
-    /** Whether a resource is one of those it is for. */
+    /** Whether it covers a resource. */
     boolean covers(String identifier) {
         if (resourceId != null && !resourceId.equals(identifier)) {
             return false;

@@ -9,7 +9,7 @@ import java.util.Optional;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The rules under which sessions give authority to one another; a rule that is broken is a {@link Refusal}. */
+/** The rules of delegation; a violation is a {@link Refusal}. */
 final class Delegations {
 
     /** The outcome of a request to delegate. */
@@ -130,7 +130,7 @@ final class Delegations {
         }
     }
 
-    /** The resources a request is for; at least one, as those that are for anything were refused before. */
+    /** The requested resources; at least one, because a request without any was rejected before. */
     private List<ProtectedResource> resourcesOf(DelegationRequest request) {
         Set<ProtectedResource> resources = new LinkedHashSet<>();
         ProtectedResource named = null;
@@ -186,7 +186,7 @@ final class Delegations {
                 && (bounds.budget() == 0 || askedBudget <= bounds.budget());
     }
 
-    /** All that a session was ever given; only its own application may ask. */
+    /** All delegations that a session has received; for its own application only. */
     List<DelegationSnapshot> inbound(String sessionId, String applicationId) {
         synchronized (sessions) {
             checkReader(sessionId, applicationId);
@@ -194,7 +194,7 @@ final class Delegations {
         }
     }
 
-    /** One live delegation that a session of the caller's holds. */
+    /** A live delegation held by a session of the caller. */
     DelegationSnapshot inbound(String sessionId, String edgeId, String applicationId) {
         synchronized (sessions) {
             DelegationSnapshot edge = graph.find(edgeId);
@@ -250,10 +250,7 @@ final class Delegations {
         }
     }
 
-    /**
-     * Revokes a delegation and everything given on from it, ends the sessions that had received any of it, and with them the
-     * tokens they were started with.
-     */
+    /** Revokes a delegation and all derived from it, and ends the receiving sessions and the tokens that opened them. */
     Revoked revoke(String edgeId, String applicationId) {
         synchronized (sessions) {
             DelegationSnapshot root = graph.find(edgeId);
@@ -288,9 +285,9 @@ final class Delegations {
     }
 
     /**
-     * Checks that a session may use a delegation it presents, as the STS does at mint and again at use.
+     * Checks that a session may use a presented delegation, as the STS does at mint and at use.
      *
-     * @param knownUntil revocations after this instant do not count
+     * @param knownUntil revocations after this instant are ignored
      */
     Proof prove(
             String edgeId,
@@ -343,7 +340,7 @@ final class Delegations {
         }
     }
 
-    /** Whether a delegation is known to be revoked, as opposed to run out. */
+    /** Whether a delegation is known to be revoked, as opposed to expired. */
     boolean isRevoked(String edgeId) {
         synchronized (sessions) {
             DelegationSnapshot edge = graph.find(edgeId);
@@ -351,7 +348,7 @@ final class Delegations {
         }
     }
 
-    /** Whether a delegation is known to be revoked for its own sake, as opposed to having ended with a session. */
+    /** Whether a delegation is known to be revoked itself, as opposed to having ended with a session. */
     boolean isWithdrawn(String edgeId) {
         synchronized (sessions) {
             return graph.isWithdrawn(edgeId) && isRevoked(edgeId);

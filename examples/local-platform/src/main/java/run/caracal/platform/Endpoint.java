@@ -23,8 +23,8 @@ import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 
 /**
- * One HTTP server of the platform: it listens first and gets its service later, because services need to know where the
- * others listen. It remembers what it received and does to it what the fault rule says.
+ * One HTTP server of the platform. It listens before it gets its service, because services need each other's addresses. It
+ * records its requests, and applies the fault rule to them.
  */
 final class Endpoint {
 
@@ -39,7 +39,7 @@ final class Endpoint {
     private volatile Handling handling = NOT_READY;
     private volatile FaultRule faults = FaultRule.none();
 
-    /** Ends with the faults that keep requests without an answer. */
+    /** Completes when stalled requests are to be aborted. */
     private volatile Sinks.Empty<Void> stalls = Sinks.empty();
 
     private Endpoint(Service service, PlatformLimits limits, Clock clock) {
@@ -48,7 +48,7 @@ final class Endpoint {
         this.received = new Ring<>(limits.recordedRequests);
     }
 
-    /** An endpoint with the address it is reached at; it can stop listening and listen there again. */
+    /** An endpoint bound to an address, on which it can be stopped and started again. */
     static final class Bound {
         private final Endpoint endpoint;
         private final Network network;
@@ -83,7 +83,7 @@ final class Endpoint {
             return !server.isDisposed();
         }
 
-        /** Stops listening, then closes what is connected. */
+        /** Stops listening, then closes the connections. */
         Mono<Void> close() {
             return Mono.defer(() -> {
                 DisposableServer current = server;
@@ -92,7 +92,7 @@ final class Endpoint {
             });
         }
 
-        /** Listens again where it listened before, unless it still does. */
+        /** Listens again on the same address, unless it still does. */
         Mono<Void> open() {
             return Mono.defer(() -> isListening()
                     ? Mono.empty()
@@ -105,7 +105,7 @@ final class Endpoint {
 
     static Mono<Bound> bind(Service service, int port, PlatformLimits limits, Clock clock, Network network) {
         Endpoint endpoint = new Endpoint(service, limits, clock);
-        // Go counts some bytes more than it is told to.
+        // Go adds a reserve to the configured limit.
         int headerBytes = service == Service.COORDINATOR ? limits.headerBytes : limits.headerBytes + 4096;
         ChannelGroup connections = new DefaultChannelGroup(ImmediateEventExecutor.INSTANCE);
         HttpServer template = HttpServer.create()
@@ -121,9 +121,7 @@ final class Endpoint {
                 .map(server -> new Bound(endpoint, network, template, connections, server));
     }
 
-    /**
-     * Serves requests whose bodies are read whole. A request is carried out even if its client goes away meanwhile.
-     */
+    /** Serves requests with buffered bodies. A request is completed even if its client disconnects. */
     void answer(int bodyLimit, Function<Call, Mono<Answer>> answers) {
         handle(
                 bodyLimit,
@@ -135,17 +133,17 @@ final class Endpoint {
                         .flatMap(call::send));
     }
 
-    /** Serves requests whose bodies are read whole, with answers that may flow. */
+    /** Serves requests with buffered bodies, with answers that may be streamed. */
     void handle(int bodyLimit, Function<Call, Mono<Void>> handler) {
         handling = new Handling(true, bodyLimit, handler);
     }
 
-    /** Serves requests whose bodies flow. */
+    /** Serves requests with streamed bodies. */
     void stream(Function<Call, Mono<Void>> handler) {
         handling = new Handling(false, 0, handler);
     }
 
-    /** Forgets what was received, ends all faults, and cuts off what they have stalled. */
+    /** Removes the recorded requests, ends all faults, and aborts stalled requests. */
     void reset() {
         Sinks.Empty<Void> over = stalls;
         stalls = Sinks.empty();
@@ -178,8 +176,8 @@ final class Endpoint {
                 case STALL -> stalls.asMono().then(Mono.defer(call::abort));
             };
         });
-        // Never within the task that brings the request: Reactor Netty up to 1.3.7 reads a connection no more when a
-        // request that had to wait for the one before it is answered there (its issue 4361).
+        // Never within the task that reads the request: up to 1.3.7 Reactor Netty stops reading a connection if a
+        // pipelined request is answered there (its issue 4361).
         return handled.subscribeOn(Call.loop(request));
     }
 

@@ -12,7 +12,7 @@ public interface FaultRule {
     /**
      * {@return the fault of the request} Called once per request, on the server's event loop.
      *
-     * @param request with its body, except at the Gateway, which streams bodies
+     * @param request the request, with its body except at the Gateway, which streams bodies
      */
     Fault decide(ReceivedRequest request);
 

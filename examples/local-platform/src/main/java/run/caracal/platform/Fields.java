@@ -10,20 +10,17 @@ import java.util.Set;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
-/**
- * Reads the members of a JSON body and collects everything that is wrong with them, in the words of the validator that the
- * platform uses.
- */
+/** Reads the members of a JSON body and collects their faults, in the words of the platform's validator. */
 final class Fields {
 
-    /** Stands for a body, or the value of a member, that is not there. */
+    /** The value of an absent body or member. */
     static final Object ABSENT = new Object();
 
     private final Map<String, @Nullable Object> body;
     private final List<Map<String, @Nullable Object>> issues = new ArrayList<>();
     private final boolean isObject;
 
-    /** Takes any JSON value; of one that is no object that is the only issue. */
+    /** Takes any JSON value; a value other than an object is the only issue. */
     @SuppressWarnings("unchecked")
     Fields(@Nullable Object body) {
         this.isObject = body instanceof Map<?, ?>;
@@ -61,7 +58,7 @@ final class Fields {
         return null;
     }
 
-    /** Like {@link #text}, with null meaning absent. */
+    /** As {@link #text}; null counts as absent. */
     @Nullable
     String nullableText(String name, int maxLength) {
         return has(name) && body.get(name) == null ? null : text(name, maxLength);
@@ -121,7 +118,7 @@ final class Fields {
         return null;
     }
 
-    /** Texts without the space around them. */
+    /** Trimmed texts. */
     List<String> texts(String name, int maxCount, int maxLength) {
         List<String> texts = new ArrayList<>();
         List<?> list = list(name);
@@ -139,7 +136,7 @@ final class Fields {
         return texts;
     }
 
-    /** Strings as they are, none of them empty; an absent list is an empty one. */
+    /** Untrimmed, non-empty strings; none if the list is absent. */
     List<String> strings(String name) {
         List<String> strings = new ArrayList<>();
         List<?> list = list(name);
@@ -174,7 +171,7 @@ final class Fields {
         return object.orElse(Map.of());
     }
 
-    /** A time that ends in Z. */
+    /** A time in UTC with the suffix Z. */
     @Nullable
     Instant time(String name) {
         if (!has(name)) {
@@ -191,12 +188,12 @@ final class Fields {
         return body.containsKey(name);
     }
 
-    /** Whether it has no other members than these. */
+    /** Whether it has only these members. */
     boolean hasOnly(Set<String> names) {
         return names.containsAll(body.keySet());
     }
 
-    /** An object, without an issue if it is none. */
+    /** An object; any other value is no issue. */
     @SuppressWarnings("unchecked")
     Optional<Map<String, @Nullable Object>> plainObject(String name) {
         return body.get(name) instanceof Map<?, ?> map

@@ -35,7 +35,7 @@ record Form(Map<String, List<String>> fields) {
         return new Form(fields);
     }
 
-    /** The first value of a field; empty when it is absent. */
+    /** The first value of a field; empty if absent. */
     String first(String name) {
         List<String> values = fields.get(name);
         return values == null ? "" : values.get(0);

@@ -12,7 +12,7 @@ import java.util.concurrent.ThreadLocalRandom;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 
-/** Which headers pass the Gateway, in both directions. */
+/** The headers that the Gateway forwards, in both directions. */
 final class ForwardedHeaders {
 
     private static final Set<String> HOP_BY_HOP = Set.of(
@@ -32,12 +32,12 @@ final class ForwardedHeaders {
     private static final Pattern TRACEPARENT =
             Pattern.compile("(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(-.*)?");
 
-    /** The trailer with which a cut answer ends. */
+    /** The trailer of a truncated answer. */
     static final String REVOKED = "X-Caracal-Revoked";
 
     private ForwardedHeaders() {}
 
-    /** The client's headers for the upstream, with the Gateway's own and the resource's credential. */
+    /** The headers of the client for the upstream, with those of the Gateway and the credential of the resource. */
     static HttpHeaders toUpstream(Call call, String requestId, String resourceToken) {
         Set<String> named = namedByConnection(call.requestHeaders());
         HttpHeaders headers = new DefaultHttpHeaders();
@@ -65,7 +65,7 @@ final class ForwardedHeaders {
         return headers;
     }
 
-    /** The upstream's headers for the client; the Gateway's request id stands first. */
+    /** The headers of the upstream for the client, after the Gateway's request id. */
     static HttpHeaders toClient(HttpHeaders upstream, String requestId, long secondsLeft) {
         Set<String> named = namedByConnection(upstream);
         HttpHeaders headers = new DefaultHttpHeaders();
@@ -86,7 +86,7 @@ final class ForwardedHeaders {
         return headers;
     }
 
-    /** The trace id that the upstream gets to see. */
+    /** The trace id that the upstream receives. */
     static String traceId(HttpHeaders toUpstream) {
         return toUpstream.get("Traceparent").split("-", -1)[1];
     }

@@ -30,12 +30,12 @@ import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.client.HttpClientResponse;
 
-/** The proxy before the protected resources: checks the bearer, exchanges it, forwards the call, and writes it down. */
+/** The proxy in front of the protected resources: checks the bearer, exchanges it, forwards the call, and audits it. */
 final class Gateway {
 
     private static final Pattern REQUEST_ID = Pattern.compile("[\\x21-\\x7e]{1,128}");
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
-    /** Go's client sends no body with these unless there is one; with any other method it sends one, if only an empty one. */
+    /** The methods that Go's client sends without a body if there is none; with any other it sends an empty one. */
     private static final Set<String> BODILESS = Set.of("GET", "HEAD", "DELETE", "OPTIONS", "PROPFIND", "SEARCH");
 
     private final Zone zone;
@@ -63,7 +63,7 @@ final class Gateway {
         this.defaultUpstream = defaultUpstream;
     }
 
-    /** A call that passed the checks the Gateway makes itself. */
+    /** A call that has passed the Gateway's own checks. */
     private record Admitted(Mandate mandate, String bearer, String resourceId, String path) {
         @Override
         public String toString() {
@@ -97,7 +97,7 @@ final class Gateway {
                                 : call.send(Answer.error(refusal, requestId).with("X-Request-Id", requestId)));
     }
 
-    /** Answers of the Gateway itself: its own routes, and a redirect where a path is not clean. */
+    /** The Gateway's own answers: its own routes, and the redirect of a path that is not clean. */
     private static Optional<Answer> ownAnswer(Call call) {
         String path = call.path();
         return switch (path) {
@@ -109,7 +109,7 @@ final class Gateway {
         };
     }
 
-    /** Nothing is counted twice when it is forgotten: by then it has expired, and is refused before it is looked at here. */
+    /** A removed mandate is not counted again: it has expired, and is rejected before it is counted. */
     BearersSeen bearersSeen() {
         return new BearersSeen(spentOnce.get(), replays.get());
     }
@@ -119,7 +119,7 @@ final class Gateway {
         spent.values().removeIf(expiry -> now.isAfter(expiry.plusSeconds(60)));
     }
 
-    /** The checks before anything is exchanged, in the platform's order. */
+    /** The checks before the exchange, in the platform's order. */
     private Admitted admit(Call call, String requestId) {
         String bearer = call.header("authorization")
                 .flatMap(Bearer::of)
@@ -173,7 +173,7 @@ final class Gateway {
         throw refused(401, "invalid_token", "malformed bearer token");
     }
 
-    /** A mandate for one call is good for one call, whatever becomes of that call. */
+    /** Consumes a one-shot mandate, whatever the outcome of its call. */
     private void spend(Mandate mandate, String bearer, String requestId) {
         String id = mandate.text("jti");
         if (mandate.use().equals(Mandate.USE_SESSION) || id.isEmpty()) {
@@ -201,7 +201,7 @@ final class Gateway {
                 || (!delegation.isEmpty() && delegations.isRevoked(delegation));
     }
 
-    /** Whether an answer that is under way ends here; the end of a session alone does not cut what it asked for. */
+    /** Whether an in-flight answer is truncated; the end of a session alone does not truncate its answers. */
     private boolean isCut(Mandate mandate) {
         return zone.isRevoked(mandate.authorityRecordId())
                 || zone.isRevoked(mandate.text("root_sid"))
@@ -247,7 +247,7 @@ final class Gateway {
                     outbound.withConnection(
                             connection -> loop.set(connection.channel().eventLoop()));
                     if (cancelled.get()) {
-                        return Mono.never(); // the cancel, which is under way, closes the connection
+                        return Mono.never(); // the pending cancel closes the connection
                     }
                     request.requestHeaders()
                             .remove("accept")
@@ -264,7 +264,7 @@ final class Gateway {
                 })
                 .then()
                 .doOnCancel(() -> outcome.failed("upstream_error", 499, "client_cancelled"))
-                // Elsewhere a cancel may meet the arrival of the answer, which Reactor Netty then loses.
+                // On another thread a cancel may race with the arrival of the answer, which Reactor Netty would leak.
                 .cancelOn(Schedulers.fromExecutor(task -> {
                     cancelled.set(true);
                     Objects.requireNonNullElse(loop.get(), (Executor) Runnable::run)
@@ -287,8 +287,8 @@ final class Gateway {
     }
 
     /**
-     * Passes the answer on, piece by piece as long as the mandate it was asked for with is not revoked; the audit log has the
-     * event before the client has the end of the answer.
+     * Streams the answer until the mandate of its call is revoked. The audit log has the event before the client has the end of
+     * the answer.
      */
     private Mono<Void> relay(
             Call call,
@@ -324,7 +324,7 @@ final class Gateway {
                     if (announced < 0) {
                         sink.complete();
                     } else {
-                        // The length was promised: only the end of the connection can say that less comes.
+                        // With an announced length, only closing the connection can signal the truncation.
                         sink.error(refused(401, "invalid_token", "session revoked"));
                     }
                 })
@@ -353,7 +353,7 @@ final class Gateway {
         return new Refusal(status, code, description);
     }
 
-    /** Writes one event about a forwarded call, when it is known how it went. */
+    /** Writes one audit event of a forwarded call, when its outcome is known. */
     private final class Outcome {
         private final Call call;
         private final Admitted admitted;

@@ -2,11 +2,11 @@ package run.caracal.platform;
 
 import java.util.Optional;
 
-/** What the router of Go's library answers by itself, behind which STS and Gateway stand. */
+/** The answers of Go's own router, which STS and Gateway use. */
 final class GoMux {
     private GoMux() {}
 
-    /** The redirect to the path without empty and dot segments; none where it has none. */
+    /** The redirect to the path without empty and dot segments; none for a clean path. */
     static Optional<Answer> redirect(Call call) {
         String cleaned = UpstreamUrl.cleaned(call.path());
         return cleaned.equals(call.path()) ? Optional.empty() : Optional.of(redirect(call, cleaned));
@@ -26,7 +26,7 @@ final class GoMux {
         return answer.with("Location", location);
     }
 
-    /** Whether a route takes a method; one for GET takes HEAD too. */
+    /** Whether a route matches a method; one for GET also matches HEAD. */
     static boolean takes(String route, String method) {
         return method.equals(route) || (route.equals("GET") && method.equals("HEAD"));
     }

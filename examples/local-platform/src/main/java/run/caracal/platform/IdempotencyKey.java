@@ -2,5 +2,5 @@ package run.caracal.platform;
 
 import java.time.Duration;
 
-/** The key a caller sent, how long it is remembered, and what it stands for beside the request itself. */
+/** A caller's idempotency key, its retention, and the parts of its identity besides the request. */
 record IdempotencyKey(String value, Duration retention, String callerApplicationId, String callerSubject) {}

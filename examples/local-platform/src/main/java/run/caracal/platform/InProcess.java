@@ -32,7 +32,7 @@ import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.server.HttpServer;
 import reactor.netty.resources.LoopResources;
 
-/** A network inside this JVM: its ports are names, and no socket is opened. Each platform has its own. */
+/** A network inside this JVM, without sockets: its ports are names. Each platform has its own. */
 final class InProcess implements Network {
 
     private final Loops loops = new Loops();
@@ -45,11 +45,11 @@ final class InProcess implements Network {
         }
     };
 
-    /** A server that listens again keeps its port, and with it its address. */
+    /** A restarted server keeps its port, and thereby its address. */
     @Override
     public HttpServer listening(HttpServer server, int port) {
         int taken = port == 0 ? free.incrementAndGet() : port;
-        // By a class, Netty makes an id that no other address of this JVM has.
+        // With a class, Netty creates an id that is unique in this JVM.
         LocalAddress address = listening.computeIfAbsent(taken, number -> new LocalAddress(InProcess.class));
         return server.runOn(loops).bindAddress(() -> address);
     }
@@ -73,7 +73,7 @@ final class InProcess implements Network {
         return Mono.fromRunnable(resolver::close).then(loops.disposeLater(QUIET_TIME, CLOSE_TIMEOUT));
     }
 
-    /** Finds what listens under the name of a port. */
+    /** Resolves the name of a port to its listener. */
     private final class Lookup extends AbstractAddressResolver<SocketAddress> {
 
         Lookup(EventExecutor executor) {
@@ -115,7 +115,7 @@ final class InProcess implements Network {
         }
     }
 
-    /** Servers and clients on a thread each: on one, an answer would arrive within the write of its request. */
+    /** A thread for servers and one for clients: on a single one, an answer would arrive within the write of its request. */
     private static final class Loops implements LoopResources {
 
         private final EventLoopGroup servers = group("local-platform-server");
@@ -123,7 +123,7 @@ final class InProcess implements Network {
 
         @SuppressWarnings("deprecation")
         private static EventLoopGroup group(String name) {
-            // How it waits for work is known to BlockHound, unlike the way of Netty's LocalIoHandler.
+            // BlockHound permits its wait for work, but not that of Netty's LocalIoHandler.
             return new DefaultEventLoopGroup(1, new DefaultThreadFactory(name, true));
         }
 
@@ -137,7 +137,7 @@ final class InProcess implements Network {
             return clients;
         }
 
-        /** Reactor Netty asks for a kind of socket; it takes any channel. */
+        /** Reactor Netty names a socket type, but accepts any channel. */
         @Override
         @SuppressWarnings("unchecked")
         public <C extends Channel> C onChannel(Class<C> asked, EventLoopGroup group) {
@@ -165,7 +165,7 @@ final class InProcess implements Network {
     }
 
     private static final class Server extends LocalServerChannel {
-        /** Made when Netty's own constructor asks for it, before any field here is initialised. */
+        /** Created on demand, because Netty's constructor calls this before any field is initialised. */
         private @Nullable ChannelConfig options;
 
         @Override
@@ -196,7 +196,7 @@ final class InProcess implements Network {
         }
     }
 
-    /** Takes the options of sockets, which mean nothing here, without complaint. */
+    /** Ignores socket options, which have no meaning here. */
     private static final class Options extends DefaultChannelConfig {
 
         private Options(Channel channel) {

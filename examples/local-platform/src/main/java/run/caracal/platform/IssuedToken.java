@@ -4,7 +4,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** A token the STS has made. */
+/** A token issued by the STS. */
 record IssuedToken(String accessToken, long expiresInSeconds, String scope, List<String> targets) {
 
     Map<String, @Nullable Object> toJson() {

@@ -43,7 +43,7 @@ final class Json {
 
     private Json() {}
 
-    /** An empty object that keeps the order in which it is filled. */
+    /** An empty object that keeps insertion order. */
     static Map<String, @Nullable Object> object() {
         return new LinkedHashMap<>();
     }

@@ -110,7 +110,7 @@ public final class LocalPlatform implements Disposable {
                 .cache();
     }
 
-    /** The platform with its console, which can show it only once it is there. */
+    /** The platform with its console, which needs it to exist. */
     private Mono<LocalPlatform> withConsole(int port, Network network) {
         ConsoleState.Source source = new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
         return Console.open(port, source, network)
@@ -119,7 +119,7 @@ public final class LocalPlatform implements Disposable {
                 .onErrorResume(failure -> disposeLater().then(Mono.error(failure)));
     }
 
-    /** Begins with no session, delegation or approval, and nothing counted. */
+    /** Starts without sessions, delegations, approvals and counts. */
     private void begin() {
         DelegationGraph graph = new DelegationGraph(zone.revocations);
         this.sessions = new Sessions(zone, graph);
@@ -495,7 +495,7 @@ public final class LocalPlatform implements Disposable {
         return closed.get();
     }
 
-    /** Each resource that the first application may use with the base URL behind the Gateway. */
+    /** The resources of the first application, with their upstream URLs. */
     Map<String, String> resourcePrefixes() {
         Map<String, String> prefixes = new LinkedHashMap<>();
         usable().forEach(resource ->
@@ -503,7 +503,7 @@ public final class LocalPlatform implements Disposable {
         return prefixes;
     }
 
-    /** Each of these resources that declares scopes with all of them, sorted. */
+    /** Those of these resources that declare scopes, with all scopes, sorted. */
     Map<String, List<String>> resourceScopes() {
         Map<String, List<String>> scopes = new LinkedHashMap<>();
         usable().filter(resource -> !resource.scopes().isEmpty())
@@ -512,7 +512,7 @@ public final class LocalPlatform implements Disposable {
         return scopes;
     }
 
-    /** Whether it was told to listen on these ports. */
+    /** Whether it is configured to listen on these ports. */
     boolean hasPorts(Ports asked) {
         return ports.equals(asked);
     }
@@ -797,7 +797,7 @@ public final class LocalPlatform implements Disposable {
                     redisUri == null ? Revocations.NONE : new RedisRevocations(zoneId, redisUri, hmacKeyHex));
         }
 
-        /** The secret of the application that is there if none is registered. */
+        /** The secret of the default application. */
         Builder defaultSecret(String secret) {
             this.defaultSecret = secret;
             return this;

@@ -16,7 +16,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** Answers what is no HTTP, or too long, as the service's own HTTP library does, and closes the connection. */
+/** Answers malformed and oversized requests as the service's own HTTP library does, and closes the connection. */
 final class MalformedRequests extends ChannelInboundHandlerAdapter {
 
     private final Service service;

@@ -54,7 +54,7 @@ record Mandate(Map<String, @Nullable Object> claims) {
         return claims.get("exp") instanceof Long seconds ? Instant.ofEpochSecond(seconds) : Instant.EPOCH;
     }
 
-    /** Whether the token has expired, with the tolerance every verifier of the platform grants. */
+    /** Whether the token has expired, with the clock skew that every verifier of the platform tolerates. */
     boolean isExpired(Instant now) {
         return !now.isBefore(expiresAt().plusSeconds(60));
     }

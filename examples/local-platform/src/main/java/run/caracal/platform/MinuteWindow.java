@@ -10,7 +10,7 @@ final class MinuteWindow {
     private final Map<String, Integer> counts = new HashMap<>();
     private long minute = Long.MIN_VALUE;
 
-    /** Counts one more and says whether it is still within the limit. */
+    /** Counts an event; whether it is within the limit. */
     synchronized boolean admits(String key, int limit, Instant now) {
         long current = Math.floorDiv(now.getEpochSecond(), 60L);
         if (current != minute) {

@@ -6,22 +6,22 @@ import reactor.core.publisher.Mono;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.http.server.HttpServer;
 
-/** The listeners of a platform's servers, and the way of clients to them. */
+/** The network of a platform: binds its servers, and connects clients to them. */
 interface Network {
 
-    /** How long the threads may take to end. */
+    /** The timeout of the shutdown of the threads. */
     Duration CLOSE_TIMEOUT = Duration.ofSeconds(2);
 
-    /** Without it, a loop that has tasks when it is told to end does so before it closes what is open on it. */
+    /** Without a quiet period, a loop with pending tasks ends before it has closed its connections. */
     Duration QUIET_TIME = Duration.ofMillis(50);
 
-    /** The server, to listen on a port of 127.0.0.1; 0 takes a free one. */
+    /** The server, configured for a port of 127.0.0.1; 0 for a free one. */
     HttpServer listening(HttpServer server, int port);
 
-    /** The port of an address that a server of this network was bound to. */
+    /** The port of a bound address. */
     int port(SocketAddress bound);
 
-    /** The client, for the servers of this network. */
+    /** The client, configured for this network. */
     HttpClient reaching(HttpClient client);
 
     /** Ends the threads. */

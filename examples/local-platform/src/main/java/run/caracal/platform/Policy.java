@@ -5,7 +5,7 @@ import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The policy set in force, as far as it can be told from outside: its names in the audit log. */
+/** The policy set in force, as visible from outside: its names in the audit log. */
 final class Policy {
 
     static final String BOOTSTRAP = "caracal-bootstrap";
@@ -16,15 +16,15 @@ final class Policy {
 
     private static final String SET = "policy-set-local";
     private static final String VERSION = "policy-set-local-v1";
-    /** SHA-256 of the version's name: there is no bundle to take it of. */
+    /** SHA-256 of the version's name, in the absence of a bundle. */
     static final String MANIFEST = "f71dbe7cd7a3edcba84c785fb950dcdebfad7236a810f6e7233ef1501b5bb1b3";
 
-    /** The policy that lets a session of an application have a mandate for one call. */
+    /** The policy that permits one-shot mandates for sessions of an application. */
     static String mint(String applicationId) {
         return "caracal-" + applicationId + "-mint";
     }
 
-    /** The policy that lets an application use what it holds at the Gateway. */
+    /** The policy that permits an application to use its tokens at the Gateway. */
     static String use(String applicationId) {
         return "caracal-" + applicationId + "-use";
     }

@@ -12,7 +12,7 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
 import java.util.Set;
 
-/** Writes what a client needs to know into files that only their owner can read. */
+/** Writes the profile of a client, and its secret, to files that only their owner can read. */
 final class Profile {
 
     static final String NAME = "caracal.toml";

@@ -6,16 +6,16 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * That a session may act under a delegation, as it was shown to the STS.
+ * The proof that a session may act under a delegation.
  *
  * @param edge the delegation
- * @param path the delegation and those it narrows, the root first
- * @param epoch the state of the zone's delegations it was shown in
+ * @param path the delegation and its ancestors, the root first
+ * @param epoch the epoch of the zone's delegations at that time
  * @param target the session that received the delegation
  */
 record Proof(DelegationSnapshot edge, List<DelegationSnapshot> path, long epoch, SessionSnapshot target) {
 
-    /** The claims of a token that stands on this. */
+    /** The claims of a token based on this proof. */
     Map<String, @Nullable Object> claims() {
         Map<String, @Nullable Object> claims = Json.object();
         claims.put("agent_session_id", edge.targetSessionId());
@@ -29,7 +29,7 @@ record Proof(DelegationSnapshot edge, List<DelegationSnapshot> path, long epoch,
         return claims;
     }
 
-    /** The chain of applications: the giving side of each delegation, then the receiver. */
+    /** The chain of applications: the issuer of each delegation, then the receiver. */
     List<Map<String, @Nullable Object>> chain() {
         List<Map<String, @Nullable Object>> chain = new ArrayList<>();
         for (DelegationSnapshot step : path) {

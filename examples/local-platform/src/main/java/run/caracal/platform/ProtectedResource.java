@@ -14,11 +14,11 @@ import org.jspecify.annotations.Nullable;
  * @param id the identifier, for instance {@code resource://billing-api}
  * @param scopes the scopes it declares
  * @param owner the only application that may use it; by default the platform's first
- * @param sharedWith further applications that may use it, which no deployment knows
+ * @param sharedWith further applications that may use it, a deviation from deployments
  * @param upstream the base URL behind the Gateway; by default the platform's own protected API
  * @param operations the operations it permits; none means any
- * @param roles the scopes that each role may have here, beside the role every application has under its own id
- * @param approvals the scopes that a person must approve, each with its tier
+ * @param roles the scopes of each role, in addition to the role that every application has under its own id
+ * @param approvals the scopes that a person must approve, by tier
  */
 public record ProtectedResource(
         String id,
@@ -49,9 +49,8 @@ public record ProtectedResource(
     }
 
     /**
-     * {@return the same resource, of another application} Its owner alone obtains a token with it, mints mandates for it and
-     * uses them; a delegation lends no more than that. An application without a grant on a resource may still
-     * delegate its scopes to the owner.
+     * {@return the same resource, of another application} Only its owner obtains tokens and mandates for it and uses them, with
+     * a delegation too. Any application may delegate its scopes to the owner.
      */
     public ProtectedResource withOwner(String applicationId) {
         return new ProtectedResource(id, scopes, applicationId, sharedWith, upstream, operations, roles, approvals);
@@ -77,7 +76,7 @@ public record ProtectedResource(
     }
 
     /**
-     * {@return the same resource, permitting one more operation and nothing that is not named}
+     * {@return the same resource with one more permitted operation; operations that are not named are rejected}
      *
      * @param path the path as it is sent to the Gateway
      */
@@ -88,8 +87,8 @@ public record ProtectedResource(
     }
 
     /**
-     * {@return the same resource, known to one more role} A session has the roles that its labels name. A session that is
-     * labelled with its application's id may have every scope.
+     * {@return the same resource with one more role} The labels of a session name its roles. A session that is labelled with
+     * its application's id may have every scope.
      *
      * @param roleScopes the scopes it may have; none means every scope of the resource
      */
@@ -102,7 +101,7 @@ public record ProtectedResource(
     /**
      * {@return the same resource, for which a person must approve each mandate that has one of these scopes}
      *
-     * @param tier how grave it is; any word
+     * @param tier the tier of approvers; any word
      * @param gatedScopes the scopes; none means every scope of the resource
      */
     public ProtectedResource withApproval(String tier, String... gatedScopes) {

@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
-/** Outcomes by idempotency key. Not safe for several threads at once. */
+/** Outcomes by idempotency key. Not thread-safe. */
 final class Receipts<T> {
 
     private record Receipt<T>(List<@Nullable Object> digest, T result, Instant forgottenAt) {}
@@ -18,16 +18,16 @@ final class Receipts<T> {
     private final Map<String, Map<String, Receipt<T>>> receipts = new HashMap<>();
 
     /**
-     * Remembers requests of one kind.
+     * Stores requests of one kind.
      *
-     * @param request the kind, as its conflicts name it
+     * @param request the kind, as named in conflicts
      */
     Receipts(String request, int limit) {
         this.request = request;
         this.limit = limit;
     }
 
-    /** The earlier outcome under this key; a refusal if it was another request, or if no further key is taken. */
+    /** The earlier outcome under this key; rejects another request under it, and keys over the limit. */
     Optional<T> find(String applicationId, IdempotencyKey key, List<@Nullable Object> digest, Instant now) {
         Map<String, Receipt<T>> known = receipts.getOrDefault(applicationId, Map.of());
         Receipt<T> receipt = known.get(key.value());

@@ -18,7 +18,7 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
-/** Adds what is revoked to the streams of a Redis, signed, one entry after another. */
+/** Adds signed revocations to the streams of a Redis, one after another. */
 final class RedisRevocations implements Revocations {
     private static final Logger log = LoggerFactory.getLogger(RedisRevocations.class);
     private static final String ALGORITHM = "HmacSHA256";
@@ -35,7 +35,7 @@ final class RedisRevocations implements Revocations {
 
     private record Entry(String stream, Map<String, String> fields) {}
 
-    /** Connects, which blocks. */
+    /** Connects. Blocks. */
     RedisRevocations(String zoneId, String redisUri, String hmacKeyHex) {
         this.zoneId = zoneId;
         this.key = new SecretKeySpec(HexFormat.of().parseHex(hmacKeyHex), ALGORITHM);

@@ -2,7 +2,7 @@ package run.caracal.platform;
 
 import org.jspecify.annotations.Nullable;
 
-/** An answer other than success, in the terms of the platform. */
+/** An error answer of the platform. */
 final class Refusal extends RuntimeException {
 
     private static final long serialVersionUID = 1L;

@@ -3,9 +3,9 @@ package run.caracal.platform;
 import java.util.Map;
 import reactor.core.publisher.Mono;
 
-/** Hears what is revoked in a zone. Called under the locks of those who revoke, so it must not wait. */
+/** Listens to the revocations of a zone. Called under their locks, so it must not block. */
 interface Revocations {
-    /** For a platform that tells nobody. */
+    /** Ignores all revocations. */
     Revocations NONE = new Revocations() {
         @Override
         public void revoked(String reason, Map<String, String> anchors) {}
@@ -19,12 +19,12 @@ interface Revocations {
         }
     };
 
-    /** Ids carry nothing any more; each is named by the kind of what it identifies. */
+    /** Ids were revoked, each under the name of its kind. */
     void revoked(String reason, Map<String, String> anchors);
 
-    /** A delegation was created or revoked, and raised the epoch. */
+    /** The epoch was incremented by the creation or revocation of a delegation. */
     void epochReached(String event, String edgeId, long epoch);
 
-    /** Tells the rest, within a bound, and ends. */
+    /** Writes pending revocations, with a timeout, and closes. */
     Mono<Void> close();
 }

@@ -3,7 +3,7 @@ package run.caracal.platform;
 import java.util.ArrayDeque;
 import java.util.List;
 
-/** Remembers the last so many entries. */
+/** The latest entries, up to a capacity. */
 final class Ring<T> {
 
     private final int capacity;

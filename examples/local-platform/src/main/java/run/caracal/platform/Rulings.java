@@ -4,7 +4,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 
-/** Rulings of an operator while the platform runs: scopes that nobody may have, or only with a person's approval. */
+/** Rulings of an operator at run time: scopes that are denied, or require a person's approval. */
 final class Rulings {
 
     static final String DENIED = "denied_by_ruling";

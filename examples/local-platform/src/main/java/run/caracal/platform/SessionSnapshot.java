@@ -6,7 +6,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A governed session as the Coordinator holds it at one instant.
+ * A snapshot of an agent session at the Coordinator.
  *
  * @param id the session's id
  * @param applicationId the application that owns it
@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
  * @param status {@code active}, {@code suspended}, {@code terminated} or {@code expired}
  * @param labels its labels
  * @param metadata its metadata
- * @param depth how many parents it has above it
- * @param ttlSeconds the life of a task
+ * @param depth the number of its ancestors
+ * @param ttlSeconds the TTL of a task
  * @param leaseGeneration the generation of a service's lease, 0 for a task
  * @param startedAt when it was opened
  * @param lastHeartbeatAt when a service's lease was last renewed

@@ -14,8 +14,8 @@ import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The governed sessions of a zone and the rules of their life. Every method is one short step under a lock, so that limits
- * hold and a key is used once, whatever arrives at the same time; a rule that is broken is a {@link Refusal}.
+ * The agent sessions of a zone and the rules of their lifecycle. Every method is one short step under a lock, so that limits
+ * and idempotency hold under concurrency; a violated rule is a {@link Refusal}.
  */
 final class Sessions {
 
@@ -153,7 +153,7 @@ final class Sessions {
         return new Started(started, true);
     }
 
-    /** A copy of what the parent holds, for a child that is to hold the same; none if the parent never held anything. */
+    /** A copy of the parent's delegation, for a child that inherits it; none if the parent never held one. */
     private @Nullable DelegationSnapshot inherited(StartRequest request, String childId, Instant now) {
         String parentId = request.parentId();
         if (parentId == null || request.parentAuthority().equals("none")) {
@@ -231,7 +231,7 @@ final class Sessions {
         return request.ttlSeconds() == null ? zone.limits.sessionTtl.toSeconds() : request.ttlSeconds();
     }
 
-    /** Ends a session and everything below it. */
+    /** Ends a session and its descendants. */
     synchronized void terminate(String sessionId, String applicationId, @Nullable Long leaseGeneration, String reason) {
         Session session = live.get(sessionId);
         if (session == null) {
@@ -260,7 +260,7 @@ final class Sessions {
         return session.snapshot();
     }
 
-    /** Hands the lease of a service to a new holder, and fences the old one. */
+    /** Transfers the lease of a service to a new holder, and fences the previous one. */
     synchronized SessionSnapshot takeOver(String sessionId, String applicationId) {
         Session session = service(sessionId, applicationId);
         if (!session.isActive()) {
@@ -276,7 +276,7 @@ final class Sessions {
         return session.snapshot();
     }
 
-    /** Suspends a session and everything below it; how many that were. */
+    /** Suspends a session and its descendants; their number. */
     synchronized int suspend(String sessionId, String applicationId) {
         Session session = live.get(sessionId);
         if (session == null || !session.isActive()) {
@@ -288,7 +288,7 @@ final class Sessions {
         return changed;
     }
 
-    /** Resumes a session and everything below it, with fresh leases; how many that were. */
+    /** Resumes a session and its descendants, with new leases; their number. */
     synchronized int resume(String sessionId, String applicationId) {
         Session session = live.get(sessionId);
         if (session == null || session.isActive()) {
@@ -308,7 +308,7 @@ final class Sessions {
         return changed;
     }
 
-    /** A periodic task: ends tasks past their life. */
+    /** A periodic task: expires tasks after their TTL. */
     synchronized void expireTasks() {
         Instant now = zone.now();
         for (Session session : List.copyOf(live.values())) {
@@ -319,7 +319,7 @@ final class Sessions {
         receipts.forget(now);
     }
 
-    /** A periodic task: suspends services past their lease. */
+    /** A periodic task: suspends services after their lease. */
     synchronized void expireLeases() {
         Instant now = zone.now();
         for (Session session : live.values()) {
@@ -329,7 +329,7 @@ final class Sessions {
         }
     }
 
-    /** The session, if it can still carry authority at this instant for one who knows of no end after another instant. */
+    /** The session, if it can hold authority at the first instant, ignoring ends after the second. */
     synchronized Optional<SessionSnapshot> usable(String sessionId, Instant now, Instant knownUntil) {
         Session session = live.get(sessionId);
         if (session == null) {
@@ -348,13 +348,13 @@ final class Sessions {
         return Optional.ofNullable(live.get(sessionId)).map(Session::snapshot);
     }
 
-    /** Whether the session is known to have ended, as opposed to run out or been suspended. */
+    /** Whether the session is known to have been ended, as opposed to expired or suspended. */
     synchronized boolean hasEnded(String sessionId) {
         SessionSnapshot known = ended.get(sessionId);
         return !live.containsKey(sessionId) && (known == null || isOver(known, zone.knownUntil()));
     }
 
-    /** The children of a session that are remembered, ended ones first. */
+    /** The stored children of a session, ended ones first. */
     synchronized List<SessionSnapshot> children(String sessionId) {
         return all().stream()
                 .filter(session -> sessionId.equals(session.parentId()))
@@ -371,7 +371,7 @@ final class Sessions {
         return live.values().stream().map(Session::snapshot).toList();
     }
 
-    /** All sessions that are remembered, ended ones first. */
+    /** All stored sessions, ended ones first. */
     synchronized List<SessionSnapshot> all() {
         List<SessionSnapshot> all = new ArrayList<>(ended.values());
         all.addAll(live());
@@ -443,7 +443,7 @@ final class Sessions {
         return members;
     }
 
-    /** Ends sessions and everything below them; how many that were. */
+    /** Ends sessions and their descendants; their number. */
     synchronized int endAll(Collection<String> sessionIds, String reason) {
         int count = 0;
         for (String sessionId : sessionIds) {

@@ -21,7 +21,7 @@ import org.tomlj.TomlParseResult;
 import org.tomlj.TomlPosition;
 import org.tomlj.TomlTable;
 
-/** Reads what a platform is made of from TOML. All that is wrong with it is one error, each fault with its line. */
+/** Reads the set-up of a platform from TOML. All faults are reported in one error, each with its line. */
 final class Setup {
 
     private static final Pattern ID = Pattern.compile("[A-Za-z0-9._:-]{1,128}");
@@ -42,12 +42,12 @@ final class Setup {
         this.builder = builder;
     }
 
-    /** Reads a file, or a resource of the class path where there is no such file; blocks on it. */
+    /** Reads a file, or else a class path resource. Blocks. */
     static void read(String location, LocalPlatform.Builder builder) {
         apply(location, text(location), builder);
     }
 
-    /** Takes over what the text says; nothing of it if it has a fault. */
+    /** Applies the text; nothing of it if it has a fault. */
     static void apply(String name, String toml, LocalPlatform.Builder builder) {
         TomlParseResult parsed = Toml.parse(toml);
         Setup check = new Setup(LocalPlatform.builder());
@@ -188,7 +188,7 @@ final class Setup {
                 return true;
             }
         } catch (IllegalArgumentException e) {
-            // Said below.
+            // Reported below.
         }
         fault(table, "upstream", "'" + url + "' is no absolute http URL");
         return false;

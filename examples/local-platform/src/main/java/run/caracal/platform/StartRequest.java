@@ -22,7 +22,7 @@ record StartRequest(
         return lifecycle.equals("service");
     }
 
-    /** Two requests with the same key must agree on all of this. */
+    /** The fields on which two requests with the same key must agree. */
     List<@Nullable Object> digest() {
         List<@Nullable Object> digest = new ArrayList<>();
         if (idempotencyKey != null) {

@@ -14,7 +14,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import run.caracal.platform.Zone.Application;
 
-/** The token service's HTTP face: framing checks, client authentication, and the shape of its answers. */
+/** The HTTP interface of the STS: checks of requests, client authentication, and the form of answers. */
 final class Sts {
 
     private static final String GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange";
@@ -62,7 +62,7 @@ final class Sts {
                 : allowed(call, "POST", decideApproval(call, matcher.group(1)));
     }
 
-    /** A user of the application that waits decides; the errors name no request, unlike those of the token route. */
+    /** A user of the waiting application decides. Unlike those of the token route, the errors name no request. */
     private Mono<Answer> decideApproval(Call call, String approvalId) {
         return Mono.fromSupplier(() -> {
                     String authorization = call.header("authorization").orElse("");
@@ -108,7 +108,7 @@ final class Sts {
         }
     }
 
-    /** Any holder of an approval's id may ask for its state, and wait for the decision. */
+    /** Any caller with an approval's id may query its state, and wait for the decision. */
     private Mono<Answer> awaitApproval(Call call, String approvalId) {
         String wait = call.queryFields().first("wait");
         if (!wait.matches("[0-9]{0,9}")) {
@@ -187,7 +187,7 @@ final class Sts {
                 requestId));
     }
 
-    /** The checks up to the form's fields, in the platform's order. */
+    /** The checks before the form is parsed, in the platform's order. */
     private static Form form(Call call) {
         if (call.query() != null) {
             throw invalid("query parameters are not allowed");
@@ -217,7 +217,7 @@ final class Sts {
         return form;
     }
 
-    /** The checks on what the form says, in the platform's order. */
+    /** The checks of the form, in the platform's order. */
     private static void checkTerms(Call call, Form form) {
         for (Map.Entry<String, String> header : call.requestHeaders()) {
             if (header.getKey().toLowerCase(Locale.ROOT).startsWith("x-caracal-gateway-")) {

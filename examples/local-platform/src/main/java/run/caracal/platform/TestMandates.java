@@ -12,16 +12,14 @@ import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Mints mandates as the Gateway forwards them to an upstream, for calls to an application under test. A builder: each call changes
- * it, and {@link #mint()} makes one mandate more, signed by the zone's own key unless it is asked for otherwise. It is not for use
- * by several threads at once.
+ * Mints mandates as the Gateway forwards them to an upstream, for calls to an application under test. A mutable builder: each
+ * {@link #mint()} returns a new mandate, signed with the zone's key by default. Not thread-safe.
  *
  * <pre>{@code
  * String bearer = platform.mandates().scopes("billing:charge").session("session-1").mint();
  * }</pre>
  *
- * <p>Nothing at the platform stands behind such a mandate: no session is open and no delegation made. It is for verifiers; the
- * Gateway refuses it.
+ * <p>Such a mandate has no session and no delegation at the platform. It is for verifiers; the Gateway rejects it.
  */
 public final class TestMandates {
 
@@ -33,7 +31,7 @@ public final class TestMandates {
     private Duration age = Duration.ZERO;
     private Signature signature = Signature.GOOD;
 
-    /** How a mandate is signed. */
+    /** The signature of a mandate. */
     private enum Signature {
         GOOD,
         OF_OTHER_CLAIMS,
@@ -41,7 +39,7 @@ public final class TestMandates {
     }
 
     /**
-     * A station of a chain of delegations.
+     * A member of a chain of delegations.
      *
      * @param applicationId the application
      * @param agentSessionId its session
@@ -96,7 +94,7 @@ public final class TestMandates {
     /**
      * Sets a delegation from one session to another.
      *
-     * @param targetSessionId the session that received it, and acts
+     * @param targetSessionId the receiving session, which acts
      */
     public TestMandates delegation(String delegationEdgeId, String sourceSessionId, String targetSessionId) {
         return set(Map.of(
@@ -109,10 +107,10 @@ public final class TestMandates {
     }
 
     /**
-     * Sets a chain of delegations. The mandates are of its last application and session, and the delegations have made-up ids:
-     * {@code delegation-1} is the first.
+     * Sets a chain of delegations. The mandates belong to its last application and session; the delegations have the ids {@code
+     * delegation-1}, {@code delegation-2} and so on.
      *
-     * @param stations who passed its authority on, the root first, and at last who acts; two at least
+     * @param stations the issuers, the root first, then the acting session; at least two
      * @throws IllegalArgumentException if there are fewer
      */
     public TestMandates chain(Hop... stations) {
@@ -140,7 +138,7 @@ public final class TestMandates {
                 .set(Map.of("delegation_path", path, "delegation_chain", chain, "hop_count", (long) last));
     }
 
-    /** Names another zone; this one signs all the same. */
+    /** Names another zone; this one still signs. */
     public TestMandates zone(String zoneId) {
         return set(Map.of("zone_id", zoneId));
     }

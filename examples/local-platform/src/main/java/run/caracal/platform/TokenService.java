@@ -11,7 +11,7 @@ import java.util.TreeSet;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 
-/** Decides which tokens are issued, writes the decisions to the audit log and makes the tokens. */
+/** Decides on requests for tokens, audits the decisions, and issues the tokens. */
 final class TokenService {
 
     private static final String EXCHANGE_DENIED = "exchange_denied";
@@ -39,11 +39,11 @@ final class TokenService {
         this.gatewayMode = gatewayMode;
     }
 
-    /** The result of asking the policy for one resource: granted, or the reason why not. */
+    /** The decision of the policy on one resource: granted, or the reason of the denial. */
     private record Verdict(String status, @Nullable String policyReason) {
         static final Verdict GRANTED = new Verdict("complete", null);
         static final Verdict OPERATION = new Verdict("operation_not_permitted", null);
-        /** Refused before the policy is asked, of which the audit log learns nothing. */
+        /** Rejected before the policy is evaluated, and not audited. */
         static final Verdict OUTSIDE = new Verdict("resource_outside_delegation", null);
 
         static Verdict skipped(String status) {
@@ -59,7 +59,7 @@ final class TokenService {
         }
     }
 
-    /** Issues a token to an application that has proved who it is, or fails with a {@link Refusal}. */
+    /** Issues a token to an authenticated application, or fails with a {@link Refusal}. */
     Mono<IssuedToken> issue(TokenRequest request) {
         if (request.approvalId() != null && request.subjectToken() == null) {
             approvals.checkPresented(request, request.approvalId());
@@ -102,7 +102,7 @@ final class TokenService {
                 .map(token -> new IssuedToken(token, expiresIn, request.scope(), List.copyOf(granted)));
     }
 
-    /** The resources that the policy grants of those asked for; a refusal if it grants none. */
+    /** The requested resources that the policy grants; a refusal if it grants none. */
     private Set<String> granted(TokenRequest request, @Nullable Proof proof, String recordId) {
         Set<String> granted = new TreeSet<>();
         String policyReason = null;
@@ -130,14 +130,14 @@ final class TokenService {
         return granted;
     }
 
-    /** The user for whom the session that asks was opened, who alone may then approve; null if it was for no user. */
+    /** The user of the requesting session, who alone may approve; null if it acts for no user. */
     private @Nullable String anchor(@Nullable Proof proof) {
         Zone.AuthorityRecord record =
                 proof == null ? null : zone.record(proof.target().subjectAuthorityRecordId());
         return record == null ? null : record.user();
     }
 
-    /** The approval that a mandate needs before it is issued; null if none. */
+    /** The approval that a mandate requires; null if none. */
     private @Nullable String tier(TokenRequest request, @Nullable Proof proof, Set<String> granted) {
         Set<String> tiers = new TreeSet<>();
         if (proof != null) {
@@ -155,8 +155,8 @@ final class TokenService {
     }
 
     /**
-     * Issues a token to a user whom a trusted issuer vouches for, for the application that shows the ID token; or fails with a
-     * {@link Refusal}. The token carries no scope: it is for what the user does in person.
+     * Issues a token to the user of an ID token of a trusted issuer, for the application that presents it; or fails with a
+     * {@link Refusal}. The token has no scopes: it is for the user's own decisions.
      */
     Mono<IssuedToken> federate(String applicationId, String idToken, long ttlSeconds, String requestId) {
         Instant now = zone.now();
@@ -186,7 +186,7 @@ final class TokenService {
         audit(requestId, allowed, status, Policy.FEDERATION, metadata);
     }
 
-    /** The token of a user, as {@link #federate} issues it; a refusal for anything else. */
+    /** The token of a user, as issued by {@link #federate}; a refusal for any other. */
     Mandate user(String token) {
         Mandate user = alive(token)
                 .filter(mandate -> mandate.texts("aud").contains(issuer))
@@ -204,8 +204,8 @@ final class TokenService {
     }
 
     /**
-     * Turns the bearer a client presented at the Gateway into one for the resource, or fails with a {@link Refusal}. The
-     * decision goes to the audit log under the Gateway's request id.
+     * Exchanges the bearer that a client presented at the Gateway for one for the resource, or fails with a {@link Refusal}.
+     * Audits the decision under the Gateway's request id.
      */
     Mono<IssuedToken> exchangeForResource(
             Mandate presented, String resource, String method, String path, String requestId) {
@@ -247,7 +247,7 @@ final class TokenService {
         return zone.keys.sign(claims).map(token -> new IssuedToken(token, ttl, scope, List.of(resourceId)));
     }
 
-    /** The session and delegation of the request must be alive and the caller's own; the proof of the delegation, if any. */
+    /** Checks that the session and the delegation are live and the caller's own; the proof of the delegation, if any. */
     private @Nullable Proof checkReferences(TokenRequest request) {
         if (request.subjectToken() != null) {
             throw refusedSubject(request.subjectToken());
@@ -283,7 +283,7 @@ final class TokenService {
         return null;
     }
 
-    /** Only the Gateway may exchange one token for another. */
+    /** Only the Gateway may exchange a token. */
     private Refusal refusedSubject(String subjectToken) {
         Optional<Mandate> subject = alive(subjectToken);
         if (subject.isEmpty()) {
@@ -328,7 +328,7 @@ final class TokenService {
                 : Verdict.GRANTED;
     }
 
-    /** A bearer at the Gateway must be of the right kind and alive; the proof of its delegation, if it has one. */
+    /** Checks the kind of a bearer at the Gateway, and that it is live; the proof of its delegation, if any. */
     private @Nullable Proof checkPresented(Mandate presented) {
         boolean oneShot = presented.use().equals(Mandate.USE_GATEWAY);
         boolean acceptable = oneShot
@@ -381,7 +381,7 @@ final class TokenService {
         return mints.admits(resourceId + '\n' + applicationId, zone.limits.mintsPerMinute, zone.now());
     }
 
-    /** How long a token may live, cut to the life of the delegation it stands on. */
+    /** The lifetime of a token, limited by that of its delegation. */
     private Duration ttl(long asked, @Nullable Proof proof, Instant now) {
         if (asked < 0) {
             throw new Refusal(400, "invalid_token", "ttl_seconds must be positive");

@@ -21,7 +21,7 @@ import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** The identity providers whose users the zone knows: checks their ID tokens, and signs some in their place. */
+/** The trusted identity providers of the zone: verifies their ID tokens, and signs ID tokens for tests. */
 final class TrustedIssuers {
 
     private static final Set<String> ALGORITHMS = Set.of("RS256", "RS384", "RS512", "ES256", "ES384", "ES512");
@@ -29,11 +29,11 @@ final class TrustedIssuers {
     private static final Duration LIFE = Duration.ofMinutes(5);
     private static final int SUBJECT_BYTES = 512;
 
-    /** Turns the direction of text around, so that one subject could look like another. */
+    /** Bidirectional control characters, with which one subject could look like another. */
     private static final String BIDIRECTIONAL =
             "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069";
 
-    /** A provider, what its tokens must say they are for, and the one key it signs with. */
+    /** A provider, the audience of its tokens, and its only key. */
     record Issuer(String id, String audience, JWK key) {
         Issuer {
             if (id.isBlank() || audience.isBlank()) {
@@ -49,7 +49,7 @@ final class TrustedIssuers {
             }
         }
 
-        /** A provider with a new key; blocks on the machine's source of randomness. */
+        /** A provider with a new key. Blocks on the random source. */
         static Issuer generated(String id, String audience) {
             try {
                 return new Issuer(
@@ -78,7 +78,7 @@ final class TrustedIssuers {
         this.issuers = issuers;
     }
 
-    /** An ID token of the first provider for one of its users, as a login there gives it; good for five minutes. */
+    /** An ID token of the first provider for a user, valid for five minutes. */
     String idToken(String subject, Instant now) {
         Issuer issuer = issuers.get(0);
         Map<String, @Nullable Object> claims = Json.object();
@@ -101,7 +101,7 @@ final class TrustedIssuers {
         return token.serialize();
     }
 
-    /** The user that a good ID token names; a refusal for any other text. */
+    /** The user of a valid ID token; a refusal for any other text. */
     String subject(String idToken, Instant now) {
         JWSObject token = parsed(idToken);
         if (!ALGORITHMS.contains(token.getHeader().getAlgorithm().getName())) {
@@ -148,7 +148,7 @@ final class TrustedIssuers {
         }
     }
 
-    /** Names the first character that is not base64url, or that nothing follows. */
+    /** Names the first character that is not base64url, or is incomplete. */
     private static void checkEncoding(String part, String name) {
         int bad = 0;
         while (bad < part.length() && BASE64URL.indexOf(part.charAt(bad)) >= 0) {
@@ -178,7 +178,7 @@ final class TrustedIssuers {
             return token.verify(
                     new DefaultJWSVerifierFactory().createJWSVerifier(token.getHeader(), key.toPublicKey()));
         } catch (JOSEException e) {
-            // Among others: an algorithm of another kind of key.
+            // For instance an algorithm for another key type.
             return false;
         }
     }

@@ -17,7 +17,7 @@ import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
-/** How the Gateway reads a request's path and query, and what it makes of them behind it. */
+/** The Gateway's checks of a request's path and query, and the URL at the upstream. */
 final class UpstreamUrl {
 
     private static final String KEPT_IN_PATH = "-_.~$&+,/:;=@";
@@ -30,7 +30,7 @@ final class UpstreamUrl {
         return URLDecoder.decode(path.replace("+", "%2B"), StandardCharsets.UTF_8);
     }
 
-    /** Whether the path, decoded as often as anyone behind might decode it, leaves its place. */
+    /** Whether the path, decoded as often as an upstream might decode it, escapes its base. */
     static boolean traverses(String path) {
         String current = path;
         for (int i = 0; i < DECODINGS; i++) {
@@ -51,7 +51,7 @@ final class UpstreamUrl {
         return true;
     }
 
-    /** The path without empty and dot segments; equal to the path when it has none. */
+    /** The path without empty and dot segments. */
     static String cleaned(String path) {
         List<String> kept = new ArrayList<>();
         segments(path).forEach(segment -> {
@@ -67,7 +67,7 @@ final class UpstreamUrl {
         return "/" + String.join("/", kept) + (slash ? "/" : "");
     }
 
-    /** Whether the Gateway would connect there; a name is taken for what it says, an address must be one of a host. */
+    /** Whether the Gateway would connect to it; host names are not resolved, addresses must be those of a host. */
     static boolean isAddressable(String upstream) {
         URI url = URI.create(upstream);
         if (!Set.of("http", "https").contains(url.getScheme()) || url.getRawUserInfo() != null) {
@@ -90,7 +90,7 @@ final class UpstreamUrl {
     }
 
     /**
-     * The URL behind the Gateway. The upstream's own query wins over the request's; the result is sorted by name.
+     * The URL at the upstream. The query of the upstream overrides that of the request; the result is sorted by name.
      *
      * @throws IllegalArgumentException if the request's query is malformed
      */

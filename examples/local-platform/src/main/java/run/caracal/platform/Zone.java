@@ -30,19 +30,19 @@ final class Zone {
         }
     }
 
-    /** The authority record of a token, which dies with its record. It speaks for a user, or for the application itself. */
+    /** The authority record of a user or of the application itself; tokens are valid only with their record. */
     record AuthorityRecord(
             String applicationId, @Nullable String user, Instant expiresAt, Standing standing, Instant changedAt) {
         boolean isActive(Instant now) {
             return standingAt(now) == Standing.GOOD && now.isBefore(expiresAt);
         }
 
-        /** The rest of it; a change that is still on its way does not count yet. */
+        /** Its standing, ignoring a change that is not yet in effect. */
         private Standing standingAt(Instant now) {
             return now.isBefore(changedAt) ? Standing.GOOD : standing;
         }
 
-        /** Whether it speaks for this application itself. */
+        /** Whether it is that of this application itself. */
         boolean isOf(String application) {
             return user == null && applicationId.equals(application);
         }
@@ -52,13 +52,13 @@ final class Zone {
         }
     }
 
-    /** The rest of an authority record. */
+    /** The standing of an authority record. */
     enum Standing {
-        /** It carries tokens and sessions. */
+        /** Its tokens and sessions are valid. */
         GOOD,
-        /** No token that stands on it is accepted any more; the sessions that were started with one live on. */
+        /** Its tokens are rejected; sessions that were opened with them live on. */
         TOKENS_REVOKED,
-        /** It carries nothing any more. */
+        /** Its tokens and its sessions are rejected. */
         REVOKED
     }
 
@@ -104,7 +104,7 @@ final class Zone {
         return clock.instant();
     }
 
-    /** A resource by its identifier or by the id of its row. */
+    /** A resource by its id or its row id. */
     Optional<ProtectedResource> resource(String identifierOrRowId) {
         ProtectedResource resource = resources.get(identifierOrRowId);
         return resource != null
@@ -114,7 +114,7 @@ final class Zone {
                         .findFirst();
     }
 
-    /** The id of the row that a registered resource is kept in. */
+    /** The row id of a registered resource. */
     String rowId(String identifier) {
         return Objects.requireNonNull(rowIds.get(identifier), identifier);
     }
@@ -128,25 +128,25 @@ final class Zone {
         return records.get(recordId);
     }
 
-    /** Whether the record is alive; without tolerance, unlike the tokens that stand on it. */
+    /** Whether the record is active, without the clock skew that its tokens are granted. */
     boolean isActive(String recordId) {
         AuthorityRecord known = records.get(recordId);
         return known != null && known.isActive(now());
     }
 
-    /** Whether the record was revoked, as opposed to run out. */
+    /** Whether the record was revoked, as opposed to expired. */
     boolean isRevoked(String recordId) {
         AuthorityRecord known = records.get(recordId);
         return known != null && known.standingAt(now()) != Standing.GOOD;
     }
 
-    /** Whether sessions that were started with the record may go on, however long ago it ran out. */
+    /** Whether sessions that were opened with the record may continue, even after it expired. */
     boolean carriesSessions(String recordId) {
         AuthorityRecord known = records.get(recordId);
         return known == null || known.standing() != Standing.REVOKED;
     }
 
-    /** Refuses every token that stands on the record, as soon as that is known everywhere. */
+    /** Rejects all tokens of the record, after the revocation delay. */
     void revokeTokens(String recordId) {
         records.computeIfPresent(
                 recordId,
@@ -155,7 +155,7 @@ final class Zone {
                         : known);
     }
 
-    /** The state of the zone that those who check tokens know of: revocations reach them late. */
+    /** The time up to which verifiers know of revocations, which reach them late. */
     Instant knownUntil() {
         return now().minus(limits.revocationDelay);
     }
@@ -170,20 +170,20 @@ final class Zone {
         });
     }
 
-    /** Forgets records that ran out; a revoked one is kept as long as a token may name it. */
+    /** Removes expired records; a revoked one is kept as long as a token may name it. */
     void forgetOldRecords() {
         Instant now = now();
         records.values().removeIf(known -> !now.isBefore(known.expiresAt().plus(limits.maxTokenTtl)));
     }
 
-    /** Forgets what happened; tokens that were issued stay good, unless they were revoked. */
+    /** Removes the history; issued tokens stay valid, except for revoked ones. */
     void reset() {
         audit.clear();
         rulings.clear();
         records.values().removeIf(known -> known.standing() != Standing.GOOD);
     }
 
-    /** Puts another base URL behind a resource. */
+    /** Sets the upstream URL of a resource. */
     synchronized void upstream(String resourceId, String baseUrl) {
         ProtectedResource resource = Objects.requireNonNull(resources.get(resourceId), resourceId);
         Map<String, ProtectedResource> changed = new LinkedHashMap<>(resources);

@@ -20,7 +20,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 
-/** The zone's signing key: signs tokens, and tells the zone's own from any other. */
+/** The zone's signing key: signs tokens, and verifies signatures. */
 final class ZoneKeys {
 
     private static final int REMEMBERED = 4096;
@@ -29,7 +29,7 @@ final class ZoneKeys {
     private final ECDSASigner signer;
     private final ECDSAVerifier verifier;
 
-    /** A signature that was good once stays good; checking one takes a noticeable part of a millisecond. */
+    /** Caches verified signatures, because a verification costs a noticeable part of a millisecond. */
     private final Map<String, Mandate> verified = new ConcurrentHashMap<>();
 
     private ZoneKeys(ECKey key) throws JOSEException {
@@ -38,7 +38,7 @@ final class ZoneKeys {
         this.verifier = new ECDSAVerifier(key);
     }
 
-    /** Makes a new key; blocks on the machine's source of randomness. */
+    /** Creates a new key. Blocks on the random source. */
     static ZoneKeys generate() {
         return generate(Ids.random());
     }
@@ -59,12 +59,12 @@ final class ZoneKeys {
         }
     }
 
-    /** Signs the claims, away from the caller's thread: a signature takes randomness, which may block. */
+    /** Signs the claims off the caller's thread, because the random source may block. */
     Mono<String> sign(Map<String, @Nullable Object> claims) {
         return Mono.fromCallable(() -> signed(claims)).subscribeOn(Schedulers.boundedElastic());
     }
 
-    /** Signs the claims; blocks on the machine's source of randomness. */
+    /** Signs the claims. Blocks on the random source. */
     String signed(Map<String, @Nullable Object> claims) {
         try {
             JWSHeader header = new JWSHeader.Builder(JWSAlgorithm.ES256)
@@ -79,7 +79,7 @@ final class ZoneKeys {
         }
     }
 
-    /** The claims of a token that this zone signed, expired or not; empty for any other text. */
+    /** The claims of a token signed by this zone, even if expired; empty for any other text. */
     Optional<Mandate> verify(String token) {
         Mandate known = verified.get(token);
         if (known != null) {

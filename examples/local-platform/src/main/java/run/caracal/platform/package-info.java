@@ -1,9 +1,9 @@
 /**
- * The Caracal platform in one JVM: STS, Coordinator, Gateway, a protected API and an audit log, each on a port of its own and
- * all of their state in memory. It lets the example programs run, and tests prove themselves, with nothing installed.
+ * The Caracal platform in one JVM: STS, Coordinator, Gateway, a protected API and an audit log, each on its own port, with
+ * state in memory only. Examples and tests run on it with nothing installed.
  *
- * <p>It answers as a deployment of release 1.0.0 does, with the same limits and the same delay of a revocation. A test sends
- * what a deployment was sent and compares the answers. These are the differences:
+ * <p>It answers as a deployment of release 1.0.0 does, with the same limits and the same delay of revocations. A test replays
+ * recorded requests and compares the answers. The differences:
  *
  * <table>
  * <caption>Where it differs from a deployment</caption>

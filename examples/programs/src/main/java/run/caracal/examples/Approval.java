@@ -19,9 +19,9 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.LocalPlatform;
 
 /**
- * A call that a person has to approve: it is held before it is sent, and goes through, or not, when the person has decided.
- * On a local platform of its own the program asks for the decision at the terminal, and takes the one that is made on the
- * platform's console page, whichever comes first; elsewhere it is made in the Console.
+ * A call that a person has to approve: it is held before it is sent, until the decision. On its own local platform the program
+ * takes the decision at the terminal or on the console page, whichever comes first; against a deployment it is made in the
+ * Console.
  */
 final class Approval {
     private final Deployment deployment;
@@ -55,7 +55,8 @@ final class Approval {
                             .doOnError(ApprovalRequiredException.class, e -> {
                                 var unused = held.tryEmitValue(e);
                             }));
-                    // The person's part goes as soon as the call does, and its failure is the call's; its end is not.
+                    // The prompt is cancelled with the call, and its error fails the call; its completion does not end
+                    // the call.
                     Mono<Void> person = held.asMono().flatMap(this::decide);
                     return charge.takeUntilOther(person.then(Mono.never()));
                 })
@@ -88,7 +89,7 @@ final class Approval {
         return held.binding().orElse("");
     }
 
-    /** Reads a line on a thread that may block; the end of the input counts as no. */
+    /** Reads a line on a thread that may block; end of input counts as no. */
     private Mono<Boolean> answer() {
         return Mono.fromCallable(() -> {
                     out.print("approve? [y/n] ");
@@ -100,7 +101,7 @@ final class Approval {
                 .defaultIfEmpty(false);
     }
 
-    /** An application for approvers: its user logs in, and decides at the STS as the user. */
+    /** An application for approvers, in which a user logs in and decides at the STS. */
     private Mono<Void> decide(LocalPlatform platform, ApprovalRequiredException held, boolean yes) {
         String decision =
                 "{\"decision\":\"" + (yes ? "approved" : "rejected") + "\",\"binding\":\"" + binding(held) + "\"}";

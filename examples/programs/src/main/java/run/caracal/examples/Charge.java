@@ -5,14 +5,14 @@ import reactor.netty.ByteBufFlux;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.GatewayRequest;
 
-/** The call that the examples make: one charge at the protected resource. */
+/** The call of the examples: one charge at the protected resource. */
 final class Charge {
     /** The answer, with the request id of the call in the audit log. */
     record Answer(int status, String requestId, String body) {}
 
     private Charge() {}
 
-    /** Charges through a client that was decorated: identity, mandate and trace are put on by it. */
+    /** Charges through a decorated client, which adds identity, mandate and trace. */
     static Mono<Answer> with(HttpClient http, GatewayRequest request) {
         return http.headers(headers -> {
                     request.headers().forEach(headers::set);

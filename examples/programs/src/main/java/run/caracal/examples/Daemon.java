@@ -17,9 +17,8 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.LocalPlatform;
 
 /**
- * A billing worker that works until SIGTERM: it renews its lease, and opens a new service when that is lost. On a local
- * platform of its own it outlives a restart of the Coordinator, and then hands over to a second worker that takes the session
- * over.
+ * A billing worker that runs until SIGTERM: it renews its lease, and opens a new service when the lease is lost. On its own
+ * local platform it survives a restart of the Coordinator, and is then taken over by a second worker.
  */
 final class Daemon {
     private static final ServiceOptions OPTIONS = ServiceOptions.builder()
@@ -48,7 +47,7 @@ final class Daemon {
 
     private Mono<Void> live() {
         Caracal first = deployment.caracal();
-        // A second process would make a client of its own in the same way.
+        // A second process would create its client in the same way.
         return deployment
                 .platform()
                 .map(platform -> Mono.when(work(first), trouble(platform, deployment.another())))
@@ -56,8 +55,8 @@ final class Daemon {
     }
 
     /**
-     * The whole of a daemon: renewals go on behind the work, a session that has ended is replaced by a new one, and the end of
-     * the work closes it. Only another holder ends it from outside.
+     * A complete daemon: leases are renewed in the background, a new session replaces one that has ended, and the end of the
+     * work closes it. Only a takeover ends the daemon from outside.
      */
     private Mono<Void> work(Caracal caracal) {
         report("first", caracal);
@@ -88,7 +87,7 @@ final class Daemon {
                 .takeUntilOther(stopped);
     }
 
-    /** The part of a second process, after a restart or in place of one that hangs. */
+    /** The role of a second process, after a restart or in place of a hung one. */
     private Mono<Void> takeOver(String session, Caracal other) {
         report("second", other);
         return Flux.usingWhen(

@@ -19,8 +19,8 @@ import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 
 /**
- * Authority gets less on its way down: to a narrowed child, to the child's child, and to a peer in another application, which
- * owns the resource that it is lent the parent's authority on.
+ * Authority shrinks with each delegation: to a narrowed child, to its own child, and to a peer in another application, which
+ * owns the resource of the delegation.
  */
 final class DelegationExample {
     private final Deployment deployment;
@@ -53,7 +53,7 @@ final class DelegationExample {
                 .then(Mono.fromRunnable(() -> out.println("parent closed")));
     }
 
-    /** The child may do one thing with the resource, and let one more hop do it. */
+    /** The child gets one scope of the resource, and may delegate it once more. */
     private Mono<Void> narrowedChild() {
         return caracal.spawn(narrowed(2, granted), child -> {
             out.println("child " + child.agentSessionId() + " opened, narrowed to " + granted);
@@ -84,7 +84,7 @@ final class DelegationExample {
                 });
     }
 
-    /** The peer is a program of its own: only the id of its session and that of the delegation pass between the two. */
+    /** The peer is a separate program; the two exchange only the ids of its session and of the delegation. */
     private Mono<Void> peer(CaracalContext parent) {
         Peer owner = this.other;
         if (owner == null) {
@@ -92,7 +92,7 @@ final class DelegationExample {
             return Mono.empty();
         }
         Caracal other = owner.client();
-        // A mandate is for a role: the application's own here, which a session has that is labelled with its id.
+        // Mints require a role: here the application's own, which the label with its id gives to the session.
         SpawnOptions own =
                 SpawnOptions.builder().labels(deployment.peerApplicationId()).build();
         return other.<Void>spawn(own, peer -> {
@@ -138,7 +138,7 @@ final class DelegationExample {
                 .then();
     }
 
-    /** Under the application's own role: a label of ours would be a role, which the resource has to know before it mints. */
+    /** Labelled as the application, because another label would have to be a role of the resource. */
     private SpawnOptions narrowed(int hops, String... scopes) {
         return SpawnOptions.builder()
                 .grant(Grant.narrow(scopes)

@@ -19,8 +19,8 @@ import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.ProtectedResource;
 
 /**
- * Where an example runs: the deployment that the {@code CARACAL_*} variables name, or, when none is set, a local platform
- * of its own.
+ * The platform of an example: the deployment that the {@code CARACAL_*} variables name, or, if none is set, its own local
+ * platform.
  */
 final class Deployment implements AutoCloseable {
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
@@ -53,7 +53,7 @@ final class Deployment implements AutoCloseable {
         return open(billing -> billing);
     }
 
-    /** Runs the chain, of which the application of the environment is the first and its peer the second. */
+    /** Runs the chain: the application of the environment calls its peer. */
     static void chain(PrintStream out) {
         Map<String, String> environment = System.getenv();
         if (!isNamedBy(environment)) {
@@ -93,7 +93,7 @@ final class Deployment implements AutoCloseable {
         return new Deployment(charging(platform, connected(platform)), platform, environment);
     }
 
-    /** The configuration that the environment names, with the scopes that {@code CARACAL_RESOURCE_SCOPE} names if it is set. */
+    /** The configuration of the environment, with the scopes in {@code CARACAL_RESOURCE_SCOPE} if it is set. */
     private static CaracalConfig loaded(Map<String, String> environment) {
         CaracalConfig config = CaracalConfig.load();
         String scopes = environment.getOrDefault(RESOURCE_SCOPE, "");
@@ -113,7 +113,7 @@ final class Deployment implements AutoCloseable {
                 config.resource(RESOURCE, platform.upstreamUrl(), SCOPE).build());
     }
 
-    /** How the first application finds a local platform; what it calls there is still to be said. */
+    /** The configuration of the first application at a local platform, still without resources. */
     static CaracalConfig.Builder connected(LocalPlatform platform) {
         return CaracalConfig.builder()
                 .zoneId(platform.zoneId())
@@ -128,12 +128,12 @@ final class Deployment implements AutoCloseable {
         return caracal;
     }
 
-    /** The local platform, when the example runs on one of its own. */
+    /** The local platform, if the example runs on one. */
     Optional<LocalPlatform> platform() {
         return Optional.ofNullable(platform);
     }
 
-    /** One more client of the same application, as another process of it would have; closed with this deployment. */
+    /** Another client of the same application, as in a second process; closed with this deployment. */
     Caracal another() {
         if (platform == null) {
             return closedAtTheEnd(Caracal.create(loaded(environment)));
@@ -142,19 +142,16 @@ final class Deployment implements AutoCloseable {
     }
 
     /**
-     * Another application with a resource of its own: only who owns a resource can use a delegation on it.
+     * Another application with its own resource; only the owner of a resource can use a delegation on it.
      *
      * @param client its client
      * @param resource the resource
-     * @param path where it is called
-     * @param scope what may be done with it
+     * @param path the path of its calls
+     * @param scope its scope
      */
     record Peer(Caracal client, String resource, String path, String scope) {}
 
-    /**
-     * Another application, its client closed with this deployment; empty when {@value #PEER_VARIABLES} do not name one and
-     * what is its own.
-     */
+    /** Another application, whose client is closed with this deployment; empty if {@value #PEER_VARIABLES} are not set. */
     Optional<Peer> peer() {
         Optional<CaracalConfig> config = platform == null
                 ? peer(environment)
@@ -207,12 +204,12 @@ final class Deployment implements AutoCloseable {
         return environment.getOrDefault(RESOURCE_ID, RESOURCE);
     }
 
-    /** The scope of the examples' calls to the resource: the first that is named. */
+    /** The scope of the examples' calls to the resource: the first configured one. */
     String scope() {
         return scopes()[0];
     }
 
-    /** Another scope of the resource, or else one that it does not know. */
+    /** Another configured scope of the resource, or else an unknown one. */
     String otherScope() {
         String[] scopes = scopes();
         return scopes.length > 1 ? scopes[1] : OTHER_SCOPE;
@@ -226,7 +223,7 @@ final class Deployment implements AutoCloseable {
         return environment.getOrDefault("CARACAL_RESOURCE_PATH", "/charge");
     }
 
-    /** The address under which the resource is bound, for examples that call it by its own address. */
+    /** The upstream prefix of the resource, for examples that call it at its own address. */
     String upstreamUrl() {
         if (platform != null) {
             return platform.upstreamUrl();
@@ -239,7 +236,7 @@ final class Deployment implements AutoCloseable {
                         "Bind " + resourceId() + " to its address with CARACAL_RESOURCES to run this example"));
     }
 
-    /** Shows the audit trail of a call, mint, use and action, one line for each, or says where it is to be found. */
+    /** Prints the audit trail of a call (mint, use, action), or where to find it. */
     void explain(String requestId, PrintStream out) {
         if (platform == null) {
             out.println("Look the request " + requestId + " up in the Console: audit, then explain");

@@ -7,7 +7,7 @@ import run.caracal.error.CaracalException;
 import run.caracal.examples.boot.BootExample;
 import run.caracal.platform.LocalPlatformProgram;
 
-/** Runs an example program by its name. */
+/** Runs an example program by name. */
 public final class Examples {
     private static final Map<String, Runnable> PROGRAMS = new LinkedHashMap<>();
 

@@ -10,7 +10,7 @@ import run.caracal.Caracal;
 import run.caracal.SpawnOptions;
 import run.caracal.netty.CaracalHttp;
 
-/** Fans out over many items inside one session: the session is one more operator of the pipeline. */
+/** Fans out over many items inside one session, which is one more operator of the pipeline. */
 final class Pipeline {
     private static final int INVOICES = 50;
     private static final int AT_ONCE = 8;

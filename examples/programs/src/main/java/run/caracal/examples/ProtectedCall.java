@@ -9,7 +9,7 @@ import run.caracal.GatewayRequest;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 
-/** A client that says which scopes its calls need: each call gets a mandate of its own, good for that call alone. */
+/** A client with scopes, whose calls each get a one-shot mandate. */
 final class ProtectedCall {
     private ProtectedCall() {}
 

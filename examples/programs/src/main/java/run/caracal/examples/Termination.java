@@ -6,8 +6,8 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 
 /**
- * Ctrl-C and SIGTERM, for programs that have something to close: {@link #requested()} is for cancelling the work, and the
- * JVM waits until this is closed, but not for ever.
+ * Ctrl-C and SIGTERM, for programs with resources to close: {@link #requested()} cancels the work, and the JVM waits until this
+ * is closed, with a timeout.
  */
 final class Termination implements AutoCloseable {
     private static final long LIMIT_SECONDS = 10;
@@ -23,7 +23,7 @@ final class Termination implements AutoCloseable {
         }));
     }
 
-    /** Completes when the program is told to end. */
+    /** Completes when termination is requested. */
     Mono<Void> requested() {
         return requested.asMono();
     }

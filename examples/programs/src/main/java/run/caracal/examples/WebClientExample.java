@@ -12,7 +12,7 @@ import run.caracal.GatewayRequest;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** The same identity through every kind of client: decorate it once, use it everywhere. */
+/** The same identity through each kind of client: decorate it once, use it everywhere. */
 final class WebClientExample {
     private WebClientExample() {}
 

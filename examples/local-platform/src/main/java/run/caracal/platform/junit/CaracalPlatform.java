@@ -22,9 +22,9 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
  * </pre>
  *
  * <p>Constructors, lifecycle and test methods may have parameters of the types {@code LocalPlatform}, {@code CaracalConfig} and
- * {@code Caracal}. A {@code Caracal} lives as long as what it was given to: a method, or for constructors and
- * {@code @BeforeAll} the class. The platform is reset before each test. A test that leaves sessions open fails, and one that
- * fails has its audit trail printed. Tests of the class run one after another, because they share what the platform holds.
+ * {@code Caracal}. A {@code Caracal} is closed after its method, or after the class if a constructor or {@code @BeforeAll} has
+ * it. The platform is reset before each test. A test that leaves sessions open fails, and the audit trail of a failed test is
+ * printed. Tests of the class run one after another, because they share the platform's state.
  *
  * <p>For any other platform register a {@link CaracalPlatformExtension}.
  */

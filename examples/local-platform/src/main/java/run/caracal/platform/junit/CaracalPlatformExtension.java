@@ -40,9 +40,9 @@ import run.caracal.platform.junit.CaracalPlatform.Lifetime;
  * }
  * </pre>
  *
- * <p>In a static field the platform lives as long as the class, or the run; in a field of the instance as long as one test. It
- * starts when it is first needed, so Spring may ask for its properties before the first test. A field of a base class is one
- * platform after another for the classes that inherit it, unless it is for the run.
+ * <p>In a static field the platform lives as long as the class, or the run; in an instance field as long as one test. It starts
+ * on first use, so that Spring may read its properties before the first test. With a field of a base class, each subclass has
+ * its own platform, unless the lifetime is the run.
  */
 public final class CaracalPlatformExtension
         implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback, ParameterResolver {
@@ -74,7 +74,7 @@ public final class CaracalPlatformExtension
         }
     }
 
-    /** For {@link CaracalPlatform}, whose settings it takes. */
+    /** The extension behind {@link CaracalPlatform}. */
     public CaracalPlatformExtension() {
         this.registered = null;
     }
@@ -104,7 +104,7 @@ public final class CaracalPlatformExtension
      * Registers the {@code caracal.*} properties of a Spring Boot application, see {@link LocalPlatform#properties}. Starts the
      * platform if it is not running.
      *
-     * @param registry takes the name of each property, and its value when it is asked for
+     * @param registry receives the name of each property, and a supplier of its value
      */
     public void properties(BiConsumer<String, Supplier<Object>> registry) {
         platform().properties(registry);
@@ -136,7 +136,7 @@ public final class CaracalPlatformExtension
             // Surefire and the IDEs show what a failed test printed; not all of them show report entries.
             System.err.println(Trail.of(context.getDisplayName(), platform));
             if (settings(context).reset()) {
-                // What it has stalled would hold up the end of its client.
+                // Stalled requests would delay the close of the client.
                 platform.reset();
             }
             return;
@@ -186,7 +186,7 @@ public final class CaracalPlatformExtension
                         .caracal();
     }
 
-    /** The platform of these tests, which the context that saw it first ends. */
+    /** The platform of these tests, closed with the context that used it first. */
     private Running running(ExtensionContext context) {
         Settings settings = settings(context);
         Store store = (settings.lifetime() == Lifetime.RUN ? context.getRoot() : context).getStore(NAMESPACE);
@@ -209,7 +209,7 @@ public final class CaracalPlatformExtension
         return registered == null ? Settings.of(annotation(context)) : registered;
     }
 
-    /** The annotation of the class, or of one that it is nested in. */
+    /** The annotation of the class or of an enclosing one. */
     private static CaracalPlatform annotation(ExtensionContext context) {
         Class<?> type = context.getRequiredTestClass();
         for (Class<?> at = type; at != null; at = at.getEnclosingClass()) {
@@ -225,7 +225,7 @@ public final class CaracalPlatformExtension
     /** The sessions that were open before a test. */
     private record Opened(Set<String> ids) {}
 
-    /** A platform that the store of a context ends. */
+    /** A platform that the store of a context closes. */
     private static final class Running implements AutoCloseable {
         private final LocalPlatform platform;
 
@@ -241,7 +241,7 @@ public final class CaracalPlatformExtension
         }
     }
 
-    /** A client that the store of a context ends, before the platform. */
+    /** A client that the store of a context closes before the platform. */
     private record Client(Caracal caracal) implements AutoCloseable {
         @Override
         public void close() {

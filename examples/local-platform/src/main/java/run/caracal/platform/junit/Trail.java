@@ -8,12 +8,12 @@ import run.caracal.platform.AuditEvent;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.SessionSnapshot;
 
-/** Says what happened at a platform, without a token or secret. */
+/** Describes the history of a platform, without tokens and secrets. */
 final class Trail {
 
     private Trail() {}
 
-    /** The audit trail of a test that failed, and the sessions that it left open. */
+    /** The audit trail of a failed test, and its open sessions. */
     static String of(String test, LocalPlatform platform) {
         List<AuditEvent> events = platform.audit().events();
         List<SessionSnapshot> open = platform.sessions();
@@ -30,7 +30,7 @@ final class Trail {
         return trail.toString();
     }
 
-    /** Which sessions a test left open, and what to do about it. */
+    /** The sessions that a test left open, and the remedy. */
     static String leak(List<SessionSnapshot> open) {
         return "The test left " + open.size() + (open.size() == 1 ? " session" : " sessions") + " open:\n" + list(open)
                 + "\nEnd the work of spawn and runService within the test, dispose of each ServiceAgent, or allow it with "

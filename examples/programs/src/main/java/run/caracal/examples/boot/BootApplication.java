@@ -14,7 +14,7 @@ import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** A Spring Boot application that takes orders, and charges each in an agent session of its own. */
+/** A Spring Boot application that takes orders, and charges each in its own agent session. */
 @SpringBootApplication(proxyBeanMethods = false)
 public class BootApplication {
 

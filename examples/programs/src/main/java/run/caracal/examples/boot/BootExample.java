@@ -9,7 +9,7 @@ import org.springframework.context.ConfigurableApplicationContext;
 import org.springframework.web.reactive.function.client.WebClient;
 import run.caracal.platform.LocalPlatform;
 
-/** Runs the application on a local platform of its own, and places one order. */
+/** Runs the application on its own local platform, and places one order. */
 public final class BootExample {
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
@@ -18,7 +18,7 @@ public final class BootExample {
     /**
      * Runs the program.
      *
-     * @param out where it prints
+     * @param out the output
      */
     public static void run(PrintStream out) {
         LocalPlatform platform = LocalPlatform.builder().start();

@@ -1,4 +1,4 @@
-/** A Spring Boot application, complete. */
+/** A complete Spring Boot application. */
 @NullMarked
 package run.caracal.examples.boot;
 

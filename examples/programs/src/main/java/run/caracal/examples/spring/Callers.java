@@ -4,11 +4,11 @@ import java.util.stream.Collectors;
 import run.caracal.CaracalContext;
 import run.caracal.verify.VerifiedMandate;
 
-/** Says who called. */
+/** Describes the verified caller. */
 final class Callers {
     private Callers() {}
 
-    /** The applications over which the authority came, the caller last, and the trace. */
+    /** The applications in the chain of delegations, the caller last, and the trace. */
     static String describe(CaracalContext caller) {
         String chain = caller.verifiedMandate().orElseThrow().delegationChain().stream()
                 .map(VerifiedMandate.Hop::applicationId)

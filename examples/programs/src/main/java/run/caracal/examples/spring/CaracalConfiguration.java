@@ -20,9 +20,9 @@ import run.caracal.webflux.CaracalExchangeFilter;
 import run.caracal.webflux.CaracalWebFilter;
 
 /**
- * Everything that a Spring Boot application on WebFlux needs to be called by agents and to act as one. Copy it and change
- * what differs: the client comes from {@code CARACAL_CONFIG} or the environment unless there is a {@link CaracalConfig}
- * bean, and the property {@code caracal.protected-resource} names the resource that this application is.
+ * The beans of a WebFlux application that agents call and that acts as one, without auto-configuration. Copy and adapt it: the
+ * client is configured by {@code CARACAL_CONFIG} or the environment unless there is a {@link CaracalConfig} bean, and {@code
+ * caracal.protected-resource} names the resource that this application serves.
  */
 @Configuration(proxyBeanMethods = false)
 class CaracalConfiguration {
@@ -31,7 +31,7 @@ class CaracalConfiguration {
     /**
      * The client, one for the whole application. {@link #caracalLifecycle} closes it, so Spring does not.
      *
-     * @param config the configuration; without one it is loaded, which reads files and belongs into start-up
+     * @param config the configuration; without one it is loaded from files, so call it at start-up
      * @return the client
      */
     @Bean(destroyMethod = "")
@@ -40,9 +40,9 @@ class CaracalConfiguration {
     }
 
     /**
-     * Closes the client in order when the application stops: after the web server, whose phase is higher and which lets
-     * requests under way end first. Sessions that are still open then are ended; Spring waits for this stop no longer than
-     * its own time for a phase ({@code spring.lifecycle.timeout-per-shutdown-phase} in Boot).
+     * Closes the client and its sessions when the application stops: after the web server, which has the higher phase and
+     * completes in-flight requests first. Spring waits no longer than the timeout of a phase ({@code
+     * spring.lifecycle.timeout-per-shutdown-phase} in Boot).
      *
      * @param caracal the client
      * @return the lifecycle
@@ -53,7 +53,7 @@ class CaracalConfiguration {
     }
 
     /**
-     * The revocation store. Feed it from the platform's revocation events, or import {@link RedisRevocations} to share it with
+     * The revocation store. Feed it from the platform's revocation streams, or import {@link RedisRevocations} to share it with
      * other instances.
      *
      * @return an empty store
@@ -64,11 +64,11 @@ class CaracalConfiguration {
     }
 
     /**
-     * Proves the mandates of incoming requests with the zone's public keys.
+     * Verifies the mandates of incoming requests with the zone's public keys.
      *
-     * @param caracal the client, whose zone, STS and connections it uses
-     * @param revocations what is revoked
-     * @param environment names the resource that the mandates have to be for
+     * @param caracal the client
+     * @param revocations the revocation store
+     * @param environment names the resource
      * @return the verifier
      */
     @Bean
@@ -80,12 +80,12 @@ class CaracalConfiguration {
     }
 
     /**
-     * Lets in only requests with a mandate of a delegated session, for this resource, and binds who acts.
+     * Accepts only requests with a mandate of a delegated session for this resource, and binds the caller.
      *
      * @param caracal the client
-     * @param verifier proves the mandates
+     * @param verifier verifies the mandates
      * @param environment names the resource
-     * @return the filter, before all others
+     * @return the filter, which runs first
      */
     @Bean
     @Order(Ordered.HIGHEST_PRECEDENCE)
@@ -100,8 +100,8 @@ class CaracalConfiguration {
     }
 
     /**
-     * Calls protected resources as whoever is bound. In a Boot application add the filter to the {@code WebClient.Builder} of
-     * Boot instead.
+     * Calls protected resources with the bound identity. In a Boot application add the filter to Boot's {@code
+     * WebClient.Builder} instead.
      *
      * @param caracal the client
      * @return the WebClient

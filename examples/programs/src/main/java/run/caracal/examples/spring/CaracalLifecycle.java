@@ -5,7 +5,7 @@ import org.slf4j.LoggerFactory;
 import org.springframework.context.SmartLifecycle;
 import reactor.core.publisher.Mono;
 
-/** Ends something when the application stops, without blocking the thread that stops it. */
+/** Closes a resource when the application stops, without blocking the stopping thread. */
 final class CaracalLifecycle implements SmartLifecycle {
     private static final Logger log = LoggerFactory.getLogger(CaracalLifecycle.class);
 
@@ -14,10 +14,10 @@ final class CaracalLifecycle implements SmartLifecycle {
     private volatile boolean running;
 
     /**
-     * A lifecycle that ends with this.
+     * Creates a lifecycle.
      *
-     * @param what the name of what ends, for the log
-     * @param end ends it
+     * @param what the name of the resource, for the log
+     * @param end closes it
      */
     CaracalLifecycle(String what, Mono<Void> end) {
         this.what = what;
@@ -38,7 +38,7 @@ final class CaracalLifecycle implements SmartLifecycle {
     public void stop(Runnable callback) {
         running = false;
         var unused = end.doFinally(signal -> callback.run())
-                .subscribe(null, e -> log.error("{} did not end in good order", what, e));
+                .subscribe(null, e -> log.error("{} did not close cleanly", what, e));
     }
 
     @Override
@@ -46,13 +46,13 @@ final class CaracalLifecycle implements SmartLifecycle {
         return running;
     }
 
-    /** What has ended stays so, and a pause of the context must not stop it. */
+    /** A closed resource cannot be reopened, so pausing the context must not close it. */
     @Override
     public boolean isPauseable() {
         return false;
     }
 
-    /** Lower than the web server's, so later. */
+    /** Lower than the web server's phase, so later. */
     @Override
     public int getPhase() {
         return 0;

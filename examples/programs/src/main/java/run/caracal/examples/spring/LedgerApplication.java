@@ -11,8 +11,8 @@ import org.springframework.web.server.WebHandler;
 import run.caracal.Caracal;
 
 /**
- * The last of the chain: appends what a caller with a proven mandate asks for, and calls nobody. It asks the platform for
- * nothing but its keys, so the identity of the application that owns it does.
+ * The last application of the chain: appends the entry of a caller with a verified mandate, and makes no calls. It only fetches
+ * the zone's keys, so the identity of its owner suffices.
  */
 @Configuration(proxyBeanMethods = false)
 @Import(CaracalConfiguration.class)

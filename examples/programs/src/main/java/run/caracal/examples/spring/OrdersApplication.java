@@ -22,11 +22,11 @@ import run.caracal.ServiceOptions;
 import run.caracal.config.CaracalConfig;
 
 /**
- * The middle of the chain: takes an order from a caller with a proven mandate, accepts the delegation that came with it, and
- * calls the ledger under it, with a mandate of its own.
+ * The middle of the chain: takes an order from a caller with a verified mandate, accepts the delegation that the order names,
+ * and calls the ledger under it with its own mandate.
  *
- * <p>The id of a delegation is no secret, and accepting it proves that it is for this session, not who handed it over. Where
- * callers must not use one another's, let the caller's application and session decide which delegations it may name.
+ * <p>The id of a delegation is no secret: accepting it proves that it is for this session, but not that the caller issued it.
+ * If callers must not use each other's delegations, check the caller's application and session.
  */
 @Configuration(proxyBeanMethods = false)
 @Import(CaracalConfiguration.class)
@@ -35,12 +35,12 @@ class OrdersApplication {
     static final String RESOURCE = "resource://orders";
     static final String PLACE = "orders:place";
 
-    /** Where the answer says under which request id the ledger was called. */
+    /** The header with the request id of the call to the ledger. */
     static final String LEDGER_REQUEST = "X-Ledger-Request";
 
     private static final Duration LEASE_RENEWAL = Duration.ofSeconds(2);
 
-    /** The session that acts for this application as long as it runs; others delegate to it. Closed with the client. */
+    /** The session of this application for its whole life, to which others delegate. Closed with the client. */
     @Bean(destroyMethod = "")
     ServiceAgent agent(Caracal caracal, CaracalConfig config) {
         return Objects.requireNonNull(caracal.spawnService(ServiceOptions.builder()
@@ -69,7 +69,7 @@ class OrdersApplication {
             CaracalContext caller = order.getT1();
             String delegation = order.getT2();
             out.println("orders let in " + Callers.describe(caller));
-            // Under the session of this application, in the trace of its caller.
+            // In the session of this application, and the trace of its caller.
             return caracal.bind(
                     agent.context().inTraceOf(caller),
                     caracal.acceptDelegation(delegation, Acceptance.VALIDATED, accepted -> append(entries, web)));

@@ -13,9 +13,9 @@ import run.caracal.redis.RevocationConsumer;
 import run.caracal.verify.RevocationStore;
 
 /**
- * What an application adds to {@link CaracalConfiguration} so that a revocation at the platform reaches every instance of it:
- * the platform's streams in a Redis. The properties {@code caracal.redis.uri} and {@code caracal.redis.hmac-key} say where
- * that is and with which key the platform signs, {@code caracal.redis.consumer} names this instance.
+ * An addition to {@link CaracalConfiguration} that reads the platform's revocation streams, so that revocations reach every
+ * instance. The properties {@code caracal.redis.uri} and {@code caracal.redis.hmac-key} are the address of the Redis and the
+ * platform's signing key; {@code caracal.redis.consumer} names this instance.
  */
 @Configuration(proxyBeanMethods = false)
 class RedisRevocations {
@@ -36,7 +36,7 @@ class RedisRevocations {
         return RedisRevocationStore.create(redis.reactive());
     }
 
-    /** {@link #consumerLifecycle} ends it, before its connection is closed. */
+    /** {@link #consumerLifecycle} closes it before its connection. */
     @Bean(destroyMethod = "")
     RevocationConsumer revocationConsumer(RedisRevocationStore shared, Environment environment) {
         return RevocationConsumer.sharing(shared, environment.getRequiredProperty("caracal.redis.consumer"))
@@ -51,8 +51,8 @@ class RedisRevocations {
     }
 
     /**
-     * For the verifier, in place of the store of the memory: most lookups need no Redis, and all are refused when nothing new
-     * was heard for too long.
+     * Replaces the in-memory store of the verifier: most lookups are cached, and all fail when the streams could not be read
+     * for too long.
      */
     @Bean
     @Primary

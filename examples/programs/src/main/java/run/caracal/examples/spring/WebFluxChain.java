@@ -22,15 +22,15 @@ import run.caracal.platform.ProtectedResource;
 import run.caracal.webflux.CaracalExchangeFilter;
 
 /**
- * Three applications in a row, each as good as a program of its own: an agent delegates to the session of the orders
- * application and calls it through the Gateway; that proves who calls, accepts the delegation and calls the ledger with a
- * mandate of its own; the ledger proves the whole chain. One trace runs through.
+ * A chain of three applications, each of which could be its own program: an agent delegates to the session of the orders
+ * application and calls it through the Gateway; the orders application verifies its caller, accepts the delegation and calls
+ * the ledger with its own mandate; the ledger verifies the whole chain. All share one trace.
  *
- * <p>With a Redis, {@code -Dredis=redis://127.0.0.1:6379}, the platform writes there what is revoked, and the services read it:
- * the agent revokes its delegation at the Coordinator, and the ledger refuses a mandate of before.
+ * <p>With a Redis, {@code -Dredis=redis://127.0.0.1:6379}, the platform writes revocations to it, and the services read them:
+ * the agent revokes its delegation at the Coordinator, and the ledger rejects an earlier mandate.
  *
  * <p>A resource belongs to the application that calls it: the orders to the agent, the ledger to the orders application. The
- * agent holds nothing on the ledger, and may still delegate its scopes to the application that does.
+ * agent may delegate scopes of the ledger to its owner without any grant of its own.
  */
 public final class WebFluxChain implements AutoCloseable {
     private static final String AGENT = "app-agent";
@@ -38,7 +38,7 @@ public final class WebFluxChain implements AutoCloseable {
     private static final Duration LOOK_AGAIN = Duration.ofMillis(20);
     private static final Duration CLOSE_TIMEOUT = Duration.ofSeconds(15);
 
-    /** Signs the entries of the local platform unless {@code STREAMS_HMAC_KEY} is set; a deployment has one that is secret. */
+    /** The signing key of the local platform, unless {@code STREAMS_HMAC_KEY} is set; that of a deployment is secret. */
     private static final String LOCAL_KEY = "6c6f63616c20706c6174666f726d";
 
     private static final String HMAC_KEY = Objects.requireNonNullElse(System.getenv("STREAMS_HMAC_KEY"), LOCAL_KEY);
@@ -71,9 +71,9 @@ public final class WebFluxChain implements AutoCloseable {
     }
 
     /**
-     * Runs the program on a local platform of its own, with the Redis that the system property {@code redis} names.
+     * Runs the program on its own local platform, with the Redis that the system property {@code redis} names.
      *
-     * @param out where it prints
+     * @param out the output
      */
     public static void run(PrintStream out) {
         run(out, redis());
@@ -114,13 +114,13 @@ public final class WebFluxChain implements AutoCloseable {
     }
 
     /**
-     * Runs the program against a deployment. Each of the two applications has one resource, with its scopes: this program
-     * listens at its address, and the Gateway has to reach it there. With the Redis that the system property {@code redis}
-     * names, the services hear there what the deployment revokes.
+     * Runs the program against a deployment. Each of the two applications has one resource with its scopes; this program
+     * listens at its address, where the Gateway has to reach it. The services read the deployment's revocations from the Redis
+     * that the system property {@code redis} names.
      *
      * @param calling the agent, whose resource is the orders
      * @param called the orders application, whose resource is the ledger
-     * @param out where it prints
+     * @param out the output
      */
     public static void run(CaracalConfig calling, CaracalConfig called, PrintStream out) {
         WebFluxService orders = new WebFluxService(resource(calling).upstreamPrefix());
@@ -158,7 +158,7 @@ public final class WebFluxChain implements AutoCloseable {
     private Mono<Void> order() {
         WebClient web =
                 WebClient.builder().filter(CaracalExchangeFilter.create(agent)).build();
-        // In a deployment of its own an application would tell its session, for instance in a registry.
+        // A real application would publish its session, for instance in a registry.
         String receiver = orders.bean(ServiceAgent.class).agentSessionId();
         ResourceBinding owned = resource(called);
         DelegationSpec spec = DelegationSpec.builder()
@@ -194,8 +194,8 @@ public final class WebFluxChain implements AutoCloseable {
     }
 
     /**
-     * Revokes the delegation while a mandate that was made under it has time left: the one that the ledger has just been given.
-     * The platform makes no other any more, and the ledger refuses this one itself.
+     * Revokes the delegation while the mandate of the last call to the ledger is still valid. The platform mints no further
+     * one, and the ledger itself rejects this one.
      */
     private Mono<Void> revoke(String delegation) {
         String authorization = ledger.lastAuthorization();

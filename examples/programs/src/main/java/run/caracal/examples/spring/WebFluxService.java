@@ -19,8 +19,8 @@ import reactor.netty.http.server.HttpServerResponse;
 import run.caracal.config.CaracalConfig;
 
 /**
- * The part of Boot for an application: a port, a context, and the way between them. The port comes first: the
- * platform has to know where its resources are before their applications can know the platform.
+ * A minimal replacement of Boot: a port, a context, and the adapter between them. It binds the port first, because the platform
+ * needs the addresses of its resources before their applications can be configured.
  */
 final class WebFluxService implements AutoCloseable {
     private final AnnotationConfigApplicationContext context = new AnnotationConfigApplicationContext();
@@ -28,12 +28,12 @@ final class WebFluxService implements AutoCloseable {
     private volatile @Nullable String authorization;
     private final DisposableServer server;
 
-    /** Listens on a port that is free. */
+    /** Listens on a free port. */
     WebFluxService() {
         this(HttpServer.create().host("127.0.0.1").port(0));
     }
 
-    /** Listens on the port of an address by which a Gateway finds this machine. */
+    /** Listens on the port of the address at which a Gateway reaches this machine. */
     WebFluxService(String address) {
         this(HttpServer.create().port(URI.create(address).getPort()));
     }
@@ -46,7 +46,7 @@ final class WebFluxService implements AutoCloseable {
         return "http://127.0.0.1:" + server.port();
     }
 
-    /** Starts an application; what it needs beside its own beans is given here, where Boot takes it from its properties. */
+    /** Starts an application with this configuration and these properties. */
     void start(Class<?> configuration, CaracalConfig caracal, Map<String, Object> properties, PrintStream out) {
         context.registerBean(ResponseStatusExceptionHandler.class);
         context.registerBean(CaracalConfig.class, () -> caracal);
@@ -65,9 +65,9 @@ final class WebFluxService implements AutoCloseable {
         return context.getBean(type);
     }
 
-    /** What the last request had to show. */
+    /** The {@code Authorization} of the last request. */
     String lastAuthorization() {
-        return Objects.requireNonNull(authorization, "nobody has called with a mandate");
+        return Objects.requireNonNull(authorization, "no request had a mandate");
     }
 
     private Publisher<Void> handle(HttpServerRequest request, HttpServerResponse response) {

@@ -1,4 +1,4 @@
-/** Applications on Spring WebFlux: the configuration that one needs, and three that call one another. */
+/** Applications on Spring WebFlux: their configuration, and a chain of three. */
 @NullMarked
 package run.caracal.examples.spring;
 
