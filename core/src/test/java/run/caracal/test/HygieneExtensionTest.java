@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
 import java.util.concurrent.locks.ReentrantLock;
 import org.junit.jupiter.api.Test;
 import reactor.blockhound.BlockingOperationError;
@@ -45,9 +46,14 @@ class HygieneExtensionTest {
         lock.lock();
         try {
             StepVerifier.create(Mono.fromRunnable(() -> {
-                        lock.lock();
-                        lock.unlock();
-                    }).subscribeOn(Schedulers.parallel()))
+                                lock.lock();
+                                try {
+                                    assertThat(lock.isHeldByCurrentThread()).isTrue();
+                                } finally {
+                                    lock.unlock();
+                                }
+                            })
+                            .subscribeOn(Schedulers.parallel()))
                     .expectError(BlockingOperationError.class)
                     .verify(Duration.ofSeconds(5));
         } finally {
@@ -69,7 +75,7 @@ class HygieneExtensionTest {
         queue.forEach(item -> {
             var unused = offered.subscribe();
             while (offering.get() == null || offering.get().getState() != Thread.State.WAITING) {
-                Thread.yield();
+                LockSupport.parkNanos(100_000);
             }
         });
         StepVerifier.create(Mono.fromSupplier(queue::size)

@@ -20,7 +20,6 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.netty.Await;
-import run.caracal.test.Hygiene;
 import run.caracal.verify.RevocationStore;
 
 /**
