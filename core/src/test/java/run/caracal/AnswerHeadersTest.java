@@ -20,7 +20,7 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.http.HttpResponse;
 import run.caracal.test.FakePlatform;
 
-/** Answers whose headers are missing, empty, a megabyte long, or not what they should be. Their bodies say what matters. */
+/** Answers whose headers are missing, empty, a megabyte long or wrong; only their bodies matter. */
 class AnswerHeadersTest {
     private static final String RESOURCE = "resource://billing-api";
     private static final List<String> HEADERS = List.of(
@@ -42,7 +42,7 @@ class AnswerHeadersTest {
     private final List<CaracalEvent> events = new CopyOnWriteArrayList<>();
     private final Caracal caracal = platform.client();
 
-    /** The first with no header at all. */
+    /** The first has no headers at all. */
     static Stream<Arguments> headers() {
         return Stream.concat(
                 Stream.of(Arguments.argumentSet("none", Map.of())),
@@ -106,7 +106,7 @@ class AnswerHeadersTest {
                 caracal.fetch(
                         FetchRequest.builder(RESOURCE, "/x").asApplication().build()));
         for (Mono<?> call : calls) {
-            // The token is had; what comes next is refused.
+            // The token is issued; the next call is rejected.
             platform.always(request -> !FakePlatform.isToken(request), real -> with(headers, 400, refusal));
             StepVerifier.create(call)
                     .expectErrorSatisfies(e -> assertThat(e).isInstanceOfSatisfying(ServiceException.class, refused -> {

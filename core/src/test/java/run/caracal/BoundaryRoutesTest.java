@@ -9,7 +9,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 import run.caracal.verify.MandateRequirements;
 
-/** Which route a request meets. */
+/** The matching of requests to routes. */
 class BoundaryRoutesTest {
     private static final Boundary BASE = Boundary.verified(InboundRequests.bySession());
 

@@ -31,7 +31,7 @@ import run.caracal.event.OperationListener;
 import run.caracal.test.FakePlatform;
 import run.caracal.verify.MandateVerifier;
 
-/** Functions of the application that misbehave: nothing hangs, nothing is dropped, no session stays open. */
+/** Misbehaving functions of the application: nothing hangs, no error is dropped, no session stays open. */
 class CallbackTest {
     private static final String FAULT = "the application's own";
 
@@ -47,7 +47,7 @@ class CallbackTest {
 
     @AfterEach
     void nothingStaysOpen() {
-        // What ends behind its bound has the time to.
+        // Leaves time for terminations in the background.
         platform.nothingStaysOpen(caracal, time, Duration.ofMinutes(2));
     }
 
@@ -65,7 +65,7 @@ class CallbackTest {
                 case RETURNS_NULL -> nothing();
                 case FAILS -> Mono.error(new IllegalStateException(FAULT));
                 case NEVER_ENDS -> Mono.never();
-                // Also a cancellation does not stop it.
+                // Ignores cancellation.
                 case FAILS_WHEN_NOBODY_WAITS ->
                     Mono.fromDirect(subscriber -> {
                         subscriber.onSubscribe(Operators.emptySubscription());
@@ -83,7 +83,7 @@ class CallbackTest {
             return null;
         }
 
-        /** The error of a function whose own errors are passed on. */
+        /** The error of a call whose function fails; its own errors are passed on. */
         void assertTold(Throwable error, String function) {
             switch (this) {
                 case THROWS, FAILS ->

@@ -32,7 +32,7 @@ import run.caracal.event.CaracalEvent.CapacityWaited.Capacity;
 import run.caracal.event.Completion.Outcome;
 import run.caracal.test.FakePlatform;
 
-/** What is more than the platform holds waits, when the client was told how much that is. */
+/** Calls over the limits of the platform wait, if the client is configured with them. */
 class CapacityTest {
     private static final String RESOURCE = "resource://billing-api";
 
@@ -149,7 +149,7 @@ class CapacityTest {
             assertThat(platform.opened()).isOne();
         }
 
-        /** One inside the other: the second has its place already, a third could wait for ever. */
+        /** The permit of the second is reserved; a third level could wait for ever. */
         @Test
         void nestedOnesNeverWaitForTheirOwnAncestors() {
             StepVerifier.create(caracal.spawn(one -> caracal.spawn(two -> Mono.just("two"))))
@@ -190,12 +190,12 @@ class CapacityTest {
             second.dispose();
         }
 
-        /** The platform ends with a session what obtains its authority, so that no second termination frees its place. */
+        /** The platform ends the helper with its session, so there is no second termination that would release its permit. */
         @Test
         void theOneTerminationOfASessionFreesThePlaceOfItsHelperToo() {
             Disposable first = open(caracal.spawn(
                     session -> caracal.mintMandate(RESOURCE, "billing:charge").then(Mono.never())));
-            Disposable second = openForEver(); // wants both places: its own, and one for its helper
+            Disposable second = openForEver(); // needs two permits: its own, and one for its helper
             assertThat(platform.opened()).isEqualTo(2);
             first.dispose();
             assertThat(platform.requests(FakePlatform::isTerminate)).hasSize(1);
@@ -223,7 +223,7 @@ class CapacityTest {
             waiting.dispose();
         }
 
-        /** The platform has it until it has ended it. */
+        /** The platform counts a session until it has ended. */
         @Test
         void onesWhoseEndIsStillOwedKeepTheirPlaces() {
             platform.nextAnswer(FakePlatform::isTerminate, 503, "{}");
@@ -284,7 +284,7 @@ class CapacityTest {
             session.dispose();
         }
 
-        /** Counted by the minutes of the clock. */
+        /** The limit counts clock minutes. */
         @Test
         void everyCallOfASessionWaitsForTheNextMinute() {
             time.advanceTimeBy(Duration.ofSeconds(10));
@@ -355,7 +355,7 @@ class CapacityTest {
             assertThat(platform.requests(FakePlatform::isOpen)).hasSize(1);
         }
 
-        /** Its end has no time to wait for the next minute, and it is tried once more. */
+        /** A closing client does not wait for the next minute, so it retries at once. */
         @Test
         void aTerminationThatWaitsWhenTheClientClosesIsTriedOnceMore() {
             Disposable session = openForEver();

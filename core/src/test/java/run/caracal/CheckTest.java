@@ -16,7 +16,7 @@ import run.caracal.error.StsException;
 import run.caracal.error.TransportException;
 import run.caracal.test.FakePlatform;
 
-/** An application learns whether it could open a session without opening one. */
+/** Checks whether a session could be opened, without opening one. */
 class CheckTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
@@ -53,7 +53,7 @@ class CheckTest {
                 .verify(LIMIT);
     }
 
-    /** A 404 of something else than the Coordinator is no answer of it. */
+    /** A 404 that is not from the Coordinator fails the check. */
     @Test
     void anUnknownRouteIsAnError() {
         platform.nextAnswer(FakePlatform::isInbound, 404, "{\"error\":\"not_found\"}");
@@ -75,7 +75,7 @@ class CheckTest {
                 .hasToString("Caracal[zoneId=" + caracal.zoneId() + ", applicationId=" + caracal.applicationId() + "]");
     }
 
-    /** The flight of a token is shared: a resolver that hangs would hold up everybody for ever. */
+    /** Callers share the token exchange, so a hung resolver would block all of them for ever. */
     @Test
     void aResolverThatHangsIsGivenUpAndAskedAnew() {
         AtomicInteger asked = new AtomicInteger();

@@ -30,7 +30,7 @@ import run.caracal.error.LeaseLostException.Reason;
 import run.caracal.error.TransportException;
 import run.caracal.test.FakePlatform;
 
-/** A daemon outlives what passes: the loss of its service, an outage, and failures of its work. */
+/** A daemon survives transient failures: the loss of its service, an outage, and errors of its work. */
 class DaemonTest {
     private static final Duration BACKOFF = Duration.ofSeconds(1);
     private static final Duration LONGEST = Duration.ofMinutes(1);
@@ -52,7 +52,7 @@ class DaemonTest {
         platform.nothingStaysOpen(caracal, time, Duration.ofSeconds(10));
     }
 
-    /** Tells its session and works on. */
+    /** Emits its session id and continues. */
     private Flux<String> daemon() {
         return caracal.runService(DAEMON, DaemonTest::working);
     }
@@ -81,7 +81,7 @@ class DaemonTest {
                     .expectNext("session-2")
                     .thenCancel()
                     .verify(LIMIT);
-            // Nobody ends what is gone by the Coordinator's own account.
+            // A session that the Coordinator reports as gone is not terminated.
             platform.live().remove("session-1");
         }
 
@@ -101,7 +101,7 @@ class DaemonTest {
                                     lost -> assertThat(lost.reason()).isEqualTo(reason)))
                     .verify(LIMIT);
             assertThat(platform.opened()).isEqualTo(1);
-            // What is somebody else's stays open at the platform.
+            // A session taken over by another holder stays open at the platform.
             platform.live().clear();
         }
 
@@ -179,7 +179,7 @@ class DaemonTest {
 
         @Test
         void ofAClosedClientEndsIt() {
-            // In real time: closing would end the one scheduler of virtual time.
+            // In real time, because closing would dispose the virtual time scheduler.
             VirtualTimeScheduler.reset();
             caracal = platform.client();
             for (int attempt = 0; attempt < 3; attempt++) {
@@ -245,7 +245,7 @@ class DaemonTest {
             AtomicInteger ends = new AtomicInteger();
             Mono<Void> work = Mono.defer(() -> {
                 beginnings.add(time.now(TimeUnit.MILLISECONDS));
-                // The seventh run goes well for long.
+                // The seventh run lasts long enough to reset the backoff.
                 return ends.incrementAndGet() == 7
                         ? Mono.delay(LONGEST.multipliedBy(3)).then(Mono.error(new IllegalStateException("late")))
                         : Mono.error(new IllegalStateException("early"));

@@ -26,7 +26,7 @@ import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.Hygiene;
 
-/** Errors that arrive when nobody waits for them any more: dropped ones are logged, and alarm somebody for nothing. */
+/** Errors that arrive after a cancellation must not be dropped, because Reactor logs dropped errors. */
 class LateErrorsTest {
     private static final String RESOURCE = "resource://billing-api";
 
@@ -84,8 +84,8 @@ class LateErrorsTest {
     }
 
     /**
-     * The limit of what a call can do: flatMap cancels its calls one by one, and drops the error of one that it has not come
-     * to yet.
+     * Beyond the reach of a call: flatMap cancels its calls one by one, and drops an error of one that it has not yet
+     * cancelled.
      */
     @Test
     void ofCallsThatFailWhileFlatMapCancelsTheOthersAreDroppedByIt() {
@@ -105,7 +105,7 @@ class LateErrorsTest {
         });
     }
 
-    /** Where that must not be logged, errors are values until one of them ends the flow. */
+    /** To avoid the log line, materialize the errors until one of them ends the flow. */
     @Test
     void ofCallsWhoseErrorsAreValuesAreNotDropped() {
         Sinks.Empty<Void> first = Sinks.empty();

@@ -30,7 +30,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.test.FakePlatform;
 
-/** A session that a failed call may have left open is ended in the background. */
+/** Sessions that a failed call may have left open are terminated in the background. */
 class PendingTerminationsTest {
     private static TransportException refused() {
         return new TransportException(TransportException.Kind.CONNECT, "refused", null);
@@ -129,7 +129,7 @@ class PendingTerminationsTest {
             spawn();
             int before = platform.requests(FakePlatform::isTerminate).size();
             time.advanceTimeBy(Duration.ofMinutes(10));
-            // 1, 2, 4, 8, 16, 32, then 60 seconds, each a fifth longer at the most.
+            // 1, 2, 4, 8, 16, 32, then 60 seconds, each with up to a fifth of jitter.
             assertThat(platform.requests(FakePlatform::isTerminate).size() - before)
                     .isBetween(12, 16);
         }
@@ -289,7 +289,7 @@ class PendingTerminationsTest {
             assertThat(caracal.pendingTerminations()).isZero();
         }
 
-        /** It knows neither the key nor the session, so the replay makes another one there. */
+        /** It knows neither the key nor the session, so the replay opens a new one. */
         @Test
         void aCoordinatorThatWasReplacedByAnEmptyOneKeepsNoSession() {
             platform.nextLost(FakePlatform::isOpen, lost());

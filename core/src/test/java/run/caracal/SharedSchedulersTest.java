@@ -26,7 +26,7 @@ import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.RevocationStore;
 
-/** An application may replace Reactor's shared schedulers when clients are there already: that disposes those before. */
+/** Replacing Reactor's shared schedulers disposes those that existing clients have used. */
 class SharedSchedulersTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
@@ -82,7 +82,7 @@ class SharedSchedulersTest {
                 .verify(LIMIT);
     }
 
-    /** A listener from before hears of a loss after. */
+    /** A subscriber from before the replacement is notified of a loss after it. */
     @Test
     void aServiceIsHeardOfWhoseLeaseIsLostAfterwards() {
         ServiceAgent agent = Objects.requireNonNull(caracal.spawnService().block(LIMIT));
@@ -100,7 +100,7 @@ class SharedSchedulersTest {
         StepVerifier.create(heard.asMono())
                 .expectError(LeaseLostException.class)
                 .verify(LIMIT);
-        // It is gone at the platform, as far as this client knows, and was not ended by it.
+        // The client takes the session as gone, and does not terminate it.
         platform.live().clear();
         listening.dispose();
     }
@@ -133,7 +133,7 @@ class SharedSchedulersTest {
                 .expectNext(false)
                 .expectComplete()
                 .verify(LIMIT);
-        // Judged by what it says, so the keys could be had.
+        // The token is rejected for its claims, so the keys were fetched.
         StepVerifier.create(verifier.verify(
                         zone.sign(Map.of("iss", "https://sts.example.com")), MandateRequirements.defaults()))
                 .expectErrorSatisfies(e -> assertThat(e)

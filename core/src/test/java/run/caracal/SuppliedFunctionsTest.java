@@ -25,7 +25,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.test.FakePlatform;
 
-/** Functions of the application that give {@code null}, throw, or give nothing: each is named, and no session stays open. */
+/** Functions of the application that return {@code null}, throw, or are empty: the error names each, and no session stays open. */
 @NullUnmarked
 class SuppliedFunctionsTest {
     @RegisterExtension
@@ -33,7 +33,7 @@ class SuppliedFunctionsTest {
 
     private final Caracal caracal = platform.client();
 
-    /** An operation around a function of the application. */
+    /** An operation that calls a function of the application. */
     private record Operation(String name, BiFunction<Caracal, Supplier<Mono<Object>>, Flux<?>> around) {
         @Override
         public String toString() {
@@ -120,7 +120,7 @@ class SuppliedFunctionsTest {
                 .verify(LIMIT);
     }
 
-    /** Everything a client sends, over a transport that gives one of its kind of nothing. */
+    /** All calls of a client, over a transport that returns {@code null} or an empty {@code Mono}. */
     @Test
     void aTransportWithoutAnAnswerIsNamed() {
         for (Mono<HttpResponse> nothing : java.util.Arrays.<Mono<HttpResponse>>asList(null, Mono.empty())) {

@@ -23,9 +23,9 @@ import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
 
-/** Every option that takes a text, with every text that is none: refused where it is set, or taken because it is harmless. */
+/** Every text option with every kind of bad text: rejected where it is set, or accepted because it is harmless. */
 class TextOptionsTest {
-    /** Texts that most options cannot take. */
+    /** Texts that most options reject. */
     private enum Bad {
         EMPTY(""),
         BLANK(" "),
@@ -47,8 +47,8 @@ class TextOptionsTest {
     /**
      * An option.
      *
-     * @param name as its error names it
-     * @param takes the bad texts that it takes all the same
+     * @param name the name in its error
+     * @param takes the bad texts that it accepts
      */
     private record Option(String name, Function<String, ?> set, Set<Bad> takes) {
         static Option of(String name, Function<String, ?> set, Bad... takes) {
@@ -100,7 +100,7 @@ class TextOptionsTest {
                 Option.of(
                         "metadata",
                         t -> SpawnOptions.builder().metadata(Map.of("key", t)),
-                        // JSON carries them.
+                        // Valid in JSON.
                         Bad.EMPTY,
                         Bad.BLANK,
                         Bad.NO_BREAK_SPACE,
@@ -141,7 +141,7 @@ class TextOptionsTest {
                 Option.of("labels", t -> TransportOptions.defaults().withLabels(t), LABEL),
                 Option.of("origin", t -> Propagation.origins(t)),
                 Option.of("resource", t -> FetchRequest.of(t, "/x")),
-                // Letters of all alphabets go in UTF-8, as they do in an address.
+                // Letters of all alphabets are sent in UTF-8, as in a URL.
                 Option.of(
                         "path",
                         t -> CARACAL.fetch(FetchRequest.of(RESOURCE, "/" + t)),
@@ -150,7 +150,7 @@ class TextOptionsTest {
                         Bad.BEYOND_LATIN_1),
                 Option.of("method", t -> fetch().method(t)),
                 Option.of("header", t -> fetch().header(t, "x")),
-                // A field may be empty; how long it may be is the server's to say.
+                // A field may be empty; the server limits its length.
                 Option.of("header", t -> fetch().header("Accept", t), Bad.EMPTY, Bad.BLANK, Bad.MEGABYTE),
                 Option.of("header", t -> fetch().body("{}", t), Bad.EMPTY, Bad.BLANK, Bad.MEGABYTE),
                 Option.of("scopes", t -> fetch().scopes(t)),
@@ -174,7 +174,7 @@ class TextOptionsTest {
                 Option.of("idToken", CARACAL::federateSubject),
                 Option.of("zoneId", t -> config().zoneId(t).build()),
                 Option.of("applicationId", t -> config().applicationId(t).build()),
-                // A secret may be anything that is seen.
+                // A secret may consist of any visible characters.
                 Option.of("clientSecret", t -> config().clientSecret(t).build(), Bad.BEYOND_LATIN_1),
                 Option.of("secret", ClientSecretResolver::of, Bad.BEYOND_LATIN_1),
                 Option.of("subjectToken", t -> config().subjectToken(t).build()),

@@ -17,7 +17,7 @@ import reactor.test.StepVerifier;
 import run.caracal.config.TraceSource;
 import run.caracal.test.FakePlatform;
 
-/** A session joins the trace that is there: of its options, of what is bound, of the application, in this order. */
+/** A session joins the trace of its options, else of the bound context, else of the application. */
 class TraceTest {
     private static final String OURS = "4bf92f3577b34da6a3ce929d0e0e4736";
     private static final String ASKED = "0af7651916cd43dd8448eb211c80319c";
@@ -25,7 +25,7 @@ class TraceTest {
 
     private final FakePlatform platform = new FakePlatform();
 
-    /** Finds what the application has put into its Reactor Context. */
+    /** Reads the trace that the application has put into its Reactor Context. */
     private Caracal caracal = client(view -> view.getOrEmpty(SPAN));
 
     private Caracal client(TraceSource source) {

@@ -15,7 +15,7 @@ import run.caracal.config.ClientSecretResolver;
 import run.caracal.http.Propagation;
 import run.caracal.http.TransportOptions;
 
-/** Options and configurations are values: made alike they are equal, and every setting counts. */
+/** Options and configurations are values: equal if all their settings are equal. */
 class ValuesTest {
     private static final String TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 

@@ -19,7 +19,7 @@ import run.caracal.internal.config.ConfigLoader;
 import run.caracal.internal.config.Host;
 import run.caracal.internal.config.Settings;
 
-/** What a framework's properties win over, and what they leave as it is. */
+/** The precedence of a framework's properties over profile and environment. */
 class ConfigOverridesTest {
     private static final String SOURCE = "application.yml";
 

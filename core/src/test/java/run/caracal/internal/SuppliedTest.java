@@ -14,7 +14,7 @@ import reactor.test.publisher.TestPublisher;
 import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.CallbackException;
 
-/** Functions of the application that are asked within a limit. */
+/** Functions of the application that are called with a timeout. */
 class SuppliedTest {
     private static final Duration LIMIT = Duration.ofSeconds(5);
 

@@ -1,8 +1,8 @@
 package run.caracal.test;
 
 /**
- * How much a test repeats: in each build as much as shows a fault, and in the soak ({@code -Dsoak}), which runs the tests
- * tagged {@code soak}, as much as shows a rare one.
+ * The number of repetitions of a test: enough to show a fault in each build, and enough to show a rare one in the soak ({@code
+ * -Dsoak}), which runs the tests tagged {@code soak}.
  */
 public final class Effort {
     private static final boolean SOAK = System.getProperty("soak") != null;

@@ -9,10 +9,10 @@ public final class Logged {
     private Logged() {}
 
     /**
-     * Runs something.
+     * Captures the log of some work.
      *
-     * @param work what
-     * @return the lines that were logged meanwhile
+     * @param work the work
+     * @return the lines that it logged
      */
     public static String during(Runnable work) {
         PrintStream before = System.err;

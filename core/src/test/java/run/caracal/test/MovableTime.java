@@ -7,7 +7,7 @@ import reactor.core.Disposable;
 import reactor.core.scheduler.Scheduler;
 import reactor.test.scheduler.VirtualTimeScheduler;
 
-/** Virtual time whose wall clock can be moved away from its monotonic one, and whose timer can be held up. */
+/** Virtual time whose wall clock can drift from its monotonic one, and whose timer can be delayed. */
 public final class MovableTime implements Scheduler {
     private final VirtualTimeScheduler actual;
     private long aheadMillis;
@@ -17,12 +17,12 @@ public final class MovableTime implements Scheduler {
         this.actual = actual;
     }
 
-    /** Moves the wall clock alone: what a machine that sleeps does, or somebody who sets the clock. */
+    /** Moves the wall clock alone, as a sleeping machine or a clock correction does. */
     public void moveWallClock(Duration by) {
         aheadMillis += by.toMillis();
     }
 
-    /** Lets time pass in which nothing runs; then all that has become due runs at once. */
+    /** Lets time pass without running tasks; then runs all due tasks at once. */
     public void holdUp(Duration time) {
         heldUntilNanos = actual.now(TimeUnit.NANOSECONDS) + time.toNanos();
         actual.advanceTimeBy(time);

@@ -7,7 +7,7 @@ public final class Threads {
     private Threads() {}
 
     /**
-     * Finds threads that live.
+     * Finds live threads.
      *
      * @param prefix the beginning of their names
      * @return the threads

@@ -129,7 +129,7 @@ class CachedRevocationStoreTest {
         assertThat(isRevoked("a")).isTrue();
     }
 
-    /** Callers who come all the time must not keep a lookup alive that hangs. */
+    /** A steady stream of callers must not keep a hung lookup alive. */
     @Test
     void aLookupThatHangsFailsAndIsBegunAnew() {
         Sinks.One<Boolean> never = Sinks.one();

@@ -10,7 +10,7 @@ import org.junit.jupiter.api.Test;
 import run.caracal.error.ConfigurationException;
 import run.caracal.error.InboundException.Reason;
 
-/** A verifier computes signatures with the provider that it is given, and with no other. */
+/** A verifier computes signatures only with the configured provider. */
 class SignatureProviderTest {
     private final VerifierFixture fixture = new VerifierFixture();
 
@@ -31,7 +31,7 @@ class SignatureProviderTest {
                 VerifierFixture.refused(Reason.INVALID_TOKEN, verifier, changed(token), MandateRequirements.defaults());
     }
 
-    /** The same claims under the signature of others. */
+    /** The same claims with a foreign signature. */
     private String changed(String token) {
         String other = fixture.zone.sign(VerifierFixture.with("scope", "other"));
         return token.substring(0, token.lastIndexOf('.')) + other.substring(other.lastIndexOf('.'));

@@ -8,11 +8,11 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.function.Predicate;
 
-/** The class path of the tests, as an application without some of its libraries would have it. */
+/** The class path of the tests without some libraries, as an application may have it. */
 public final class ClassPath {
     private ClassPath() {}
 
-    /** A class loader that shares no class with the tests, and lacks these jars. */
+    /** A class loader that shares no classes with the tests, and lacks these jars. */
     public static URLClassLoader without(Predicate<String> jar) {
         URL[] urls = Arrays.stream(System.getProperty("java.class.path").split(File.pathSeparator))
                 .filter(it -> !jar.test(Path.of(it).getFileName().toString()))

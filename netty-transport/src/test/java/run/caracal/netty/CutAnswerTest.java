@@ -30,7 +30,7 @@ import run.caracal.error.AuthorityRevokedException;
 import run.caracal.http.HttpRequest;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** An answer that ends properly, with the trailer by which the Gateway says that it cut it off. */
+/** An answer that ends regularly, with the trailer by which the Gateway signals a truncation. */
 class CutAnswerTest {
     private static final String ARRIVED =
             IntStream.range(0, 100).mapToObj(i -> i + "\n").collect(Collectors.joining());
@@ -88,7 +88,7 @@ class CutAnswerTest {
             assertCut(cut.responseSingle((response, body) -> body.asString().onErrorMap(error -> error))
                     .flux()
                     .startWith(ARRIVED));
-            // One at a time: the error comes behind what waits.
+            // One at a time, because the error follows the queued data.
             assertCut(cut.response((response, body) -> body.asString()).limitRate(1));
             StepVerifier.create(cut.response()
                             .map(answer -> answer.status().code())

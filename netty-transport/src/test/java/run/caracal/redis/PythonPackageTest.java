@@ -20,9 +20,8 @@ import org.junit.jupiter.api.io.TempDir;
 import run.caracal.netty.Await;
 
 /**
- * Shares one Redis with a package that was not written here: each side sees what the other revoked, and both are members of
- * one group. Runs with {@code -Dcaracal.python=PATH}, where PATH is a Python 3.12 or later that has caracalai-revocation-redis
- * 1.0.0 installed.
+ * Shares one Redis with the platform's Python package: each side reads the other's revocations, and both join one consumer
+ * group. Runs with {@code -Dcaracal.python=PATH}, a Python 3.12 or later with caracalai-revocation-redis 1.0.0 installed.
  */
 class PythonPackageTest {
     private static final String KEY = "00112233445566778899aabbccddeeff";

@@ -23,8 +23,8 @@ import run.caracal.netty.Await;
 import run.caracal.verify.RevocationStore;
 
 /**
- * Whatever comes between a resource server and its Redis: no lookup lets anybody in, each ends in time, and no revocation is
- * lost. The outcome is written to {@code target/redis-faults.md}.
+ * Faults between a resource server and its Redis: no lookup accepts a mandate, each times out, and no revocation is lost.
+ * Writes the outcome to {@code target/redis-faults.md}.
  */
 class RedisFaultsTest {
     private static final String KEY = "0123456789abcdef0123456789abcdef";
@@ -38,13 +38,13 @@ class RedisFaultsTest {
      * One line of the outcome.
      *
      * @param fault the fault
-     * @param lookup what a lookup saw
-     * @param failedMillis how long the slowest lookup took
-     * @param recoveredMillis how long after the fault the revocation had its effect
+     * @param lookup the result of a lookup
+     * @param failedMillis the time of the slowest lookup
+     * @param recoveredMillis the time from the end of the fault to the effect of the revocation
      */
     private record Row(String fault, String lookup, long failedMillis, long recoveredMillis) {}
 
-    /** A fault, and what the error of a lookup says of it. */
+    /** A fault, and the error of a lookup. */
     private record Cell(String name, Function<RedisProxy, RedisProxy.Fault> fault, String message) {
         static Cell ofAnswer(String error) {
             return new Cell("-" + error, proxy -> RedisProxy.answering("-" + error + "\r\n"), error);

@@ -18,19 +18,19 @@ import java.util.Queue;
 import java.util.Set;
 import java.util.concurrent.ConcurrentLinkedQueue;
 
-/** Stands between clients and a Redis, and does to their commands what it is told; it begins with letting all pass. */
+/** A proxy between clients and a Redis that plays faults; initially it forwards all commands. */
 final class RedisProxy implements Closeable {
-    /** What a connection begins with, which a Redis that refuses commands still answers. */
+    /** The commands of the handshake, which a Redis that rejects commands still answers. */
     private static final Set<String> HANDSHAKE = Set.of("hello", "client", "auth", "ping", "select");
 
-    /** What becomes of a command. */
+    /** The treatment of a command. */
     @FunctionalInterface
     interface Fault {
         /**
          * Plays the fault.
          *
          * @param wire the connection of the client
-         * @param command the command as it came
+         * @param command the raw command
          */
         void play(Wire wire, byte[] command) throws IOException;
     }
@@ -57,12 +57,12 @@ final class RedisProxy implements Closeable {
         return listener.getLocalPort();
     }
 
-    /** Plays this with each command from now on. */
+    /** Sets the fault of further commands. */
     void play(Fault next) {
         fault = next;
     }
 
-    /** Lets everything pass again, on new connections: what was swallowed on the others is not made up for. */
+    /** Forwards all commands again, on new connections, because swallowed commands are not answered later. */
     void heal() throws IOException {
         cutting = false;
         fault = NONE;
@@ -71,22 +71,22 @@ final class RedisProxy implements Closeable {
         }
     }
 
-    /** Answers each command in the place of Redis. */
+    /** Answers each command instead of Redis. */
     static Fault answering(String answer) {
         return (wire, command) -> wire.answer(answer);
     }
 
-    /** Closes the connection, with the command unseen by Redis. */
+    /** Closes the connection without forwarding the command. */
     static Fault closing() {
         return (wire, command) -> wire.close();
     }
 
-    /** Leaves the command unseen and unanswered. */
+    /** Neither forwards nor answers the command. */
     static Fault swallowing() {
         return (wire, command) -> {};
     }
 
-    /** Has the command done, and ends the connection within its answer. */
+    /** Forwards the command, and closes the connection within its answer. */
     Fault cutting() {
         return (wire, command) -> {
             cutting = true;
@@ -165,7 +165,7 @@ final class RedisProxy implements Closeable {
             InputStream in = redis.getInputStream();
             for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
                 if (cutting) {
-                    // Less than the first of them, if several came together.
+                    // Incomplete, or several together.
                     out.write(buffer, 0, 1);
                     close();
                 } else {
@@ -175,7 +175,7 @@ final class RedisProxy implements Closeable {
         }
     }
 
-    /** A command is an array of strings, each with its length. */
+    /** A command is an array of length-prefixed strings. */
     private static byte[] command(InputStream in) throws IOException {
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         int parts = number(line(in, bytes));
@@ -219,7 +219,7 @@ final class RedisProxy implements Closeable {
         }
     }
 
-    /** An answer that is no answer. */
+    /** A malformed answer. */
     static String garbage() {
         byte[] bytes = new byte[64];
         Arrays.fill(bytes, (byte) '?');

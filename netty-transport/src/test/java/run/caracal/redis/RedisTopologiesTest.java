@@ -32,7 +32,7 @@ import redis.embedded.RedisSentinel;
 import run.caracal.netty.Await;
 
 /** The same store and consumer on a cluster, over TLS, and on a master that Sentinel names. */
-@SuppressWarnings("CheckReturnValue") // a test asks for few of the ids that it makes
+@SuppressWarnings("CheckReturnValue") // tests query few of the ids that they create
 class RedisTopologiesTest {
     private static final String KEY = "0123456789abcdef0123456789abcdef";
     private static final String SESSIONS = "caracal.sessions.revoke";
@@ -66,7 +66,7 @@ class RedisTopologiesTest {
 
         private static final int SHARE = SlotHash.SLOT_COUNT / NODES + 1;
 
-        /** The nodes speak with one another on ports that are ten thousand higher. */
+        /** The cluster bus uses ports that are ten thousand higher. */
         private static final int HIGHEST_PORT = 55_535;
 
         private final List<TestRedis> nodes = new ArrayList<>();

@@ -34,7 +34,7 @@ import run.caracal.test.Effort;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
-@SuppressWarnings("CheckReturnValue") // a test asks for few of the ids and consumers that it makes
+@SuppressWarnings("CheckReturnValue") // tests use few of the ids and consumers that they create
 class RevocationConsumerTest {
     private static final String KEY = "0123456789abcdef0123456789abcdef";
     private static final String SESSIONS = "caracal.sessions.revoke";
@@ -323,7 +323,7 @@ class RevocationConsumerTest {
                 .isGreaterThanOrEqualTo(300);
     }
 
-    /** The clock of Redis makes the ids of entries, and need not be that of this machine. */
+    /** Entry ids follow the clock of Redis, which may differ from that of this machine. */
     @Nested
     class WhenClocksDiffer {
         private static final Duration OFF = Duration.ofHours(48);
@@ -442,7 +442,7 @@ class RevocationConsumerTest {
             assertThat(own.delegationEpoch("zone-1").block(Await.BOUND)).isEqualTo(1);
         }
 
-        /** As the README lists them. */
+        /** The permissions listed in the guide. */
         private AclSetuserArgs leastPrivilege() {
             return new AclSetuserArgs()
                     .resetKeys()

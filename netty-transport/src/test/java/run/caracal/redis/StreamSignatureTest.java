@@ -25,7 +25,7 @@ class StreamSignatureTest {
                     String stream = text(vector, "stream");
                     Map<String, String> fields = new HashMap<>();
                     ((Map<?, ?>) Objects.requireNonNull(vector.get("values"))).forEach((name, value) -> {
-                        if (value != null) { // an entry of Redis has no such field
+                        if (value != null) { // not a field of a Redis entry
                             fields.put((String) name, (String) value);
                         }
                     });

@@ -22,8 +22,8 @@ import redis.embedded.RedisServer;
 import redis.embedded.core.RedisServerBuilder;
 
 /**
- * A Redis for tests, and connections to it: a server of its own, or for {@link #any()} the one of {@code REDIS_URL} when that
- * is set, whose database is wiped.
+ * A Redis for tests, and connections to it: its own server, or for {@link #any()} the one at {@code REDIS_URL}, if set, whose
+ * database is wiped.
  */
 public final class TestRedis implements AutoCloseable {
     private static final int ATTEMPTS = 5;
@@ -58,7 +58,7 @@ public final class TestRedis implements AutoCloseable {
         return url == null ? own() : new TestRedis(RedisURI.create(url), 0, List.of(), false);
     }
 
-    /** On a free port, and on another one when somebody else was faster. */
+    /** Starts on a free port, or on another one if that was taken meanwhile. */
     public static TestRedis own(String... settings) {
         return own(ATTEMPTS, settings);
     }
@@ -86,7 +86,7 @@ public final class TestRedis implements AutoCloseable {
         }
     }
 
-    /** Starts an empty server on the port that it always has. */
+    /** Starts an empty server on the same port. */
     void start() {
         try {
             RedisServerBuilder builder = RedisServer.newRedisServer()
@@ -116,7 +116,7 @@ public final class TestRedis implements AutoCloseable {
         }
     }
 
-    /** The address of a server of its own; Lettuce's form of it shows a masked password. */
+    /** The address of its own server; Lettuce's form masks the password. */
     public String url() {
         return "redis://127.0.0.1:" + port;
     }
@@ -165,7 +165,7 @@ public final class TestRedis implements AutoCloseable {
                 .build());
     }
 
-    /** For the test's own thread. */
+    /** Blocking; for the test's thread. */
     public RedisCommands<String, String> commands() {
         return connect().sync();
     }

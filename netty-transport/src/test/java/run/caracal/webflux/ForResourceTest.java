@@ -23,7 +23,7 @@ import run.caracal.netty.EchoServer;
 import run.caracal.netty.EchoServer.Arrival;
 import run.caracal.test.FakePlatform;
 
-/** A client for one resource: relative addresses go to it through the Gateway, and nothing goes elsewhere. */
+/** A client for one resource: relative addresses reach it through the Gateway, and no other address is called. */
 class ForResourceTest {
     private static final String BILLING = "resource://billing-api";
     private static final String LEDGER = "resource://ledger";
@@ -88,7 +88,7 @@ class ForResourceTest {
         arrives(get(ledger, "entries"), LEDGER, "/gw/entries");
     }
 
-    /** Boot's builder has the general filter before that of the resource. */
+    /** Boot's builder adds the general filter before that of the resource. */
     @Test
     void aGeneralFilterBeforeItLeavesRelativeAddressesAlone() {
         WebClient both = builder.filter(CaracalExchangeFilter.create(caracal))

@@ -84,7 +84,7 @@ class MintPaceTest {
         assertThat(minted).hasSize(3);
     }
 
-    /** With them the pace would fall by what was cancelled. */
+    /** Otherwise cancelled mints would reduce the rate. */
     @Test
     void cancelledOnesTakeNoTurn() {
         MintPace pace = pace(2, PATIENCE);

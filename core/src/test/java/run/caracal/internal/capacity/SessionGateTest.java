@@ -54,7 +54,7 @@ class SessionGateTest {
                 timer);
     }
 
-    /** Opens a session that stays, and tells its name when it has its place. */
+    /** Opens a session that stays open, and records its name when it has its permit. */
     private Disposable open(SessionGate gate, Kind kind, @Nullable Place within, String name) {
         return gate.one(kind, within, place -> {
                     place.take();
@@ -120,7 +120,7 @@ class SessionGateTest {
             stays.dispose();
         }
 
-        /** Who has never waited takes nobody out of the line. */
+        /** Leaving without having queued removes no other waiter. */
         @Test
         void whoGoesWithoutHavingWaitedLeavesTheLineAsItIs() {
             SessionGate gate = gate(2);
@@ -203,7 +203,7 @@ class SessionGateTest {
             assertThat(gate.used()).isZero();
         }
 
-        /** One that ends at once lets the next one end at once, and so on. */
+        /** Each session that ends immediately admits the next, which ends immediately, too. */
         @Test
         void aLongLineOfShortSessionsDoesNotDeepenTheStack() {
             SessionGate gate = gate(2);
@@ -236,7 +236,7 @@ class SessionGateTest {
                 var unused = open(gate, Kind.TASK, null, "root");
             }
             assertThat(order).hasSize(roots);
-            // The first one inside each has its room, and nobody waits for another root.
+            // The first child of each root has a reserved permit, so no child waits for another root.
             if (limit > 1) {
                 List.copyOf(held).forEach(root -> {
                     var unused = openNow(gate, Kind.HELPER, root);
@@ -314,7 +314,7 @@ class SessionGateTest {
             assertThat(gate.used()).isZero();
         }
 
-        /** The places of services are not there for tasks, so less is kept for those inside others. */
+        /** Services reduce the permits of tasks, and so the permits that are reserved for nested tasks. */
         @Test
         void servicesDoNotKeepTasksFromWhatIsLeft() {
             SessionGate gate = gate(50);
@@ -325,7 +325,7 @@ class SessionGateTest {
             assertThat(task.depth()).isZero();
         }
 
-        /** A held session waits for it, whoever asked for it first. */
+        /** Open sessions wait for it, so it goes first. */
         @Test
         void theSessionsOfAnApplicationTransportDoNotQueueBehindThoseOutside() {
             SessionGate gate = gate(10);
@@ -366,7 +366,7 @@ class SessionGateTest {
         }
     }
 
-    /** Trees of any form, as deep as the limit serves, with what obtains authority at every level: all come to their end. */
+    /** Trees of any form, as deep as the limit permits, with helpers at every level: all complete. */
     @ParameterizedTest
     @ValueSource(ints = {2, 3, 4, 5, 6, 7, 10, 12, 20, 50})
     void treesOfAnyFormComeToTheirEnd(int limit) {
@@ -386,7 +386,7 @@ class SessionGateTest {
                         },
                         64)
                 .then();
-        // A cancelled tree that was just being served is still on its way out when its caller has gone on.
+        // A cancelled tree may release its permits after its caller has continued.
         Mono<Long> free = Flux.interval(Duration.ofMillis(1))
                 .onBackpressureDrop()
                 .filter(tick -> gate.used() == 0)
@@ -439,12 +439,12 @@ class SessionGateTest {
                                     place.release();
                                 });
                     })
-                    // Its caller has gone.
+                    // The caller has cancelled.
                     .onErrorResume(ClosedException.class, gone -> Mono.empty());
         }
     }
 
-    /** The place goes to exactly one of the two: the waiter whose cancellation comes too late, or the gate. */
+    /** The permit belongs to exactly one of the two: the waiter that is cancelled too late, or the gate. */
     @Test
     void aWaiterCancelledAtTheInstantItIsServedLosesAndDoublesNothing() throws InterruptedException {
         int rounds = 200_000;
@@ -498,7 +498,7 @@ class SessionGateTest {
             }
         }
         releasing.join();
-        // Both came about.
+        // Both outcomes occurred.
         assertThat(served).isBetween(1, rounds - 1);
     }
 }

@@ -1,4 +1,4 @@
-/** Tests of what configuration is read with. */
+/** Tests of the reading of configuration. */
 @NullMarked
 package run.caracal.internal.config;
 

@@ -22,7 +22,7 @@ import run.caracal.event.OperationListener;
 import run.caracal.internal.capacity.Place;
 import run.caracal.internal.event.EventBus;
 
-/** The bounds of what the client ends in the background. */
+/** The bounds of background terminations. */
 class PendingTerminationsTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);
 
@@ -82,7 +82,7 @@ class PendingTerminationsTest {
         AtomicInteger asked = new AtomicInteger();
         takeOver(1_000, Mono.<Void>error(refused()).doOnSubscribe(s -> asked.incrementAndGet()));
         time.advanceTimeBy(Duration.ofMinutes(10));
-        // Some fifteen sweeps, each of which ends with its first failure.
+        // About fifteen sweeps, each of which stops at its first failure.
         assertThat(asked.get()).isLessThan(15 * 5);
         assertThat(pending.count()).isEqualTo(1_000);
     }

@@ -26,7 +26,7 @@ import org.openqa.selenium.chrome.ChromeOptions;
 import org.openqa.selenium.logging.LogType;
 import org.openqa.selenium.support.ui.WebDriverWait;
 
-/** The Chromium of this machine, driven by its own driver; nothing is fetched. */
+/** The Chromium of this machine with its own driver; nothing is downloaded. */
 final class Browser implements AutoCloseable {
 
     private static final Duration LIMIT = Duration.ofSeconds(15);
@@ -47,7 +47,7 @@ final class Browser implements AutoCloseable {
         this.driver = driver;
     }
 
-    /** A browser with an empty profile; empty if the machine has no Chromium or no driver for it. */
+    /** A browser with an empty profile; none without Chromium and its driver. */
     static Optional<Browser> open(Path profile) {
         return onPath("chromium", "chromium-browser", "google-chrome")
                 .flatMap(binary -> onPath("chromedriver").map(driver -> open(profile, binary, driver)));
@@ -79,7 +79,7 @@ final class Browser implements AutoCloseable {
                 .findFirst();
     }
 
-    /** Opens a page anew, in a window of this size and with this preference of the user's. */
+    /** Opens a page in a window of this size, with this user preference. */
     void open(String url, int width, int height, String scheme) {
         var unused = driver.executeCdpCommand(
                 "Emulation.setDeviceMetricsOverride",
@@ -89,7 +89,7 @@ final class Browser implements AutoCloseable {
         driver.get(url);
     }
 
-    /** Leaves the page, and forgets what was wrong with it. */
+    /** Leaves the page, and discards its errors. */
     void leave() {
         driver.get(BLANK);
         var unused = complaints();
@@ -109,7 +109,7 @@ final class Browser implements AutoCloseable {
         return driver.findElements(By.cssSelector(css));
     }
 
-    /** The first of these elements that shows a text, as soon as there is one. */
+    /** Waits for the first of these elements that shows a text. */
     @CanIgnoreReturnValue
     WebElement with(String css, String text) {
         until(() -> !matching(css, text).isEmpty(), css + " with " + text);
@@ -126,7 +126,7 @@ final class Browser implements AutoCloseable {
                 .toList();
     }
 
-    /** Waits until this is so, however often the page changes under the question. */
+    /** Waits for a condition, even if the page changes while it is evaluated. */
     void until(BooleanSupplier condition, String what) {
         new WebDriverWait(driver, LIMIT, POLL)
                 .ignoring(StaleElementReferenceException.class)
@@ -159,7 +159,7 @@ final class Browser implements AutoCloseable {
         return Objects.requireNonNullElse(driver.executeScript(script, arguments), "");
     }
 
-    /** What went wrong on the page since this was last asked, breaches of its policy among it. */
+    /** The errors of the page since the last call, violations of its content security policy included. */
     List<String> complaints() {
         return driver.manage().logs().get(LogType.BROWSER).getAll().stream()
                 .map(entry -> entry.getMessage())

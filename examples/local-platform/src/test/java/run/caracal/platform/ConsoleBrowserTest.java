@@ -446,7 +446,7 @@ final class ConsoleBrowserTest {
         assertThat(browser.run(CONTRAST)).isEqualTo(List.of());
     }
 
-    /** The visible texts whose contrast with what is behind them is below what WCAG asks for. */
+    /** The visible texts whose contrast with their background is below WCAG's minimum. */
     private static final String CONTRAST = """
             const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
             const rgba = colour => { canvas.clearRect(0, 0, 1, 1); canvas.fillStyle = colour; canvas.fillRect(0, 0, 1, 1);
@@ -475,7 +475,7 @@ final class ConsoleBrowserTest {
         session("worker");
     }
 
-    /** The picture that the documentation shows. */
+    /** The picture of the guide. */
     @Test
     void hasItsPictureTaken() {
         Agent agent = agent("billing:charge", "billing:read", "billing:refund");

@@ -13,7 +13,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.platform.Http.Result;
 
-/** A platform with a console, and the few things that its clients do to give it something to show. */
+/** A platform with a console, and calls that give it something to show. */
 final class ConsoleScene implements AutoCloseable {
 
     static final String ORDERS = "orders";
@@ -36,7 +36,7 @@ final class ConsoleScene implements AutoCloseable {
                 .start();
     }
 
-    /** What a console shows of a platform without servers, for sessions that are opened without a client. */
+    /** The state of a console without servers, for sessions that are opened without a client. */
     static ConsoleState.Source withoutClients(PlatformLimits limits) {
         Zone zone = new Zone(
                 "zone",
@@ -54,7 +54,7 @@ final class ConsoleScene implements AutoCloseable {
         return new ConsoleState.Source(zone, () -> sessions, () -> delegations, () -> approvals);
     }
 
-    /** Opens a session there; its id. */
+    /** Opens a session; returns its id. */
     @CanIgnoreReturnValue
     static String opened(Sessions sessions, String label) {
         return sessions.start(new StartRequest(
@@ -91,7 +91,7 @@ final class ConsoleScene implements AutoCloseable {
         return started.text("agent_session_id");
     }
 
-    /** Gives scopes of a resource from one session to another, for half an hour. */
+    /** Delegates scopes of a resource from one session to another, for half an hour. */
     @CanIgnoreReturnValue
     String delegation(String issuer, String source, String receiver, String target, String resource, String... scopes) {
         String body = Http.json(
@@ -114,7 +114,7 @@ final class ConsoleScene implements AutoCloseable {
         return made.text("delegation_edge_id");
     }
 
-    /** Asks for a mandate for one call. */
+    /** Requests a one-shot mandate. */
     @CanIgnoreReturnValue
     Result mint(String application, String session, String delegation, String resource, String scope) {
         Map<String, List<String>> form = new LinkedHashMap<>(Http.tokenForm(platform));
@@ -139,7 +139,7 @@ final class ConsoleScene implements AutoCloseable {
                 Map.of("Authorization", "Bearer " + minted.text("access_token"), "X-Caracal-Resource", resource));
     }
 
-    /** The id of a new hold. */
+    /** Holds a request; returns its id. */
     @CanIgnoreReturnValue
     String hold(String application, String session, String delegation) {
         Result held = mint(application, session, delegation, BILLING, "billing:refund");

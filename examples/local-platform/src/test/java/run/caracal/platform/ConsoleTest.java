@@ -34,7 +34,7 @@ import reactor.netty.http.client.HttpClientResponse;
 import reactor.netty.http.client.PrematureCloseException;
 import reactor.test.StepVerifier;
 
-/** The console as it is spoken to over HTTP; {@link ConsoleBrowserTest} looks at its page. */
+/** The HTTP interface of the console; {@link ConsoleBrowserTest} tests its page. */
 final class ConsoleTest {
 
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -46,7 +46,7 @@ final class ConsoleTest {
         scene.close();
     }
 
-    /** An answer, whole. */
+    /** A whole answer. */
     private record Reply(HttpClientResponse head, String body) {
         int status() {
             return head.status().code();
@@ -111,7 +111,7 @@ final class ConsoleTest {
         });
     }
 
-    /** Cuts what arrives, in whatever pieces, into messages. */
+    /** Splits the received pieces into messages. */
     private static final class Lines {
         private final StringBuilder rest = new StringBuilder();
         private final List<String> complete = new ArrayList<>();
@@ -245,7 +245,7 @@ final class ConsoleTest {
                     .verify(LIMIT);
         }
 
-        /** Whether the last chunk or the end of the connection comes first is up to the sockets. */
+        /** The last chunk and the close of the connection may arrive in either order. */
         @Test
         void endsWhenThePlatformCloses() {
             StepVerifier.create(messages().onErrorComplete(PrematureCloseException.class))
@@ -256,7 +256,7 @@ final class ConsoleTest {
                     .verify(LIMIT);
         }
 
-        /** The bearer of the application, a mandate, its secret and the metadata of a session are things it has seen. */
+        /** The console has seen the application's bearer and secret, a mandate, and the metadata of a session. */
         @Test
         void neverCarriesATokenOrASecret() {
             String bearer = scene.bearer(ORDERS);
@@ -460,7 +460,7 @@ final class ConsoleTest {
         }
     }
 
-    /** What a page of another origin can make a browser send, or a name that leads here. */
+    /** Requests that a page of another origin, or another name of this address, can make a browser send. */
     @Nested
     final class Strangers {
 

@@ -25,7 +25,7 @@ import run.caracal.FetchRequest;
 import run.caracal.error.CaracalException;
 import run.caracal.test.Effort;
 
-/** Platforms come and go, and nothing of them stays. */
+/** Closed platforms leave no threads, connections and memory. */
 final class ManyPlatformsTest {
 
     private static final Duration LIMIT = Duration.ofSeconds(10);
@@ -52,11 +52,11 @@ final class ManyPlatformsTest {
             }
         }
         assertThat(threadsSince(before)).isEmpty();
-        // The quickest of many: the others may have had to wait for a processor.
+        // The fastest of many, because the others may have waited for a processor.
         assertThat(quickest).isLessThan(Duration.ofMillis(300));
     }
 
-    /** Whatever is under way ends, with an answer or a typed error, and nothing holds up the close. */
+    /** In-flight calls end with an answer or a typed error, and do not delay the close. */
     @Test
     void aPlatformThatIsClosedUnderLoadEndsEveryCall() {
         Set<Thread> before = Thread.getAllStackTraces().keySet();

@@ -18,8 +18,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
- * An application that is no module of this build, which finds the artifacts in a repository as they would be published. Runs
- * when they are packaged, so not among the tests; skipped, with the reason, without Maven.
+ * An application outside of this build, which resolves the artifacts from a repository, as published. Runs after packaging, so
+ * not among the tests; skipped, with the reason, without Maven.
  */
 final class OutsideApplication {
 
@@ -75,7 +75,7 @@ final class OutsideApplication {
         assumeTrue(holds, otherwise);
     }
 
-    /** A repository of its own: the artifacts of this build, and links to whatever else the build has. */
+    /** Its own repository: the artifacts of this build, and links to the build's dependencies. */
     private void install(Path known, Path repository) throws IOException {
         Path own = Files.createDirectories(repository.resolve("run").resolve("caracal"));
         try (Stream<Path> groups = Files.list(known)) {
@@ -125,7 +125,7 @@ final class OutsideApplication {
         }
     }
 
-    /** The version that this build has of something. */
+    /** The version of an artifact in this build. */
     private String version(String name) {
         Pattern place = switch (name) {
             case "caracal" -> Pattern.compile("<artifactId>caracal-parent</artifactId>\\s*<version>([^<]+)<");

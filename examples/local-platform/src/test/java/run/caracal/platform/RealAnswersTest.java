@@ -24,11 +24,11 @@ import reactor.netty.http.server.HttpServer;
 import run.caracal.platform.Recorder.Answered;
 
 /**
- * The platform answers as a real deployment of release 1.0.0 did: the same requests, good and bad, in the same order, and each
- * record of an answer compared with the one of the deployment in {@code real-platform.json}. No record may differ. Tokens, ids
- * and times are in no record, only that they are there; the names of applications and zone stand for each other.
+ * The platform answers as a real deployment of release 1.0.0 did: replays its requests, valid and invalid, in the same order,
+ * and compares each answer with the recorded one in {@code real-platform.json}. Records contain the presence of tokens, ids and
+ * times but not their values; the names of applications and zone are mapped.
  */
-// A request is recorded by sending it; few answers are needed by the next.
+// Sending a request records it; few answers are needed by the next.
 @SuppressWarnings("CheckReturnValue")
 final class RealAnswersTest {
 
@@ -139,7 +139,7 @@ final class RealAnswersTest {
         return recorder.record(name, "POST", platform.stsUrl() + "/oauth/2/token", body, headers);
     }
 
-    /** An exchange that no record is made of. */
+    /** An exchange that is not recorded. */
     private String fetched(Map<String, List<String>> form) {
         return recorder.send("POST", platform.stsUrl() + "/oauth/2/token", Http.encode(form), FORM)
                 .text("access_token");
@@ -264,7 +264,7 @@ final class RealAnswersTest {
                 refused.member("requestId"));
     }
 
-    /** What follows on the first sessions, each step with the ids of those before. */
+    /** The steps after the first sessions, each with the ids of the previous ones. */
     private final class Started {
 
         private final String token;
@@ -289,7 +289,7 @@ final class RealAnswersTest {
             this.keyed = List.of("Idempotency-Key", key, "Idempotency-Key-Kind", "generated");
         }
 
-        /** A request with the first token, of JSON if it has a body. */
+        /** A request with the first token; a body is JSON. */
         private Answered call(String name, String method, String path, @Nullable String body) {
             return call(name, method, path, body, bearer(token, body == null ? List.of() : JSON));
         }
@@ -436,7 +436,7 @@ final class RealAnswersTest {
             };
         }
 
-        /** What one session gives to another for five minutes, with changes; a null value leaves a member out. */
+        /** A delegation from one session to another for five minutes, with changes; a null value leaves a member out. */
         private String give(String source, String target, String scope, @Nullable Object... changes) {
             Map<String, @Nullable Object> body = new LinkedHashMap<>();
             body.put("issuer_application_id", APP);
@@ -572,7 +572,7 @@ final class RealAnswersTest {
         }
 
         void mints() {
-            clock.advance(Duration.ofMillis(950)); // the delegation has lost a second of its life by now
+            clock.advance(Duration.ofMillis(950)); // a second of the delegation's lifetime has passed
             mandate = token("mi01 mint", mint()).text("access_token");
             recorder.noteClaims("mi01c claims of a mandate", mandate);
             token("mi02 scope beyond edge", mint("scope", "billing:read"));
@@ -773,7 +773,7 @@ final class RealAnswersTest {
         return "http://127.0.0.1:" + upstream.port();
     }
 
-    /** Tells what it got, with the status that the query asks for, in pieces whose number it does not announce. */
+    /** Echoes the request, with the status in its query, as chunks. */
     private static DisposableServer upstream() {
         return HttpServer.create()
                 .host("127.0.0.1")

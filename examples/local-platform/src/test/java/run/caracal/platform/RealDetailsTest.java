@@ -75,7 +75,7 @@ final class RealDetailsTest {
         });
     }
 
-    /** No trailer follows a body whose length was promised: the client sees that it is short. */
+    /** A body with an announced length has no trailer: the client detects the truncation by its length. */
     @Test
     void aRevocationCutsAnAnswerOfAKnownLengthShort() throws IOException {
         try (Socket socket = connect(platform.gatewayUrl())) {
@@ -370,7 +370,7 @@ final class RealDetailsTest {
         socket.getOutputStream().write(text.getBytes(StandardCharsets.US_ASCII));
     }
 
-    /** All that comes until the server closes the connection. */
+    /** Reads until the server closes the connection. */
     private static String exchange(String url, String request) throws IOException {
         try (Socket socket = connect(url)) {
             write(socket, request);

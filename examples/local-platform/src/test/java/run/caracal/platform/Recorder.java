@@ -19,8 +19,8 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Sends requests and writes down what of each answer is the same on every platform: its status, its headers, which members its
- * body has and of which types, and the values of the members that tell something. Ids, times and tokens are in none of them.
+ * Sends requests, and records the parts of each answer that are the same on every platform: its status, its headers, the names
+ * and types of its body's members, and the values of some. Ids, times and tokens are not recorded.
  */
 final class Recorder {
 
@@ -71,7 +71,7 @@ final class Recorder {
     /** An answer: its status, its headers and its body. */
     record Answered(int status, Map<String, String> headers, String body) {
 
-        /** The body as JSON; null if it is none. */
+        /** The body as JSON; null for any other. */
         @Nullable
         Object json() {
             try {
@@ -81,7 +81,7 @@ final class Recorder {
             }
         }
 
-        /** A member of the body; null without it. */
+        /** A member of the body; null if absent. */
         @Nullable
         Object member(String name) {
             return json() instanceof Map<?, ?> map ? map.get(name) : null;
@@ -137,7 +137,7 @@ final class Recorder {
         return answer;
     }
 
-    /** Records something that was worked out. */
+    /** Records a derived value. */
     void note(String name, @Nullable Object... members) {
         Map<String, @Nullable Object> record = Json.object();
         for (int i = 0; i < members.length; i += 2) {
@@ -146,7 +146,7 @@ final class Recorder {
         add(name, record);
     }
 
-    /** Records what a token holds. */
+    /** Records the claims of a token. */
     void noteClaims(String name, String token) {
         Map<String, @Nullable Object> claims = Http.claims(token);
         Map<String, @Nullable Object> types = Json.object();
@@ -180,7 +180,7 @@ final class Recorder {
                 claims.get("scope"));
     }
 
-    /** All records by name, in the order in which they were made. */
+    /** All records by name, in order. */
     Map<String, Map<String, @Nullable Object>> records() {
         return records;
     }
@@ -199,7 +199,7 @@ final class Recorder {
                         header -> HEADERS_WITH_VALUE.contains(header.getKey()) ? header.getValue() : "*"));
     }
 
-    /** The members of a value and their types, some levels deep; of a list its first item stands for all. */
+    /** The members of a value and their types, some levels deep; of a list, only its first item. */
     static Object shape(@Nullable Object value, int depth) {
         if (value instanceof Map<?, ?> map) {
             Map<String, Object> members = new TreeMap<>();

@@ -23,7 +23,7 @@ import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.RevocationStore;
 
-/** What is revoked on the platform reaches a resource server over Redis. */
+/** Revocations of the platform reach a resource server over Redis. */
 class RevocationStreamsTest {
     private static final String KEY = "00112233445566778899aabbccddeeff";
     private static final Duration LIMIT = Duration.ofSeconds(20);

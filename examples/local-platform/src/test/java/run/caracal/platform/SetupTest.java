@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import run.caracal.platform.Http.Result;
 
-/** What a platform is made of, from a file and from options. */
+/** The set-up of a platform from a file and from options. */
 final class SetupTest {
 
     private static final String SHARED = """

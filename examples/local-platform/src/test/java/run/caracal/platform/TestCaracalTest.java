@@ -39,7 +39,7 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.netty.CaracalHttpServer;
 import run.caracal.verify.InMemoryRevocationStore;
 
-/** A client on a platform without sockets, for each thing that a test would otherwise mock. */
+/** A client on a platform without sockets, for each behaviour that a test would otherwise mock. */
 final class TestCaracalTest {
 
     private static final String BILLING = "resource://billing-api";

@@ -15,7 +15,7 @@ import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
 
-/** Mandates for an application under test, as a verifier judges them. */
+/** The verification of mandates for an application under test. */
 final class TestMandatesTest {
 
     private static final TestCaracal TEST = TestCaracal.create();

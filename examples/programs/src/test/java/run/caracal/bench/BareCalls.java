@@ -11,8 +11,8 @@ import run.caracal.internal.propagation.TraceParent;
 import run.caracal.netty.NettyHttpTransport;
 
 /**
- * The calls that the platform needs, made by hand: what has to be sent, answered and read at the least. The bodies are as
- * long as the SDK's, every answer is read to its end, and no connection is closed.
+ * The calls to the platform without the SDK, as the minimum to compare with. The bodies are as long as the SDK's, every answer
+ * is read to its end, and no connection is closed.
  */
 final class BareCalls {
     private static final String BAGGAGE = "caracal.agent_session=01a1ffea-5c1b-7b62-8c02-6a1de7c2a4ce,caracal.hop=1";
@@ -37,7 +37,7 @@ final class BareCalls {
         this.sessions = address + "/zones/zone-1/agents";
     }
 
-    /** A pool like that of the SDK's transport, with so many connections. */
+    /** A pool like that of the SDK's transport, with this number of connections. */
     static ConnectionProvider pool(int connections) {
         return ConnectionProvider.builder("bench")
                 .maxConnections(connections)
@@ -52,12 +52,12 @@ final class BareCalls {
         return open(OPENING).flatMap(this::end);
     }
 
-    /** A mandate for a session, and the one call that it is good for. */
+    /** A mandate for a session, and its call. */
     Mono<Integer> scoped(String session, String edge) {
         return mint(session, edge).flatMap(this::call);
     }
 
-    /** A session with one call in it: six calls, as the end of a session ends its children. */
+    /** A session with one call: six requests, because the end of a session ends its children. */
     Mono<String> sessionWithCall() {
         return open(OPENING)
                 .flatMap(root -> open(CHILD.formatted(root))

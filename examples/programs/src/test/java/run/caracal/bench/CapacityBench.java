@@ -10,7 +10,7 @@ import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 
-/** The gate before the sessions: what it costs where there is room, and what a long line leaves behind. */
+/** The session limit: its cost without waiting, and the heap that a long queue leaves. */
 final class CapacityBench {
     private static final int CONCURRENCY = 32;
     private static final int SESSIONS = Integer.getInteger("bench.requests", 20_000);
@@ -50,11 +50,11 @@ final class CapacityBench {
         return Rounds.Cost.of(SESSIONS);
     }
 
-    /** Behind one session that holds the only place, cancelled in any order, a few at a time. */
+    /** Waiters behind one session that holds the only permit, cancelled in random order, a few at a time. */
     private static void line(Report report) {
         Caracal caracal = new InMemory(90, Duration.ZERO).client(2);
         Disposable holder = caracal.spawn(context -> Mono.never()).subscribe(null, Failures::report);
-        // The first time makes what stays.
+        // The first round allocates objects that stay.
         stand(caracal).forEach(Disposable::dispose);
         long before = LeaseBench.heap();
         long during = heapOfALineThatLeaves(caracal);

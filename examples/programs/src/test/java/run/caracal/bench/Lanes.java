@@ -8,7 +8,7 @@ import reactor.core.publisher.Mono;
 import reactor.util.context.Context;
 import reactor.util.context.ContextView;
 
-/** Some lanes, on each of which one operation follows the other, and the time of each operation. */
+/** Concurrent lanes of sequential operations, and the time of each operation. */
 final class Lanes {
     private Lanes() {}
 

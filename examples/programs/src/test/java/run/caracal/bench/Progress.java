@@ -5,8 +5,8 @@ import java.time.Duration;
 import java.util.Locale;
 
 /**
- * Says how far a long run is and how long it goes on at this pace: on a terminal in one line that is written over, elsewhere
- * in a plain line now and then.
+ * Shows the progress of a long run and its remaining time: on a terminal in one overwritten line, elsewhere in an occasional
+ * plain line.
  */
 final class Progress {
     private static final boolean TERMINAL = isTerminal();
@@ -23,7 +23,7 @@ final class Progress {
         this.steps = steps;
     }
 
-    /** One more step is done. */
+    /** Counts a step. */
     void step() {
         done++;
         long now = System.nanoTime();
@@ -42,8 +42,8 @@ final class Progress {
                 Locale.ROOT, "%s: %d of %d, %d:%02d left", what, done, steps, left.toMinutes(), left.toSecondsPart());
     }
 
-    /** From Java 22 on there is a console without a terminal, too. */
-    @SuppressWarnings("SystemConsoleNull") // asked of that console below
+    /** Since Java 22 a console exists without a terminal, too. */
+    @SuppressWarnings("SystemConsoleNull") // the console is queried below
     private static boolean isTerminal() {
         Console console = System.console();
         if (console == null) {

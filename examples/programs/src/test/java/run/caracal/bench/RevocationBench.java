@@ -22,7 +22,7 @@ import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.RevocationStore;
 
-/** What a mandate costs to verify when its revocations are in a Redis, and what one lookup there takes. */
+/** The cost of verifying a mandate with revocations in Redis, and of one lookup. */
 final class RevocationBench {
     private static final String RESOURCE = "resource://billing-api";
     private static final int MANDATES = 200;
@@ -78,7 +78,7 @@ final class RevocationBench {
         }
     }
 
-    /** Of callers who come again, as they do. */
+    /** Of returning callers, the usual case. */
     private static void verification(Report report, int rounds, TestCaracal caracal, RevocationStore shared) {
         List<String> mandates = IntStream.range(0, MANDATES)
                 .mapToObj(i -> caracal.platform()
@@ -125,7 +125,7 @@ final class RevocationBench {
         return Rounds.Cost.of(VERIFICATIONS);
     }
 
-    /** One after another; the bare round trip is a PING on the same connection. */
+    /** Sequential; the bare round trip is a PING on the same connection. */
     private static void lookup(
             Report report, int rounds, RedisReactiveCommands<String, String> redis, RedisRevocationStore shared) {
         double[] lookups = new double[rounds];

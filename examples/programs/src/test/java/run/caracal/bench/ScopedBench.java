@@ -12,7 +12,7 @@ import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** A call with a mandate of its own, against minting it and making the call by hand. */
+/** A call with its own mandate, against mint and call without the SDK. */
 final class ScopedBench {
     private static final int CALLS = Integer.getInteger("bench.requests", 20_000) / 2;
     private static final String BOUND = Canned.UPSTREAM + ClientBench.PATH;

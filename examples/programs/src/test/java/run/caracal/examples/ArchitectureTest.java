@@ -54,7 +54,7 @@ import run.caracal.Caracal;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.LocalPlatform;
 
-/** What no compiler checks: how packages depend on each other, what the API shows, and operators without a place in it. */
+/** Rules that no compiler checks: dependencies of packages, types on public signatures, and banned operators. */
 @AnalyzeClasses(locations = ArchitectureTest.Modules.class)
 class ArchitectureTest {
 
@@ -78,7 +78,7 @@ class ArchitectureTest {
     static final ArchRule packagesHaveNoCycles =
             slices().assignedFrom(new PackageSlices()).should().beFreeOfCycles();
 
-    /** The root is the facade: it is built from the internals, and the other packages are what users hand to both. */
+    /** The root package is the facade over the internals; the other public packages hold the values that users pass to both. */
     @ArchTest
     static final ArchRule internalsDoNotKnowTheFacade = noClasses()
             .that(resideInAPackage("run.caracal.internal.."))
@@ -113,7 +113,7 @@ class ArchitectureTest {
             .dependOnClassesThat()
             .resideInAnyPackage("com.fasterxml.jackson..", "tools.jackson.databind..");
 
-    /** But for the thread that starts an application, which has to know before it goes on. */
+    /** Except on the thread that starts an application, which needs the result. */
     @ArchTest
     static final ArchRule nothingBlocks = noClasses()
             .that(LIBRARY.and(not(nameMatching("run\\.caracal\\.boot\\.StartCheck"))))
@@ -155,7 +155,7 @@ class ArchitectureTest {
             .should()
             .accessTargetWhere(member(Schedulers.class, "newParallel|newElastic|newBoundedElastic"));
 
-    /** Only the accessor shows the context to code that knows nothing but its thread. */
+    /** Only the accessor exposes the context as a thread-local. */
     @ArchTest
     static final ArchRule noStateOfThreads = noClasses()
             .that(LIBRARY)
@@ -173,7 +173,7 @@ class ArchitectureTest {
             .orShould()
             .accessTargetWhere(member(Throwable.class, "printStackTrace"));
 
-    /** One of each, by a call and by a method reference. */
+    /** One violation of each rule, by call and by method reference. */
     static final class Offences {
         private static final ThreadLocal<String> STATE = new ThreadLocal<>();
 
@@ -203,7 +203,7 @@ class ArchitectureTest {
                 .allSatisfy(rule -> assertThat(rule.evaluate(offences).hasViolation())
                         .as(rule.getDescription())
                         .isTrue());
-        // The thread that sleeps and the reference to block are two.
+        // Two violations: the sleep, and the reference to block.
         assertThat(nothingBlocks.evaluate(offences).getFailureReport().getDetails())
                 .hasSize(2);
     }
@@ -266,7 +266,7 @@ class ArchitectureTest {
         }
     }
 
-    /** Public, with all that it is nested in, and not in an internal package. */
+    /** Public, with all enclosing types, and not in an internal package. */
     private static final class IsApi extends DescribedPredicate<JavaClass> {
         IsApi() {
             super("are public API");
@@ -286,7 +286,7 @@ class ArchitectureTest {
                 && (modifiers.contains(JavaModifier.PUBLIC) || modifiers.contains(JavaModifier.PROTECTED));
     }
 
-    /** Type arguments, bounds and exceptions count as well. */
+    /** Includes type arguments, bounds and exceptions. */
     private static final class ShowNo extends ArchCondition<JavaClass> {
         private final DescribedPredicate<JavaClass> hidden;
 

@@ -35,18 +35,18 @@ import run.caracal.platform.LocalPlatform;
 import run.caracal.test.Effort;
 
 /**
- * More work than the platform's own limits take at once completes without an error, as fast as they allow. Time passes faster
- * than on the wall, for both sides alike, so that minutes do not take as long.
+ * More work than the platform's limits admit at once completes without errors, as fast as they allow. Time runs faster than the
+ * wall clock on both sides, to shorten the minutes.
  */
 @Tag("soak")
 class CapacityEndToEndTest {
-    /** Nearly a minute of the Coordinator's calls, or two and a half. */
+    /** The Coordinator calls of nearly a minute, or of two and a half. */
     private static final int ITEMS = Effort.of(110, 300);
 
-    /** Half a minute of mandates, or two. */
+    /** The mandates of half a minute, or of two. */
     private static final int CALLS = Effort.of(250, 1_000);
 
-    /** How many times the time that the limits allow: the processor of a build may be busy with other work. */
+    /** The tolerance over the time that the limits allow, because the processor of a build may be busy. */
     private static final double SLOWEST = Effort.of(3, 1) / 0.9;
 
     private static final int CONCURRENCY = 64;
@@ -60,10 +60,10 @@ class CapacityEndToEndTest {
     /** The application's own tokens are counted too. */
     private static final int OWN_UNITS = UNITS - 20;
 
-    /** Open a session, then the one that obtains its authority, delegate, end the first and with it the second. */
+    /** Open a session and its helper, delegate, and end the session with its helper. */
     private static final int CALLS_OF_AN_ITEM = 4;
 
-    /** By the clock on the wall. */
+    /** By the wall clock. */
     private static final Duration LIMIT = Duration.ofMinutes(2);
 
     private final FastTime time = new FastTime();
@@ -82,7 +82,7 @@ class CapacityEndToEndTest {
                 .mutate()
                 .maxOpenSessions(SESSIONS)
                 .maxMintsPerMinute(OWN_UNITS)
-                // As long as usual by the clock on the wall.
+                // The usual timeout by the wall clock.
                 .closeTimeout(Duration.ofMinutes(10))
                 .disposeTimeout(Duration.ofMinutes(20))
                 .build());
@@ -101,7 +101,7 @@ class CapacityEndToEndTest {
         } else if (event instanceof CaracalEvent.SessionOpened) {
             openAtMost.accumulateAndGet(platform.openSessionCount(), Math::max);
         }
-        // An opening whose caller went while it waited for the Coordinator ends as closed, and a session may end before
+        // An opening that is cancelled while it waits for the Coordinator ends as closed, and a session may end before
         // its own DELETE.
         if (event.completion().outcome() == Outcome.FAILURE
                 && !Set.of("closed", "session_not_found")
@@ -117,7 +117,7 @@ class CapacityEndToEndTest {
                 .thenReturn(i);
     }
 
-    /** Gives how long a pipeline took. */
+    /** Measures a pipeline. */
     private Duration run(Mono<?> work) {
         Instant start = time.clock().instant();
         StepVerifier.create(work.then()).expectComplete().verify(LIMIT);
@@ -130,7 +130,7 @@ class CapacityEndToEndTest {
         assertThat(caracal.pendingTerminations()).isZero();
     }
 
-    /** As they are recommended: a session for each item. */
+    /** A session for each item. */
     @ParameterizedTest
     @ValueSource(ints = {0, 30})
     void sessionsWithAScopedCallEachRunAsFastAsTheLimitsAllow(int percentCancelled) {
@@ -167,7 +167,7 @@ class CapacityEndToEndTest {
         nothingIsLeft();
     }
 
-    /** All in one session: there the mandates of the minute are what counts. */
+    /** All items in one session, limited by the mints of a minute. */
     @Test
     void aThousandScopedCallsInOneSessionRunAsFastAsTheLimitsAllow() {
         Duration took = run(caracal.spawn(
@@ -179,7 +179,7 @@ class CapacityEndToEndTest {
         nothingIsLeft();
     }
 
-    /** Time that passes faster than on the wall, for the SDK and the platform alike: its clock and its timers. */
+    /** Clock and timers that run faster than the wall clock, for the SDK and the platform. */
     private static final class FastTime implements Schedulers.Factory {
         private static final int SPEED = 6;
         private static final Instant START = Instant.parse("2026-08-01T10:00:00Z");

@@ -20,11 +20,11 @@ import run.caracal.platform.FaultRule;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.Service;
 
-/** Before it says that it is ready, an application learns on sockets whether its first spawn would work. */
+/** A readiness check, on sockets, predicts whether the first spawn would succeed. */
 class CheckEndToEndTest {
     private static final Duration LIMIT = Duration.ofSeconds(20);
 
-    /** The bound of each call; a check is two of them, the second of which may be repeated. */
+    /** The timeout of each call; a check makes two, and may repeat the second. */
     private static final Duration CALL = Duration.ofSeconds(1);
 
     private static final Duration CHECK = Duration.ofSeconds(6);

@@ -48,7 +48,7 @@ import run.caracal.redis.RevocationConsumer;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.RevocationStore;
 
-/** Every option that takes a time has its limits, and tells of them where it is set. */
+/** Every option of a time has limits, and is checked where it is set. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class DurationOptionsTest {
     private static final Duration NANOSECOND = Duration.ofNanos(1);
@@ -66,13 +66,13 @@ class DurationOptionsTest {
         platform.disposeLater().block();
     }
 
-    /** Which of the extreme times an option takes, by documented rules. */
+    /** The extreme times that an option accepts, by documented rule. */
     private enum Takes {
         /** From a millisecond or more to a limit. */
         NEITHER,
-        /** Whatever is more than zero, to a limit. */
+        /** Any positive time up to a limit. */
         THE_SHORTEST,
-        /** Whatever is more than zero: what is beyond the limits becomes the limit. */
+        /** Any positive time; times beyond the limits are clamped. */
         BOTH
     }
 
@@ -80,9 +80,9 @@ class DurationOptionsTest {
      * An option.
      *
      * @param method the class and the method, for {@link #noOptionIsMissing()}
-     * @param argument how messages name it
-     * @param takes which of the extreme times it takes
-     * @param set sets it, and builds what may check it only then
+     * @param argument its name in messages
+     * @param takes the extreme times that it accepts
+     * @param set sets it, and builds the options, which may check it only then
      */
     private record Option(String method, String argument, Takes takes, Function<Duration, Object> set) {
         @Override
@@ -191,7 +191,7 @@ class DurationOptionsTest {
         return CaracalConfig.builder().zoneId("zone").applicationId("app").clientSecret("secret");
     }
 
-    /** Nothing is sent: options are checked before. */
+    /** Options are checked before anything is sent. */
     @SuppressWarnings("unchecked")
     private static RedisClusterReactiveCommands<String, String> unconnected() {
         return (RedisClusterReactiveCommands<String, String>) Proxy.newProxyInstance(

@@ -25,7 +25,7 @@ import run.caracal.platform.PlatformLimits;
 import run.caracal.test.Effort;
 import run.caracal.test.Hygiene;
 
-/** A thousand calls in one session, 32 at once, meet the limit of the minute, where many of them fail together. */
+/** A thousand calls in one session, 32 at a time, exceed the limit of a minute, so that many fail together. */
 @Tag("soak")
 class MinuteLimitTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
@@ -66,7 +66,7 @@ class MinuteLimitTest {
 
     private void assertMeetsTheLimit(Flux<?> calls) {
         StepVerifier.create(caracal.spawn(session -> calls.then()))
-                // Those that come while flatMap ends, it puts together.
+                // Errors that arrive while flatMap ends are combined.
                 .expectErrorSatisfies(e -> assertThat(Exceptions.unwrapMultiple(e))
                         .isNotEmpty()
                         .allSatisfy(MinuteLimitTest::assertMayBeTheLimit))
@@ -82,7 +82,7 @@ class MinuteLimitTest {
                 .hasMessageContaining("maxMintsPerMinute");
     }
 
-    /** The documented way, for whom a log line of Reactor would alarm. */
+    /** The documented way to avoid the log line of Reactor. */
     @ParameterizedTest
     @MethodSource("calls")
     void dropsNoErrorWhereErrorsAreValues(BiFunction<Caracal, LocalPlatform, Mono<?>> made) {
@@ -94,7 +94,7 @@ class MinuteLimitTest {
         assertThat(Hygiene.takeDrops()).isEmpty();
     }
 
-    /** Two calls that fail at the same time are flatMap's to decide between. No operator of a call drops anything. */
+    /** Of two calls that fail at the same time, flatMap may drop one error; no operator of a call does. */
     @ParameterizedTest
     @MethodSource("calls")
     void leavesNothingToDropToOthersThanFlatMap(BiFunction<Caracal, LocalPlatform, Mono<?>> made) {

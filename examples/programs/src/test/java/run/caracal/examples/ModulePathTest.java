@@ -23,7 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import run.caracal.Caracal;
 import run.caracal.netty.CaracalHttp;
 
-/** The jars serve an application that is a module: it compiles, and a client of it finds its transport. */
+/** A modular application compiles against the jars, and its client finds the transport. */
 class ModulePathTest {
     private static final Pattern DEPENDENCY = Pattern.compile(
             "(reactor-core|reactor-netty|reactive-streams|netty-|jspecify|slf4j-|tomlj|antlr4-runtime|jackson-core).*\\.jar");
@@ -36,7 +36,7 @@ class ModulePathTest {
             }
             """;
 
-    /** Nobody listens at the address, which only a transport can tell. */
+    /** Nothing listens at the address, which only a transport can report. */
     private static final String MAIN = """
             package app;
 
@@ -65,7 +65,7 @@ class ModulePathTest {
             }
             """;
 
-    /** The packaged jar, which a whole build has made by now; where there are classes only, a jar of them. */
+    /** The packaged jar of a whole build, else a jar of the classes. */
     private static Path jar(Class<?> type, String module, Path directory) throws IOException, URISyntaxException {
         Path home =
                 Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI());
@@ -124,7 +124,7 @@ class ModulePathTest {
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                         "--module-path",
                         modulePath + File.pathSeparator + classes,
-                        // Nothing requires those dependencies that are no automatic modules.
+                        // No module requires the dependencies that are explicit modules.
                         "--add-modules",
                         "ALL-MODULE-PATH",
                         "--module",

@@ -43,7 +43,7 @@ import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.ReceivedRequest;
 import run.caracal.platform.Service;
 
-/** The trace of an application that Micrometer Tracing and OpenTelemetry trace, at everybody who takes part in a call. */
+/** The trace of an application with Micrometer Tracing and OpenTelemetry, at all participants of a call. */
 class TraceEndToEndTest {
     private static final Duration LIMIT = Duration.ofSeconds(20);
 
@@ -75,7 +75,7 @@ class TraceEndToEndTest {
         return new OtelTracer(provider.get("test"), new OtelCurrentTraceContext(), event -> {});
     }
 
-    /** What Spring Boot sets up for an application with the bridge on its class path. */
+    /** The set-up of Spring Boot with the bridge on the class path. */
     private ObservationRegistry observations(Sampler sampler) {
         ObservationRegistry registry = ObservationRegistry.create();
         registry.observationConfig().observationHandler(new DefaultTracingObservationHandler(tracer(sampler)));
@@ -100,7 +100,7 @@ class TraceEndToEndTest {
         }
     }
 
-    /** A call in a session, and what a log line of the work has in its MDC. */
+    /** A call in a session, and the MDC of a log line of its work. */
     private Mono<HttpResponse> work() {
         Mono<Void> line = Mono.deferContextual(view -> {
             try (ContextSnapshot.Scope shown = threads.captureFrom(view).setThreadLocals()) {
@@ -122,7 +122,7 @@ class TraceEndToEndTest {
         return request.header("traceparent").orElse("").endsWith("-01");
     }
 
-    /** All but the exchange of the application token, which those who wait share. */
+    /** All requests except the exchange of the application token, which callers share. */
     private Stream<ReceivedRequest> received() {
         return Stream.of(Service.STS, Service.COORDINATOR, Service.GATEWAY, Service.UPSTREAM)
                 .flatMap(service -> platform.received(service).stream())
@@ -152,7 +152,7 @@ class TraceEndToEndTest {
                 .map(SpanData::getTraceId)
                 .findFirst()
                 .orElseThrow();
-        // What is shared by several sessions or calls, such as the application token, is in no trace of one of them.
+        // Requests shared by several sessions or calls, such as the token exchange, belong to no trace of one of them.
         assertThat(exported)
                 .filteredOn(span -> span.getTraceId().equals(trace))
                 .extracting(SpanData::getName)

@@ -17,7 +17,7 @@ import run.caracal.error.StsException;
 import run.caracal.platform.TestCaracal;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** An application that stubs the other side of its WebClient keeps its stub, and the test client gives it an identity. */
+/** A test that stubs the exchange of a WebClient keeps its stub, and gets an identity from the test client. */
 class WebClientStubTest {
     private static final String BILLING = "resource://billing-api";
 

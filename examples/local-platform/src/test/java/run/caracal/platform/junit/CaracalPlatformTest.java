@@ -33,7 +33,7 @@ import run.caracal.platform.FaultRule;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.Service;
 
-/** The extension, by test classes that it runs. */
+/** The extension, on test classes that are run by the JUnit launcher. */
 final class CaracalPlatformTest {
 
     private static final List<LocalPlatform> SEEN = new ArrayList<>();
@@ -141,7 +141,7 @@ final class CaracalPlatformTest {
         void hangs(Caracal caracal, LocalPlatform platform) {
             SEEN.add(platform);
             platform.faults(Service.COORDINATOR, FaultRule.stall());
-            // Ends when it is interrupted, unlike a StepVerifier.
+            // Ends on interruption, unlike a StepVerifier.
             var unused = caracal.spawn(session -> Mono.just(1)).block();
         }
     }

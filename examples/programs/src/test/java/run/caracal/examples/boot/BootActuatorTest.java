@@ -26,7 +26,7 @@ import org.springframework.test.web.reactive.server.WebTestClient;
 import run.caracal.platform.Service;
 import run.caracal.platform.junit.CaracalPlatformExtension;
 
-/** What the Boot application tells when the actuator and a tracer are there. */
+/** The Boot application with the actuator and a tracer. */
 @DirtiesContext
 @SpringBootTest(
         webEnvironment = WebEnvironment.RANDOM_PORT,
@@ -49,7 +49,7 @@ class BootActuatorTest {
     @Value("${local.server.port}")
     private int port;
 
-    /** What Boot makes of a bridge to OpenTelemetry. */
+    /** Boot's beans for a bridge to OpenTelemetry. */
     @TestConfiguration(proxyBeanMethods = false)
     static class Tracing {
         @Bean

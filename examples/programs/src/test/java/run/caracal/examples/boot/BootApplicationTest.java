@@ -17,7 +17,7 @@ import org.springframework.test.web.reactive.server.WebTestClient;
 import run.caracal.platform.AuditEvent;
 import run.caracal.platform.junit.CaracalPlatformExtension;
 
-/** The Boot application, tested on a local platform as a user tests it. */
+/** The Boot application on a local platform, as in a user's test. */
 @DirtiesContext
 @SpringBootTest(webEnvironment = WebEnvironment.RANDOM_PORT)
 class BootApplicationTest {

@@ -24,8 +24,8 @@ import run.caracal.platform.PlatformLimits;
 import run.caracal.platform.Service;
 
 /**
- * Sessions are opened, cancelled at random and closed while the Coordinator is stopped and started again and again.
- * {@code -Dcaracal.restarts.spawns=2500} makes it as large as the run of the soak.
+ * Sessions are opened, cancelled at random and closed while the Coordinator restarts repeatedly. {@code
+ * -Dcaracal.restarts.spawns=2500} is the size of the soak.
  */
 class RestartsTest {
     private static final int SPAWNS = Integer.getInteger("caracal.restarts.spawns", 250);
@@ -77,7 +77,7 @@ class RestartsTest {
                 .verify(LIMIT);
     }
 
-    /** As many spawns as are left for each of the restarts that are to come. */
+    /** The spawns per remaining restart. */
     private Flux<Void> spawns(Caracal caracal, int restart) {
         int first = SPAWNS * restart / RESTARTS;
         int end = SPAWNS * (restart + 1) / RESTARTS;
@@ -95,7 +95,7 @@ class RestartsTest {
                 .then();
     }
 
-    /** In the midst of the spawns; some outages outlast the attempts of a call. */
+    /** During the spawns; some outages outlast the attempts of a call. */
     private Mono<Void> restart(LocalPlatform platform) {
         return Mono.delay(millis(100))
                 .then(platform.stop(Service.COORDINATOR))

@@ -14,16 +14,16 @@ import run.caracal.FetchRequest;
 import run.caracal.platform.LocalPlatform;
 
 /**
- * A thousand sessions with a scoped call each, on sockets and by the clock on the wall, against the platform's own limits: some
- * six minutes each time. Run with the soak, or alone: {@code mvn -q process-test-classes -Dsoak -Dtest=CapacitySoak}.
+ * A thousand sessions with a scoped call each, on sockets and by the wall clock, against the platform's own limits: about six
+ * minutes each. Run with the soak, or alone: {@code mvn -q process-test-classes -Dsoak -Dtest=CapacitySoak}.
  */
 class CapacitySoak {
     private static final int ITEMS = Integer.getInteger("soak.capacity.items", 1000);
 
-    /** Four calls to the Coordinator for each, of which a minute has 600, and nine tenths of that. */
+    /** Four Coordinator calls each, at nine tenths of the limit of 600 a minute. */
     private static final Duration LONGEST = Duration.ofSeconds((long) (ITEMS * 4 / 600.0 * 60 / 0.9));
 
-    /** The first minute may have begun long before, and the last one is used in part. */
+    /** The first and the last minute are used in part only. */
     private static final Duration MINUTE = Duration.ofMinutes(1);
 
     @ParameterizedTest

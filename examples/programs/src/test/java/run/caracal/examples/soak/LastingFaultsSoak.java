@@ -29,8 +29,8 @@ import run.caracal.platform.ProtectedResource;
 import run.caracal.platform.Service;
 
 /**
- * Faults that come again and again for a minute each, on sockets and by the clock on the wall. Run with the soak, or alone:
- * {@code mvn -q process-test-classes -Dsoak -Dtest=LastingFaultsSoak}.
+ * Faults that recur for a minute each, on sockets and by the wall clock. Run with the soak, or alone: {@code mvn -q
+ * process-test-classes -Dsoak -Dtest=LastingFaultsSoak}.
  */
 class LastingFaultsSoak {
     private static final Duration LASTING = Duration.ofMinutes(1);
@@ -38,7 +38,7 @@ class LastingFaultsSoak {
     private static final String BILLING = "resource://billing-api";
     private static final String CHARGE = "billing:charge";
 
-    /** The bound of functions of the application, and some for a busy machine. */
+    /** The timeout of functions of the application, and a reserve for a busy machine. */
     private static final Duration BOUND = Duration.ofSeconds(35);
 
     private final LocalPlatform platform = LocalPlatform.builder()
@@ -64,14 +64,14 @@ class LastingFaultsSoak {
         platform.disposeLater().block(LIMIT);
     }
 
-    /** The end of a spawn, and its times. */
+    /** The outcome of a spawn, and its times. */
     private record Outcome(String code, Duration begun, Duration taken) {}
 
     private static Duration since(long start) {
         return Duration.ofNanos(System.nanoTime() - start);
     }
 
-    /** Every second secret never comes, nor does the end of every tenth hook: nobody waits beyond the bound. */
+    /** Every second secret and every tenth hook hangs; no caller waits longer than the timeout. */
     @Test
     void hangingFunctionsHoldUpNobodyBeyondTheirBound() {
         AtomicInteger asked = new AtomicInteger();
@@ -109,7 +109,7 @@ class LastingFaultsSoak {
         assertThat(asked.get()).as("asked anew").isGreaterThan(2);
     }
 
-    /** A wait for a person outlasts the STS. */
+    /** A wait for an approval survives a restart of the STS. */
     @Test
     void anApprovalIsWaitedForWhileTheStsIsAway() {
         Mono<String> approved = caracal.spawn(context -> caracal.withApproval(approval -> caracal.mintMandate(
@@ -131,13 +131,13 @@ class LastingFaultsSoak {
                 .verify(LIMIT);
     }
 
-    /** Shared schedulers that are replaced under a client, as tests and tools do; each time while nothing is under way. */
+    /** Replaces the shared schedulers under a client, as tests and tools do, each time with no call in flight. */
     @Test
     void sessionsGoOnWhileSharedSchedulersAreReplaced() {
         AtomicInteger ended = new AtomicInteger();
         var unused = caracal.onSessionEnd(
                 context -> Mono.delay(Duration.ofMillis(1)).then(Mono.fromRunnable(ended::incrementAndGet)));
-        // The first attempt of each opening meets a 503.
+        // The first attempt of each opening is answered with 503.
         Set<String> struck = ConcurrentHashMap.newKeySet();
         platform.faults(
                 Service.COORDINATOR,

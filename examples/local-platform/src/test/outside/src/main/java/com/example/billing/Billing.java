@@ -5,7 +5,7 @@ import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 import run.caracal.FetchRequest;
 
-/** Charges invoices, each in a session of its own. */
+/** Charges each invoice in its own session. */
 public final class Billing {
     private static final String RESOURCE = "resource://billing-api";
 
