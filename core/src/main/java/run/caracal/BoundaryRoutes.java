@@ -100,9 +100,6 @@ public final class BoundaryRoutes {
         /**
          * Adds a route for every method.
          *
-         * /**
-         * Adds a route for every method.
-         *
          * @param pattern for instance {@code /invoices/**}
          * @throws IllegalArgumentException if the pattern is malformed
          */

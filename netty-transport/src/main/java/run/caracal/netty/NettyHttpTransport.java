@@ -429,7 +429,7 @@ public final class NettyHttpTransport implements HttpTransport {
             sent = true;
             if (cancelled || disposed) {
                 sent = false;
-                return Mono.never(); // its end, which is under way, closes the connection
+                return Mono.never(); // the pending end closes the connection
             }
             byte[] body = request.body();
             if (body == null) {

@@ -148,7 +148,7 @@ public final class ConfigLoader {
     }
 
     /**
-     * What wins over profile and environment, key by key.
+     * Overrides of profile and environment, key by key.
      *
      * @param settings the values by the key of a profile; {@code credentials[0].resource} for those of a binding
      * @param ownCredential whether a client secret comes from elsewhere, so that none is looked for

@@ -85,7 +85,7 @@ public final class EventBus {
     /**
      * Adds a listener.
      *
-     * @param listener receives every event on the bus's own thread; what it throws is logged
+     * @param listener receives every event on the bus's own thread; its exceptions are logged
      */
     public Disposable listen(Consumer<? super CaracalEvent> listener) {
         return events().subscribe(
@@ -128,8 +128,7 @@ public final class EventBus {
     }
 
     /**
-     * Emits an event without a duration when somebody listens. Whatever goes wrong with it, the operation that it is about
-     * goes on.
+     * Emits an event without a duration if there are listeners. An error of the event does not affect its operation.
      */
     public void emit(Supplier<CaracalEvent> event) {
         emit(event, Context.empty());

@@ -36,7 +36,7 @@ public final class JsonObject {
         throw new JsonException("it is not a JSON object");
     }
 
-    /** Reads a document of which nothing is expected: whatever is not an object reads as an empty one. */
+    /** Reads a document leniently: any other than an object reads as an empty one. */
     public static JsonObject parseLeniently(byte[] bytes) {
         try {
             return parse(bytes);

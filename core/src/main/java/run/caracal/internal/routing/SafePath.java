@@ -4,8 +4,8 @@ import org.jspecify.annotations.Nullable;
 import run.caracal.internal.text.Percent;
 
 /**
- * The judgement of a path: whoever receives it may decode it again, drop path parameters or take a backslash for a
- * slash, and must not end up elsewhere than where the SDK believed the request to go.
+ * The check of a path: its receiver may decode it again, drop path parameters or take a backslash for a slash, and must
+ * not thereby resolve it to another resource than the SDK did.
  */
 final class SafePath {
     // Deeper encodings have no honest use; the peer stops here too.

@@ -92,9 +92,9 @@ public final class TokenCache implements Disposable {
     }
 
     /**
-     * The token: the current one while it is valid, else the one that an exchange brings.
+     * The token: the current one while it is valid, else the one of an exchange.
      *
-     * @return a valid token; what the exchange met otherwise
+     * @return a valid token, or the error of the exchange
      */
     public Mono<AccessToken> get() {
         return get;
