@@ -1,12 +1,15 @@
 package run.caracal.internal.outbound;
 
 import java.time.Duration;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
+import run.caracal.internal.LogNames;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.lifecycle.ClientState;
 
@@ -15,6 +18,7 @@ import run.caracal.internal.lifecycle.ClientState;
  * for the other's connections. Created on first use, and released by the client.
  */
 public final class TrafficTransport implements HttpTransport {
+    private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
     private static final Duration FOR_EVER = Duration.ofMillis(Long.MAX_VALUE);
 
     private final Mono<HttpTransport> made;
@@ -71,10 +75,9 @@ public final class TrafficTransport implements HttpTransport {
         return Mono.defer(() -> owned && used ? made.flatMap(HttpTransport::disposeLater) : Mono.empty());
     }
 
-    /** The client waits for {@link #disposeLater()}. */
     @Override
     public void dispose() {
-        throw new UnsupportedOperationException("disposeLater() releases it");
+        var unused = disposeLater().subscribe(null, e -> log.warn("Closing the transport of the client failed", e));
     }
 
     @Override
