@@ -32,7 +32,7 @@ public final class HelperSession {
     /**
      * Creates a helper.
      *
-     * @param envelope who it is, in the trace of its parent
+     * @param envelope its identity, in the trace of its parent
      * @param ends when the platform ends it, on the timer's clock
      * @param margin how long before that it is replaced
      * @param late whether its parent was being ended when it was opened, which may then have missed it

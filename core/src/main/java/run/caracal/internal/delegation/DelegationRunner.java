@@ -168,7 +168,7 @@ public final class DelegationRunner {
         return Calls.sealed(Mono.deferContextual(view -> {
             BoundContext receiver = acting(view, "accepts");
             Mono<BoundContext> taken = (validated ? check(receiver, delegationEdgeId) : Mono.<Void>empty())
-                    // From whom the issuer derived it is not known here.
+                    // The delegation that the issuer derived it from is not known here.
                     .then(Mono.fromSupplier(
                             () -> receiver.presenting(delegationEdgeId, null, new Provenance.Accepted(receiver))));
             return events.observe(

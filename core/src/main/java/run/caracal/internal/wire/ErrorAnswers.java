@@ -21,9 +21,8 @@ import run.caracal.internal.Headers;
 import run.caracal.internal.json.JsonObject;
 
 /**
- * Turns answers that are no success into exceptions. Whatever the body is (not JSON, not an object, huge, one of the five
- * shapes of the Coordinator), the status is kept, nothing else is thrown, and what the request kept secret does
- * not come back in a message.
+ * Turns error answers into exceptions. With any body (not JSON, not an object, huge, one of the five shapes of the
+ * Coordinator) the exception carries the status, and its message does not repeat a secret of the request.
  */
 public final class ErrorAnswers {
     private static final Set<String> SECRET_FIELDS = Set.of("client_secret", "subject_token");
