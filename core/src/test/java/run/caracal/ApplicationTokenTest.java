@@ -162,7 +162,7 @@ class ApplicationTokenTest {
                 .verify(LIMIT);
     }
 
-    /** What was issued is checked, not assumed. */
+    /** The response of the STS is checked, not trusted. */
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -44,7 +44,7 @@ import run.caracal.internal.context.BoundContext;
 import run.caracal.internal.mandate.ApplicationSessions;
 import run.caracal.test.FakePlatform;
 
-/** Calls as the application itself: what is provided for them, how long it is kept, and where the mandates may go. */
+/** Calls as the application itself: their sessions and delegations, the lifetime of these, and the targets of mandates. */
 class ApplicationTransportTest {
     private static final String RESOURCE = "resource://billing-api";
     private static final String CHARGE = BILLING + "/charge";
@@ -139,7 +139,7 @@ class ApplicationTransportTest {
         // Outside of any session each call is a trace of its own.
         assertThat(headers(resolved(policy, CHARGE, null)).get("traceparent"))
                 .isNotEqualTo(headers(resolved(policy, CHARGE, null)).get("traceparent"));
-        // The session of the caller is not what the authority hangs on.
+        // The authority does not depend on the session of the caller.
         assertThat(platform.live()).hasSize(2);
         CaracalContext ended = Objects.requireNonNull(caracal.spawn(Mono::just).block(LIMIT));
         StepVerifier.create(caracal.bind(ended, bearer(policy)))
@@ -281,7 +281,7 @@ class ApplicationTransportTest {
         assertThat(bearers).doesNotHaveDuplicates();
     }
 
-    /** Whoever leaves, the first one and all of them, disturbs nobody and leaves nothing half open. */
+    /** Cancelled callers, the first one and all of them, disturb no other and leave nothing half open. */
     @RepeatedTest(20)
     void whoeverLeavesDisturbsNobody() {
         Sinks.Empty<Void> go = Sinks.empty();
@@ -326,7 +326,7 @@ class ApplicationTransportTest {
         assertThat(platform.requests(r -> true)).hasSize(sent);
     }
 
-    /** What failed is not kept, and what it had opened is ended before the error. */
+    /** A failed attempt is not cached, and its sessions are terminated before the error. */
     @Test
     void whatFailedIsNotKept() {
         platform.nextAnswer(FakePlatform::isDelegate, 403, "{\"error\":\"delegation_scopes_exceed_resource\"}");
@@ -339,7 +339,7 @@ class ApplicationTransportTest {
         assertThat(platform.live()).hasSize(2);
     }
 
-    /** The caller who comes first does not lend its Context to what all share. */
+    /** The shared calls do not run in the Context of the first caller. */
     @Test
     void whatIsSharedRunsInNobodysContext() {
         List<Boolean> seen = new CopyOnWriteArrayList<>();
@@ -365,7 +365,7 @@ class ApplicationTransportTest {
         assertThat(seen).containsExactly(false, false);
     }
 
-    /** Users, labels, scopes and times do not share what is not theirs. */
+    /** Calls that differ in resource, user, labels, scopes or TTL share no delegation. */
     @Test
     void everyInputTellsNeedsApart() {
         ApplicationOptions plain = ApplicationOptions.defaults();
@@ -405,7 +405,7 @@ class ApplicationTransportTest {
         assertThat(needs).hasSize(5);
     }
 
-    /** A 401 drops the token that was refused, once; a refused mint leaves what was provided. */
+    /** A 401 drops the rejected token, once; a rejected mint keeps the sessions and the delegation. */
     @Test
     void aRefusedTokenIsReplacedOnceAndADenialChangesNothing() {
         platform.nextAnswer(FakePlatform::isDelegate, 401, "{\"error\":\"invalid_token\"}");
@@ -444,7 +444,7 @@ class ApplicationTransportTest {
         assertThat(opens()).hasSize(4);
     }
 
-    /** What was issued is checked. */
+    /** The scopes, the type and the resource of an issued mandate are checked. */
     @Test
     void aMandateThatLostItsScopeOrResourceIsNotUsed() {
         platform.nextAnswer(

@@ -239,7 +239,7 @@ class ApprovalTest {
         platform.nextAnswer(FakePlatform::isMint, 401, HELD);
         next("approved");
         StepVerifier.create(caracal.spawn(session -> caracal.withApproval(id -> caracal.mintMandate(RESOURCE, "a")
-                        // As WebClient wraps what a decorated client meets.
+                        // As WebClient wraps the errors of a decorated client.
                         .onErrorMap(e -> new IllegalStateException(e)))))
                 .expectErrorSatisfies(e -> assertThat(e).hasCauseInstanceOf(ApprovalRequiredException.class))
                 .verify(LIMIT);

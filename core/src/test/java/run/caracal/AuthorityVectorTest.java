@@ -89,7 +89,7 @@ class AuthorityVectorTest {
     }
 
     /**
-     * The builders refuse earlier what the platform would refuse, or what would be no authority at all
+     * The builders reject inputs that the platform would reject later, or that would grant no authority at all
      * (vectors/README.md).
      */
     private static boolean isRefusedByTheBuilders(VectorObject input, List<String> scopes) {

@@ -14,7 +14,7 @@ import reactor.test.StepVerifier;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.VirtualThreads;
 
-/** Who blocks for a session may, where blocking is allowed, and hears of it where it is not. */
+/** A caller may block for a session where blocking is allowed, and gets an error elsewhere. */
 class BlockingCallerTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();

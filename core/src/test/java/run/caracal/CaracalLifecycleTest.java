@@ -206,7 +206,7 @@ class CaracalLifecycleTest {
                 .hasMessageContaining("caracal-netty-transport");
     }
 
-    /** What may block says so on a thread that must not. */
+    /** create() may block, so it fails on a non-blocking thread. */
     @Test
     void createOnAnEventLoopFailsAndNamesLoad() {
         StepVerifier.create(Mono.fromCallable(Caracal::create).subscribeOn(Schedulers.parallel()))

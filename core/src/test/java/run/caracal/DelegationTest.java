@@ -107,7 +107,7 @@ class DelegationTest {
                         "resource_id", "resource://payments",
                         "scopes", List.of("payment:submit", "payment:read")));
         assertThat(delegation(1).number("ttl_seconds"))
-                .as("no longer than what the issuer has left")
+                .as("no longer than the remaining TTL of the issuer")
                 .isBetween(3000.0, 3599.0);
     }
 
@@ -130,7 +130,7 @@ class DelegationTest {
                 .verify(LIMIT);
     }
 
-    /** What a session issued to others is not its own: neither its children nor its next delegation derive from it. */
+    /** A delegation to another session is not authority of the issuer: no child or later delegation derives from it. */
     @Test
     void whatIsIssuedIsNotPassedOnAgain() {
         Mono<List<CaracalContext>> work = caracal.spawn(root -> caracal.delegate(
@@ -259,7 +259,7 @@ class DelegationTest {
         assertThat(context.hop()).isEqualTo(1);
         assertThat(platform.requests(FakePlatform::isInbound)).isEmpty();
 
-        // What was received is the session's to pass on.
+        // A session may pass on a received delegation.
         assertThat((Object) get(caracal.spawn(own -> caracal.acceptDelegation(
                         "edge-7",
                         derived -> caracal.createDelegation(SPEC).then(caracal.spawn(child -> Mono.just("done")))))))
@@ -465,7 +465,7 @@ class DelegationTest {
         return "revoked " + ((CaracalEvent.DelegationRevoked) event).delegationEdgeId() + end;
     }
 
-    /** A readable chain of who acts for whom, without secrets. */
+    /** The description is a readable chain of applications, sessions and delegations, without secrets. */
     @Test
     void describeAuthority_saysWhoActsForWhom() {
         SpawnOptions root = SpawnOptions.builder()

@@ -41,7 +41,7 @@ import run.caracal.test.Everything;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.SentHeaders;
 
-/** Every operation tells of itself, completely, and whoever listens changes nothing. */
+/** Every operation emits a complete event, and a listener does not affect the operation. */
 class EventsTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
@@ -104,7 +104,7 @@ class EventsTest {
                 .singleElement()
                 .satisfies(e -> assertThat(e.completion().requestId()).isEqualTo("r-mint"));
         assertThat(of(GatewayCall.class, events))
-                .as("once, whoever tells of the end")
+                .as("one event per call")
                 .singleElement()
                 .satisfies(e -> {
                     assertThat(((GatewayCall) e).resource()).isEqualTo(Everything.RESOURCE);
@@ -217,7 +217,7 @@ class EventsTest {
         close();
     }
 
-    /** What a listener puts into the Context of an operation is there for its parts, and at its end. */
+    /** The Context entries of a listener are visible to the nested operations, and at the end of the operation. */
     @Test
     void anOperationListenerIsCalledAtTheStartAndTheEnd() {
         List<String> heard = new CopyOnWriteArrayList<>();
@@ -259,7 +259,7 @@ class EventsTest {
                         "ended SessionClosed as SessionClosed");
     }
 
-    /** What fails with every operation is warned about once in a while. */
+    /** A failing listener would warn with every operation, so the warning is throttled. */
     @Test
     void aListenerThatThrowsChangesNothing_andDoesNotFillTheLog() {
         PrintStream before = System.err;
@@ -318,7 +318,7 @@ class EventsTest {
         assertThat(platform.live()).isEmpty();
     }
 
-    /** A coordinator call counts its attempts, and the last answer is what its event shows. */
+    /** The event of a coordinator call counts the attempts and shows the last answer. */
     @Test
     void aRetriedCallIsOneEvent() {
         List<CaracalEvent> events = new CopyOnWriteArrayList<>();

@@ -334,7 +334,7 @@ class FetchTest {
         }
     }
 
-    /** One line, bounded, and without what looks like a secret or is no text. */
+    /** The message is one line of bounded length, without apparent secrets or binary data. */
     @Test
     void theMessageHoldsTheBeginningOfWhatTheUpstreamSaid() {
         Map<String, String> upstream = Map.of("X-Caracal-Token-Expires-In", "800");
@@ -365,7 +365,7 @@ class FetchTest {
                 charge, e -> assertThat(e).hasMessageContaining("[redacted]").hasMessageNotContaining("token-"));
     }
 
-    /** Once a resource, whatever else is answered, and only where the application token was refused by the Gateway itself. */
+    /** The warning appears once per resource, and only if the Gateway itself has rejected the application token. */
     @Test
     void thatAResourceHasNoScopesIsSaidAtItsFirst401() {
         Caracal two = Caracal.create(platform.config()
@@ -401,7 +401,7 @@ class FetchTest {
                 .verify(LIMIT);
     }
 
-    /** With scopes of its own a call needs no configuration: what the platform grants is not known here. */
+    /** A call with its own scopes needs no configuration: the client does not know the grants of the platform. */
     @Test
     void aResourceThatIsNotConfiguredIsNamedWithThoseThatAre() {
         FetchRequest unknown = FetchRequest.of("resource://nope", "/x");

@@ -34,7 +34,7 @@ import run.caracal.test.FakePlatform;
 import run.caracal.vectors.VectorJson;
 import run.caracal.vectors.VectorObject;
 
-/** What a session is given of its parent's authority. */
+/** The authority that a session gets from its parent. */
 class GrantTest {
     @RegisterExtension
     private final FakePlatform platform = new FakePlatform();
@@ -210,7 +210,7 @@ class GrantTest {
     @Test
     void theDefaultsOfANarrowedSession() {
         run(caracal.spawn(parent -> caracal.spawn(with(Grant.narrow("a")), Mono::just)));
-        assertThat(open(1).strings("labels")).as("what a mint needs").containsExactly("app-1");
+        assertThat(open(1).strings("labels")).as("the label that a mint needs").containsExactly("app-1");
         assertThat(delegation(0).string("resource_id")).as("the only binding").isEqualTo("resource://billing-api");
         assertThat(delegation(0).value("ttl_seconds")).isEqualTo(3600L);
 
@@ -413,7 +413,7 @@ class GrantTest {
         assertThat(platform.ended()).endsWith("session-5", "session-4", "session-3");
     }
 
-    /** What a session is asked to hold is what is asked for it, the parent's edge named. */
+    /** Each request asks for exactly the scopes of the grant, and names the parent's edge. */
     @Test
     void neverAsksForMoreThanTheGrantSays() {
         run(caracal.spawn(root -> caracal.spawn(

@@ -30,7 +30,7 @@ import run.caracal.http.TransportOptions;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.SentHeaders;
 
-/** What is done under the context of a request's caller: calls, sessions, delegations. */
+/** Operations under the context of a request's caller: calls, sessions, delegations. */
 class InboundAuthorityTest {
     private static final String OTHER = "https://other.example.com/x";
     private static final Boundary PROPAGATION = Boundary.propagationOnly();
@@ -203,7 +203,7 @@ class InboundAuthorityTest {
         assertThat(platform.requests(FakePlatform::isMint)).hasSize(1);
     }
 
-    /** One client never acts under what another has judged: its Gateway is not the caller's. */
+    /** A client rejects a caller that another client has verified, because their Gateways may differ. */
     @Test
     void anotherClientRefusesTheContext() {
         Caracal other = platform.client();
@@ -222,7 +222,7 @@ class InboundAuthorityTest {
         StepVerifier.create(other.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** Who is not proven to be ours gives a trace, and no parent: the platform refuses those of others. */
+    /** A caller not proven to be ours gives only its trace: the platform rejects a parent of another application. */
     @Test
     void aSessionUnderAForeignCallerIsARootInItsTrace() {
         for (Boundary boundary : List.of(PROPAGATION, THEIRS)) {

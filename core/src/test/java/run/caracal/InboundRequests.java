@@ -9,12 +9,12 @@ import run.caracal.error.InboundException.Reason;
 import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 
-/** Requests for tests of the boundary, and verifiers that know what a bearer proves without a signature. */
+/** Requests for tests of the boundary, and verifiers that map bearers to mandates without a signature. */
 public final class InboundRequests {
     public static final String TRACE = "4bf92f3577b34da6a3ce929d0e0e4736";
     public static final String TRACEPARENT = "00-" + TRACE + "-00f067aa0ba902b7-01";
 
-    /** What an honest caller in session {@code s-9} sends. */
+    /** The headers of an honest caller in session {@code s-9}. */
     public static final Map<String, String> HEADERS = Map.of(
             "Authorization",
             "Bearer caller-token",

@@ -138,7 +138,7 @@ class InboundTest {
             }
         }
 
-        /** In every mode: a caller that tries to show something is never taken for one that shows nothing. */
+        /** In no mode a request with a bad bearer counts as one without a bearer. */
         @Test
         void aBadBearerIsAlwaysRefused() {
             for (String value : List.of(
@@ -207,7 +207,7 @@ class InboundTest {
                     .verify(LIMIT);
             CaracalContext outer = bound(HEADERS);
             StepVerifier.create(caracal.bind(outer, caracal.bindFromHeaders(anonymous, optional, caracal.current())))
-                    .as("nobody from outside either")
+                    .as("an outer context is not used instead")
                     .expectComplete()
                     .verify(LIMIT);
             assertThat(bound(HEADERS, optional).agentSessionId())
@@ -254,7 +254,7 @@ class InboundTest {
             assertThat(context.verifiedMandate()).isEmpty();
         }
 
-        /** Whatever is over the limits counts as absent, and no more of it is looked at than shows that. */
+        /** A header over the limits counts as absent, and is read only until that is known. */
         @Test
         void oversizedBaggageCountsAsAbsentAndCostsLittle() {
             for (String baggage : List.of(
@@ -324,7 +324,7 @@ class InboundTest {
                     .doesNotContainKey("tracestate");
         }
 
-        /** What is no identifier cannot be one: it would be written into logs, paths and headers. */
+        /** An invalid id counts as absent, because ids are written into logs, paths and headers. */
         @Test
         void hostileIdsCountAsAbsent() {
             for (String id : List.of("..", ".", "a%0d%0aX:1", "%00", "a%2Fb", "x".repeat(129), "%F0%9F%92%A3")) {
@@ -341,7 +341,7 @@ class InboundTest {
         }
 
         @Test
-        @SuppressWarnings("NullAway") // what others may hand over
+        @SuppressWarnings("NullAway") // a foreign map may contain null
         void oddCarriersAreNoTrap() {
             Map<String, String> odd = new HashMap<>();
             odd.put(null, "x");
@@ -382,7 +382,7 @@ class InboundTest {
         }
 
         @Test
-        @SuppressWarnings("NullAway") // what others may hand over
+        @SuppressWarnings("NullAway") // a foreign map may contain null
         void aMapHasTheLimitsOfHeaders() {
             Map<String, Object> hostile = new HashMap<>();
             hostile.put("BAGGAGE", "a=" + "x".repeat(10_000_000));
@@ -402,7 +402,7 @@ class InboundTest {
 
     @Nested
     class Verifying {
-        /** What is proven replaces what is said, and absent claims are absent. */
+        /** Verified claims replace the identity in the baggage, and an absent claim is not filled from it. */
         @Test
         void verifiedClaimsReplaceTheBaggageCompletely() {
             CaracalContext bare = bound(HEADERS, Boundary.verified(proving(m -> m)));
@@ -448,7 +448,7 @@ class InboundTest {
                     .isTrue();
             assertThat(judged(with("Baggage", ""), Boundary.verified(proving(m -> m.agentSessionId("s-1"))))
                             .mismatch())
-                    .as("what is not said contradicts nothing")
+                    .as("absent baggage contradicts no claim")
                     .isFalse();
         }
 
@@ -470,9 +470,9 @@ class InboundTest {
             assertThat(asked).containsExactly("caller-token", requirements);
         }
 
-        /** Who cannot tell has denied nothing, and allowed nothing. */
+        /** A failed verifier has neither denied nor allowed the request. */
         @Test
-        @SuppressWarnings("NullAway") // what others may hand over
+        @SuppressWarnings("NullAway") // a foreign verifier may return null
         void aVerifierThatCannotTellIsNoDenial() {
             for (MandateVerifier broken : List.<MandateVerifier>of(
                     (bearer, requirements) -> Mono.error(new TimeoutException("jwks")),
@@ -522,7 +522,7 @@ class InboundTest {
             }
             assertThatThrownBy(() -> client.bindFromHeaders(HEADERS, Mono.empty()))
                     .isInstanceOf(ConfigurationException.class);
-            // Who leaves the bearer out must not get more than who has one.
+            // A request without a bearer must not get more authority than one with a bearer.
             Boundary verified = Boundary.verified((bearer, requirements) -> Mono.empty());
             assertThatThrownBy(() -> client.inbound(verified.asApplication()))
                     .isInstanceOf(ConfigurationException.class);

@@ -160,7 +160,7 @@ class MandateTest {
         assertFails(fixed.mintMandate(RESOURCE, "a"), ClosedException.class);
     }
 
-    /** One attempt, whatever it meets; an early answer is typed. */
+    /** A mint is sent once, even if its answer is lost, and each failure has its own type. */
     @Test
     void aMintIsOneAttemptWithATypedError() {
         platform.nextAnswer(FakePlatform::isMint, 503, "{\"error\":\"sts_unavailable\"}");
@@ -490,7 +490,7 @@ class MandateTest {
         assertThat(platform.live()).isEmpty();
     }
 
-    /** The platform ends what was opened under a session with it. */
+    /** The platform ends a session together with its helper. */
     @Test
     void onDemand_oneTerminationEndsTheSessionAndItsHelper() {
         StepVerifier.create(caracal.spawn(session -> bearer(caracal.outbound(scoped))))

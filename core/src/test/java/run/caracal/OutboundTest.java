@@ -130,7 +130,7 @@ class OutboundTest {
         assertThat(platform.requests(r -> true)).isEmpty();
     }
 
-    /** One client for everybody: a third party learns nothing, inside a session and outside. */
+    /** The same client may call third parties: they get no identity, inside a session and outside. */
     @Test
     void unlessChosenAnotherOriginGetsNoIdentityAndTheLogSaysSoOnce() {
         String logged = Logged.during(() -> {
@@ -267,7 +267,7 @@ class OutboundTest {
                 .hasMessageContaining("too late");
     }
 
-    /** Whatever the policy leaves alone stays untouched. */
+    /** A request that gets no identity stays unchanged. */
     @Test
     void propagationLimitsWhereIdentityGoes() {
         record Row(Propagation propagation, String url, boolean identity) {}
@@ -291,7 +291,7 @@ class OutboundTest {
                 assertThat(headers.values).as("%s", row).containsOnlyKeys("baggage");
             }
         }
-        // What is left alone needs no context either.
+        // A request that gets no identity needs no context either.
         StepVerifier.create(resolve(
                         caracal.outbound(TransportOptions.defaults().withPropagation(Propagation.resources())),
                         OTHER,

@@ -502,7 +502,7 @@ class ServiceAgentTest {
             close(agent);
             if (reason == Reason.FENCED || reason == Reason.GONE) {
                 assertThat(platform.requests(FakePlatform::isTerminate))
-                        .as("somebody else's session is left alone")
+                        .as("the session is not ours to terminate")
                         .isEmpty();
                 platform.live().clear();
             }
@@ -679,7 +679,7 @@ class ServiceAgentTest {
             platform.live().clear();
         }
 
-        /** Whoever closes it, a service ends once. */
+        /** A service ends once, even if its own work closes the agent. */
         @Test
         void anAgentClosedInsideItsWorkEndsOnce() {
             AtomicInteger hooks = new AtomicInteger();
@@ -745,7 +745,7 @@ class ServiceAgentTest {
                     .withMessageContaining("agentSessionId");
         }
 
-        /** What was never sent takes nobody's session over. */
+        /** An attach that is cancelled before it is sent takes over no session. */
         @Test
         void anAttachThatWasCancelledBeforeItWasSentFencesNobody() {
             Sinks.Empty<Void> gate = Sinks.empty();

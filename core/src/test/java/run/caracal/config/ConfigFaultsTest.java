@@ -24,7 +24,7 @@ import run.caracal.error.ConfigurationException.Problem;
 import run.caracal.internal.config.ConfigLoader;
 import run.caracal.internal.config.Host;
 
-/** What is said about a configuration that cannot be used. */
+/** The error messages for unusable configurations. */
 class ConfigFaultsTest {
     private static final String GOOD = "zone_id='z'\napplication_id='a'\napp_client_secret='s3cret-value'\n";
 

@@ -36,7 +36,7 @@ class ConfigLookupTest {
         variables.put("CARACAL_APP_CLIENT_SECRET", "s3cret");
     }
 
-    /** Writes a profile whose zone tells where it lies. */
+    /** Writes a profile whose zone names its location. */
     private Path profile(String place, String... lines) throws IOException {
         Path file = directory.resolve(place).resolve("caracal.toml");
         Files.createDirectories(file.getParent());

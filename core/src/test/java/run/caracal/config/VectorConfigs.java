@@ -27,7 +27,7 @@ import run.caracal.internal.config.Settings;
 import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 
-/** What the tests of recorded configurations share: the files of a case, the machine, and the comparison. */
+/** Helpers of the tests of recorded configurations: the files of a case, the machine, and the comparison. */
 final class VectorConfigs {
     private static final Set<String> ENVIRONMENTS = Set.of("production", "staging", "development", "test", "local");
     private static final Pattern NAME = Pattern.compile(
@@ -107,15 +107,15 @@ final class VectorConfigs {
         return new Host(variables, "", "Linux", clock);
     }
 
-    /** Whether this SDK accepts what the peer's parser refused: a byte order mark, which an editor has added. */
+    /** Whether this SDK accepts a profile that the peer's parser rejects: one with a byte order mark of an editor. */
     private static boolean isAcceptedByDesign(VectorCase vector) {
         String toml = vector.input().stringOrNull("toml");
         return toml != null && toml.startsWith("\ufeff");
     }
 
     /**
-     * Whether this SDK refuses what the peer accepted: a bad identifier, a blank inside a token, or an environment that no
-     * word names.
+     * Whether this SDK rejects a configuration that the peer accepts: one with a bad identifier, a blank inside a token, or
+     * an unknown environment.
      */
     private static boolean isRefusedByDesign(VectorCase vector) {
         VectorObject expected = vector.expected();
@@ -130,7 +130,7 @@ final class VectorConfigs {
                                 && !expected.string("subject_token").matches("[\\x21-\\x7e]+")));
     }
 
-    /** Loads, and compares with what the peer answered. */
+    /** Loads, and compares with the recorded outcome of the peer. */
     static void judge(VectorCase vector, Map<String, String> places, Loading loading) throws Exception {
         VectorCase.VectorError error = vector.error();
         if (isAcceptedByDesign(vector)) {

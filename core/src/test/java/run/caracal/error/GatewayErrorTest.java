@@ -59,7 +59,7 @@ class GatewayErrorTest {
         assertThat(error.hint()).isEmpty();
     }
 
-    /** A character that the end of what is read cuts in two is no sign of anything. */
+    /** A character that the read limit cuts in two does not make the body binary. */
     @Test
     void ofTheUpstreamsBodyTheBeginningIsShownWhenItIsText() {
         for (String body : new String[] {"", "\u0000\u0001", "\u001f\u008b"}) {
@@ -81,7 +81,6 @@ class GatewayErrorTest {
                 .orElseThrow();
     }
 
-    /** Whatever the body is, the status is kept. */
     @Test
     void anyBodyKeepsTheStatus() {
         for (String body :

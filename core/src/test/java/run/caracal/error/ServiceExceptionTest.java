@@ -70,7 +70,7 @@ class ServiceExceptionTest {
                 .verifyComplete();
     }
 
-    /** Only the accessor shows the body, which may hold anything; what it gives is the caller's own. */
+    /** Only the accessor exposes the body, which may hold secrets, and it returns a copy. */
     @Test
     void ofAGatewaysAnswerTheBodyIsInNoMessage() throws Exception {
         GatewayException error = new GatewayException(

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import java.util.concurrent.atomic.AtomicLong;
 import org.junit.jupiter.api.Test;
 
-/** One warning stands for those of the next moments, and a later outage is warned about again. */
+/** One warning stands for all of a pause; a later outage is logged again. */
 class LogGateTest {
     @Test
     void oneWarningPassesInEachPause() {

@@ -32,7 +32,7 @@ import run.caracal.CaracalContext;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.VirtualThreads;
 
-/** Code that is not reactive sees who acts, when the application asks for it. */
+/** Code that is not reactive sees the bound context, if the application asks for it. */
 class CaracalContextAccessorTest {
     private final FakePlatform platform = new FakePlatform();
     private final Caracal caracal = platform.client();
@@ -148,7 +148,7 @@ class CaracalContextAccessorTest {
                 .verify(LIMIT);
     }
 
-    /** The way back: what an imperative handler is shown reaches the pipeline that it blocks for. */
+    /** The way back: the context of an imperative handler reaches the pipeline that it blocks for. */
     @Test
     void contextCaptureBindsWhatTheThreadIsShown() {
         CaracalContextAccessor accessor = new CaracalContextAccessor();

@@ -95,7 +95,7 @@ class CaracalMetricsTest {
         }
     }
 
-    /** A service or a request may say what it likes: it makes no new meter. */
+    /** Unknown codes and resources create no meters, because services and requests can send any number of them. */
     @Test
     void unknownCodesAndResourcesAreOther() {
         CaracalMetrics.of(caracal).withTags(Tag.of("client", "one")).bindTo(registry);
@@ -133,7 +133,7 @@ class CaracalMetricsTest {
         StepVerifier.create(limited.disposeLater()).expectComplete().verify(LIMIT);
     }
 
-    /** The codes that this SDK itself makes are all told apart. */
+    /** No code of this SDK's own is reported as other. */
     @Test
     void theSdksOwnCodesAreKnown() {
         for (TransportException.Kind kind : TransportException.Kind.values()) {

@@ -108,7 +108,7 @@ class CaracalObservationsTest {
         assertThat(high(mint, "resource")).isEqualTo(Everything.RESOURCE);
         assertThat(mint.getError()).hasMessage("access_denied");
         assertThat(parent(only("token.exchange", "miss")))
-                .as("shared by all who wait for it")
+                .as("shared by all waiting callers")
                 .isNull();
         assertThat(registry.getCurrentObservation()).isNull();
     }

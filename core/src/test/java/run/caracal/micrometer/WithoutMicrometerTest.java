@@ -17,7 +17,7 @@ import run.caracal.test.FakePlatform;
 
 /** Micrometer is optional, its context propagation too; the core is loaded again without them. */
 class WithoutMicrometerTest {
-    /** What runs in that other world. */
+    /** The program that runs without Micrometer. */
     public static final class Program {
         private Program() {}
 

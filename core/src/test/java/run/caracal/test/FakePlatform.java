@@ -348,7 +348,7 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
                 .orElse(null);
     }
 
-    /** A token that nobody has signed. */
+    /** A token with an invalid signature. */
     public static String jwt(String header, String claims) {
         Base64.Encoder base64 = Base64.getUrlEncoder().withoutPadding();
         return base64.encodeToString(header.getBytes(StandardCharsets.UTF_8)) + "."

@@ -9,7 +9,8 @@ import java.util.stream.Stream;
 import reactor.core.publisher.Operators;
 
 /**
- * What no test may leave behind: blocking calls on non-blocking threads and errors that Reactor dropped. {@link HygieneExtension} fails the test that left any. A test that provokes them takes them out.
+ * Collects blocking calls on non-blocking threads and errors that Reactor dropped. {@link HygieneExtension} fails a test
+ * that leaves any; a test that provokes them takes them out.
  */
 public final class Hygiene {
     private static final Queue<Throwable> BLOCKING = new ConcurrentLinkedQueue<>();
@@ -19,7 +20,7 @@ public final class Hygiene {
      * An error that Reactor dropped.
      *
      * @param error the error
-     * @param by the name of the class that dropped it: the operator that had nobody to give it to
+     * @param by the class name of the operator that dropped it
      */
     public record Drop(Throwable error, String by) {}
 
@@ -61,7 +62,7 @@ public final class Hygiene {
     }
 
     /**
-     * Takes out the errors dropped so far, with who dropped them; the test expects them.
+     * Takes out the errors dropped so far, with the operators that dropped them; the test expects them.
      *
      * @return the errors
      */

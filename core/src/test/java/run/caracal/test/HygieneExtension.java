@@ -41,7 +41,7 @@ public final class HygieneExtension
         listen();
     }
 
-    /** Reactor chains what is given twice, and StepVerifier's own recording takes ours away when it ends. */
+    /** Reactor chains a hook that is set twice, and StepVerifier's own recording removes ours when it ends. */
     private static void listen() {
         Hooks.resetOnErrorDropped();
         Hooks.onErrorDropped(Hygiene::dropped);

@@ -4,7 +4,7 @@ import reactor.blockhound.BlockHound;
 import reactor.blockhound.BlockingOperationError;
 import reactor.blockhound.integration.BlockHoundIntegration;
 
-/** Records a blocking call, and then refuses it: an error that somebody swallows is seen nevertheless. */
+/** Records a blocking call, and then rejects it, so that a swallowed error is seen nevertheless. */
 public final class RecordingBlockHound implements BlockHoundIntegration {
 
     /** For {@link java.util.ServiceLoader}. */

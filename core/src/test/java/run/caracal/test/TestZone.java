@@ -61,7 +61,7 @@ public final class TestZone implements HttpTransport {
         return requests;
     }
 
-    /** What the platform's own token has in its header. */
+    /** The header of the platform's own tokens. */
     public Map<String, @Nullable Object> header() {
         Map<String, @Nullable Object> header = new LinkedHashMap<>();
         header.put("alg", "ES256");

@@ -8,8 +8,8 @@ import org.opentest4j.TestAbortedException;
  *
  * @param topic the file it comes from
  * @param name its name, unique in the topic
- * @param input what the peer was given
- * @param expected what the peer answered
+ * @param input the input of the peer
+ * @param expected the answer of the peer
  * @param caveat why the answer is odd, accidental or a defect; {@code null} when the case is binding
  */
 public record VectorCase(
@@ -30,8 +30,8 @@ public record VectorCase(
     }
 
     /**
-     * Whether the answer is an accident of the peer by the mark of the recording itself: then the test asserts what is
-     * right instead (vectors/README.md).
+     * Whether the answer is an accident of the peer by the mark of the recording itself: then the test asserts the
+     * right behaviour instead (vectors/README.md).
      */
     public boolean isAccident() {
         VectorError error = error();

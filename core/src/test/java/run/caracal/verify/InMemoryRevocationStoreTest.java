@@ -59,7 +59,7 @@ class InMemoryRevocationStoreTest {
         assertThat(question.block(LIMIT)).isTrue();
     }
 
-    /** A revocation that is forgotten would let somebody in. */
+    /** A forgotten revocation would let a revoked session in. */
     @Test
     void whenItIsFullItSaysSoAndForgetsNothing() {
         store.revoke("short", Duration.ofSeconds(1));

@@ -33,7 +33,7 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.test.TestZone;
 
-/** Where the keys come from, how long they serve, and what happens when they cannot be had. */
+/** The fetch of the zone's keys, their lifetime in the cache, and failed fetches. */
 class JwksTest {
     private static final MandateRequirements NOTHING_MORE = MandateRequirements.defaults();
     private static final Duration SECOND = Duration.ofSeconds(1);
@@ -158,7 +158,7 @@ class JwksTest {
         }
     }
 
-    /** While nobody can say whether there is a new key, an unknown one is not denied but not known. */
+    /** During an outage an unknown key may be a new one, so its token is not denied: the verifier is unavailable. */
     @Test
     void anUnknownKeyDuringAnOutageIsNoDenial() {
         accepted();
@@ -282,7 +282,7 @@ class JwksTest {
     }
 
     @Test
-    @SuppressWarnings("NullAway") // what a careless transport may do
+    @SuppressWarnings("NullAway") // a careless transport may return null
     void aBrokenTransportLetsNothingIn() {
         zone.script(real -> Mono.empty());
         assertThat(unavailable().getCause()).hasMessageContaining("no answer");
@@ -326,7 +326,7 @@ class JwksTest {
         assertThat(cancelled).hasValue(0);
     }
 
-    /** Whoever sends a forged token and leaves neither stops the fetch nor keeps others from the next. */
+    /** A forged token whose caller cancels neither stops the fetch nor keeps other callers from the next one. */
     @Test
     void theFetchGoesOnWhenAllHaveLeft() {
         Sinks.One<HttpResponse> slow = Sinks.one();
@@ -415,7 +415,7 @@ class JwksTest {
         assertThat(zone.fetches()).isEqualTo(1);
     }
 
-    /** Nobody waits any more for what a fetch meets while the verifier closes. */
+    /** An error of the fetch while the verifier closes has no subscriber left. */
     @Test
     void anErrorThatMeetsTheCloseIsNotDropped() {
         zone.script(real ->

@@ -21,8 +21,8 @@ import run.caracal.internal.json.Json;
 import run.caracal.test.TestZone;
 
 /**
- * What nobody thought of: changed tokens never verify, and nothing but a refusal ever comes back. A failure names its seed;
- * {@code -Dfuzz.seed} repeats it.
+ * Randomly changed tokens never verify, and fail only with a refusal. A failure names its seed; {@code -Dfuzz.seed}
+ * repeats it.
  */
 class MandateFuzzTest {
     private static final MandateRequirements NOTHING_MORE = MandateRequirements.defaults();
@@ -34,7 +34,7 @@ class MandateFuzzTest {
     private final TestZone forger = new TestZone("kid-1");
     private final JwksMandateVerifier verifier = fixture.builder().build();
 
-    /** What comes of a token: {@code null} when it is let in. Only a refusal may come, and no outage of our own making. */
+    /** The reason of the refusal, {@code null} if the token verifies; any other error fails the test. */
     private @Nullable Reason outcome(String token) {
         Signal<VerifiedMandate> signal = Objects.requireNonNull(
                 verifier.verify(token, NOTHING_MORE).materialize().block(VerifierFixture.LIMIT));
@@ -91,7 +91,7 @@ class MandateFuzzTest {
         return text.toString();
     }
 
-    /** Any header and any claims, with the signature of somebody else's key. */
+    /** Any header and any claims, with the signature of a foreign key. */
     @Test
     void whatAnotherKeySignsNeverVerifies() {
         for (int i = 0; i < 300; i++) {
@@ -201,7 +201,7 @@ class MandateFuzzTest {
         }
     }
 
-    /** Never the zone's own key: its y is off by one bit, or whatever the mutation left. */
+    /** Never the zone's own key: the first character of its y is changed, unless the mutation left no y. */
     private Map<String, @Nullable Object> withoutKey(Map<String, @Nullable Object> jwk) {
         Map<String, @Nullable Object> changed = new LinkedHashMap<>(jwk);
         if (jwk.get("y") instanceof String y && !y.isEmpty()) {

@@ -83,7 +83,7 @@ class MandateRulesTest {
         }
 
         @Test
-        @SuppressWarnings("NullAway") // what a careless caller may do
+        @SuppressWarnings("NullAway") // a careless caller may pass null
         void nullIsAMissingToken() {
             StepVerifier.create(verifier.verify(null, NOTHING_MORE))
                     .expectErrorSatisfies(
@@ -239,7 +239,7 @@ class MandateRulesTest {
             unused = refusedToken(Reason.INVALID_TOKEN, new TestZone("kid-2").sign(claims()));
         }
 
-        /** Numbers that satisfy the equation for every message, if nobody checks their range. */
+        /** Zeros satisfy the equation for every message unless their range is checked. */
         @Test
         void aSignatureOfZerosIsRefused() {
             String token = zone.sign(claims());
@@ -397,7 +397,7 @@ class MandateRulesTest {
             assertThat(mandate.delegationChain()).extracting(Hop::applicationId).containsExactly("app-parent", "app-1");
         }
 
-        /** What the STS really mints: the audience is an array, and without a delegation there are few claims. */
+        /** A mandate as minted by the real STS: an array as audience, and few claims without a delegation. */
         @Test
         void aMandateWithoutSessionAndDelegationVerifies() {
             Map<String, @Nullable Object> claims = with("aud", List.of("resource://other", AUDIENCE));
@@ -735,7 +735,7 @@ class MandateRulesTest {
         }
 
         @Test
-        @SuppressWarnings("NullAway") // what a careless store may do
+        @SuppressWarnings("NullAway") // a careless store may return null
         void aStoreThatCannotTellLetsNothingIn() {
             Map<String, RevocationStore> broken = new HashMap<>();
             broken.put("error", anchors -> Mono.error(new IllegalStateException("down")));

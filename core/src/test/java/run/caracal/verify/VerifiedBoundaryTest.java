@@ -20,7 +20,7 @@ import run.caracal.error.InboundException.Reason;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.TestZone;
 
-/** A boundary with the verifier of a zone's keys: what a signed mandate says is who acts. */
+/** A boundary with the verifier of a zone's keys: the claims of a signed mandate identify the caller. */
 class VerifiedBoundaryTest {
     private final VerifierFixture fixture = new VerifierFixture();
     private final Boundary boundary = Boundary.verified(fixture.builder().build());

@@ -7,7 +7,7 @@ import reactor.core.Disposable;
 import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 
-/** Lets the tests of other packages choose what time it is for a verifier. */
+/** Lets the tests of other packages set the clock of a verifier. */
 public final class VerifierClock {
     private VerifierClock() {}
 

@@ -87,7 +87,7 @@ final class VerifierFixture {
         return refused(reason, token, verifier.verify(token, required), () -> {});
     }
 
-    /** As the other, when something has to happen meanwhile. */
+    /** As the other, with an action during the verification. */
     static InboundException refused(
             Reason reason, String token, Mono<VerifiedMandate> verification, Runnable meanwhile) {
         AtomicReference<@Nullable InboundException> seen = new AtomicReference<>();

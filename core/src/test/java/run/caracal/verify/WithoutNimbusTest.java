@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 
-/** nimbus-jose-jwt is optional: without it everything loads, and whoever needs it is told its name. */
+/** nimbus-jose-jwt is optional: without it all classes load, and code that needs it fails with its name. */
 class WithoutNimbusTest {
 
     /** Sees all that this test sees but the library, and loads the SDK anew. */

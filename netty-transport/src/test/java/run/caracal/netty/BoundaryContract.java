@@ -41,7 +41,7 @@ import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 import run.caracal.webflux.CaracalExchangeFilter;
 
-/** What every adapter of a server does on the wire. */
+/** The behaviour of every server adapter on the wire. */
 public abstract class BoundaryContract {
     private static final Boundary PROPAGATION = Boundary.propagationOnly();
     private static final Boundary VERIFIED = Boundary.verified(bySession());
@@ -185,7 +185,9 @@ public abstract class BoundaryContract {
                 headers.set("Authorization", "bearer token-of-s-5");
             });
             assertThat(answer.status()).isEqualTo(200);
-            assertThat(answer.body()).as("not what the baggage says").isEqualTo("s-5");
+            assertThat(answer.body())
+                    .as("the session of the mandate, not of the baggage")
+                    .isEqualTo("s-5");
             isRefusal(get(server, bearer("forged")), 401, "invalid_token");
         }
     }
@@ -380,7 +382,7 @@ public abstract class BoundaryContract {
         });
     }
 
-    /** A request that passes as nobody sends nothing on. */
+    /** A handler without a caller propagates no identity, not even that of an outer context. */
     @Test
     void nobodySendsNothingOn() {
         Mono<String> onward = CaracalHttp.decorate(HttpClient.create(pool), caracal)

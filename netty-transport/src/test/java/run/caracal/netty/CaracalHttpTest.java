@@ -500,7 +500,7 @@ class CaracalHttpTest {
         assertThat(text(client.get().uri(gateway.url() + "/p"), "ann")).startsWith("GET /p 0 Bearer ann");
     }
 
-    /** What a plain client sends, a decorated one sends too; where the address has two readings, it is refused. */
+    /** A decorated client sends to each address that a plain client sends to, but rejects an ambiguous one. */
     @Test
     void addressesThatJavaNetUriDoesNotTakeAreSentOrRefused() {
         OutboundPolicy everywhere = TestPolicy.authorizing("Bearer b");

@@ -18,7 +18,7 @@ import reactor.netty.http.server.HttpServerRequest;
 import reactor.netty.http.server.HttpServerResponse;
 import reactor.netty.resources.LoopResources;
 
-/** A server that records what arrives and tells the caller: {@code METHOD uri length authorization}. */
+/** A server that records each request and answers {@code METHOD uri length authorization}. */
 public final class EchoServer implements AutoCloseable {
     public record Arrival(String method, String uri, HttpHeaders headers, String connection, int length) {
         public @Nullable String header(String name) {

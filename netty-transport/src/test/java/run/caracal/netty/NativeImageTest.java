@@ -24,8 +24,8 @@ import org.junit.jupiter.api.Test;
 import run.caracal.Caracal;
 
 /**
- * A native image holds what its analysis finds, and what is only looked up by name it does not find. The
- * library looks up next to nothing by name; this reads that from its class files, and compares it with its metadata.
+ * The analysis of a native image does not find code that is only looked up by name. The library looks up next to nothing by
+ * name; this test reads its lookups from its class files, and compares them with its metadata.
  */
 class NativeImageTest {
     private static final String METADATA = "META-INF/native-image/run.caracal/caracal-netty-transport/";

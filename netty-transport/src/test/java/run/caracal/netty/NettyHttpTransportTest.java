@@ -563,7 +563,7 @@ class NettyHttpTransportTest {
             try (EchoServer busy = new EchoServer()) {
                 busy.quiet();
                 Mono<HttpResponse> call = transport.exchange(get(busy.url() + "/medium"));
-                // Whoever comes after a cancelled one does not meet its closing connection.
+                // A request after a cancelled one does not get its closing connection.
                 Flux<HttpResponse> cancelled = Flux.range(0, 200)
                         .concatMap(i -> call.take(Duration.ofNanos(i * 10_000L)).then(Mono.<HttpResponse>empty()));
                 Await.done(cancelled);
@@ -742,7 +742,7 @@ class NettyHttpTransportTest {
                     .customize(it -> it.proxy(spec -> spec.type(ProxyProvider.Proxy.HTTP)
                             .host("localhost")
                             .port(server.getPort()))));
-            // The name behind the proxy is resolved by the proxy alone: here nobody knows it.
+            // The name behind the proxy is resolved by the proxy alone: here it is unknown.
             TransportException error = failure(get("https://behind.invalid:9/x"));
             assertThat(error.kind()).isEqualTo(Kind.CONNECT);
             assertThat(error).hasMessageContaining("proxy");

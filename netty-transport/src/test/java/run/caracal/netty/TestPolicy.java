@@ -17,7 +17,7 @@ import run.caracal.http.OutboundPolicy;
 
 /**
  * A policy for tests: everything under {@code https://billing.example.com} is routed to the gateway, the gateway's own
- * origin gets an identity, every other origin is left alone. The user is what the Context says under {@code "user"}; each
+ * origin gets an identity, every other origin is left alone. The user is the value of {@code "user"} in the Context; each
  * resolution mints a bearer of its own, {@code user.n}.
  */
 public final class TestPolicy implements OutboundPolicy {

@@ -33,7 +33,7 @@ class TransportMetricsTest {
     void callsAreMeteredOnlyWhenWanted() {
         try (EchoServer server = new EchoServer()) {
             SimpleMeterRegistry registry = new SimpleMeterRegistry();
-            // Those of a pool are removed with it.
+            // The meters of a pool are removed with it.
             Queue<String> added = new ConcurrentLinkedQueue<>();
             registry.config().onMeterAdded(meter -> added.add(meter.getId().getName()));
             Metrics.addRegistry(registry);

@@ -11,7 +11,7 @@ import reactor.core.publisher.Mono;
 
 /** Spring is optional, all of it or spring-context alone, and so are Micrometer and Lettuce. */
 class WithoutSpringTest {
-    /** To its end: what closes it needs the classes of the loader. */
+    /** Waits for the end, because closing needs the classes of the loader. */
     private static void close(ClassLoader loader, Object transport) throws ReflectiveOperationException {
         Object end = transport.getClass().getMethod("disposeLater").invoke(transport);
         loader.loadClass(Mono.class.getName())

@@ -145,7 +145,7 @@ class RedisFaultsTest {
         Await.until("it is acknowledged", () -> redis.xpending(SESSIONS, GROUP).getCount() == 0);
         Await.until("it reads again", () -> consumer.status().connected());
         Await.until(
-                "nobody is let in",
+                "the session counts as revoked",
                 () -> Boolean.TRUE.equals(
                         guarded.isRevoked(Set.of("a")).onErrorComplete().block(Await.BOUND)));
         assertThat(redis.exists(SESSIONS + ".dead")).isZero();

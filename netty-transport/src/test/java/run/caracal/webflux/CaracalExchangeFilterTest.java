@@ -386,7 +386,7 @@ class CaracalExchangeFilterTest {
                         .isInstanceOf(RoutingException.class)
                         .hasMessageContaining("baseUrl");
             }
-            // Without the filter WebClient wraps what a decorated client says.
+            // Without the filter WebClient wraps the error of a decorated client.
             assertThatThrownBy(() ->
                             text(web(CaracalHttp.decorate(plain, policy)).get().uri(gateway.url() + "/w"), null))
                     .isInstanceOf(WebClientRequestException.class)
@@ -477,7 +477,7 @@ class CaracalExchangeFilterTest {
                     .header("X-Request-Id", "added")
                     .header("traceparent", "00-" + "3".repeat(32) + "-" + "4".repeat(16) + "-01")
                     .build());
-            String callers = "00-" + "1".repeat(32) + "-" + "2".repeat(16) + "-01"; // what the policy sets, too
+            String callers = "00-" + "1".repeat(32) + "-" + "2".repeat(16) + "-01"; // the policy sets one, too
             HttpClient decorated = CaracalHttp.decorate(plain, policy);
             assertThat(text(
                             web(decorated, filter(), retrying(attempts), adding)
@@ -520,7 +520,7 @@ class CaracalExchangeFilterTest {
                                     .uri(TestPolicy.BOUND + "/w"),
                             "ann"))
                     .endsWith("Bearer ann.15");
-            // Also when somebody has looked at the headers in between.
+            // Also when a filter in between has read the headers.
             ExchangeFilterFunction reading =
                     (request, next) -> request.headers().isEmpty()
                             ? Mono.error(new IllegalStateException("no identity"))
@@ -560,7 +560,7 @@ class CaracalExchangeFilterTest {
                     .isInstanceOf(RoutingException.class)
                     .hasMessageContaining("retry filter before the Caracal filter");
             assertThat(gateway.arrivals).hasSize(1);
-            // What carries no identity may be repeated.
+            // A request without identity may be retried.
             assertThat(text(web(plain, filter(), retrying(attempts)).get().uri(other.url() + "/w"), null))
                     .endsWith(" -");
         }

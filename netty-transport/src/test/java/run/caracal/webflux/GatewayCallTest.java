@@ -34,7 +34,7 @@ import run.caracal.netty.EchoServer;
 import run.caracal.test.FakePlatform;
 import run.caracal.test.Logged;
 
-/** A request to the Gateway is one event, whatever sends it and however it ends. */
+/** A request to the Gateway is one event, through each client and with any outcome. */
 class GatewayCallTest {
     private static final String RESOURCE = "resource://billing-api";
 
@@ -113,7 +113,7 @@ class GatewayCallTest {
         return TransportOptions.defaults().withPropagation(Propagation.origins(other.url()));
     }
 
-    /** Whatever the order of filters, and whether or not a filter asks for the headers before. */
+    /** Holds for any order of the filters, and for filters that set or add the header. */
     @Test
     void aCallersAuthorizationStaysAtOriginsOfOthersAndOursGoesToTheGateway() {
         ExchangeFilterFunction identity = CaracalExchangeFilter.create(caracal, toOther());
@@ -144,7 +144,7 @@ class GatewayCallTest {
                         .startsWith("Bearer "));
     }
 
-    /** Once for each client, whatever kind of client it is. */
+    /** The warning appears once per client, through each adapter. */
     @Test
     void aResourceWithoutScopesIsNamedAtItsFirst401ThroughEveryAdapter() {
         Function<Caracal, HttpClient> decorating = client ->

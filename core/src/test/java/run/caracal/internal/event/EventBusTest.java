@@ -16,7 +16,7 @@ import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.event.Completion.Outcome;
 
-/** What many emit at once is heard completely, and the bus ends without blocking anybody. */
+/** Listeners get all events of concurrent threads, and the bus ends without blocking a thread. */
 class EventBusTest {
     private static final Duration LIMIT = Duration.ofSeconds(30);
     private static final Completion DONE = new Completion(Outcome.SUCCESS, Duration.ZERO, 200, null, null);

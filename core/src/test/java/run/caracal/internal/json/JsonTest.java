@@ -137,7 +137,7 @@ class JsonTest {
                 .withMessageContaining(place);
     }
 
-    /** What a service adds or changes in fields that decide nothing does no harm. */
+    /** A service may add fields, or change the types of those that decide nothing. */
     @Test
     void readsObjectsLeniently() throws JsonException {
         JsonObject object = JsonObject.parse(

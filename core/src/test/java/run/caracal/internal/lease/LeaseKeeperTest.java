@@ -108,7 +108,7 @@ class LeaseKeeperTest {
         return Mono.error(new IllegalStateException("503"));
     }
 
-    /** What a listener hears: the generation of each renewal, and how the lease ended. */
+    /** The signals of a listener: the generation of each renewal, and the end of the lease. */
     private List<String> listen(LeaseKeeper keeper, @Nullable Duration interval) {
         List<String> heard = new CopyOnWriteArrayList<>();
         subscriptions.add(keeper.renewals(interval)
@@ -167,7 +167,7 @@ class LeaseKeeperTest {
             assertThat(losses).isEmpty();
         }
 
-        /** What is on time has no lag; what waited for the renewal before it has, against its own tick. */
+        /** A renewal that begins at its tick, or on request, has no lag, even if earlier renewals were slow. */
         @Test
         void aRenewalKnowsHowLateItBegins() {
             LeaseKeeper keeper = keeper(Duration.ofSeconds(90), k -> Mono.just("r" + k));
@@ -176,8 +176,7 @@ class LeaseKeeperTest {
             assertThat(lags).hasSizeGreaterThan(2).allMatch(Duration.ZERO::equals);
             keeper.close();
             lags.clear();
-            // Every renewal takes longer than the interval: those ticks are skipped, and what begins begins at its
-            // tick.
+            // Every renewal takes longer than the interval: ticks during it are skipped, and the next begins at a tick.
             LeaseKeeper slow = keeper(
                     Duration.ofSeconds(90),
                     k -> Mono.delay(Duration.ofMillis(2_500), time).thenReturn("r" + k));
@@ -237,7 +236,7 @@ class LeaseKeeperTest {
             assertThat(beats).hasSize(5);
         }
 
-        /** A listener at a fixed interval hears at its ticks, also after one that a slow renewal has made it skip. */
+        /** A listener at a fixed interval keeps its ticks, also after a slow renewal has skipped one. */
         @Test
         void aFixedIntervalKeepsItsTicks() {
             LeaseKeeper keeper = keeper(
@@ -279,7 +278,7 @@ class LeaseKeeperTest {
             assertThat(losses).isEmpty();
         }
 
-        /** What no clock of this world can hold is clamped, not an error that leaves a session open. */
+        /** Lengths that overflow a clock are clamped, because an error would leave the session open. */
         @Test
         void absurdLengthsAreClamped() {
             LeaseKeeper keeper = keeper(Duration.ofDays(3_000_000), k -> Mono.just("r" + k));
@@ -565,7 +564,7 @@ class LeaseKeeperTest {
             assertThat(beats).as("nothing is sent for a lost lease").hasSize(1);
         }
 
-        /** What the Coordinator says for good is signalled at once, and once. */
+        /** A terminal refusal of the Coordinator is signalled at once, and once. */
         @Test
         void aTerminalRefusalEndsEverythingOnce() {
             for (Reason reason : Reason.values()) {
@@ -617,7 +616,7 @@ class LeaseKeeperTest {
             assertThat(keeper.loss()).isSameAs(fenced);
             keeper.declareLost(Reason.GONE, null);
             keeper.close();
-            assertThat(losses).as("told once").containsExactly(fenced);
+            assertThat(losses).as("signalled once").containsExactly(fenced);
             assertThat(keeper.loss()).isSameAs(fenced);
         }
 
@@ -642,7 +641,7 @@ class LeaseKeeperTest {
 
     @Nested
     class Closing {
-        /** Counts the timers that are set on a scheduler, and those that still are. */
+        /** Counts the timers that are still set on a scheduler. */
         private static final class Timers implements Scheduler {
             final AtomicInteger left = new AtomicInteger();
             private final Scheduler actual;
@@ -749,7 +748,7 @@ class LeaseKeeperTest {
             assertThat(keeper.loss()).isNull();
         }
 
-        /** A renewal that waits for something before it is sent is not sent after the close. */
+        /** A renewal that still waits to be sent at the close is not sent after it. */
         @Test
         void aRenewalThatWaitsIsNotSentAfterTheClose() {
             AtomicInteger sent = new AtomicInteger();
@@ -791,7 +790,7 @@ class LeaseKeeperTest {
             }
         }
 
-        /** The deadline has one timer, whatever has moved it. */
+        /** The deadline has one timer, however often it moves. */
         @Test
         void renewalsLeaveNoTimersBehind() {
             Timers timers = new Timers(clocks);

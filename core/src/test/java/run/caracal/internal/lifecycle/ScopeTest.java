@@ -59,7 +59,7 @@ class ScopeTest {
         return lifecycle(Mono.just("s"), Mono.empty());
     }
 
-    /** Receives a handle, and does something meanwhile. */
+    /** Receives a handle, and runs an action meanwhile. */
     private static final class Owner implements CoreSubscriber<String> {
         final List<String> signals = new CopyOnWriteArrayList<>();
         private final Consumer<Subscription> whileReceiving;
@@ -195,7 +195,7 @@ class ScopeTest {
             assertThat(scope.count()).isZero();
         }
 
-        /** The end of a parent refuses further children; one that begins meanwhile is refused with nobody to hear it. */
+        /** The end of a parent refuses further children; one that begins meanwhile has no subscriber for its refusal. */
         @Test
         void refusalThatRacesWithTheCancelOfItsParentIsNotDropped() {
             Mono<Void> all = Flux.range(0, 20_000)
@@ -204,8 +204,7 @@ class ScopeTest {
                                 Scope inner = new Scope(scope, "inner closed");
                                 Lifecycle<String> parent =
                                         lifecycle(Mono.just("p"), inner.close(LIMIT, Schedulers.parallel()));
-                                // A cancelled timeout drops what it is told: the child has to keep its refusal to
-                                // itself.
+                                // A cancelled timeout drops errors, so the child must not emit its refusal.
                                 Mono<String> child = pause(3).then(inner.one(prompt(), Mono::just))
                                         .timeout(Duration.ofMinutes(2));
                                 return scope.one(
@@ -507,7 +506,7 @@ class ScopeTest {
             running.dispose();
         }
 
-        /** The end of what holds a scope closes that; inside a sweep there is no time for its grace, however deep it is. */
+        /** The end of a resource closes the scope inside it; in a sweep that takes no grace period, at any depth. */
         @Test
         void insideASweepNothingIsWaitedFor() {
             VirtualTimeScheduler time = VirtualTimeScheduler.create();
@@ -555,7 +554,7 @@ class ScopeTest {
             assertThat(ended).hasValue(1);
         }
 
-        /** What the inner scope refuses does not count in the enclosing one. */
+        /** A refusal by the inner scope does not count in the enclosing one. */
         @Test
         void aRefusalCountsNowhere() {
             Scope inner = new Scope(scope, "inner closed");

@@ -82,7 +82,7 @@ class TrafficTransportTest {
         StepVerifier.create(transport.get()).expectNextCount(1).expectComplete().verify(LIMIT);
     }
 
-    /** Whoever leaves while it is made, and whenever the client is closed: nothing stays behind. */
+    /** No transport stays behind if a caller cancels during its creation or the client is closed at any time. */
     @RepeatedTest(100)
     void aCloseThatRacesWithTheFirstUseLeavesNothing() {
         TrafficTransport transport = owned();
@@ -96,7 +96,7 @@ class TrafficTransportTest {
         StepVerifier.create(transport.disposeLater()).expectComplete().verify(LIMIT);
         StepVerifier.create(user.then()).expectComplete().verify(LIMIT);
         using.dispose();
-        // What comes later is refused and makes nothing.
+        // A later use is rejected and creates no transport.
         StepVerifier.create(transport.get()).expectError(ClosedException.class).verify(LIMIT);
         assertThat(made).allMatch(FakePlatform::isDisposed);
     }

@@ -12,8 +12,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 
 /**
- * Whatever a caller sends, decoding it neither fails nor grows beyond the limits. A failure names its seed; {@code
- * -Dfuzz.seed} repeats it.
+ * Decoding random headers neither fails nor exceeds the limits. A failure names its seed; {@code -Dfuzz.seed} repeats it.
  */
 class EnvelopeFuzzTest {
     private static final int MAX_BAGGAGE = 8192;
@@ -76,7 +75,7 @@ class EnvelopeFuzzTest {
         if (traceId != null) {
             assertThat(traceId).matches("[0-9a-f]{32}");
         }
-        // And what was decoded can be sent on.
+        // The decoded envelope can be sent on.
         MapHeaders out = new MapHeaders();
         envelope.encode(out);
         for (String line : out.getAll("baggage")) {

@@ -8,7 +8,7 @@ import java.util.Set;
 import java.util.TreeSet;
 import run.caracal.http.OutboundHeaders;
 
-/** Outgoing headers in a map, which remember what was written. */
+/** Outgoing headers in a map, which record the written names. */
 final class MapHeaders implements OutboundHeaders {
     private final Map<String, List<String>> values = new LinkedHashMap<>();
     private final Set<String> written = new TreeSet<>();
@@ -18,7 +18,7 @@ final class MapHeaders implements OutboundHeaders {
         return this;
     }
 
-    /** Puts what the caller has set. */
+    /** Puts a header of the caller's own. */
     void put(String name, String... lines) {
         values.put(name.toLowerCase(Locale.ROOT), List.of(lines));
     }

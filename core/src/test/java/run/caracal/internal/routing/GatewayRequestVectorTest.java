@@ -16,7 +16,7 @@ import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
 
 class GatewayRequestVectorTest {
-    // What a message of the peer is about; ours has to be about the same.
+    // The subjects of the peer's messages; ours has to name the same one.
     private static final List<String> SUBJECTS =
             List.of("gateway_url", "fragment", "relative", "dot segments", "resource");
 

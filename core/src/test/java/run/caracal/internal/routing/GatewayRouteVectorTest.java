@@ -41,7 +41,7 @@ class GatewayRouteVectorTest {
         }
         VectorObject expected = vector.expected();
         if (expected.hasValue("after_httpx_normalization")) {
-            // Scheme, host case, default port and what cannot stand in a request line are normalised, as httpx does.
+            // Scheme, host case, default port and illegal characters of a request line are normalised, as httpx does.
             expected = expected.object("after_httpx_normalization");
         }
         VectorObject routed = expected.objectOrNull("routed");
@@ -60,7 +60,7 @@ class GatewayRouteVectorTest {
 
     /**
      * A refusal stands for "not routed, not the Gateway" (the peer sends such a request without identity). Where the peer
-     * does route, it is right only for a resource that nobody has configured, for an empty segment, which the Gateway
+     * does route, it is right only for a resource that is not configured, for an empty segment, which the Gateway
      * answers with a redirect, and for dots before a semicolon, which receivers read in different ways.
      */
     private static void assertRefusalIsRight(

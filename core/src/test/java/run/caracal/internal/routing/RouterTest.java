@@ -88,7 +88,7 @@ class RouterTest {
             assertThatThrownBy(() -> PROXY.route(url, "r")).isInstanceOf(RoutingException.class);
         }
 
-        /** Whoever decodes again and again ends somewhere; eight times is no honest path. */
+        /** A receiver that decodes repeatedly could reach another path, and no honest path is encoded eight times. */
         @Test
         void refusesWhatIsEncodedTooOften() {
             String deepest = "https://gw.example.com/proxy/%" + "25".repeat(6) + "41";

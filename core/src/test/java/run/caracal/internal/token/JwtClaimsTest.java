@@ -86,7 +86,7 @@ class JwtClaimsTest {
                 .isNull();
     }
 
-    /** The alphabet ends with ASCII: whatever stands after it makes the part no base64, what else stands in it is skipped. */
+    /** A character beyond ASCII makes the part invalid base64; ASCII characters outside the alphabet are skipped. */
     @Test
     void skipsAsciiOutsideTheAlphabetAndNothingElse() {
         String payload = encode("{\"exp\":7}");

@@ -140,7 +140,7 @@ class TokenCacheTest {
         assertThat(all.isDisposed()).isTrue();
     }
 
-    /** Whoever leaves, the first included, neither cancels nor stalls the others. */
+    /** A waiter that cancels, the first included, neither cancels nor stalls the others. */
     @Test
     void aWaiterThatLeavesHarmsNobody() {
         Sinks.One<Exchanged> slow = Sinks.one();
@@ -166,7 +166,7 @@ class TokenCacheTest {
         assertThat(value(cache)).isEqualTo("t");
     }
 
-    /** An error that is on its way when the last one leaves is nobody's any more, and is not reported as dropped. */
+    /** An error in flight when the last waiter cancels has no subscriber left, and is not reported as dropped. */
     @Test
     void anErrorAfterTheLastHasLeftIsNotDropped() {
         TestPublisher<Exchanged> late = TestPublisher.createNoncompliant(TestPublisher.Violation.DEFER_CANCELLATION);
@@ -177,7 +177,7 @@ class TokenCacheTest {
         assertThat(Hygiene.takeDroppedErrors()).isEmpty();
     }
 
-    /** What is kept for the next caller keeps nothing of the last one. */
+    /** The cached token holds no reference to the Context of the last caller. */
     @Test
     void noCallersContextIsKept() {
         TokenCache cache = cache(() -> Mono.just(new Exchanged("t", Duration.ofSeconds(10), null)));
@@ -249,7 +249,7 @@ class TokenCacheTest {
         StepVerifier.create(cache.get()).expectErrorMessage("down").verify(LIMIT);
     }
 
-    /** Whoever hears of the token finds it in the cache. */
+    /** A waiter that gets the token finds it in the cache. */
     @Test
     void theTokenIsKeptBeforeTheWaitersHearOfIt() {
         for (int i = 0; i < 10_000; i++) {

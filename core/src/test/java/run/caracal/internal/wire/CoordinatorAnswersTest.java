@@ -38,7 +38,7 @@ class CoordinatorAnswersTest {
                         false));
     }
 
-    /** The platform answers instants for it too, which nobody needs. */
+    /** The platform also sends instants of a lease for a task, which has none. */
     @Test
     void readsNoLeaseOfATask() {
         String body = "{\"agent_session_id\":\"s\",\"heartbeat_deadline_at\":\"2026-01-01T00:02:00.500Z\","

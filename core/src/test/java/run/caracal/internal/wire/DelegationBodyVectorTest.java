@@ -88,7 +88,7 @@ class DelegationBodyVectorTest {
         }
         DelegationAnswer answer = DelegationAnswer.parse(request, response);
         if (vector.error() != null || vector.isAccident()) {
-            return; // the edge exists; what else the answer holds is no reason to lose it
+            return; // the edge exists; other bad fields are no reason to lose it
         }
         VectorObject expected = vector.expected();
         assertThat(answer.delegationEdgeId()).isEqualTo(expected.string("delegation_edge_id"));

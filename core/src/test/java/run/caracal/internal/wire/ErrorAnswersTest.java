@@ -49,7 +49,6 @@ class ErrorAnswersTest {
         assertThat(error).hasMessageContaining(description).hasMessageContaining("POST /zones/z/agents");
     }
 
-    /** Whatever the body is, the status is kept. */
     @ParameterizedTest
     @ValueSource(
             strings = {
@@ -98,7 +97,7 @@ class ErrorAnswersTest {
                 .isEqualTo(409);
     }
 
-    /** What the request kept secret, or looks like a token, does not come back. */
+    /** Secrets of the request, and texts that look like tokens, do not appear in the error. */
     @Test
     void repeatsNoSecret() {
         String jwt = "eyJhbGciOiJFUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln";

@@ -15,7 +15,7 @@ import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorObject;
 import run.caracal.vectors.VectorTests;
 
-/** Errors of the STS: the right kind of exception, and nothing lost that the answer tells. */
+/** Errors of the STS: the right kind of exception, with all fields of the answer. */
 class StsErrorVectorTest {
 
     @VectorTests("sts-error")

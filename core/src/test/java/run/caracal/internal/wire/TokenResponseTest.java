@@ -44,7 +44,7 @@ class TokenResponseTest {
         assertThat(parse(body).scopes()).isNull();
     }
 
-    /** What was issued is checked, and what was narrowed shows. */
+    /** A response without scopes or resources has granted all of the requested ones. */
     @Test
     void tellsWhatWasNotGranted() {
         TokenResponse answer = parse("{\"access_token\":\"t\",\"scope\":\" a  b\",\"target_resources\":[\"r1\"]}");

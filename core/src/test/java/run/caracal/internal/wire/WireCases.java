@@ -24,7 +24,7 @@ import run.caracal.vectors.VectorCase;
 import run.caracal.vectors.VectorJson;
 import run.caracal.vectors.VectorObject;
 
-/** What the tests of the wire have in common: how a case becomes a request or an answer, and how requests are compared. */
+/** Helpers of the wire tests: the conversion of cases to requests and answers, and the comparison of requests. */
 final class WireCases {
     static final Duration TIMEOUT = Duration.ofSeconds(10);
     static final long CLOCK = 1_767_225_600L;
@@ -102,7 +102,7 @@ final class WireCases {
         return false;
     }
 
-    /** Compares a request with what the peer sent. */
+    /** Compares a request with the one that the peer sent. */
     static void assertSame(HttpRequest actual, VectorObject expected, Map<String, String> ourHeaders) {
         assertThat(actual.method()).isEqualTo(expected.string("method"));
         assertThat(actual.uri().getRawPath()).isEqualTo(expected.string("path"));
@@ -147,7 +147,7 @@ final class WireCases {
         return json;
     }
 
-    /** A timestamp as this SDK reads it: what is none counts as unknown. */
+    /** A timestamp as this SDK reads it: an invalid one counts as unknown. */
     static @Nullable Instant instant(@Nullable Object value) {
         try {
             return value instanceof String text ? OffsetDateTime.parse(text).toInstant() : null;
@@ -178,7 +178,7 @@ final class WireCases {
         throw vector.leaveOut(name + " is a list of strings in Java");
     }
 
-    /** What only Python takes for a number: separators, digits of other scripts, {@code inf} and {@code nan}. */
+    /** Whether only Python takes it for a number: separators, digits of other scripts, {@code inf} and {@code nan}. */
     static boolean isPythonNumber(String text) {
         String lower = text.toLowerCase(Locale.ROOT);
         return lower.contains("_")

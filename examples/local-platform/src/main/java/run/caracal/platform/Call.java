@@ -143,7 +143,7 @@ final class Call {
         });
     }
 
-    /** Answers without a body, whatever its headers announce. */
+    /** Answers without a body, regardless of its headers. */
     Mono<Void> head(int status, HttpHeaders headers) {
         return reply(() -> {
             response.status(status);

@@ -173,7 +173,7 @@ final class Gateway {
         throw refused(401, "invalid_token", "malformed bearer token");
     }
 
-    /** Consumes a one-shot mandate, whatever the outcome of its call. */
+    /** Consumes a one-shot mandate, with any outcome of its call. */
     private void spend(Mandate mandate, String bearer, String requestId) {
         String id = mandate.text("jti");
         if (mandate.use().equals(Mandate.USE_SESSION) || id.isEmpty()) {

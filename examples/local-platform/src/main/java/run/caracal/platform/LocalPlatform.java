@@ -44,7 +44,7 @@ import run.caracal.platform.Zone.Application;
  *
  * <pre>{@code
  * LocalPlatform platform = LocalPlatform.builder().start();
- * Map<String, String> environment = platform.environment(); // what a client needs to find it
+ * Map<String, String> environment = platform.environment(); // the settings of a client
  * ...
  * platform.dispose();
  * }</pre>

@@ -27,7 +27,7 @@ import reactor.netty.DisposableServer;
  *   <li>{@code platform.limits=off}: disables the limits on sessions, mints and requests
  * </ul>
  *
- * <p>{@code GET /state} at the printed control address lists what the platform holds, {@code POST /reset} clears it.
+ * <p>{@code GET /state} at the printed control address lists the platform's state, {@code POST /reset} clears it.
  */
 public final class LocalPlatformProgram {
 

@@ -337,7 +337,7 @@ final class ApprovalTest {
         assertError(decide(asked.id(), "Bearer " + alice, body), 401, "invalid_token", "");
     }
 
-    /** The user of a parent does not come down to its child: a child that names nobody is anybody's to decide about. */
+    /** A child does not inherit the user of its parent: if it names none, any user may decide. */
     @ParameterizedTest
     @ValueSource(booleans = {true, false})
     void aChildIsItsUsersToDecideAboutOnlyIfItNamesTheUser(boolean named) {

@@ -13,7 +13,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import run.caracal.platform.Http.Result;
 
-/** A platform with a console, and calls that give it something to show. */
+/** A platform with a console, and calls for it to show. */
 final class ConsoleScene implements AutoCloseable {
 
     static final String ORDERS = "orders";

@@ -20,7 +20,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import run.caracal.platform.Http.Result;
 
-/** Delegations as a client of the Coordinator sees them: what may be given, inherited, listed and revoked. */
+/** Delegations as a client of the Coordinator sees them: issue, inheritance, listing and revocation. */
 final class DelegationTest {
 
     private static final String BILLING = "resource://billing-api";

@@ -29,7 +29,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import run.caracal.platform.Http.Result;
 
-/** Users that an identity provider vouches for, as a client sees them: what the STS checks, and what their token is for. */
+/** Users that an identity provider vouches for, as a client sees them: the checks of the STS, and the use of their token. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class FederationTest {
 

@@ -18,7 +18,7 @@ import org.junit.jupiter.api.Test;
 import reactor.netty.http.client.HttpClient;
 import run.caracal.platform.Http.Result;
 
-/** The Gateway as a client sees it: its checks in their order, what it forwards, and what it writes down. */
+/** The Gateway as a client sees it: its checks in their order, the forwarded requests, and the audit log. */
 final class GatewayTest {
 
     private static final String BILLING = "resource://billing-api";
@@ -82,7 +82,7 @@ final class GatewayTest {
         assertThat(result.header("content-type")).isEqualTo("application/json");
     }
 
-    /** A token with these claims that nobody signed. */
+    /** A token with these claims and an invalid signature. */
     private static String unsigned(String claims) {
         Base64.Encoder encoder = Base64.getUrlEncoder().withoutPadding();
         return encoder.encodeToString("{\"alg\":\"ES256\",\"kid\":\"k\"}".getBytes(StandardCharsets.UTF_8)) + '.'

@@ -174,7 +174,7 @@ final class Http {
         return new String(Json.write(object), StandardCharsets.UTF_8);
     }
 
-    /** The claims of a token, whoever signed it. */
+    /** The claims of a token, without a check of its signature. */
     static Map<String, @Nullable Object> claims(String token) {
         return part(token, 1);
     }

@@ -32,7 +32,7 @@ import run.caracal.GatewayRequest;
 import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.Http.Result;
 
-/** The local platform as a program uses it: start, settings for clients, faults, what it remembers, its end. */
+/** The local platform as a program uses it: start, settings for clients, faults, recorded requests, its end. */
 final class LocalPlatformTest {
 
     private static final String START = "{\"application_id\":\"app-local\"}";
@@ -108,7 +108,7 @@ final class LocalPlatformTest {
                 .containsEntry("CARACAL_RESOURCE_PATH", "/charge");
     }
 
-    /** What it says of itself is all that a client needs to make calls to each of its resources. */
+    /** The profile of the platform is all that a client needs to make calls to each of its resources. */
     @Test
     void aClientThatKnowsItsEnvironmentMakesCalls(@TempDir Path directory) {
         LocalPlatform several = LocalPlatform.builder()

@@ -16,7 +16,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import run.caracal.platform.Http.Result;
 
-/** Mandates for one call: what the STS asks of a session and its delegation, and what the Gateway does with the mandate. */
+/** Mandates for one call: the STS's checks of session and delegation, and the Gateway's use of the mandate. */
 final class MandateTest {
 
     private static final String BILLING = "resource://billing-api";
@@ -267,7 +267,7 @@ final class MandateTest {
         assertThat(platform.bearersSeen()).isEqualTo(new BearersSeen(1, 1));
     }
 
-    /** Under one id where the client gives the STS and the Gateway the same, else by who acts under which delegation. */
+    /** The mint joins its call by a shared request id, else by the session and its delegation. */
     @Test
     void theTrailOfACallIsMintUseAndAction() {
         String child = open(parent, "app-local");

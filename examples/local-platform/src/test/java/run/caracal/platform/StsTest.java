@@ -23,7 +23,7 @@ import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import run.caracal.platform.Http.Result;
 
-/** The STS as a client sees it: framing, authentication, what is granted, lifetimes, limits, error bodies. */
+/** The STS as a client sees it: framing, authentication, grants, lifetimes, limits, error bodies. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 final class StsTest {
 

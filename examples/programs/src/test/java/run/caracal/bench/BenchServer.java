@@ -32,7 +32,7 @@ public final class BenchServer implements AutoCloseable {
     }
 
     /**
-     * The server's own program: serves until its standard input ends, which it does with whoever started it. For each
+     * The server's own program: serves until its standard input ends, which it does with its parent process. For each
      * byte there it says how many connections and how many requests there have been.
      *
      * @param args none

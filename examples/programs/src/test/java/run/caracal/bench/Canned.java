@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The answers of a platform that decides nothing and remembers nothing, with all the fields that the platform answers, so
- * that the SDK is what is measured.
+ * that only the SDK is measured.
  */
 final class Canned {
     static final int TOKEN_LENGTH = 900;

@@ -29,15 +29,14 @@ final class CapacityBench {
 
     /**
      * Both clients share the connections, which would else lie on the event loops differently. Many short rounds cancel out
-     * what the machine does for a second or two, which is more than the difference.
+     * disturbances of the machine for a second or two, which exceed the difference.
      */
     private static void cost(Report report, int rounds) {
         NettyHttpTransport transport = NettyHttpTransport.create();
         try (BenchServer server = BenchServer.start()) {
             Caracal free = server.client(config -> config.transport(transport));
             Caracal twin = server.client(config -> config.transport(transport));
-            Caracal gated =
-                    server.client(config -> config.transport(transport).maxOpenSessions(10 * CONCURRENCY));
+            Caracal gated = server.client(config -> config.transport(transport).maxOpenSessions(10 * CONCURRENCY));
             Rounds measured = new Rounds()
                     .connections(server::connections)
                     .variant("free", () -> sessions(free))

@@ -7,7 +7,7 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 import run.caracal.http.OutboundHeaders;
 
-/** A few headers in arrays: what holds them should cost nothing beside the codecs that are compared on it. */
+/** A few headers in arrays: the carrier should cost nothing beside the codecs that are compared on it. */
 public final class Carrier implements OutboundHeaders {
     static final TextMapSetter<Carrier> SETTER = (carrier, name, value) -> {
         if (carrier != null) {

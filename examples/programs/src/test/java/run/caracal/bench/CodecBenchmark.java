@@ -29,7 +29,7 @@ public class CodecBenchmark {
         context = otel.extract(Context.root(), received, Carrier.GETTER);
     }
 
-    /** A service between two others: decodes what came in and encodes it onto what goes out. */
+    /** A service between two others: decodes the inbound headers and encodes them onto the outbound request. */
     @Benchmark
     public Carrier throughCaracal() {
         Carrier sent = new Carrier();

@@ -4,7 +4,7 @@ package run.caracal.bench;
 final class Failures {
     private Failures() {}
 
-    /** Reports an error that no caller can be told of, and ends the program. */
+    /** Reports an error that no caller can receive, and ends the program. */
     static void report(Throwable error) {
         error.printStackTrace();
         Runtime.getRuntime().halt(1);

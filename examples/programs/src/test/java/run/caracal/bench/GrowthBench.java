@@ -15,7 +15,7 @@ import run.caracal.config.ResourceBinding;
 import run.caracal.http.OutboundPolicy;
 import run.caracal.internal.propagation.Envelope;
 
-/** The same operation while something else grows: linear at the worst, constant where it is a lookup. */
+/** The same operation at growing sizes: linear at the worst, constant where it is a lookup. */
 final class GrowthBench {
     private static final int REPEATS = 20_000;
     private static volatile @Nullable Object result;
@@ -41,7 +41,7 @@ final class GrowthBench {
         report.write();
     }
 
-    /** The growth from a small to a large case, against what is allowed. */
+    /** The growth from a small to a large case, against its limit. */
     private static void grows(
             Report report, Chart.Lines time, Chart.Lines bytes, String line, int small, int large, double most) {
         double slower = time.value(line, large) / time.value(line, small);

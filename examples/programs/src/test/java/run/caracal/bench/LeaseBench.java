@@ -18,7 +18,7 @@ import run.caracal.Caracal;
 import run.caracal.Lease;
 import run.caracal.ServiceAgent;
 
-/** Service agents by the hundred thousand: what one keeps on the heap, and how late its renewals are. */
+/** Service agents by the hundred thousand: the heap of each, and the lateness of its renewals. */
 final class LeaseBench {
     /** Renewed at a third of it, so that 100,000 leases are 3,333 renewals a second. */
     private static final int LEASE_SECONDS = 90;
@@ -60,7 +60,7 @@ final class LeaseBench {
     static double heapEach(int count, Function<ServiceAgent, Flux<Lease>> listen) {
         Caracal caracal = new InMemory(LEASE_SECONDS, Duration.ZERO).client();
         List<Object> kept = new ArrayList<>(2 * count);
-        // What the first agent brings, everybody shares.
+        // The first agents allocate the state that all share.
         keep(caracal, 10, listen, kept);
         long before = heap();
         keep(caracal, count, listen, kept);
@@ -173,7 +173,7 @@ final class LeaseBench {
 
         private void record(long due, long delay) {
             String thread = Thread.currentThread().getName();
-            // The timeout of a call is cancelled before it is due; what runs after a delay here is a lease.
+            // The timeout of a call is cancelled before it is due, so a delayed task here is a renewal.
             if (recording && delay > 0 && thread.contains("lease")) {
                 long late = Math.max(0, System.nanoTime() - due) / 1000;
                 histogram.incrementAndGet((int) Math.min(late, histogram.length() - 1));

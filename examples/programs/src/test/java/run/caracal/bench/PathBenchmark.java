@@ -116,7 +116,7 @@ public class PathBenchmark {
         return Mono.defer(() -> Mono.justOrEmpty(token.get())).block();
     }
 
-    /** What a decorated client does for a request, all of it. */
+    /** The whole work of a decorated client for a request. */
     @Benchmark
     public @Nullable Carrier requestCaracal() {
         OutboundDecision call = policy.resolve(URL, null, context).block();

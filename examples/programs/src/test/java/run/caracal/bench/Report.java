@@ -34,7 +34,7 @@ final class Report {
     /**
      * Adds a figure that has a budget.
      *
-     * @param what what is measured
+     * @param what the name of the figure
      * @param figure the figure
      * @param atMost whether the budget is an upper limit
      * @param budget the budget
@@ -52,12 +52,12 @@ final class Report {
     }
 
     /**
-     * Adds what operations cost against others: time and processor time, which have the same budget, and allocation.
+     * Adds the cost of operations relative to others: time and processor time, which have the same budget, and allocation.
      *
-     * @param what what is measured
+     * @param what the name of the figures
      * @param measured the rounds
      * @param name the operations
-     * @param base what they are compared with
+     * @param base the operations to compare with
      * @param most the most time
      * @param bytes the most allocation; not a number for none
      */
@@ -100,7 +100,7 @@ final class Report {
         System.out.println(name + ": " + String.join(" | ", cells));
     }
 
-    /** Adds a picture of how something grows. */
+    /** Adds a chart of growth. */
     void chart(Chart chart) {
         charts.add(chart);
     }
@@ -137,7 +137,7 @@ final class Report {
                     .filter(line -> line.contains("| yes |")
                             || line.contains("| **no** |")
                             || line.contains("| within a tenth |"))
-                    // Without what is behind the figure.
+                    // Without the absolute figures.
                     .map(line -> line.substring(0, line.lastIndexOf('|', line.length() - 3) + 1))
                     .forEach(line -> budgets.append(line).append('\n'));
         }
@@ -159,7 +159,7 @@ final class Report {
         }
     }
 
-    /** What the figures were measured on. */
+    /** The machine that the figures were measured on. */
     static String machine() {
         return String.format(
                 Locale.ROOT,

@@ -14,7 +14,7 @@ import java.util.function.ToDoubleFunction;
 
 /**
  * Runs variants in turn, A B A B, in one JVM, and keeps what each round of each cost. Ratios are made within a round, so
- * that what disturbs the machine for longer than a round disturbs both sides.
+ * that a disturbance of the machine for longer than a round affects both sides.
  */
 final class Rounds {
     private static final ThreadMXBean THREADS = (ThreadMXBean) ManagementFactory.getThreadMXBean();
@@ -30,7 +30,7 @@ final class Rounds {
         /**
          * Runs the round.
          *
-         * @return what it was
+         * @return the operations of the round
          */
         Cost run();
     }
@@ -69,7 +69,7 @@ final class Rounds {
     }
 
     /**
-     * Has every round checked for new connections: who opens one is not compared with who keeps one.
+     * Has every round checked for new connections, because a variant that opens one is not comparable.
      *
      * @param connections how many there have been so far
      */
@@ -136,7 +136,7 @@ final class Rounds {
                 cost);
     }
 
-    /** What all live threads have allocated so far. */
+    /** The bytes that all live threads have allocated so far. */
     static long allocated() {
         long sum = 0;
         for (long bytes : THREADS.getThreadAllocatedBytes(THREADS.getAllThreadIds())) {

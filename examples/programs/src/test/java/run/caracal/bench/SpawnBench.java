@@ -8,7 +8,7 @@ import run.caracal.Caracal;
 import run.caracal.http.TransportOptions;
 import run.caracal.netty.CaracalHttp;
 
-/** A session around nothing and one around a call, against the calls that they are made of; and what an open one keeps. */
+/** An empty session and one around a call, against the calls that they consist of; and the heap of an open one. */
 final class SpawnBench {
     private static final int SESSIONS = Integer.getInteger("bench.requests", 20_000) / 2;
     private static final int OPEN = Integer.getInteger("bench.sessions", 10_000);
@@ -66,7 +66,7 @@ final class SpawnBench {
     private static void heap(Report report) {
         try (BenchServer server = BenchServer.start()) {
             Caracal caracal = BenchServer.client(server.address());
-            // What the first sessions bring, everybody shares.
+            // The first sessions allocate the state that all share.
             var first = ClientBench.openSessions(caracal, 1_000);
             long before = LeaseBench.heap();
             var open = ClientBench.openSessions(caracal, OPEN);

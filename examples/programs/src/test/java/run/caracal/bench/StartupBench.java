@@ -29,7 +29,7 @@ final class StartupBench {
                 for (int step = 0; round >= 0 && step < STEPS.length; step++) {
                     own[step][round] = with[step];
                     plain[step][round] = without[step];
-                    // What follows the first call is not on the way to it.
+                    // The termination follows the first call, so it does not count.
                     ownTotal[round] += step < STEPS.length - 1 ? with[step] : 0;
                     plainTotal[round] += step < STEPS.length - 1 ? without[step] : 0;
                 }

@@ -10,7 +10,7 @@ import run.caracal.Caracal;
 import run.caracal.GatewayRequest;
 import run.caracal.netty.CaracalHttp;
 
-/** The quick start as a program of its own, which tells when it came how far. */
+/** The quick start as a program of its own, which prints the time of each step. */
 public final class StartupProbe {
     private StartupProbe() {}
 

@@ -17,7 +17,7 @@ final class Calls {
                         .map(text -> response.status().code() + " " + text));
     }
 
-    /** What the Gateway or the resource behind it refuses with. */
+    /** The error of the Gateway, or of the resource behind it. */
     static Mono<GatewayError> error(HttpClient http, String url) {
         return http.get()
                 .uri(url)

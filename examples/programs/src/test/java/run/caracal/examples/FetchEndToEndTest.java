@@ -205,7 +205,7 @@ class FetchEndToEndTest {
             assertThat(e).hasMessageContaining("new one");
         });
         assertThat(atGateway("marker=replayed")).hasSize(1);
-        // What the caller repeats gets a mandate of its own.
+        // A retry by the caller gets a mandate of its own.
         Mono<HttpResponse> repeated = caracal.fetch(request)
                 .retryWhen(Retry.max(3).filter(e -> e instanceof CaracalException c && c.isRetryable()));
         StepVerifier.create(caracal.spawn(session -> repeated))
@@ -344,7 +344,7 @@ class FetchEndToEndTest {
                 .verify(LIMIT);
     }
 
-    /** Through every client, whatever is bound; the authority is shared, the bearers are not. */
+    /** Holds for every client and any bound context; the authority is shared, the bearers are not. */
     @Test
     void theApplicationItselfCallsOneResourceAndNothingElse() {
         OutboundPolicy policy = caracal.applicationTransport(BILLING, "billing:read");
@@ -494,7 +494,7 @@ class FetchEndToEndTest {
                 .verify(LIMIT);
     }
 
-    /** The second part of each body is not made before the Gateway has seen the request: nobody collects it. */
+    /** The second part of each body is not made before the Gateway has seen the request, so no client buffers it. */
     @Test
     void requestBodiesStream() {
         HttpClient http = CaracalHttp.decorate(HttpClient.create(), caracal);
@@ -554,7 +554,7 @@ class FetchEndToEndTest {
                 .verify(LIMIT);
     }
 
-    /** What runs beyond the bound is not signalled, but its call has nothing to come back on. */
+    /** Work that outlasts the bound of the close is not signalled, but its call fails with the closed connection. */
     @Test
     void aCallUnderWayFailsWhenTheClientIsClosed() {
         platform.faults(Service.GATEWAY, seen -> Fault.delay(Duration.ofMinutes(5)));

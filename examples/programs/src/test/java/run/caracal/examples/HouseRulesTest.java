@@ -17,7 +17,7 @@ import org.junit.jupiter.api.Test;
 import run.caracal.Caracal;
 import run.caracal.netty.CaracalHttp;
 
-/** What no compiler checks: operators that have no place in the library, and what the jars promise. */
+/** Rules that no compiler checks: operators that have no place in the library, and the promises of the jars. */
 class HouseRulesTest {
     /** The documents by name and place, their codes in parentheses, and tests that begin with one. */
     private static final Pattern CITATION = Pattern.compile(
@@ -33,7 +33,7 @@ class HouseRulesTest {
         }
     }
 
-    /** Whoever reads the repository has nothing else: no comment, name or page cites a document outside it. */
+    /** Readers have only this repository, so no comment, name or page cites a document outside it. */
     @Test
     void nothingCitesADocumentThatIsNotHere() throws IOException {
         Path root = Path.of("..", "..").toAbsolutePath().normalize();

@@ -119,7 +119,7 @@ class OneShotTest {
                 .toList();
     }
 
-    /** Its helper could get a part of what was received only, and the platform refuses all else: the error says so. */
+    /** Its helper could get only a part of the received authority, and the platform rejects more: the error says so. */
     @Test
     void aSessionThatReceivedADelegationIsToldWhyItObtainsNoMore() {
         DelegationSpec.Builder received = DelegationSpec.builder()
@@ -140,7 +140,7 @@ class OneShotTest {
                 .verify(LIMIT);
     }
 
-    /** A mandate costs its call no second thread; what a blocked caller must not delay is far from its thread. */
+    /** A mint needs no second thread; session calls run on the SDK's own loops, out of reach of a blocked caller. */
     @Test
     void aMandateIsMintedOnTheEventLoopsOfTheCallsAndALifecycleGoesOverOthers() {
         Map<Class<?>, String> threads = new ConcurrentHashMap<>();
@@ -192,7 +192,7 @@ class OneShotTest {
                         tuple("gateway_resource_request", "allow"));
         assertThat(platform.audit().byRequestId(requestId).get(0).metadata())
                 .containsEntry("agent_session_id", mint.metadata().get("agent_session_id"));
-        // What the request says of itself agrees with its mandate.
+        // The baggage of the request agrees with its mandate.
         assertThat(atGateway("two-lines"))
                 .singleElement()
                 .satisfies(seen -> assertThat(seen.header("baggage").orElse(""))
@@ -244,7 +244,7 @@ class OneShotTest {
         assertThat(atGateway("widened")).isEmpty();
     }
 
-    /** Every bearer that the Gateway sees is a new one, through whatever client and however many at once. */
+    /** Every bearer that the Gateway sees is a new one, through any client and at any concurrency. */
     @Test
     @Tag("soak")
     void noBearerIsSentTwice() {

@@ -140,7 +140,7 @@ class ProgramsTest {
                 .start();
     }
 
-    /** Against a deployment nobody is asked here: the decision is made elsewhere, and the call waits for it. */
+    /** Against a deployment the program does not prompt: the decision is made elsewhere, and the call waits for it. */
     @Test
     void anApprovalAgainstADeploymentWaitsForTheConsole() throws Exception {
         LocalPlatform platform = withApproval();
@@ -160,7 +160,7 @@ class ProgramsTest {
         }
     }
 
-    /** Nobody answers, at the terminal or in the Console, and the program is told to end. */
+    /** No user decides, at the terminal or in the Console, and the program is terminated. */
     @Test
     void anApprovalThatIsInterruptedLeavesNoSession() throws Exception {
         LocalPlatform platform = withApproval();
@@ -186,7 +186,7 @@ class ProgramsTest {
         assertThat(asking.waitFor(10, TimeUnit.SECONDS)).isTrue();
     }
 
-    /** Nobody answers at the terminal: the decision is made on the console page. */
+    /** No user answers at the terminal: the decision is made on the console page. */
     @ParameterizedTest
     @CsvSource({"approve, gateway 200 ", "reject, refused approval_rejected: "})
     void anApprovalWaitsForTheConsolePage(String button, String outcome) throws Exception {

@@ -133,7 +133,7 @@ public final class CaracalPlatformExtension
     public void afterEach(ExtensionContext context) {
         LocalPlatform platform = running(context).platform;
         if (context.getExecutionException().isPresent()) {
-            // Surefire and the IDEs show what a failed test printed; not all of them show report entries.
+            // Surefire and the IDEs show the output of a failed test; not all of them show report entries.
             System.err.println(Trail.of(context.getDisplayName(), platform));
             if (settings(context).reset()) {
                 // Stalled requests would delay the close of the client.

@@ -151,7 +151,7 @@ final class CaracalPlatformTest {
         long begun = System.nanoTime();
         Run run = run(Hangs.class);
         assertThat(Duration.ofNanos(System.nanoTime() - begun))
-                .as("nothing waits for what the test has stalled")
+                .as("the end does not wait for the stalled call")
                 .isLessThan(Duration.ofSeconds(10));
         assertThat(run.summary().getTestsFailedCount()).isEqualTo(1);
         assertThat(run.printed()).contains("Caracal audit trail of the failed test");

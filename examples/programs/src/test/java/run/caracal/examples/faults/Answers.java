@@ -17,7 +17,7 @@ import run.caracal.examples.faults.Cell.World;
 import run.caracal.examples.faults.FaultProxy.Plan;
 import run.caracal.examples.faults.WireFault.Answer;
 
-/** The refusals that the services document, each with its body, and the same statuses with bodies that nobody documents. */
+/** The documented refusals of the services, each with its body, and the same statuses with undocumented bodies. */
 final class Answers {
 
     /** Of the token route: status, code, the error's class, description. */
@@ -165,7 +165,7 @@ final class Answers {
         for (int status : List.of(401, 403, 404, 500)) {
             byte[] huge = new byte[(1 << 20) + 1];
             Arrays.fill(huge, (byte) ' ');
-            // What an error answer says beyond the limit is left unread; its status counts.
+            // The body of an error is not read beyond the limit; its status counts.
             undocumented(cells, status, "oversized", Answer.of(status, huge));
         }
         busyProxy(cells);
@@ -174,7 +174,7 @@ final class Answers {
         return cells;
     }
 
-    /** Sets of keys that are not those of the zone: with none of them a mandate is let in. */
+    /** Key sets other than the zone's: none of them lets a mandate in. */
     private static void keys(List<Cell> cells) {
         String stranger = key("stranger", Curve.P_256);
         keys(cells, "no set", "[]", Cells.unavailable("protocol_error", 1));
@@ -234,7 +234,7 @@ final class Answers {
         }
     }
 
-    /** One attempt, whatever it is; but when others have ended the authority on demand, it is obtained anew once. */
+    /** One attempt for each refusal, except that an ended authority on demand is obtained anew once. */
     private static void sts(List<Cell> cells, int status, String code, String type, String description) {
         String body = code.equals("interaction_required") ? """
                   {"error":"interaction_required","error_description":"%s","approval_id":"7d0e8b0a-7a0c-4b7e-9d51-0f3cf9e5b001",\
@@ -288,13 +288,13 @@ final class Answers {
         }
         String lost = op == Op.RENEW ? lost(status, code) : op == Op.ATTACH ? notTaken(code) : "";
         if (!lost.isEmpty()) {
-            // A session that is somebody else's now, or nobody's, or to be resumed, is not ours to end.
+            // A session that a renewal reports as gone or fenced is not ours to end.
             boolean left = op == Op.RENEW
                     && !Set.of("expired", "unauthorized", "subject_inactive").contains(lost);
             return new Expected(
                     "lease_lost_" + lost, "LeaseLostException", attempts, left ? 1 : 0, new Refused(0, false, false));
         }
-        // What was opened or taken over and never named is left to its TTL or lease.
+        // A session whose id was lost with the answer is left to its TTL or lease.
         boolean orphan = applied && (op == Op.OPEN || op == Op.ATTACH);
         return new Expected(code, "CoordinatorException", attempts, orphan ? 1 : 0, refused);
     }

@@ -64,10 +64,10 @@ final class Bench {
     static final String SECRET = "secret-of-the-matrix";
     static final String SCOPE = "billing:charge";
 
-    /** What waits without a fault waits this long: no healthy request fails on a busy machine. */
+    /** The timeout without a fault: no healthy request fails on a busy machine. */
     private static final Duration PATIENCE = Duration.ofSeconds(20);
 
-    /** What meets a fault that is found out by waiting waits this long. */
+    /** The timeout of a request that meets a slow fault. */
     private static final Duration IMPATIENCE = Duration.ofMillis(300);
 
     /** Where the request goes that meets the fault. */
@@ -78,7 +78,7 @@ final class Bench {
         UPSTREAM
     }
 
-    /** What the client does when it meets the fault. */
+    /** The operation of the client that meets the fault. */
     @SuppressWarnings("ImmutableEnumChecker") // predicates keep nothing
     enum Op {
         EXCHANGE(Where.STS, seen -> seen.uri().startsWith("/oauth") && !isMint(seen), 0, 0),
@@ -136,7 +136,7 @@ final class Bench {
         }
     }
 
-    /** What all benches share. */
+    /** The resources that all benches share. */
     static final class Shared {
         final EventLoopGroup loops = new MultiThreadIoEventLoopGroup(2, NioIoHandler.newFactory());
         final ConnectionProvider forwarding = ConnectionProvider.builder("fault-proxies")
@@ -194,7 +194,7 @@ final class Bench {
         Mono<Void> close() {
             elsewhere.close();
             return forwarding.disposeLater().then(Mono.fromRunnable(() -> {
-                // Without a quiet time they may end before they close what is open.
+                // Without a quiet period the event loops may end before they close their connections.
                 var unused = loops.shutdownGracefully(50, 2_000, TimeUnit.MILLISECONDS);
             }));
         }
@@ -274,7 +274,7 @@ final class Bench {
                 .transport(new Hasty())
                 .build());
         Disposable unused = caracal.onEvent(events::add);
-        // The keys come through the proxy; the issuer is who the STS says it is.
+        // The keys come through the proxy; the issuer is the STS's own URL.
         verifier = VerifierClock.set(
                         caracal.mandateVerifier()
                                 .issuer(platform.stsUrl())
@@ -393,7 +393,7 @@ final class Bench {
         }
     }
 
-    /** The operation, as an application calls it. Gives what a caller would see: {@code ok}, or the status of an answer. */
+    /** The operation, as an application calls it. Emits the result of the caller: {@code ok}, or the status of an answer. */
     Mono<String> operate() {
         return switch (op) {
             case EXCHANGE -> caracal.headersAsApplication().map(headers -> "ok");
@@ -421,7 +421,7 @@ final class Bench {
         };
     }
 
-    /** What the Gateway presents to the protected API for a call. */
+    /** The bearer that the Gateway presents to the protected API for a call. */
     private Mono<String> forwarded() {
         return call().map(answer -> {
             List<Seen> calls = upstream.seen();
@@ -581,7 +581,7 @@ final class Bench {
                 .toList();
     }
 
-    /** The end of the client and of all that is its own; what the platform is still busy with has ended too. */
+    /** The end of the client and of its resources, and of the requests that the platform still processes. */
     Mono<Void> end() {
         return Mono.fromRunnable(verifier::dispose)
                 .then(caracal.disposeLater())
@@ -590,7 +590,7 @@ final class Bench {
                 .then(until(() -> proxies().allMatch(FaultProxy::isQuiet) && connections() == 0));
     }
 
-    /** Completes when it holds, or, after a time no machine needs, anyway: what comes next checks it. */
+    /** Completes when the condition holds, or after a generous time limit: the caller checks it again. */
     static Mono<Void> until(BooleanSupplier holds) {
         return Mono.delay(Duration.ofMillis(5))
                 .repeat(() -> !holds.getAsBoolean())

@@ -16,12 +16,12 @@ import run.caracal.examples.faults.FaultProxy.Plan;
 /**
  * One cell of the matrix.
  *
- * @param op what the client does
- * @param fault what it meets, for people
- * @param once whether it meets it once only, or each time
- * @param plan what it meets
- * @param world at which platform
- * @param expected what has to come of it
+ * @param op the operation of the client
+ * @param fault the name of the fault, for people
+ * @param once whether the operation meets the fault once only, or each time
+ * @param plan the fault, and the requests that it hits
+ * @param world the platform
+ * @param expected the expected outcome
  */
 record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected expected) {
 
@@ -33,24 +33,24 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
         AHEAD,
         /** One whose clock is ten minutes behind. */
         BEHIND,
-        /** One that in the middle of the work loses its keys and all it knew. */
+        /** One that loses its keys and its state in the middle of the work. */
         FORGETFUL,
-        /** One whose keys the verifier fetched six minutes ago, which is to be done again meanwhile. */
+        /** One whose keys the verifier fetched six minutes ago: stale, and refreshed in the background. */
         STALE_KEYS,
-        /** One whose keys the verifier fetched eleven minutes ago, which is too long to go by them. */
+        /** One whose keys the verifier fetched eleven minutes ago: too old to use. */
         OLD_KEYS
     }
 
     /**
-     * What has to come of a cell.
+     * The expected outcome of a cell.
      *
-     * @param saw what the caller sees: the code of the error, without {@code transport_}, and behind that of a refusal the
-     *     code of its cause, or its description; or {@code ok}; or the status of an answer and who gave it; alternatives
-     *     are parted by a stroke
+     * @param saw the result of the caller: the code of the error, without {@code transport_}, and behind that of a refusal
+     *     the code of its cause, or its description; or {@code ok}; or the status and the origin of an answer; alternatives
+     *     are separated by a slash
      * @param type the simple name of the error's class; empty where the code says enough
      * @param attempts how many requests of the operation were tried, those of the caller's own second call among them
      * @param left how many sessions the platform still holds open when the client is closed
-     * @param answer for an answer of the service's own making: what the error has to say about it; else {@code null}
+     * @param answer the expected properties of an error that a service answered; else {@code null}
      */
     record Expected(String saw, String type, int attempts, int left, Refused answer) {
         Expected(String saw, int attempts, int left) {
@@ -59,7 +59,7 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
     }
 
     /**
-     * What an error has to say about a service's answer.
+     * The expected properties of an error about a service's answer.
      *
      * @param status the HTTP status
      * @param retryable whether a later call may succeed
@@ -68,7 +68,7 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
     record Refused(int status, boolean retryable, boolean ambiguous) {}
 
     /**
-     * What a caller saw.
+     * The result of a caller.
      *
      * @param code as in {@link Expected#saw()}
      * @param type the simple name of the error's class
@@ -101,7 +101,7 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
             return new Saw(code.replace("transport_", ""), type, status, typed.isRetryable(), ambiguous);
         }
 
-        /** What an HTTP client of the caller's own says; its classes differ between systems. */
+        /** The kind of an error of the caller's own HTTP client, whose classes differ between systems. */
         private static String kind(Throwable error) {
             if (error instanceof UnknownHostException) {
                 return "unknown host";
@@ -131,7 +131,7 @@ record Cell(Op op, String fault, boolean once, Plan plan, World world, Expected 
         }
     }
 
-    /** Whether something else than the platform claims to have ended the session: any 2xx does. */
+    /** Whether an answer that is not from the platform passes as the end of the session: any 2xx does. */
     boolean isTakenAtItsWord() {
         return op == Op.CLOSE && attemptsEndWell();
     }

@@ -15,14 +15,13 @@ import run.caracal.examples.faults.Cell.Refused;
 import run.caracal.examples.faults.Cell.World;
 import run.caracal.examples.faults.FaultProxy.Plan;
 
-/** What has to come of every fault, as a table: what the caller sees, how many attempts there were, how many sessions stay. */
+/** The expected outcome of every fault, as a table: the result of the caller, the attempts, the sessions left. */
 final class Cells {
 
     /**
-     * Each request of the operation meets the fault. A cell reads: what the caller sees, attempts, sessions left. Sessions
-     * are left where the platform cannot be told to end them: when it has become unreachable, when the close itself is what
-     * fails, and when only the lost answer named the session; and where something else than the platform takes the close
-     * with a 2xx.
+     * Each request of the operation meets the fault. A cell reads: the result of the caller, attempts, sessions left.
+     * Sessions are left where the platform cannot be told to end them: when it has become unreachable, when the close itself
+     * fails, and when only the lost answer named the session; and where another server takes the close with a 2xx.
      */
     private static final String ALWAYS = """
             fault           | EXCHANGE             | MINT                 | OPEN                 | CLOSE  | DELEGATE             | RENEW                | ATTACH
@@ -56,8 +55,8 @@ final class Cells {
             """;
 
     /**
-     * The first request of the operation meets the fault. Who sees an error calls again, and that has to succeed; its
-     * attempts are counted too, those behind the caller's back are not.
+     * The first request of the operation meets the fault. A caller that sees an error calls again, and that call has to
+     * succeed; its attempts are counted too, but not those in the background.
      */
     private static final String ONCE = """
             fault           | EXCHANGE             | MINT                 | OPEN                 | CLOSE  | DELEGATE             | RENEW                | ATTACH
@@ -86,8 +85,8 @@ final class Cells {
             """;
 
     /**
-     * A call through the Gateway: it is the caller's own HTTP client that sees the fault, and it never tries again. What is
-     * too much is for that client to say: it is given any 2xx as it comes.
+     * A call through the Gateway: the caller's own HTTP client sees the fault, and it never retries. It gets any 2xx
+     * unchanged, and has to limit the size of the body itself.
      */
     private static final String CALL_ALWAYS = """
             fault           | GATEWAY                          | UPSTREAM
@@ -149,7 +148,7 @@ final class Cells {
             """;
 
     /**
-     * The fetch of the zone's keys, for which the verifier of an incoming mandate waits. What is no {@code ok} is 503 {@code
+     * The fetch of the zone's keys, for which the verifier of an incoming mandate waits. Every failure is 503 {@code
      * verifier_unavailable} with the named cause: a mandate that cannot be proven is neither denied nor let in.
      */
     private static final String KEYS_ALWAYS = """
@@ -242,8 +241,8 @@ final class Cells {
     }
 
     /**
-     * The platform restarts with other keys and without a memory: the token that the client has is refused, so each first
-     * request comes twice, and what it speaks of is not known any more.
+     * The platform restarts with other keys and without its state: the client's token is rejected, so each first request is
+     * sent twice, and the sessions that it names are unknown.
      */
     private static void read(List<Cell> cells) {
         Map<Op, Expected> restarted = new EnumMap<>(Op.class);
@@ -276,8 +275,8 @@ final class Cells {
     }
 
     /**
-     * The same for a verifier that fetched the keys before: while they are only stale nobody waits for the next fetch, nor
-     * hears of what it meets; when they are too old it is as if there were none.
+     * The same for a verifier that fetched the keys before: while they are only stale, no caller waits for the next fetch or
+     * sees its error; keys that are too old count as absent.
      */
     private static List<Cell> aged(Cell cell) {
         Plan first = cell.plan();

@@ -37,14 +37,14 @@ import run.caracal.platform.ProtectedResource;
 import run.caracal.test.Threads;
 
 /**
- * Every operation of the client under every fault: what its caller sees, and what is left behind. Each cell has a client of
+ * Every operation of the client under every fault: the result of its caller, and the leftovers. Each cell has a client of
  * its own, and proxies of its own between that and the platform. The outcome is written to {@code target/fault-matrix.md}.
  */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class FaultMatrixTest {
     private static final Duration LIMIT = Duration.ofMinutes(5);
 
-    /** What one cell may take on a busy machine. */
+    /** The time limit of one cell on a busy machine. */
     private static final Duration CELL_LIMIT = Duration.ofSeconds(60);
 
     private static final int AT_ONCE = 40;
@@ -155,7 +155,9 @@ class FaultMatrixTest {
         write();
         assertThat(wrong).isEmpty();
         assertThat(Threads.named("caracal-")).as("threads of closed clients").isEmpty();
-        assertThat(shared.elsewhere.seen()).as("what followed a redirect").isEmpty();
+        assertThat(shared.elsewhere.seen())
+                .as("requests that followed a redirect")
+                .isEmpty();
     }
 
     private Mono<Row> run(int index) {
@@ -183,7 +185,7 @@ class FaultMatrixTest {
         };
         return seen(operation)
                 .flatMap(saw -> {
-                    // Who met it once calls again, and the second call has to succeed.
+                    // A caller that met the fault once calls again, and the second call has to succeed.
                     boolean again = cell.once() && !saw.isOk();
                     Mono<Saw> recovery = again ? seen(bench.operate()) : Mono.just(saw);
                     return recovery.doOnNext(second -> {
@@ -252,7 +254,7 @@ class FaultMatrixTest {
         if (row.left() != expected.left()) {
             wrong.add(row.left() + " sessions left, not " + expected.left());
         }
-        // What is left of a service is a session with its lease; all others are tasks.
+        // A service leaves a session with a lease; all others are tasks.
         boolean leased = cell.op() == Op.RENEW || cell.op() == Op.ATTACH;
         if (row.services() != (leased ? expected.left() : 0)) {
             wrong.add(row.services() + " leases left");
@@ -268,7 +270,7 @@ class FaultMatrixTest {
         return row;
     }
 
-    /** What the code says about its class. */
+    /** The class of an error with this code; empty if the code implies none. */
     private static String type(Op op, String code) {
         return switch (code) {
             case "connect", "io", "timeout", "response_too_large" -> op.isControl() ? "TransportException" : "";
@@ -303,7 +305,7 @@ class FaultMatrixTest {
         }
     }
 
-    /** Events account for every request; a session that stays open is one whose end is said to have failed. */
+    /** Events account for every request, and report the failed end of each session that stays open. */
     private static void checkEvents(Cell cell, Bench bench, Row row, List<String> wrong) {
         long accounted = bench.accountedFor();
         long arrived = bench.arrivedAtControl();

@@ -103,7 +103,7 @@ final class FaultProxy {
      * @param loops where it runs
      * @param forwarder sends to the server
      * @param target the server's base URL
-     * @param plan what goes wrong
+     * @param plan the fault, and the requests that it hits
      * @param tls its certificate; {@code null} for plain connections
      * @param elsewhere where redirects lead to
      */
@@ -141,7 +141,7 @@ final class FaultProxy {
         return port;
     }
 
-    /** Every request that arrived, whatever became of it. */
+    /** Every request that arrived, with any outcome. */
     List<Seen> seen() {
         return List.copyOf(seen);
     }
@@ -160,7 +160,7 @@ final class FaultProxy {
         return forwarding.get() == 0;
     }
 
-    /** Sends what passes to another server from now on. */
+    /** Forwards to another server from now on. */
     void retarget(String url) {
         target = url;
     }
@@ -196,7 +196,7 @@ final class FaultProxy {
             keeper.setReuseAddress(true);
             keeper.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), port));
         } catch (BindException e) {
-            // A selector still holds what was closed.
+            // A selector still holds the closed channel.
             loops.schedule(() -> keepPort(then), 1, TimeUnit.MILLISECONDS);
             return;
         } catch (IOException e) {
@@ -244,7 +244,7 @@ final class FaultProxy {
             }
         }
 
-        /** Of a client whose connection is broken, or who does not like the certificate. */
+        /** The connection is broken, or the client rejects the certificate. */
         @Override
         public void exceptionCaught(ChannelHandlerContext context, Throwable cause) {
             context.close();

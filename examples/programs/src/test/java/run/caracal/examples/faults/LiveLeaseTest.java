@@ -21,7 +21,7 @@ import run.caracal.netty.CaracalHttp;
 import run.caracal.platform.GatewayMode;
 import run.caracal.platform.LocalPlatform;
 
-/** What a program that simply ends leaves behind: nothing that keeps it, and no secret in its log. */
+/** A program that ends without closing its client: no thread keeps it alive, and its log contains no secret. */
 class LiveLeaseTest {
     private static final Duration LIMIT = Duration.ofSeconds(60);
 

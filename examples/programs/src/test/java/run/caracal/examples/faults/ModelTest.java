@@ -75,7 +75,7 @@ class ModelTest {
     private static final int SEEDS = 200;
     private static final int AT_ONCE = 16;
 
-    /** What one schedule may take on a busy machine. */
+    /** The time limit of one schedule on a busy machine. */
     private static final Duration SCHEDULE_LIMIT = Duration.ofMinutes(2);
 
     /** How long the platform may take to read a request that was on its way when the client was closed. */
@@ -169,7 +169,7 @@ class ModelTest {
                 request.service() == Service.STS ? find(APPLICATION, request.body()) : find(CLIENT, claims);
         Model model = models.get(application);
         if (model == null) {
-            wrong.add("a request of nobody: " + request);
+            wrong.add("a request of an unknown application: " + request);
             return Fault.none();
         }
         return model.decide(request, claims);
@@ -185,7 +185,7 @@ class ModelTest {
         return matcher.find() ? matcher.group(1) : "";
     }
 
-    /** What a call said about itself when it was made. */
+    /** The session and trace of a call at the time of the call. */
     private record Tagged(String session, String trace) {}
 
     /** The failure that a schedule wants. */
@@ -257,7 +257,7 @@ class ModelTest {
         }
 
         Mono<Void> run() {
-            // Who has received authority may pass on parts of that only, so the receiver makes no calls of its own.
+            // A session with received authority can delegate only parts of it, so the receiver makes no calls.
             Mono<Void> receives = caracal.spawnService()
                     .retry(5)
                     .doOnNext(agent -> {
@@ -273,7 +273,7 @@ class ModelTest {
                     .then(transport.disposeLater())
                     .then(pool.disposeLater())
                     .then(Bench.until(() -> open().isEmpty()))
-                    // What was cancelled when it had left is still read by the platform.
+                    // The platform still reads requests that were cancelled after they had left.
                     .then(Mono.defer(() -> cancelled ? Mono.delay(LATE) : Mono.empty()))
                     .then(Mono.fromRunnable(this::checkTheEnd));
         }
@@ -421,13 +421,13 @@ class ModelTest {
             return random.nextInt(bound);
         }
 
-        /** Of what the schedule and the faults may bring, and of nothing else. */
+        /** Accepts the errors that the schedule and the faults may cause, and no others. */
         private Mono<Void> explained(Throwable error) {
             boolean expected = error instanceof Planned
                     || error instanceof TimeoutException
                     || error instanceof TransportException
                     || error instanceof IOException
-                    // What Netty's native transport makes of a connection that was reset while it was being read.
+                    // Netty's native transport throws it if a connection is reset while it is being read.
                     || error instanceof NotYetConnectedException
                     || (error instanceof StsException refused && refused.httpStatus() == 503)
                     // A renewal is not tried again by itself.
@@ -499,7 +499,7 @@ class ModelTest {
             }
             String member = find(MEMBER, request.header("baggage").orElse(""));
             String trace = request.header("traceparent").orElse("");
-            // The session itself under its delegation, or a helper to which it, and nobody else, delegated.
+            // The session itself under its delegation, or a helper with a delegation from that session.
             boolean itsOwn =
                     acting.equals(own.session()) || find(SOURCE, claims).equals(own.session());
             if (!itsOwn || !member.equals(acting) || !trace.contains(own.trace())) {
@@ -521,7 +521,7 @@ class ModelTest {
                     .toList();
         }
 
-        /** What is open, but for the helpers of services. */
+        /** The open sessions, except for the helpers of services. */
         private Set<String> sessions() {
             return open().stream()
                     .filter(session -> !(session.metadata().containsKey("holds_authority_for")

@@ -8,7 +8,7 @@ import java.io.UncheckedIOException;
 import java.util.Arrays;
 import java.util.zip.GZIPOutputStream;
 
-/** What can go wrong between a client and a server, from the connection to the last byte of the answer. */
+/** The faults between a client and a server, from the connection to the last byte of the answer. */
 @SuppressWarnings("ImmutableEnumChecker") // scripts keep nothing
 enum WireFault {
     /** Nothing listens. */
@@ -27,13 +27,13 @@ enum WireFault {
     HALF_CLOSE(Stage.REQUEST, (wire, answer) -> wire.endOutput()),
     /** The request is swallowed. */
     STALL_BEFORE(Stage.REQUEST, (wire, answer) -> {}),
-    /** What comes back is no HTTP. */
+    /** The answer is not HTTP. */
     NO_HTTP(Stage.REQUEST, (wire, answer) -> wire.last("\u0001\u0002 not HTTP at all\r\n\r\n".getBytes(UTF_8))),
     /** The server has acted, the connection is reset instead of its answer. */
     RESET_AFTER(Stage.ANSWER, (wire, answer) -> wire.reset()),
     /**
      * The server has acted, all connections end instead of its answer, and the server has gone for as long as the operation
-     * is tried again: nobody knows its name.
+     * is retried: its name does not resolve.
      */
     LOST_THEN_GONE(Stage.ANSWER, (wire, answer) -> wire.endAll()),
     /** The server has acted, its answer does not come. */
@@ -51,7 +51,7 @@ enum WireFault {
     }),
     /** The server has acted, its answer is chunked and has no last chunk. */
     CHUNKED_STALL(Stage.ANSWER, (wire, answer) -> wire.write(answer.chunked())),
-    /** The server has acted, its JSON is half of what it was, well framed. */
+    /** The server has acted, its JSON is cut in half, but well framed. */
     TRUNCATED_JSON(Stage.ANSWER, (wire, answer) -> wire.write(answer.truncated().bytes())),
     /** The server has acted, its JSON is called plain text. */
     WRONG_TYPE(
@@ -78,7 +78,7 @@ enum WireFault {
             Stage.REQUEST,
             (wire, answer) ->
                     wire.write(Answer.of(200, "{{nonsense".getBytes(UTF_8)).bytes())),
-    /** A success from something else: the page of a proxy. */
+    /** A success from another server: the page of a proxy. */
     HTML(
             Stage.REQUEST,
             (wire, answer) -> wire.write(Answer.of(200, "<html>Welcome!</html>".getBytes(UTF_8))
@@ -99,7 +99,7 @@ enum WireFault {
         ANSWER
     }
 
-    /** What the client's side of a connection can be made to see. */
+    /** The server's side of a connection, as a script controls it. */
     interface Wire {
         void write(byte[] bytes);
 
@@ -118,7 +118,7 @@ enum WireFault {
         byte[] redirect(int status);
     }
 
-    /** What happens in an answer's place. */
+    /** Plays the fault in place of the answer. */
     @FunctionalInterface
     interface Script {
         void play(Wire wire, Answer answer);

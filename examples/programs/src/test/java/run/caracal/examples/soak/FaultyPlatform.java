@@ -25,7 +25,7 @@ import run.caracal.platform.Service;
 
 /**
  * The local platform in a JVM of its own, so that nothing it keeps is measured, with faults that are switched on and off.
- * It is told what to do on its standard input, a word a line, and ends with it.
+ * It reads commands from its standard input, a word a line, and ends with it.
  */
 final class FaultyPlatform implements AutoCloseable {
     static final String APPLICATION = "app-soak";
@@ -39,10 +39,10 @@ final class FaultyPlatform implements AutoCloseable {
 
     private static final String SECRET = "secret-of-the-soak";
 
-    /** So short that tokens and leases are renewed often, and longer than a busy machine makes anybody wait. */
+    /** So short that tokens and leases are renewed often, and longer than the delays of a busy machine. */
     private static final Duration TTL = Duration.ofSeconds(90);
 
-    /** Longer than anybody waits. */
+    /** Longer than the timeout of a request. */
     private static final Duration STALL = Duration.ofSeconds(25);
 
     private static final Duration DELAY = Duration.ofMillis(50);
@@ -104,7 +104,7 @@ final class FaultyPlatform implements AutoCloseable {
         String unused = tell(on ? "on" : "off");
     }
 
-    /** Its counts: {@code sessions} open now, and since its start what arrived and what went wrong with it. */
+    /** Its counts: {@code sessions} open now, and the requests and faults since its start. */
     Map<String, Long> counts() {
         Map<String, Long> counts = new TreeMap<>();
         for (String count : tell("count").split(" ", -1)) {
@@ -137,7 +137,7 @@ final class FaultyPlatform implements AutoCloseable {
         process.destroy();
     }
 
-    /** What runs in the JVM of its own. */
+    /** The program in the JVM of its own. */
     static final class Program {
         private final Random random;
         private final Map<String, LongAdder> counts = new ConcurrentHashMap<>();
@@ -205,8 +205,8 @@ final class FaultyPlatform implements AutoCloseable {
         }
 
         /**
-         * At most every second request for one thing is struck, so that what is tried again comes through: whatever is left
-         * behind then was left by the client.
+         * At most every second request for one thing is struck, so that a retry succeeds: any session left open then was
+         * left by the client.
          */
         private Fault fault(ReceivedRequest request) {
             String thing = request.service()

@@ -103,7 +103,7 @@ class LastingFaultsSoak {
             assertThat(outcome.taken()).isLessThan(BOUND);
         });
         assertThat(outcomes)
-                .as("work goes on behind what hung")
+                .as("work continues behind the hung calls")
                 .anyMatch(outcome ->
                         outcome.code().equals("done") && outcome.begun().compareTo(LASTING.dividedBy(2)) > 0);
         assertThat(asked.get()).as("asked anew").isGreaterThan(2);

@@ -53,10 +53,10 @@ import run.caracal.webflux.CaracalExchangeFilter;
 
 /** Everything that an application does with the client, and the services that it holds meanwhile. */
 final class Load {
-    /** What a request may take before its caller gives up: a stalled one, and no other. */
+    /** The timeout of a request: only a stalled one reaches it. */
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
-    /** What the end of a session or a client may take, with its retries. */
+    /** The time limit for the end of a session or a client, with its retries. */
     private static final Duration END = Duration.ofSeconds(30);
 
     private static final Duration OFTEN = Duration.ofSeconds(2);
@@ -66,7 +66,7 @@ final class Load {
 
     private static final int CONNECTIONS = 16;
 
-    /** How often what is needed is tried again, when nothing is compiled yet or the machine is busy. */
+    /** The retries of a call that must succeed, when nothing is compiled yet or the machine is busy. */
     private static final int COLD = 5;
 
     /** How many services of each kind are held. */
@@ -161,7 +161,7 @@ final class Load {
         return client;
     }
 
-    /** How many of what there was. */
+    /** The counts by name. */
     Map<String, Long> counts() {
         Map<String, Long> all = new TreeMap<>();
         counts.forEach((name, count) -> all.put(name, count.sum()));
@@ -198,7 +198,7 @@ final class Load {
         }
     }
 
-    /** What serves {@link FaultyPlatform#INBOUND}: it lets in whose mandate is proven. */
+    /** The handler of {@link FaultyPlatform#INBOUND}, which lets in callers with a proven mandate. */
     BiFunction<HttpServerRequest, HttpServerResponse, Publisher<Void>> inbound() {
         return inbound;
     }
@@ -223,7 +223,7 @@ final class Load {
             agent.bind(get(http)).retry(COLD).block();
         }
         get(asApplication).retry(COLD).block();
-        // Who has received authority may pass on parts of that only, so the receiver makes no calls of its own.
+        // A session with received authority can delegate only parts of it, so the receiver makes no calls.
         receiver = open(renewed, OFTEN).agentSessionId();
         // Each that calls has a helper, or a holder, and the application has two sessions of its own.
         return 2 * held.size() + 2 + 1;
@@ -254,14 +254,13 @@ final class Load {
     }
 
     /**
-     * One operation, chosen at once and run when it is subscribed. What may fail in it is counted, under the given name.
+     * One operation, chosen at once and run on subscription. Its unplanned failures are counted by phase.
      */
     Mono<Void> operation(Random random, String phase) {
         boolean limited = random.nextInt(8) == 0;
         Duration limit = Duration.ofMillis(1 + random.nextInt(80));
         Mono<?> operation = operation(random);
-        // A limit of one's own is over before a request's. As a value, the error that meets it is not one that it
-        // drops.
+        // The limit expires before the timeout of a request. A materialized error that races with it is not dropped.
         Mono<?> work = limited ? operation.materialize().timeout(limit).dematerialize() : operation;
         return work.then()
                 .onErrorResume(e -> {
@@ -325,7 +324,7 @@ final class Load {
         };
     }
 
-    /** So much at once that no service has a connection less than it may have, whatever faults have closed. */
+    /** Enough concurrent calls to fill all connection pools, after faults have closed connections. */
     Mono<Void> crowd() {
         ServiceAgent agent = held.get(0);
         return Flux.range(0, 2 * CONNECTIONS)

@@ -34,7 +34,7 @@ import run.caracal.test.Hygiene;
 import run.caracal.test.Threads;
 
 /**
- * Mixed load for half an hour, half of it with faults: what is in use when all is quiet does not grow. Not a part of the
+ * Mixed load for half an hour, half of it with faults: the resources in use at rest do not grow. Not a part of the
  * build: {@code mvn -q process-test-classes -Dsoak} runs it, {@code -Dsoak.minutes=} says how long, {@code -Dsoak.operations=}
  * how many operations a quarter of a second, {@code -Dsoak.seed=} which. The outcome is written to {@code target/soak.md}.
  */
@@ -60,12 +60,12 @@ class Soak {
     private static final int TICKS_PER_CLIENT = 8;
     private static final int AT_ONCE = 32;
 
-    /** What it may take until nothing is under way any more. */
+    /** The time limit until nothing is in flight any more. */
     private static final Duration QUIET = Duration.ofSeconds(60);
 
     private static final Duration GLANCE = Duration.ofMillis(20);
 
-    /** What is in use when nothing is under way. */
+    /** The resources in use when nothing is in flight. */
     private record Sample(
             double heap, double direct, double threads, double connections, double sessions, double operations) {}
 
@@ -215,7 +215,7 @@ class Soak {
         return pools + Math.max(0, PlatformDependent.usedDirectMemory());
     }
 
-    /** Sockets that a process still has, of whatever state, and that lead to these ports. */
+    /** The sockets of any state that a process still holds and that lead to these ports. */
     private static int connections(Set<Integer> ports) {
         return (int) Stream.of("tcp", "tcp6")
                 .flatMap(family -> lines(Path.of("/proc/self/net", family)))
@@ -234,7 +234,7 @@ class Soak {
         }
     }
 
-    /** Returns when it holds, or, after a time no machine needs, anyway: what comes next checks it. */
+    /** Returns when the condition holds, or after a generous time limit: the caller checks it again. */
     private static void until(BooleanSupplier holds) {
         long end = System.nanoTime() + QUIET.toNanos();
         while (!holds.getAsBoolean() && System.nanoTime() < end) {
@@ -262,7 +262,7 @@ class Soak {
         load.counts().keySet().forEach(name -> {
             // A busy machine may be late at any time.
             check(name, !name.startsWith("error." + Load.CALM) || name.matches(".*(?i:timeout|transport_connect)"));
-            check(name + ", and nobody had taken it over", !name.startsWith("lost.") || name.equals("lost.FENCED"));
+            check(name + ", without a takeover", !name.startsWith("lost.") || name.equals("lost.FENCED"));
         });
     }
 

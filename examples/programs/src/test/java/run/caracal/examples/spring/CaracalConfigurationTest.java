@@ -22,7 +22,7 @@ import run.caracal.config.CaracalConfig;
 import run.caracal.platform.LocalPlatform;
 import run.caracal.platform.ProtectedResource;
 
-/** What the configuration gives an application. */
+/** The beans that the configuration gives an application. */
 class CaracalConfigurationTest {
     private static final Duration LIMIT = Duration.ofSeconds(20);
 
@@ -95,7 +95,7 @@ class CaracalConfigurationTest {
         assertThat(post("/health", "").status()).as("left alone, and not there").isEqualTo(404);
     }
 
-    /** What still runs when the application stops is ended, within the time that the client has for it. */
+    /** Sessions that are still open when the application stops are ended, within the dispose timeout of the client. */
     @Test
     void closingTheContextEndsWhatIsOpen() {
         Caracal caracal = ledger.bean(Caracal.class);
