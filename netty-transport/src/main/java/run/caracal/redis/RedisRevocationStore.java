@@ -78,9 +78,9 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     /**
-     * {@inheritDoc}
+     * Whether the platform has written a revocation of any of the ids. Lazy. A key of any type counts as a revocation.
      *
-     * <p>A key of any type counts as a revocation.
+     * @return {@code true} if one of them is revoked; an error if Redis fails or does not answer in time
      */
     @Override
     public Mono<Boolean> isRevoked(Set<String> anchors) {
@@ -92,9 +92,9 @@ public final class RedisRevocationStore implements RevocationStore {
     }
 
     /**
-     * {@inheritDoc}
+     * The epoch of a zone's delegations. Lazy. Values beyond {@link Long#MAX_VALUE} count as that.
      *
-     * <p>Larger values count as {@link Long#MAX_VALUE}. A key without a number is an error.
+     * @return the epoch; empty if there is none; an error if its key holds no number, or Redis fails or does not answer in time
      */
     @Override
     public Mono<Long> delegationEpoch(String zoneId) {

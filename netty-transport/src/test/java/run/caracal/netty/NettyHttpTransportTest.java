@@ -582,7 +582,7 @@ class NettyHttpTransportTest {
             "true, [request_prepared]"
         })
         void aCancelThatMeetsItsConnectionLosesNone(boolean kept, String state) {
-            AtomicReference<Sinks.Empty<Void>> armed = new AtomicReference<>();
+            AtomicReference<Sinks.@Nullable Empty<Void>> armed = new AtomicReference<>();
             use(NettyHttpTransport.builder()
                     .maxConnections(1)
                     .customize(it -> it.observe((connection, reached) -> {

@@ -13,6 +13,7 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
@@ -482,7 +483,7 @@ final class ConsoleBrowserTest {
         String bearer = scene.bearer(ORDERS);
         scene.session(ORDERS, agent.target(), "vat-lookup", "ttl_seconds", 45);
         String stock = scene.session(ORDERS, agent.source(), "reserve-stock", "ttl_seconds", 90);
-        Map<String, Object> alice = Http.claims(Http.token(
+        Map<String, @Nullable Object> alice = Http.claims(Http.token(
                 scene.platform, Http.federationForm(scene.platform, scene.platform.idToken("alice@example.com"))));
         Object subject = Objects.requireNonNull(alice.get("sid"));
         String chat = scene.session(bearer, ORDERS, null, List.of("support-chat"), "subject_session_id", subject);

@@ -133,9 +133,11 @@ final class ConsoleTest {
     }
 
     @SuppressWarnings("unchecked")
-    private static List<Map<String, Object>> changed(Map<String, @Nullable Object> message, String kind) {
-        Map<String, Object> change = (Map<String, Object>) message.getOrDefault(kind, Map.of("changed", List.of()));
-        return (List<Map<String, Object>>) Objects.requireNonNull(change.get("changed"));
+    private static List<Map<String, Object>> changed(Map<String, ?> message, String kind) {
+        Object change = message.get(kind);
+        return change == null
+                ? List.of()
+                : (List<Map<String, Object>>) Objects.requireNonNull(((Map<String, ?>) change).get("changed"));
     }
 
     private static Predicate<Map<String, @Nullable Object>> tells(String kind, String id, String member, Object value) {
@@ -236,7 +238,7 @@ final class ConsoleTest {
 
         @Test
         void saysForWhomASessionActs() {
-            Map<String, Object> user = Http.claims(Http.token(
+            Map<String, @Nullable Object> user = Http.claims(Http.token(
                     scene.platform, Http.federationForm(scene.platform, scene.platform.idToken("alice@example.com"))));
             String session = scene.session(ORDERS, null, "chat", "subject_session_id", user.get("sid"));
             StepVerifier.create(messages())
