@@ -199,8 +199,8 @@ public final class LeaseKeeper {
 
     private synchronized Disposable enter(@Nullable Duration interval) {
         if (listeners++ == 0 && kept) {
-            loop = (interval == null ? followingTheDeadline() : every(period(interval))).doOnNext(this::hear);
-            running.update(loop.subscribe(null, this::stopped));
+            loop = interval == null ? followingTheDeadline() : every(period(interval));
+            restart(loop);
         }
         return this::leave;
     }
@@ -210,6 +210,10 @@ public final class LeaseKeeper {
             loop = null;
             running.update(null);
         }
+    }
+
+    private void restart(Flux<Signal<LeaseTerms>> loop) {
+        running.update(loop.subscribe(this::hear, this::stopped));
     }
 
     private void stopped(Throwable e) {
@@ -235,9 +239,13 @@ public final class LeaseKeeper {
             settledNanos = nanos();
             long start = settledNanos + first;
             return Flux.interval(Duration.ofNanos(first), Duration.ofNanos(period), timer)
-                    .map(tick -> start + tick * period)
-                    // A delayed timer emits all its missed ticks at once.
-                    .filter(due -> due - settledNanos > 0)
+                    .<Long>handle((tick, sink) -> {
+                        long due = start + tick * period;
+                        // A delayed timer emits all its missed ticks at once.
+                        if (due - settledNanos > 0) {
+                            sink.next(due);
+                        }
+                    })
                     .onBackpressureDrop()
                     .concatMap(this::renewDueAt, 0);
         });
@@ -331,7 +339,7 @@ public final class LeaseKeeper {
         }
         if (loop != null) {
             // Cancels a renewal in flight, whose connection has hardly survived.
-            running.update(loop.subscribe(null, this::stopped));
+            restart(loop);
         }
         return left <= nanos;
     }
