@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.concurrent.Executor;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.atomic.LongAdder;
 import java.util.function.BiFunction;
 import java.util.function.Function;
@@ -54,6 +56,8 @@ import run.caracal.webflux.CaracalExchangeFilter;
 /** Everything that an application does with the client, and the services that it holds meanwhile. */
 final class Load {
     /** The timeout of a request: only a stalled one reaches it. */
+    private static final Object LOOP = new Object();
+
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     /** The time limit for the end of a session or a client, with its retries. */
@@ -125,7 +129,7 @@ final class Load {
                 .pendingAcquireMaxCount(-1)
                 .maxIdleTime(NettyHttpTransport.MAX_IDLE_TIME)
                 .build();
-        HttpClient plain = HttpClient.create(pool).responseTimeout(PATIENCE);
+        HttpClient plain = plain();
         http = CaracalHttp.decorate(plain, caracal);
         web = WebClient.builder()
                 .clientConnector(new ReactorClientHttpConnector(plain))
@@ -347,8 +351,7 @@ final class Load {
         return Mono.usingWhen(
                         Mono.fromCallable(() -> client(platform.config())).subscribeOn(maker),
                         client -> {
-                            HttpClient own =
-                                    CaracalHttp.decorate(HttpClient.create(pool).responseTimeout(PATIENCE), client);
+                            HttpClient own = CaracalHttp.decorate(plain(), client);
                             Mono<Void> work = client.spawn(session -> get(client, own))
                                     .then(client.spawnService(ServiceOptions.builder()
                                             .heartbeatInterval(OFTEN)
@@ -392,6 +395,26 @@ final class Load {
         });
     }
 
+    private HttpClient plain() {
+        return HttpClient.create(pool)
+                .responseTimeout(PATIENCE)
+                .doOnRequest((request, connection) -> request.currentContextView()
+                        .<AtomicReference<Executor>>getOrEmpty(LOOP)
+                        .ifPresent(loop -> loop.set(connection.channel().eventLoop())));
+    }
+
+    /**
+     * Cancels a call on the event loop of its connection. On another thread the cancel may meet the arrival of the answer, whose
+     * buffer Reactor Netty then leaks.
+     */
+    private static <T> Mono<T> onItsLoop(Mono<T> call) {
+        return Mono.defer(() -> {
+            AtomicReference<Executor> loop = new AtomicReference<>(Runnable::run);
+            return call.cancelOn(Schedulers.fromExecutor(task -> loop.get().execute(task)))
+                    .contextWrite(context -> context.put(LOOP, loop));
+        });
+    }
+
     private Mono<Void> get(HttpClient client) {
         return get(caracal, client);
     }
@@ -402,19 +425,19 @@ final class Load {
 
     private static Mono<String> answer(Caracal caracal, HttpClient client, String resource, String path) {
         GatewayRequest request = caracal.gatewayRequest(resource, path);
-        return client.headers(headers -> request.headers().forEach(headers::set))
+        return onItsLoop(client.headers(headers -> request.headers().forEach(headers::set))
                 .get()
                 .uri(request.url())
-                .responseSingle((response, body) -> body.asString());
+                .responseSingle((response, body) -> body.asString()));
     }
 
     private Mono<String> post() {
         GatewayRequest request = caracal.gatewayRequest(FaultyPlatform.BILLING, "/charge");
-        return http.headers(headers -> request.headers().forEach(headers::set))
+        return onItsLoop(http.headers(headers -> request.headers().forEach(headers::set))
                 .post()
                 .uri(request.url())
                 .send(ByteBufFlux.fromString(Mono.just("{\"amount\": 1200}")))
-                .responseSingle((response, body) -> body.asString());
+                .responseSingle((response, body) -> body.asString()));
     }
 
     private Flux<Integer> lines() {
@@ -427,9 +450,9 @@ final class Load {
 
     /** By the address to which the resource is bound. */
     private Mono<Void> getWeb(String path) {
-        return web.get()
+        return onItsLoop(web.get()
                 .uri(URI.create(platform.upstreamUrl() + path))
-                .exchangeToMono(response -> response.bodyToMono(byte[].class).then());
+                .exchangeToMono(response -> response.bodyToMono(byte[].class).then()));
     }
 
     private Mono<?> fetch() {
