@@ -55,9 +55,10 @@ import run.caracal.webflux.CaracalExchangeFilter;
 
 /** Everything that an application does with the client, and the services that it holds meanwhile. */
 final class Load {
-    /** The timeout of a request: only a stalled one reaches it. */
+    /** The key of the event loop of a call, in its Context. */
     private static final Object LOOP = new Object();
 
+    /** The timeout of a request: only a stalled one reaches it. */
     private static final Duration PATIENCE = Duration.ofSeconds(10);
 
     /** The time limit for the end of a session or a client, with its retries. */
