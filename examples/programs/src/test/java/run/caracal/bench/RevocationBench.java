@@ -17,6 +17,7 @@ import reactor.core.publisher.Mono;
 import redis.embedded.RedisServer;
 import run.caracal.platform.TestCaracal;
 import run.caracal.redis.RedisRevocationStore;
+import run.caracal.test.Progress;
 import run.caracal.verify.InMemoryRevocationStore;
 import run.caracal.verify.JwksMandateVerifier;
 import run.caracal.verify.MandateRequirements;

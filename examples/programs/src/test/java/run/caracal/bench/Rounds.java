@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.LongSupplier;
 import java.util.function.ToDoubleFunction;
+import run.caracal.test.Progress;
 
 /**
  * Runs variants in turn, A B A B, in one JVM, and keeps what each round of each cost. Ratios are made within a round, so

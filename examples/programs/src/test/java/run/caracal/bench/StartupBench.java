@@ -6,6 +6,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Objects;
+import run.caracal.test.Progress;
 
 /** From the start of the JVM to the answer of the first protected call, and where the time goes. */
 final class StartupBench {

@@ -1,4 +1,4 @@
-package run.caracal.bench;
+package run.caracal.test;
 
 import java.io.Console;
 import java.time.Duration;
@@ -8,7 +8,7 @@ import java.util.Locale;
  * Shows the progress of a long run and its remaining time: on a terminal in one overwritten line, elsewhere in an occasional
  * plain line.
  */
-final class Progress {
+public final class Progress {
     private static final boolean TERMINAL = isTerminal();
     private static final long EVERY = Duration.ofSeconds(30).toNanos();
 
@@ -18,13 +18,19 @@ final class Progress {
     private long told = start;
     private int done;
 
-    Progress(String what, int steps) {
+    /**
+     * Starts now.
+     *
+     * @param what the name of the run
+     * @param steps how many it has
+     */
+    public Progress(String what, int steps) {
         this.what = what;
         this.steps = steps;
     }
 
-    /** Counts a step. */
-    void step() {
+    /** Counts a step; not for several threads at once. */
+    public void step() {
         done++;
         long now = System.nanoTime();
         if (TERMINAL) {
