@@ -62,6 +62,7 @@ import run.caracal.platform.ProtectedResource;
 import run.caracal.platform.ReceivedRequest;
 import run.caracal.platform.Service;
 import run.caracal.platform.SessionSnapshot;
+import run.caracal.test.Progress;
 
 /**
  * Random schedules of everything the client does, with faults, cancellations and time limits in between, against a model
@@ -123,6 +124,7 @@ class ModelTest {
         for (Service service : List.of(Service.STS, Service.COORDINATOR, Service.GATEWAY, Service.UPSTREAM)) {
             platform.faults(service, this::decide);
         }
+        Progress progress = new Progress("schedules", seeds.size());
         Mono<Void> all = Flux.fromIterable(seeds)
                 .flatMap(
                         seed -> Mono.defer(() -> new Model(platform, seed).run())
@@ -131,8 +133,10 @@ class ModelTest {
                                 .onErrorResume(e -> {
                                     fault(seed, "it did not end: " + e);
                                     return Mono.empty();
-                                }),
+                                })
+                                .thenReturn(seed),
                         AT_ONCE)
+                .doOnNext(seed -> progress.step())
                 .then();
         StepVerifier.create(all).expectComplete().verify(SCHEDULE_LIMIT.plusSeconds(seeds.size()));
         models.values().forEach(Model::checkNothingCameAfterTheClose);

@@ -12,6 +12,7 @@ import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
 import run.caracal.FetchRequest;
 import run.caracal.platform.LocalPlatform;
+import run.caracal.test.Progress;
 
 /**
  * A thousand sessions with a scoped call each, on sockets and by the wall clock, against the platform's own limits: about six
@@ -38,6 +39,7 @@ class CapacitySoak {
         Random random = new Random(7);
         AtomicInteger done = new AtomicInteger();
         AtomicInteger cancelled = new AtomicInteger();
+        Progress progress = new Progress("items", ITEMS);
         long start = System.nanoTime();
         Flux.range(0, ITEMS)
                 .flatMap(
@@ -47,12 +49,14 @@ class CapacitySoak {
                                                     .json("{\"amount\": 1}")
                                                     .build())
                                             .map(answer -> done.incrementAndGet()));
-                            return random.nextInt(100) >= percentCancelled
+                            Mono<Integer> ended = random.nextInt(100) >= percentCancelled
                                     ? item
                                     : item.doOnCancel(cancelled::incrementAndGet)
                                             .takeUntilOther(Mono.delay(Duration.ofMillis(random.nextInt(30_000))));
+                            return ended.thenReturn(i);
                         },
                         64)
+                .doOnNext(i -> progress.step())
                 .then()
                 .block(LONGEST.plus(MINUTE));
         Duration took = Duration.ofNanos(System.nanoTime() - start);

@@ -121,10 +121,15 @@ class Soak {
             until(() -> platform.counts().get("sessions") <= held);
             samples.add(sample());
             Sample sample = samples.get(phase);
+            Duration passed = Duration.ofNanos(System.nanoTime() - start);
             System.out.printf(
                     Locale.ROOT,
-                    "%4d s, %-6s heap %.1f MiB, direct %.1f MiB, %.0f threads, %.0f connections, %.0f sessions%n",
-                    Duration.ofNanos(System.nanoTime() - start).toSeconds(),
+                    "%4d s, %4d s left, %-6s heap %.1f MiB, direct %.1f MiB, %.0f threads, %.0f connections, "
+                            + "%.0f sessions%n",
+                    passed.toSeconds(),
+                    passed.dividedBy(phase + 1L)
+                            .multipliedBy(phases - phase - 1L)
+                            .toSeconds(),
                     faults ? "faults" : Load.CALM,
                     sample.heap(),
                     sample.direct(),
