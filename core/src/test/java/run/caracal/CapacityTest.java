@@ -308,6 +308,32 @@ class CapacityTest {
             assertThat(errors).isEmpty();
         }
 
+        /** A grant counts from when it was asked for, not from when the wait for it began. */
+        @Test
+        void theWaitIsNoPartOfTheTtl() {
+            platform.nextAnswer(FakePlatform::isOpen, 429, "{\"error\":\"rate_limited\"}");
+            Disposable session = open(caracal.spawn(
+                    SpawnOptions.builder().ttl(Duration.ofSeconds(30)).build(),
+                    one -> caracal.mintMandate(RESOURCE, "billing:charge").then(Mono.never())));
+            time.advanceTimeBy(Duration.ofSeconds(61));
+            assertThat(errors).isEmpty();
+            assertThat(platform.edges()).hasSize(1);
+            session.dispose();
+        }
+
+        @Test
+        void theWaitIsNoPartOfALease() {
+            platform.leases(Duration.ofSeconds(30), Duration.ZERO);
+            platform.nextAnswer(FakePlatform::isOpen, 429, "{\"error\":\"rate_limited\"}");
+            List<ServiceAgent> agents = new ArrayList<>();
+            Disposable opening = open(caracal.spawnService().doOnNext(agents::add));
+            time.advanceTimeBy(Duration.ofSeconds(61));
+            assertThat(agents)
+                    .singleElement()
+                    .satisfies(agent -> assertThat(agent.state()).isEqualTo(ServiceAgent.State.ACTIVE));
+            opening.dispose();
+        }
+
         @Test
         void itIsWaitedForNoLongerThanAsked() {
             for (int i = 0; i < 1_000; i++) {

@@ -960,6 +960,34 @@ class ServiceAgentTest {
             assertThat(platform.requests(r -> true)).hasSize(sent);
         }
 
+        /** The platform ends nothing then, so the session that holds authority on demand has to be ended by itself. */
+        @Test
+        void anAgentThatWasFencedBeforeItsCloseEndsItsHelper() {
+            ServiceAgent agent = agent();
+            StepVerifier.create(agent.bind(caracal.mintMandate("resource://billing-api", "billing:charge")))
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(platform.live()).hasSize(2);
+            platform.nextAnswer(FakePlatform::isTerminate, 409, "{\"error\":\"session_lease_fenced\"}");
+            close(agent);
+            assertThat(platform.live()).containsExactly(agent.agentSessionId());
+            platform.live().clear(); // its new holder ends it
+        }
+
+        /** The platform ends all below it. */
+        @Test
+        void theEndOfAnAgentEndsItsHelperInOneRequest() {
+            ServiceAgent agent = agent();
+            StepVerifier.create(agent.bind(caracal.mintMandate("resource://billing-api", "billing:charge")))
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(LIMIT);
+            close(agent);
+            assertThat(platform.requests(FakePlatform::isTerminate)).hasSize(1);
+            assertThat(platform.live()).isEmpty();
+        }
+
         @Test
         void anOpenServiceDoesNotHoldUpTheClose() {
             ServiceAgent agent = agent();

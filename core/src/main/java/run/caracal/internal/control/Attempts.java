@@ -57,13 +57,17 @@ final class Attempts {
     /** Reads a 2xx answer. */
     @FunctionalInterface
     interface Reader<T> {
-        /**
-         * Reads it.
-         *
-         * @param repeated whether an earlier attempt may have done already what this one asked for
-         */
-        T read(HttpRequest sent, HttpResponse answer, boolean repeated);
+        /** Reads it. */
+        T read(Sent sent, HttpResponse answer);
     }
+
+    /**
+     * An attempt.
+     *
+     * @param nanos when it was made, on the monotonic clock: an operation may have waited for long before
+     * @param repeated whether an earlier attempt may have done already what this one asked for
+     */
+    record Sent(HttpRequest request, long nanos, boolean repeated) {}
 
     /** The time over which the calls that waited for a new minute are spread. */
     private static final Duration SPREAD = Duration.ofSeconds(1);
@@ -182,15 +186,15 @@ final class Attempts {
                 return Mono.error(new ClosedException("The caller went before the request was sent; nothing was sent"));
             }
             attempts++;
-            HttpRequest sent = request.apply(token);
+            Sent sent = new Sent(request.apply(token), timer.now(TimeUnit.NANOSECONDS), ambiguous);
             return transport
-                    .exchange(sent)
-                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
+                    .exchange(sent.request())
+                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent.request())))
                     .map(answer -> {
                         if (!ErrorAnswers.isSuccess(answer.status())) {
-                            throw ErrorAnswers.coordinator(sent, answer, Instant.now());
+                            throw ErrorAnswers.coordinator(sent.request(), answer, Instant.now());
                         }
-                        return read.read(sent, answer, ambiguous);
+                        return read.read(sent, answer);
                     })
                     .onErrorResume(e -> failed(token, e));
         }

@@ -43,6 +43,9 @@ public final class Coordinator {
     private static final Operation CHECK = new Operation("check", 1, false, false);
     private static final Operation REVOKE = new Operation("revoke", 1, false, true);
 
+    /** The code of a service whose lease another holder has taken over. */
+    public static final String FENCED = "session_lease_fenced";
+
     /** No session and no delegation has this id. */
     private static final String NOBODY = "00000000-0000-0000-0000-000000000000";
 
@@ -69,25 +72,36 @@ public final class Coordinator {
     }
 
     /**
+     * An answer, and when the attempt that it answers was made, on the monotonic clock. Whatever it grants lasts from then
+     * on at the least, and not from when its operation began to wait.
+     */
+    public record Timed<T>(T answer, long sentNanos) {
+        /** {@return the end of what was granted for a time} */
+        public long endsAfter(Duration granted) {
+            return sentNanos + granted.toNanos();
+        }
+    }
+
+    /**
      * Opens a session, under one idempotency key through all attempts, so that a lost answer never leaves a second session.
      *
      * @param adopt whether a session that the caller's own key opened before is taken over
      * @param place its permit, already taken; given back when it fails
      * @return the session; an error when the caller's own key opened it before and it is not to be adopted
      */
-    public Mono<SessionAnswer> open(
+    public Mono<Timed<SessionAnswer>> open(
             OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned, Place place) {
         return attempts.run(
                         OPEN,
                         attempts.bearer(),
                         bearer -> requests.open(session, call(bearer, trace)),
-                        (sent, answer, repeated) -> {
-                            SessionAnswer opened = read(sent, answer, session.isService());
+                        (sent, answer) -> {
+                            SessionAnswer opened = read(sent.request(), answer, session.isService());
                             // A replay may be that of our own lost attempt, with a generated key it can be no other.
-                            if (opened.isReplay() && !session.isKeyGenerated() && !adopt && !repeated) {
+                            if (opened.isReplay() && !session.isKeyGenerated() && !adopt && !sent.repeated()) {
                                 throw new SessionReplayedException(opened.agentSessionId());
                             }
-                            return opened;
+                            return new Timed<>(opened, sent.nanos());
                         },
                         abandoned,
                         (token, error) -> {
@@ -116,18 +130,18 @@ public final class Coordinator {
         return Mono.defer(() -> {
             String known = entry.agentSessionId();
             if (known != null) {
-                return terminate(TERMINATE_ONCE, known, null, trace);
+                return terminate(TERMINATE_ONCE, known, null, trace).then();
             }
             return attempts.run(
                             REPLAY,
                             Mono.just(bearer),
                             token -> requests.open(request, call(token, trace)),
-                            (sent, answer, repeated) -> {
+                            (sent, answer) -> {
                                 // The id alone is needed, and of an answer without one the parser says so.
                                 String id = SessionAnswer.idOf(answer);
                                 return id != null
                                         ? id
-                                        : SessionAnswer.parse(sent, answer, false)
+                                        : SessionAnswer.parse(sent.request(), answer, false)
                                                 .agentSessionId();
                             },
                             () -> false,
@@ -136,7 +150,8 @@ public final class Coordinator {
                     .flatMap(id -> {
                         entry.learned(id);
                         return terminate(TERMINATE_ONCE, id, null, trace);
-                    });
+                    })
+                    .then();
         });
     }
 
@@ -198,28 +213,29 @@ public final class Coordinator {
         return attempts.run(
                 RENEW,
                 bearer -> requests.heartbeat(config.zoneId(), agentSessionId, status, generation, call(bearer, trace)),
-                (sent, answer, repeated) -> LeaseAnswer.parse(sent, answer),
+                (sent, answer) -> LeaseAnswer.parse(sent.request(), answer),
                 () -> false);
     }
 
     /** Takes over the lease of a service, which fences its older holder. */
-    public Mono<LeaseAnswer> attach(String agentSessionId, Envelope trace, BooleanSupplier abandoned) {
+    public Mono<Timed<LeaseAnswer>> attach(String agentSessionId, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                 ATTACH,
                 bearer -> requests.attach(config.zoneId(), agentSessionId, call(bearer, trace)),
-                (sent, answer, repeated) -> LeaseAnswer.parse(sent, answer),
+                (sent, answer) -> new Timed<>(LeaseAnswer.parse(sent.request(), answer), sent.nanos()),
                 abandoned);
     }
 
     /**
-     * Terminates a session. One that is already gone counts as terminated. A failure that passes is signalled, and the
-     * session is ended in the background.
+     * Terminates a session. One that is already gone counts as terminated, and so does a service that another holder has
+     * taken over. A failure that passes is signalled, and the session is ended in the background.
      *
      * @param generation the generation of a service's lease; {@code null} for a task
      * @param endsAtNanos when the session ends by itself, on the monotonic clock; {@code null} when unknown
      * @param place its permit, which is given back when it is gone
+     * @return whether the platform has ended it, and its descendants; {@code false} if another holder keeps it
      */
-    public Mono<Void> terminate(
+    public Mono<Boolean> terminate(
             String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace, Place place) {
         return terminate(TERMINATE, agentSessionId, generation, trace)
                 .doOnError(
@@ -229,7 +245,8 @@ public final class Coordinator {
                                 endsAtNanos,
                                 e,
                                 place,
-                                entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)))
+                                entry -> terminate(TERMINATE_ONCE, agentSessionId, generation, trace)
+                                        .then()))
                 // Before its owner is signalled, which may need the permit for its next session.
                 .doOnSuccess(gone -> place.release())
                 .doOnError(failed -> place.release())
@@ -241,23 +258,25 @@ public final class Coordinator {
         return ttl == 0 ? null : timer.now(TimeUnit.NANOSECONDS) + TimeUnit.SECONDS.toNanos(ttl);
     }
 
-    private Mono<Void> terminate(
+    private Mono<Boolean> terminate(
             Operation operation, String agentSessionId, @Nullable Long generation, Envelope trace) {
         return attempts.run(
                         operation,
                         bearer -> requests.terminate(config.zoneId(), agentSessionId, generation, call(bearer, trace)),
-                        (sent, answer, repeated) -> true,
+                        (sent, answer) -> true,
                         () -> false)
-                .onErrorResume(CoordinatorException.class, e -> e.isSessionGone() ? Mono.empty() : Mono.error(e))
-                .then();
+                .onErrorResume(
+                        CoordinatorException.class,
+                        e -> e.isSessionGone() ? Mono.just(!e.code().equals(FENCED)) : Mono.error(e));
     }
 
     /** Creates a delegation, under one idempotency key through all attempts. */
-    public Mono<DelegationAnswer> delegate(CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
+    public Mono<Timed<DelegationAnswer>> delegate(
+            CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
                 DELEGATE,
                 bearer -> requests.delegate(delegation, call(bearer, trace)),
-                (sent, answer, repeated) -> DelegationAnswer.parse(sent, answer),
+                (sent, answer) -> new Timed<>(DelegationAnswer.parse(sent.request(), answer), sent.nanos()),
                 abandoned);
     }
 
@@ -271,7 +290,7 @@ public final class Coordinator {
                         CHECK,
                         bearer -> requests.inbound(
                                 config.zoneId(), agentSessionId, delegationEdgeId, call(bearer, trace)),
-                        (sent, answer, repeated) -> InboundAnswer.parse(sent, answer),
+                        (sent, answer) -> InboundAnswer.parse(sent.request(), answer),
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation);
     }
@@ -281,7 +300,7 @@ public final class Coordinator {
         return attempts.run(
                         REVOKE,
                         bearer -> requests.revoke(config.zoneId(), delegationEdgeId, call(bearer, trace)),
-                        (sent, answer, repeated) -> true,
+                        (sent, answer) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
                 .then();

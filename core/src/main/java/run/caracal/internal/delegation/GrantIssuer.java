@@ -24,6 +24,7 @@ import run.caracal.internal.options.Arguments;
 import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.wire.CreateDelegation;
+import run.caracal.internal.wire.DelegationAnswer;
 import run.caracal.internal.wire.IdempotencyKeys;
 
 /** Issues the grants of sessions, and creates delegations. */
@@ -185,17 +186,19 @@ public final class GrantIssuer {
                     .ttlSeconds(ttl.toSeconds())
                     .idempotencyKey(key == null ? IdempotencyKeys.generate() : key)
                     .build();
-            long ends = now() + terms.constraints().effectiveTtl(ttl).toNanos();
             Mono<IssuedDelegation> created = coordinator
                     .delegate(request, issuer.envelope(), abandoned)
-                    .map(answer -> new IssuedDelegation(
-                            answer.delegationEdgeId(),
-                            source.agentSessionId(),
-                            terms.targetSessionId(),
-                            terms.targetApplicationId(),
-                            answer.scopes().isEmpty() ? terms.scopes() : answer.scopes(),
-                            answer.expiresAt(),
-                            ends));
+                    .map(timed -> {
+                        DelegationAnswer answer = timed.answer();
+                        return new IssuedDelegation(
+                                answer.delegationEdgeId(),
+                                source.agentSessionId(),
+                                terms.targetSessionId(),
+                                terms.targetApplicationId(),
+                                answer.scopes().isEmpty() ? terms.scopes() : answer.scopes(),
+                                answer.expiresAt(),
+                                timed.endsAfter(terms.constraints().effectiveTtl(ttl)));
+                    });
             return events.observe(
                     CaracalEvent.DelegationCreated.class,
                     created,

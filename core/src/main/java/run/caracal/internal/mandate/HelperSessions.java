@@ -139,7 +139,6 @@ public final class HelperSessions {
         return Mono.defer(() -> {
             BoundContext parent = session.context();
             Envelope above = parent.envelope();
-            long ends = now() + ttl.toNanos();
             OpenSession request = OpenSession.builder(config.zoneId(), config.applicationId())
                     .childOf(parent.agentSessionId(), false, null)
                     .task(ttl)
@@ -152,13 +151,13 @@ public final class HelperSessions {
             place.take();
             Mono<HelperSession> opened = coordinator
                     .open(request, false, above, abandoned, place)
-                    .map(answer -> new HelperSession(
+                    .map(timed -> new HelperSession(
                             above.toBuilder()
-                                    .agentSessionId(answer.agentSessionId())
+                                    .agentSessionId(timed.answer().agentSessionId())
                                     .delegationEdgeId(null)
                                     .parentEdgeId(null)
                                     .build(),
-                            ends,
+                            timed.endsAfter(ttl),
                             margin(ttl),
                             session.hasEnded(),
                             Mono.empty(),
@@ -178,7 +177,9 @@ public final class HelperSessions {
                 CaracalEvent.SessionClosed.class,
                 Mono.defer(() -> session.isGone() && !helper.isLate()
                         ? Mono.fromRunnable(helper.place()::release)
-                        : coordinator.terminate(helper.id(), null, helper.ends(), helper.envelope(), helper.place())),
+                        : coordinator
+                                .terminate(helper.id(), null, helper.ends(), helper.envelope(), helper.place())
+                                .then()),
                 (none, completion) -> new CaracalEvent.SessionClosed(helper.id(), completion));
     }
 

@@ -27,6 +27,7 @@ import run.caracal.error.SessionCloseException;
 import run.caracal.event.CaracalEvent;
 import run.caracal.event.Completion;
 import run.caracal.internal.LogNames;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.capacity.Place;
 import run.caracal.internal.capacity.SessionGate;
 import run.caracal.internal.capacity.SessionGate.Kind;
@@ -46,6 +47,7 @@ import run.caracal.internal.options.GrantSpec;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.wire.LeaseTerms;
 import run.caracal.internal.wire.OpenSession;
+import run.caracal.internal.wire.SessionAnswer;
 
 /** Opens service agents and keeps their leases. */
 public final class ServiceRunner {
@@ -175,7 +177,9 @@ public final class ServiceRunner {
         return Flux.defer(() -> {
             service.lease().renewInBackground(spec.heartbeatInterval());
             // takeUntilOther ignores an error of the other side, so the loss completes it and is signalled afterwards.
-            Flux<T> results = Flux.<T>defer(() -> work.apply(agent)).contextWrite(service.session()::bind);
+            Flux<T> results = Flux.<T>defer(
+                            () -> Supplied.<Publisher<T>>given(work.apply(agent), "The work of runService(...)"))
+                    .contextWrite(service.session()::bind);
             Duration reopen = spec.reopen();
             return (reopen == null
                             ? results
@@ -258,15 +262,16 @@ public final class ServiceRunner {
         Envelope above = parent == null ? Envelope.EMPTY : parent.envelope();
         Envelope inherited = above.inTraceOf(trace);
         OpenSession request = sessions.request(spec.session(), plan).service().build();
-        long sent = nanos();
         place.take();
         Mono<Service> opened = coordinator
                 .open(request, false, inherited, abandoned, place)
-                .map(answer -> {
+                .map(timed -> {
+                    SessionAnswer answer = timed.answer();
                     Envelope envelope = sessions.envelope(inherited, above, spec.session(), plan, answer);
                     Provenance provenance = plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null);
                     Scope enclosing = BoundContext.scope(holder == null ? under : null, client);
-                    return keep(envelope, provenance, answer.lease(), sent, spec, holder, enclosing, place);
+                    return keep(
+                            envelope, provenance, answer.lease(), timed.sentNanos(), spec, holder, enclosing, place);
                 });
         return sessions.observeOpening(opened, s -> s.session().context()).flatMap(service -> {
             Mono<Void> hooks = service.isHolder ? Mono.empty() : Mono.defer(() -> sessions.started(service.session()));
@@ -363,7 +368,6 @@ public final class ServiceRunner {
             Envelope envelope = trace(spec, null, bound, view).toBuilder()
                     .agentSessionId(agentSessionId)
                     .build();
-            long sent = nanos();
             Place place = gate.adopt();
             Mono<Service> opened = coordinator
                     .attach(agentSessionId, envelope, abandoned)
@@ -374,7 +378,8 @@ public final class ServiceRunner {
                                 ? new LeaseLostException(reason, agentSessionId, refused)
                                 : refused;
                     })
-                    .map(answer -> keep(envelope, null, answer.lease(), sent, spec, null, client, place));
+                    .map(timed ->
+                            keep(envelope, null, timed.answer().lease(), timed.sentNanos(), spec, null, client, place));
             return sessions.observeOpening(opened, s -> s.session().context());
         });
     }
@@ -471,7 +476,7 @@ public final class ServiceRunner {
                         : null;
             case 409 ->
                 switch (refused.code()) {
-                    case "session_lease_fenced" -> Reason.FENCED;
+                    case Coordinator.FENCED -> Reason.FENCED;
                     case "session_subject_inactive" -> Reason.SUBJECT_INACTIVE;
                     case "session_lease_expired", "agent_lease_expired" -> Reason.EXPIRED;
                     case "session_suspended" -> Reason.SUSPENDED;

@@ -3,7 +3,6 @@ package run.caracal.internal.session;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
-import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
@@ -209,11 +208,11 @@ public final class SessionRunner {
                     parent != null || bound == null ? above : bound.envelope().traceOnly();
             Envelope inherited = joined(spec, around, view);
             OpenSession request = request(spec, plan).task(ttl(spec)).build();
-            long ends = timer.now(TimeUnit.NANOSECONDS) + ttl(spec).toNanos();
             place.take();
             Mono<Session> opened = coordinator
                     .open(request, spec.adopt(), inherited, abandoned, place)
-                    .map(answer -> {
+                    .map(timed -> {
+                        SessionAnswer answer = timed.answer();
                         Session session = new Session(
                                 client,
                                 config.zoneId(),
@@ -223,7 +222,7 @@ public final class SessionRunner {
                                 plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null),
                                 false,
                                 place);
-                        session.endsAt(ends);
+                        session.endsAt(timed.endsAfter(ttl(spec)));
                         return session;
                     });
             return observeOpening(opened, Session::context);
@@ -324,7 +323,12 @@ public final class SessionRunner {
             return coordinator
                     .terminate(
                             context.agentSessionId(), generation, session.ends(), context.envelope(), session.place())
-                    .doOnSuccess(gone -> session.markGone());
+                    .doOnNext(ended -> {
+                        if (ended) {
+                            session.markGone();
+                        }
+                    })
+                    .then();
         });
     }
 
