@@ -236,11 +236,7 @@ public final class Caracal implements Disposable {
      */
     public <T> Flux<T> runService(ServiceOptions options, Function<? super ServiceAgent, ? extends Publisher<T>> work) {
         Objects.requireNonNull(work, "work");
-        return parts.services()
-                .run(
-                        options.spec(),
-                        this::agent,
-                        agent -> Supplied.<Publisher<T>>given(work.apply(agent), "The work of runService(...)"));
+        return parts.services().run(options.spec(), this::agent, work);
     }
 
     /**
