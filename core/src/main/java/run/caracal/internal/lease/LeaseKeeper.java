@@ -256,10 +256,9 @@ public final class LeaseKeeper {
                     dueNanos = due;
                     return flight;
                 })
-                .doFinally(signal -> {
-                    dueNanos = UNKNOWN;
-                    settledNanos = nanos();
-                })
+                // Before its completion requests the next tick, which may have been missed meanwhile.
+                .doOnNext(outcome -> settledNanos = nanos())
+                .doFinally(signal -> dueNanos = UNKNOWN)
                 // The interval retains its last inner subscription until the next tick.
                 .onTerminateDetach();
     }
