@@ -2,9 +2,10 @@ package run.caracal.bench;
 
 import io.netty.handler.codec.http.HttpHeaders;
 import java.net.URI;
+import java.nio.charset.StandardCharsets;
 import org.springframework.web.reactive.function.client.WebClient;
 import reactor.core.publisher.Mono;
-import reactor.netty.ByteBufFlux;
+import reactor.netty.NettyOutbound;
 import reactor.netty.http.client.HttpClient;
 import reactor.netty.resources.ConnectionProvider;
 import run.caracal.internal.propagation.TraceParent;
@@ -75,13 +76,16 @@ final class BareCalls {
     }
 
     private Mono<String> post(String url, String body) {
-        return client.headers(BareCalls::identify)
-                .headers(headers -> headers.set("Content-Type", "application/json")
-                        .set("Idempotency-Key", TraceParent.newTraceId())
-                        .set("Idempotency-Key-Kind", "generated"))
-                .post()
+        return client.post()
                 .uri(url)
-                .send(ByteBufFlux.fromString(Mono.just(body)))
+                .send((request, outbound) -> {
+                    identify(request.requestHeaders());
+                    request.requestHeaders()
+                            .set("Content-Type", "application/json")
+                            .set("Idempotency-Key", TraceParent.newTraceId())
+                            .set("Idempotency-Key-Kind", "generated");
+                    return whole(outbound, body);
+                })
                 .responseSingle((response, content) -> content.asString());
     }
 
@@ -93,12 +97,15 @@ final class BareCalls {
     }
 
     Mono<String> mint(String session, String edge) {
-        return client.headers(headers -> headers.set("Accept", "application/json")
-                        .set("Content-Type", "application/x-www-form-urlencoded")
-                        .set("X-Request-Id", TraceParent.newTraceId()))
-                .post()
+        return client.post()
                 .uri(address + "/oauth/2/token")
-                .send(ByteBufFlux.fromString(Mono.just(MANDATE + session + "&delegation_edge_id=" + edge)))
+                .send((request, outbound) -> {
+                    request.requestHeaders()
+                            .set("Accept", "application/json")
+                            .set("Content-Type", "application/x-www-form-urlencoded")
+                            .set("X-Request-Id", TraceParent.newTraceId());
+                    return whole(outbound, MANDATE + session + "&delegation_edge_id=" + edge);
+                })
                 .responseSingle((response, body) -> body.asString())
                 .map(answer -> field(answer, "access_token"));
     }
@@ -130,10 +137,15 @@ final class BareCalls {
                 .map(bytes -> bytes.length);
     }
 
+    /** One message with its length: a body of several parts would be sent in chunks, each with a write of its own. */
+    private static NettyOutbound whole(NettyOutbound outbound, String body) {
+        return outbound.sendByteArray(Mono.just(body.getBytes(StandardCharsets.UTF_8)));
+    }
+
     private static void identify(HttpHeaders headers) {
-        headers.set("Authorization", "Bearer " + Canned.TOKEN);
-        headers.set("Accept", "application/json");
-        headers.set("traceparent", TraceParent.write(null, null));
+        headers.set("Authorization", "Bearer " + Canned.TOKEN)
+                .set("Accept", "application/json")
+                .set("traceparent", TraceParent.write(null, null));
     }
 
     private static String field(String answer, String name) {
