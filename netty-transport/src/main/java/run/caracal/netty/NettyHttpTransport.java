@@ -359,7 +359,8 @@ public final class NettyHttpTransport implements HttpTransport {
     private final class Attempt {
         final HttpRequest request;
         volatile boolean sent;
-        private final Sinks.Empty<Void> over = Sinks.empty();
+        // The timer and the close may meet here, and the first of them counts.
+        private final Sinks.Empty<Void> over = Sinks.unsafe().empty();
         private volatile @Nullable Future<?> timer;
         private volatile boolean cancelled;
         private volatile @Nullable EventLoop loop;
@@ -478,6 +479,9 @@ public final class NettyHttpTransport implements HttpTransport {
         }
 
         private static Map<String, String> first(HttpHeaders headers) {
+            if (headers.isEmpty()) {
+                return Map.of(); // as most trailers are
+            }
             Map<String, String> first = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
             headers.forEach(header -> first.putIfAbsent(header.getKey(), header.getValue()));
             return first;

@@ -65,6 +65,8 @@ public final class StsClient implements TokenCache.Source {
     private final HttpTransport traffic;
     private final EventBus events;
     private final StsRequests requests;
+    /** The secret that was checked last: most resolvers give the same one for each mandate. */
+    private volatile String checked = "";
 
     /**
      * Creates the client.
@@ -280,7 +282,7 @@ public final class StsClient implements TokenCache.Source {
         return new ClientCredentials(config.zoneId(), config.applicationId(), secret);
     }
 
-    private static Mono<String> resolved(ClientSecretResolver resolver) {
+    private Mono<String> resolved(ClientSecretResolver resolver) {
         return Supplied.ask(
                         "The client secret resolver",
                         resolver::resolve,
@@ -288,12 +290,15 @@ public final class StsClient implements TokenCache.Source {
                         Mono.error(StsClient::noSecretInTime),
                         Schedulers.parallel())
                 .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
-                .map(secret -> {
+                .doOnNext(secret -> {
+                    if (secret.equals(checked)) {
+                        return;
+                    }
                     String fault = Rules.clientSecret(secret);
                     if (fault != null) {
                         throw badSecret("its secret " + fault);
                     }
-                    return secret;
+                    checked = secret;
                 });
     }
 

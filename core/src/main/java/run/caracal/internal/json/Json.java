@@ -148,7 +148,8 @@ public final class Json {
      * @throws IllegalArgumentException when a value cannot be written; the message names its place, not the value
      */
     public static byte[] write(String name, @Nullable Object value) {
-        ByteArrayOutputStream out = new ByteArrayOutputStream(256);
+        // The generator hands over a short text in one piece, which then sizes the array.
+        ByteArrayOutputStream out = new ByteArrayOutputStream(0);
         try (JsonGenerator generator = FACTORY.createGenerator(ObjectWriteContext.empty(), out)) {
             write(generator, name, value, 0);
         } catch (JacksonException e) {

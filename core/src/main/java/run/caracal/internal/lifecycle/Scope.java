@@ -325,7 +325,8 @@ public final class Scope {
      */
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
         Mono<Signal<Void>> ended = h.end.materialize();
-        return Mono.defer(() -> ended.timeout(lifecycle.budget().apply(error), Mono.empty()))
+        return Mono.defer(
+                        () -> ended.takeUntilOther(Mono.delay(lifecycle.budget().apply(error))))
                 .onErrorResume(noBudget -> ended)
                 .dematerialize();
     }

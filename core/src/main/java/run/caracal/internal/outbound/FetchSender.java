@@ -35,7 +35,7 @@ public final class FetchSender {
     /** Sends a request: at most once for each subscription. */
     public Mono<HttpResponse> fetch(FetchSpec request) {
         String url = outbound.gatewayUrl(request.resource(), request.path());
-        requireSendable(url);
+        URI address = sendable(url);
         OutboundPolicy policy =
                 outbound.policy(request.transport().withPropagation(Propagation.gatewayOnly()), request.approvalId());
         return Calls.sealed(Mono.deferContextual(context -> {
@@ -43,7 +43,10 @@ public final class FetchSender {
                     return policy.resolve(url, request.resource(), identified(request, context));
                 })
                 .flatMap(decision -> Mono.defer(() -> {
-                            HttpRequest sent = request(request, decision);
+                            HttpRequest sent = request(
+                                    request,
+                                    decision,
+                                    decision.url().equals(url) ? address : URI.create(decision.url()));
                             return transport
                                     .exchange(sent)
                                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
@@ -77,9 +80,9 @@ public final class FetchSender {
                 : refused;
     }
 
-    private static void requireSendable(String url) {
+    private static URI sendable(String url) {
         try {
-            var unused = new URI(url);
+            return new URI(url);
         } catch (URISyntaxException e) {
             // Without the cause, whose message contains the query.
             throw new IllegalArgumentException(
@@ -93,17 +96,12 @@ public final class FetchSender {
                 : Context.of(context).put(OutboundPolicy.REQUEST_ID, request.requestId());
     }
 
-    private static HttpRequest request(FetchSpec request, OutboundDecision decision) {
+    private static HttpRequest request(FetchSpec request, OutboundDecision decision, URI address) {
         Map<String, String> headers = new TreeMap<>(String.CASE_INSENSITIVE_ORDER);
         headers.putAll(request.headers());
         headers.put(Headers.RESOURCE, request.resource());
         decision.edit(new HeaderMap(headers));
         return new HttpRequest(
-                request.method(),
-                URI.create(decision.url()),
-                headers,
-                request.bytes(),
-                request.timeout(),
-                request.maxResponseBytes());
+                request.method(), address, headers, request.bytes(), request.timeout(), request.maxResponseBytes());
     }
 }

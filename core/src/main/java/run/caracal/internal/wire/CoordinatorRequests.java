@@ -1,6 +1,7 @@
 package run.caracal.internal.wire;
 
 import java.net.URI;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -88,7 +89,7 @@ public final class CoordinatorRequests {
     }
 
     private static Map<String, String> headers(CallHeaders call) {
-        Map<String, String> headers = new LinkedHashMap<>();
+        Map<String, String> headers = new HashMap<>();
         headers.put(Headers.ACCEPT, Headers.JSON);
         headers.put(Headers.AUTHORIZATION, call.authorization());
         headers.put(UserAgent.HEADER, UserAgent.VALUE);
