@@ -78,15 +78,15 @@ final class ClientBench {
     }
 
     private static void budget(
-            Report report, Rounds measured, String what, String name, String base, double throughput, double bytes) {
+            Report report, Rounds measured, String what, String name, String base, double throughput, double most) {
         report.budget(
                 what + ", throughput",
                 measured.throughput(name, base),
                 false,
                 throughput,
                 absolute(measured, name, base));
-        report.figure(what + ", CPU", measured.cpu(name, base), Report.micros(measured, name, base));
-        report.budget(what + ", allocation", measured.allocation(name, base), true, bytes, "");
+        report.budget(what + ", CPU", measured.cpu(name, base), true, most, Report.micros(measured, name, base));
+        report.budget(what + ", allocation", measured.allocation(name, base), true, most, "");
     }
 
     static String absolute(Rounds measured, String name, String base) {

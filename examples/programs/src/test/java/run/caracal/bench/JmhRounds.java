@@ -16,6 +16,7 @@ import org.openjdk.jmh.runner.RunnerException;
 import org.openjdk.jmh.runner.options.OptionsBuilder;
 import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
+import run.caracal.test.Progress;
 
 /** Runs the benchmarks of a class with JMH, round after round, each of them in a JVM of its own in every round. */
 final class JmhRounds {
@@ -26,8 +27,10 @@ final class JmhRounds {
 
     static JmhRounds run(Class<?> benchmarks, int rounds) {
         JmhRounds all = new JmhRounds();
+        Progress progress = new Progress(benchmarks.getSimpleName(), rounds);
         for (int round = 0; round < rounds; round++) {
             all.round(benchmarks);
+            progress.step();
         }
         return all;
     }

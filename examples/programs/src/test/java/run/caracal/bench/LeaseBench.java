@@ -2,7 +2,9 @@ package run.caracal.bench;
 
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CountDownLatch;
@@ -10,6 +12,7 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLongArray;
 import java.util.function.Function;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
@@ -17,6 +20,7 @@ import reactor.core.scheduler.Schedulers;
 import run.caracal.Caracal;
 import run.caracal.Lease;
 import run.caracal.ServiceAgent;
+import run.caracal.test.Progress;
 
 /** Service agents by the hundred thousand: the heap of each, and the lateness of its renewals. */
 final class LeaseBench {
@@ -28,24 +32,30 @@ final class LeaseBench {
     private LeaseBench() {}
 
     static void run(Report report, int most) {
+        Map<String, Function<ServiceAgent, Flux<Lease>>> shapes = new LinkedHashMap<>();
+        shapes.put("idle", agent -> Flux.never());
+        shapes.put("heartbeats()", ServiceAgent::heartbeats);
+        // A renewal leaves its answer behind.
+        shapes.put("heartbeats(), renewed", LeaseBench::renewed);
+        shapes.put("heartbeats(30 s)", agent -> agent.heartbeats(Duration.ofSeconds(30)));
+        List<Integer> counts = Stream.iterate(1_000, count -> count <= most, count -> count * 10)
+                .toList();
         Chart.Lines heap = new Chart.Lines("Heap of a leased agent", "agents", "bytes each");
-        for (int count = 1_000; count <= most; count *= 10) {
-            heap.point("idle", count, heapEach(count, agent -> Flux.never()));
-            heap.point("heartbeats()", count, heapEach(count, ServiceAgent::heartbeats));
-            // A renewal leaves its answer behind.
-            heap.point("heartbeats(), renewed", count, heapEach(count, LeaseBench::renewed));
-            heap.point("heartbeats(30 s)", count, heapEach(count, agent -> agent.heartbeats(Duration.ofSeconds(30))));
-            if (count == most) {
-                for (String shape : List.of("idle", "heartbeats()", "heartbeats(), renewed", "heartbeats(30 s)")) {
-                    double bytes = heap.value(shape, count);
-                    report.value(
-                            count + " agents, " + shape,
-                            Stat.number(bytes) + " B each",
-                            "under " + Stat.number(BUDGET) + " B",
-                            bytes < BUDGET ? "yes" : "**no**",
-                            "in-memory transport, stream and context included");
-                }
-            }
+        Progress progress = new Progress("heaps of agents", counts.size() * shapes.size());
+        for (int count : counts) {
+            shapes.forEach((shape, listen) -> {
+                heap.point(shape, count, heapEach(count, listen));
+                progress.step();
+            });
+        }
+        for (String shape : shapes.keySet()) {
+            double bytes = heap.value(shape, most);
+            report.value(
+                    most + " agents, " + shape,
+                    Stat.number(bytes) + " B each",
+                    "under " + Stat.number(BUDGET) + " B",
+                    bytes < BUDGET ? "yes" : "**no**",
+                    "in-memory transport, stream and context included");
         }
         report.chart(heap);
         lateness(report, most);

@@ -59,7 +59,7 @@ final class Report {
      * @param name the operations
      * @param base the operations to compare with
      * @param most the most time
-     * @param bytes the most allocation; not a number for none
+     * @param bytes the most allocation
      */
     void costs(String what, Rounds measured, String name, String base, double most, double bytes) {
         budget(
@@ -71,11 +71,7 @@ final class Report {
         budget(what + ", CPU", measured.cpu(name, base), true, most, micros(measured, name, base));
         String allocated = Stat.number(measured.bytes(name).median()) + " B against "
                 + Stat.number(measured.bytes(base).median()) + " B";
-        if (Double.isNaN(bytes)) {
-            figure(what + ", allocation", measured.allocation(name, base), allocated);
-        } else {
-            budget(what + ", allocation", measured.allocation(name, base), true, bytes, allocated);
-        }
+        budget(what + ", allocation", measured.allocation(name, base), true, bytes, allocated);
     }
 
     /** The processor time behind a ratio. */

@@ -14,6 +14,7 @@ import run.caracal.webflux.CaracalExchangeFilter;
 
 /** A call with its own mandate, against mint and call without the SDK. */
 final class ScopedBench {
+    private static final double MOST_BYTES = 1.5;
     private static final int CALLS = Integer.getInteger("bench.requests", 20_000) / 2;
     private static final String BOUND = Canned.UPSTREAM + ClientBench.PATH;
 
@@ -74,7 +75,7 @@ final class ScopedBench {
                         way,
                         way.equals("WebClient") ? "bare web" : "bare",
                         most,
-                        Double.NaN);
+                        MOST_BYTES);
             }
             pool.disposeLater().block();
         }

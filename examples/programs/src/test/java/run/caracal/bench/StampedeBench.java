@@ -4,6 +4,7 @@ import java.time.Duration;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import run.caracal.Caracal;
+import run.caracal.test.Progress;
 
 /** Ten thousand spawns that all find an empty token cache. */
 final class StampedeBench {
@@ -18,6 +19,7 @@ final class StampedeBench {
         double[] exchanges = new double[rounds];
         double[] sessions = new double[rounds];
         double[] millis = new double[rounds];
+        Progress progress = new Progress("stampedes", rounds);
         for (int round = 0; round < rounds; round++) {
             InMemory platform = new InMemory(90, EXCHANGE);
             Caracal caracal = platform.client();
@@ -29,6 +31,7 @@ final class StampedeBench {
             exchanges[round] = platform.canned.exchanges.sum();
             sessions[round] = platform.canned.opened.sum();
             caracal.disposeLater().block(Duration.ofSeconds(30));
+            progress.step();
         }
         Stat most = Stat.of(exchanges);
         report.value(
