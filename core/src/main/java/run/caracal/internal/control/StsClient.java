@@ -66,7 +66,7 @@ public final class StsClient implements TokenCache.Source {
     private final EventBus events;
     private final StsRequests requests;
     /** The secret that was checked last: most resolvers give the same one for each mandate. */
-    private volatile String checked = "";
+    private volatile @Nullable String checked;
 
     /**
      * Creates the client.
