@@ -94,8 +94,7 @@ public final class Baggage {
     private static void parseLine(String line, Sink sink) {
         int from = 0;
         while (from <= line.length()) {
-            int comma = line.indexOf(',', from);
-            int to = comma < 0 ? line.length() : comma;
+            int to = Chars.indexOf(line, ',', from, line.length());
             parseMember(line, from, to, sink);
             from = to + 1;
         }
@@ -113,19 +112,12 @@ public final class Baggage {
 
     /** Reads one {@code key=value} and tells where its value ends: at {@code to} or at a semicolon. */
     private static int parseEntry(String line, int from, int to, boolean ownOnly, Sink sink) {
-        int limit = to;
-        if (ownOnly) {
-            int semicolon = line.indexOf(';', from);
-            limit = semicolon < 0 || semicolon > to ? to : semicolon;
-        }
-        int equals = line.indexOf('=', from);
-        if (equals < 0 || equals >= limit) {
+        int limit = ownOnly ? Chars.indexOf(line, ';', from, to) : to;
+        int equals = Chars.indexOf(line, '=', from, limit);
+        if (equals == limit) {
             return limit;
         }
-        int valueEnd = line.indexOf(';', equals);
-        if (valueEnd < 0 || valueEnd > limit) {
-            valueEnd = limit;
-        }
+        int valueEnd = Chars.indexOf(line, ';', equals, limit);
         int keyStart = Chars.skipBlanks(line, from, equals);
         int keyEnd = Chars.trimEnd(line, keyStart, equals);
         if (keyStart < keyEnd) {

@@ -67,6 +67,15 @@ public final class Chars {
         return true;
     }
 
+    /** The index of a character, {@code to} when there is none before it; looks no further, unlike that of String. */
+    public static int indexOf(String text, char c, int from, int to) {
+        int index = from;
+        while (index < to && text.charAt(index) != c) {
+            index++;
+        }
+        return index;
+    }
+
     /** The index of the first character that is not white space, {@code to} when there is none. */
     public static int skipBlanks(String text, int from, int to) {
         int start = from;
