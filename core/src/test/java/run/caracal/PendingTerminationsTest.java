@@ -244,6 +244,22 @@ class PendingTerminationsTest {
                             openings.get(0).headers().get("Authorization")));
         }
 
+        /** The platform ends no service without the generation of its lease. */
+        @Test
+        void aServiceWhoseAnswerWasLostIsEndedWithItsFirstGeneration() {
+            platform.nextLost(FakePlatform::isOpen, lost());
+            answers(2, FakePlatform::isOpen, fails(refused()));
+            StepVerifier.create(caracal.spawnService())
+                    .then(() -> time.advanceTimeBy(Duration.ofSeconds(2)))
+                    .expectError(TransportException.class)
+                    .verify(LIMIT);
+            time.advanceTimeBy(Duration.ofSeconds(5));
+            assertThat(platform.live()).isEmpty();
+            assertThat(platform.requests(FakePlatform::isTerminate))
+                    .singleElement()
+                    .satisfies(end -> assertThat(FakePlatform.body(end)).isEqualTo("{\"lease_generation\":1}"));
+        }
+
         @Test
         void aCancelledCallerLeavesNothingOpenBehindALostAnswerAndAClosedPort() {
             platform.nextLost(FakePlatform::isOpen, lost());

@@ -118,7 +118,7 @@ public final class Coordinator {
                 // The answer cannot be used, but it names a session that is open.
                 .onErrorResume(
                         UnreadableSession.class,
-                        e -> terminate(e.agentSessionId, null, endsAt(session), trace, place)
+                        e -> terminate(e.agentSessionId, firstGeneration(session), endsAt(session), trace, place)
                                 .onErrorComplete()
                                 .then(Mono.error(e.problem)))
                 .doOnError(failed -> place.release());
@@ -130,7 +130,8 @@ public final class Coordinator {
         return Mono.defer(() -> {
             String known = entry.agentSessionId();
             if (known != null) {
-                return terminate(TERMINATE_ONCE, known, null, trace).then();
+                return terminate(TERMINATE_ONCE, known, firstGeneration(request), trace)
+                        .then();
             }
             return attempts.run(
                             REPLAY,
@@ -149,10 +150,15 @@ public final class Coordinator {
                     .onErrorResume(CoordinatorException.class, Coordinator::unlessRefused)
                     .flatMap(id -> {
                         entry.learned(id);
-                        return terminate(TERMINATE_ONCE, id, null, trace);
+                        return terminate(TERMINATE_ONCE, id, firstGeneration(request), trace);
                     })
                     .then();
         });
+    }
+
+    /** The generation of a new lease, without which the platform ends no service; a task has none. */
+    private static @Nullable Long firstGeneration(OpenSession session) {
+        return session.isService() ? 1L : null;
     }
 
     /** A refusal says that there is no session, but for a conflict of the key: then there is one whose id stays unknown. */
