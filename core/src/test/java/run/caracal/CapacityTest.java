@@ -27,6 +27,7 @@ import run.caracal.error.CapacityException;
 import run.caracal.error.ClosedException;
 import run.caracal.error.CoordinatorException;
 import run.caracal.error.Limit;
+import run.caracal.error.TransportException;
 import run.caracal.event.CaracalEvent.CapacityWaited;
 import run.caracal.event.CaracalEvent.CapacityWaited.Capacity;
 import run.caracal.event.Completion.Outcome;
@@ -334,6 +335,21 @@ class CapacityTest {
             opening.dispose();
         }
 
+        /** A replay grants nothing anew. */
+        @Test
+        void aLeaseCountsFromTheLostAttemptThatWasGrantedIt() {
+            platform.leases(Duration.ofSeconds(30), Duration.ZERO);
+            platform.nextLost(FakePlatform::isOpen, new TransportException(TransportException.Kind.IO, "lost", null));
+            platform.nextAnswer(FakePlatform::isOpen, 429, "{\"error\":\"rate_limited\"}");
+            List<ServiceAgent> agents = new ArrayList<>();
+            Disposable opening = open(caracal.spawnService().doOnNext(agents::add));
+            time.advanceTimeBy(Duration.ofSeconds(62));
+            assertThat(agents)
+                    .singleElement()
+                    .satisfies(agent -> assertThat(agent.state()).isEqualTo(ServiceAgent.State.LOST));
+            opening.dispose();
+        }
+
         @Test
         void itIsWaitedForNoLongerThanAsked() {
             for (int i = 0; i < 1_000; i++) {
@@ -435,7 +451,7 @@ class CapacityTest {
         for (int none : new int[] {0, -1, Integer.MIN_VALUE}) {
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> platform.config().maxOpenSessions(none))
-                    .withMessageContaining("maxOpenSessions is " + none)
+                    .withMessageContaining("maxOpenSessions: is " + none)
                     .withMessageContaining("at least 1");
             assertThatIllegalArgumentException()
                     .isThrownBy(() -> platform.config().maxMintsPerMinute(none))

@@ -62,12 +62,13 @@ final class Attempts {
     }
 
     /**
-     * An attempt.
+     * An attempt that was answered.
      *
-     * @param nanos when it was made, on the monotonic clock: an operation may have waited for long before
-     * @param repeated whether an earlier attempt may have done already what this one asked for
+     * @param ageNanos how long ago it was made, or an earlier one that may have done already what this one asked for; an
+     *     operation may have waited for long before
+     * @param repeated whether there is such an earlier one
      */
-    record Sent(HttpRequest request, long nanos, boolean repeated) {}
+    record Sent(HttpRequest request, long ageNanos, boolean repeated) {}
 
     /** The time over which the calls that waited for a new minute are spread. */
     private static final Duration SPREAD = Duration.ofSeconds(1);
@@ -161,6 +162,7 @@ final class Attempts {
         private int attempts;
         private int retried;
         private boolean ambiguous;
+        private long since;
         private boolean refreshed;
         private int waited;
         private long waitsUntil;
@@ -186,15 +188,18 @@ final class Attempts {
                 return Mono.error(new ClosedException("The caller went before the request was sent; nothing was sent"));
             }
             attempts++;
-            Sent sent = new Sent(request.apply(token), timer.now(TimeUnit.NANOSECONDS), ambiguous);
+            HttpRequest sent = request.apply(token);
+            if (!ambiguous) {
+                since = timer.now(TimeUnit.NANOSECONDS);
+            }
             return transport
-                    .exchange(sent.request())
-                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent.request())))
+                    .exchange(sent)
+                    .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                     .map(answer -> {
                         if (!ErrorAnswers.isSuccess(answer.status())) {
-                            throw ErrorAnswers.coordinator(sent.request(), answer, Instant.now());
+                            throw ErrorAnswers.coordinator(sent, answer, Instant.now());
                         }
-                        return read.read(sent, answer);
+                        return read.read(new Sent(sent, timer.now(TimeUnit.NANOSECONDS) - since, ambiguous), answer);
                     })
                     .onErrorResume(e -> failed(token, e));
         }

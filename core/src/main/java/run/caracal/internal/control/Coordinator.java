@@ -72,13 +72,13 @@ public final class Coordinator {
     }
 
     /**
-     * An answer, and when the attempt that it answers was made, on the monotonic clock. Whatever it grants lasts from then
-     * on at the least, and not from when its operation began to wait.
+     * An answer, and how long ago it was asked for. Whatever it grants lasts at the least from then on, and not from when
+     * its operation began to wait.
      */
-    public record Timed<T>(T answer, long sentNanos) {
-        /** {@return the end of what was granted for a time} */
-        public long endsAfter(Duration granted) {
-            return sentNanos + granted.toNanos();
+    public record Timed<T>(T answer, long ageNanos) {
+        /** {@return when the answer was asked for, on a monotonic clock} */
+        public long askedAt(Scheduler clock) {
+            return clock.now(TimeUnit.NANOSECONDS) - ageNanos;
         }
     }
 
@@ -101,7 +101,7 @@ public final class Coordinator {
                             if (opened.isReplay() && !session.isKeyGenerated() && !adopt && !sent.repeated()) {
                                 throw new SessionReplayedException(opened.agentSessionId());
                             }
-                            return new Timed<>(opened, sent.nanos());
+                            return new Timed<>(opened, sent.ageNanos());
                         },
                         abandoned,
                         (token, error) -> {
@@ -228,7 +228,7 @@ public final class Coordinator {
         return attempts.run(
                 ATTACH,
                 bearer -> requests.attach(config.zoneId(), agentSessionId, call(bearer, trace)),
-                (sent, answer) -> new Timed<>(LeaseAnswer.parse(sent.request(), answer), sent.nanos()),
+                (sent, answer) -> new Timed<>(LeaseAnswer.parse(sent.request(), answer), sent.ageNanos()),
                 abandoned);
     }
 
@@ -282,7 +282,7 @@ public final class Coordinator {
         return attempts.run(
                 DELEGATE,
                 bearer -> requests.delegate(delegation, call(bearer, trace)),
-                (sent, answer) -> new Timed<>(DelegationAnswer.parse(sent.request(), answer), sent.nanos()),
+                (sent, answer) -> new Timed<>(DelegationAnswer.parse(sent.request(), answer), sent.ageNanos()),
                 abandoned);
     }
 

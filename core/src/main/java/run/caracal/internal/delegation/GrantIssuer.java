@@ -197,7 +197,8 @@ public final class GrantIssuer {
                                 terms.targetApplicationId(),
                                 answer.scopes().isEmpty() ? terms.scopes() : answer.scopes(),
                                 answer.expiresAt(),
-                                timed.endsAfter(terms.constraints().effectiveTtl(ttl)));
+                                timed.askedAt(timer)
+                                        + terms.constraints().effectiveTtl(ttl).toNanos());
                     });
             return events.observe(
                     CaracalEvent.DelegationCreated.class,

@@ -157,7 +157,7 @@ public final class HelperSessions {
                                     .delegationEdgeId(null)
                                     .parentEdgeId(null)
                                     .build(),
-                            timed.endsAfter(ttl),
+                            timed.askedAt(timer) + ttl.toNanos(),
                             margin(ttl),
                             session.hasEnded(),
                             Mono.empty(),

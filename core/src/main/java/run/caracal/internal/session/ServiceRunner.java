@@ -271,7 +271,7 @@ public final class ServiceRunner {
                     Provenance provenance = plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null);
                     Scope enclosing = BoundContext.scope(holder == null ? under : null, client);
                     return keep(
-                            envelope, provenance, answer.lease(), timed.sentNanos(), spec, holder, enclosing, place);
+                            envelope, provenance, answer.lease(), timed.askedAt(timer), spec, holder, enclosing, place);
                 });
         return sessions.observeOpening(opened, s -> s.session().context()).flatMap(service -> {
             Mono<Void> hooks = service.isHolder ? Mono.empty() : Mono.defer(() -> sessions.started(service.session()));
@@ -378,8 +378,8 @@ public final class ServiceRunner {
                                 ? new LeaseLostException(reason, agentSessionId, refused)
                                 : refused;
                     })
-                    .map(timed ->
-                            keep(envelope, null, timed.answer().lease(), timed.sentNanos(), spec, null, client, place));
+                    .map(timed -> keep(
+                            envelope, null, timed.answer().lease(), timed.askedAt(timer), spec, null, client, place));
             return sessions.observeOpening(opened, s -> s.session().context());
         });
     }

@@ -222,7 +222,7 @@ public final class SessionRunner {
                                 plan.provenance(plan.inherits() ? answer.delegationEdgeId() : null),
                                 false,
                                 place);
-                        session.endsAt(timed.endsAfter(ttl(spec)));
+                        session.endsAt(timed.askedAt(timer) + ttl(spec).toNanos());
                         return session;
                     });
             return observeOpening(opened, Session::context);
