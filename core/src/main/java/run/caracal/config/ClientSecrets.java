@@ -5,6 +5,7 @@ import java.util.List;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.error.ConfigurationException;
+import run.caracal.internal.config.CheckedSecret;
 import run.caracal.internal.config.ConfigFiles;
 import run.caracal.internal.config.Fault;
 import run.caracal.internal.config.Rules;
@@ -14,10 +15,7 @@ final class ClientSecrets {
     private ClientSecrets() {}
 
     static ClientSecretResolver fixed(String secret) {
-        String fault = Rules.clientSecret(secret);
-        if (fault != null) {
-            throw new IllegalArgumentException("secret " + fault);
-        }
+        Rules.require("secret", Rules.clientSecret(secret));
         return new Fixed(secret);
     }
 
@@ -25,7 +23,7 @@ final class ClientSecrets {
         return new OfFile(file.toAbsolutePath(), groupReadable);
     }
 
-    private static final class Fixed implements ClientSecretResolver {
+    private static final class Fixed implements ClientSecretResolver, CheckedSecret {
         private final String secret;
 
         Fixed(String secret) {

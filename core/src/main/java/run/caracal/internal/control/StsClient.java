@@ -27,6 +27,7 @@ import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.internal.Ids;
 import run.caracal.internal.Supplied;
+import run.caracal.internal.config.CheckedSecret;
 import run.caracal.internal.config.Rules;
 import run.caracal.internal.event.EventBus;
 import run.caracal.internal.token.JwtClaims;
@@ -65,8 +66,6 @@ public final class StsClient implements TokenCache.Source {
     private final HttpTransport traffic;
     private final EventBus events;
     private final StsRequests requests;
-    /** The secret that was checked last: most resolvers give the same one for each mandate. */
-    private volatile @Nullable String checked;
 
     /**
      * Creates the client.
@@ -282,7 +281,7 @@ public final class StsClient implements TokenCache.Source {
         return new ClientCredentials(config.zoneId(), config.applicationId(), secret);
     }
 
-    private Mono<String> resolved(ClientSecretResolver resolver) {
+    private static Mono<String> resolved(ClientSecretResolver resolver) {
         return Supplied.ask(
                         "The client secret resolver",
                         resolver::resolve,
@@ -291,14 +290,10 @@ public final class StsClient implements TokenCache.Source {
                         Schedulers.parallel())
                 .switchIfEmpty(Mono.error(() -> badSecret("it gave none")))
                 .doOnNext(secret -> {
-                    if (secret.equals(checked)) {
-                        return;
-                    }
-                    String fault = Rules.clientSecret(secret);
+                    String fault = resolver instanceof CheckedSecret ? null : Rules.clientSecret(secret);
                     if (fault != null) {
                         throw badSecret("its secret " + fault);
                     }
-                    checked = secret;
                 });
     }
 
