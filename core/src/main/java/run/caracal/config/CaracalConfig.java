@@ -564,10 +564,7 @@ public final class CaracalConfig {
          * @throws IllegalArgumentException if the secret is malformed; the message does not contain it
          */
         public Builder clientSecret(String clientSecret) {
-            String fault = Rules.clientSecret(Objects.requireNonNull(clientSecret, "clientSecret"));
-            if (fault != null) {
-                throw new IllegalArgumentException("clientSecret " + fault);
-            }
+            Rules.require("clientSecret", Rules.clientSecret(Objects.requireNonNull(clientSecret, "clientSecret")));
             return clientSecret(ClientSecretResolver.of(clientSecret));
         }
 
@@ -904,17 +901,12 @@ public final class CaracalConfig {
         }
 
         private static int counted(int value, String field, @Nullable String fault) {
-            if (fault != null) {
-                throw new IllegalArgumentException(field + ' ' + fault);
-            }
+            Rules.require(field, fault);
             return value;
         }
 
         private static Duration timeout(Duration value, String field) {
-            String fault = Rules.timeout(value);
-            if (fault != null) {
-                throw new IllegalArgumentException(field + ' ' + fault);
-            }
+            Rules.require(field, Rules.timeout(value));
             return value;
         }
 

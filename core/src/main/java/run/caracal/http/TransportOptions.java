@@ -76,9 +76,7 @@ public final class TransportOptions {
     }
 
     private static List<String> checked(String field, List<String> values, @Nullable String fault) {
-        if (fault != null) {
-            throw new IllegalArgumentException(field + ": " + fault);
-        }
+        Rules.require(field, fault);
         return List.copyOf(values);
     }
 

@@ -27,7 +27,7 @@ public final class Ids {
      */
     public static String require(@Nullable String value, String field) {
         if (value == null || !isValid(value)) {
-            throw new IllegalArgumentException(field + ' ' + expectation());
+            throw new IllegalArgumentException(field + ": " + expectation());
         }
         return value;
     }

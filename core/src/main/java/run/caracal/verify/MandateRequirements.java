@@ -222,10 +222,7 @@ public final class MandateRequirements {
 
         private static Set<String> checked(
                 String field, String[] values, Function<List<String>, @Nullable String> rule) {
-            String fault = rule.apply(List.of(values));
-            if (fault != null) {
-                throw new IllegalArgumentException(field + ": " + fault);
-            }
+            Rules.require(field, rule.apply(List.of(values)));
             // In their order, for messages; List.of() above refused null.
             return Collections.unmodifiableSet(new LinkedHashSet<>(Arrays.asList(values)));
         }

@@ -22,7 +22,7 @@ class IdsTest {
     void refusesWhatAPathWouldChange(@Nullable String id) {
         assertThatThrownBy(() -> Ids.require(id, "zoneId"))
                 .isInstanceOf(IllegalArgumentException.class)
-                .hasMessage("zoneId must match " + Ids.PATTERN + " and be neither \".\" nor \"..\"");
+                .hasMessage("zoneId: must match " + Ids.PATTERN + " and be neither \".\" nor \"..\"");
     }
 
     @ParameterizedTest

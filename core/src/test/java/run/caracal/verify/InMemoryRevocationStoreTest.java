@@ -102,7 +102,7 @@ class InMemoryRevocationStoreTest {
         for (String id : List.of("", " ", "a b", "..", "a/b")) {
             assertThatThrownBy(() -> store.revoke(id, HOUR))
                     .isInstanceOf(IllegalArgumentException.class)
-                    .hasMessageStartingWith("id ");
+                    .hasMessageStartingWith("id: ");
         }
         for (Duration time : List.of(
                 Duration.ZERO, Duration.ofSeconds(-1), Duration.ofDays(367), Duration.ofSeconds(Long.MAX_VALUE))) {

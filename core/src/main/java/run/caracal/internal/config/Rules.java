@@ -82,6 +82,18 @@ public final class Rules {
 
     private Rules() {}
 
+    /**
+     * Throws what a rule found.
+     *
+     * @param argument the argument of a public method, or the setting
+     * @throws IllegalArgumentException {@code <argument>: <fault>}, if there is a fault
+     */
+    public static void require(String argument, @Nullable String fault) {
+        if (fault != null) {
+            throw new IllegalArgumentException(argument + ": " + fault);
+        }
+    }
+
     /** The identifier of a zone or an application. */
     public static @Nullable String id(String value) {
         return Ids.isValid(value) ? null : Ids.expectation();

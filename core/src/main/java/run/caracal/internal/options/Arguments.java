@@ -1,5 +1,7 @@
 package run.caracal.internal.options;
 
+import static run.caracal.internal.config.Rules.require;
+
 import java.time.Clock;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
@@ -45,18 +47,9 @@ public final class Arguments {
         return new IllegalArgumentException(argument + ": " + fault);
     }
 
-    private static void require(String argument, @Nullable String fault) {
-        if (fault != null) {
-            throw fault(argument, fault);
-        }
-    }
-
     /** An id of the platform; the message does not contain it. */
     public static String id(@Nullable String id, String argument) {
-        if (id == null || !Ids.isValid(id)) {
-            throw fault(argument, Ids.expectation());
-        }
-        return id;
+        return Ids.require(id, argument);
     }
 
     public static List<String> labels(List<String> labels) {
