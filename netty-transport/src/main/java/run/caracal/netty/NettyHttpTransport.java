@@ -58,9 +58,10 @@ import run.caracal.netty.TransportErrors.Limits;
 /**
  * The SDK's transport on Reactor Netty, for calls to the STS and the Coordinator, and for
  * {@link run.caracal.Caracal#fetch}. Each instance has its own connection pool and event loops. By default a client
- * uses a second transport for {@code fetch} and mandates, on Reactor Netty's shared event loops, so that a mandate and
- * its call run on one thread; a transport set in the configuration carries both. It never retries a request or follows
- * a redirect, whatever the customizer sets.
+ * sends renewals and terminations on an event loop of its own, where no code of users runs, and everything that callers
+ * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread; a
+ * transport set in the configuration carries both. It never retries a request or follows a redirect, whatever the
+ * customizer sets.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *
@@ -80,6 +81,9 @@ public final class NettyHttpTransport implements HttpTransport {
     /** The default maximum number of requests that wait for a connection per service. */
     public static final int DEFAULT_MAX_PENDING = 20_000;
 
+    /** The default maximum number of event loops. */
+    public static final int DEFAULT_MAX_EVENT_LOOPS = 4;
+
     /** The default wait for a free connection. */
     public static final Duration DEFAULT_ACQUIRE_TIMEOUT = Duration.ofSeconds(5);
 
@@ -95,7 +99,6 @@ public final class NettyHttpTransport implements HttpTransport {
     /** Without a quiet period, a loop with pending tasks shuts down before it closes its channels. */
     private static final Duration QUIET_TIME = Duration.ofMillis(50);
 
-    private static final int MAX_LOOPS = 4;
     private static final int FIRST_ERROR = 400;
 
     /** The path segments of STS and Coordinator other than ids. */
@@ -147,8 +150,7 @@ public final class NettyHttpTransport implements HttpTransport {
                     "metrics(true) needs io.micrometer:micrometer-core on the class path; add it, or "
                             + "leave the metrics of the transport off");
         }
-        loops = LoopResources.create(
-                "caracal-http", Math.min(MAX_LOOPS, Runtime.getRuntime().availableProcessors()), true);
+        loops = LoopResources.create("caracal-http", builder.eventLoops, true);
         pool = ConnectionProvider.builder("caracal")
                 .metrics(builder.metrics)
                 .maxConnections(builder.maxConnections)
@@ -534,6 +536,8 @@ public final class NettyHttpTransport implements HttpTransport {
         private int maxConnections = DEFAULT_MAX_CONNECTIONS;
         private int maxPending = DEFAULT_MAX_PENDING;
         private Duration acquireTimeout = DEFAULT_ACQUIRE_TIMEOUT;
+        private int eventLoops =
+                Math.min(DEFAULT_MAX_EVENT_LOOPS, Runtime.getRuntime().availableProcessors());
         private boolean metrics;
 
         private Builder() {}
@@ -602,6 +606,17 @@ public final class NettyHttpTransport implements HttpTransport {
                         + " (1 millisecond) to " + MAX_ACQUIRE_TIMEOUT + " (1 hour), not " + acquireTimeout);
             }
             this.acquireTimeout = acquireTimeout;
+            return this;
+        }
+
+        /**
+         * Sets the number of the transport's own event loops.
+         *
+         * @param eventLoops at least 1; by default one for each processor, but at most {@value
+         *     NettyHttpTransport#DEFAULT_MAX_EVENT_LOOPS}
+         */
+        public Builder eventLoops(int eventLoops) {
+            this.eventLoops = positive(eventLoops, "eventLoops");
             return this;
         }
 

@@ -24,6 +24,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -188,6 +189,26 @@ class NettyHttpTransportTest {
                     .expectNextCount(1)
                     .expectComplete()
                     .verify(Await.BOUND);
+        }
+
+        /** A change of threads costs more than anything else that follows an answer. */
+        @Test
+        void codeOfACallersLoopGoesOnThereAndOtherCodeOnAnother() {
+            HttpTransportProvider provider = new NettyHttpTransportProvider();
+            Mono<Boolean> onItsLoop = Mono.defer(() -> {
+                        Thread own = Thread.currentThread();
+                        return Mono.just(1)
+                                .publishOn(provider.callerScheduler())
+                                .delayElement(Duration.ofMillis(1), provider.callerScheduler())
+                                .map(one -> Thread.currentThread() == own);
+                    })
+                    .subscribeOn(
+                            Schedulers.fromExecutorService(HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE)));
+            StepVerifier.create(onItsLoop.repeat(10))
+                    .expectNextSequence(Collections.nCopies(11, true))
+                    .expectComplete()
+                    .verify(Await.BOUND);
+            assertThat(provider.callerScheduler()).isSameAs(Schedulers.parallel());
         }
 
         /** A renewal and a termination are as far from the callers' loops as their timeouts. */

@@ -2,6 +2,7 @@ package run.caracal.internal.client;
 
 import java.util.List;
 import java.util.ServiceLoader;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -45,14 +46,15 @@ public final class ClientParts {
 
     private final CaracalConfig config;
     private final ClientState state = new ClientState();
-    private final Scope scope = new Scope(null, "The Caracal client is closed; create a new one");
+    private final Scope scope;
     private final EventBus events = new EventBus();
     /** One timer for all leases, on its own daemon thread, so that blocked workers do not delay renewals. */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final HttpTransport transport;
     private final boolean ownsTransport;
-    private final TrafficTransport traffic;
+    private final TrafficTransport calls;
+    private final TrafficTransport fetchCalls;
     private final TokenCache tokens;
     private final Coordinator coordinator;
     private final SessionGate gate;
@@ -85,13 +87,18 @@ public final class ClientParts {
                 .<HttpTransportProvider>map(given -> () -> given)
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
-        this.traffic =
-                ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
+        this.calls = traffic(provider);
+        // Of its own, so that no opening waits for the connections of slow calls to the same host.
+        this.fetchCalls = traffic(provider);
+        // A transport that is given carries the code of users anyway.
+        Supplier<Scheduler> callers = ownsTransport ? provider::callerScheduler : Schedulers::immediate;
+        this.scope = new Scope("The Caracal client is closed; create a new one", provider::callerScheduler);
         Scheduler timer = ParallelTimer.INSTANCE;
-        HttpTransport observed = events.observe(transport);
-        StsClient sts = new StsClient(config, observed, events.observe(traffic), events);
-        this.tokens = new TokenCache(sts, timer);
-        this.coordinator = new Coordinator(config, observed, tokens, events, timer, state);
+        HttpTransport apart = events.observe(transport);
+        HttpTransport observed = events.observe(calls);
+        StsClient sts = new StsClient(config, apart, observed, events);
+        this.tokens = new TokenCache(sts, timer, callers);
+        this.coordinator = new Coordinator(config, apart, observed, tokens, events, timer, callers, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
         this.gate = new SessionGate(config, events, timer);
         this.pace = new MintPace(config, events, timer);
@@ -104,13 +111,17 @@ public final class ClientParts {
         this.approvals = new ApprovalWaiter(sts, events, timer, state);
         this.outbound = new OutboundDecider(config, router, tokens, mandates, scope, state, events);
         this.inbound = new InboundJudge(config, events, scope, state);
-        this.fetches = new FetchSender(outbound, traffic);
+        this.fetches = new FetchSender(outbound, fetchCalls);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = Mono.<Void>fromRunnable(this::refuseWaiters)
                 .then(scope.close(config.disposeTimeout(), timer))
                 .then(coordinator.closePending(config.closeTimeout()))
                 .then(Mono.defer(this::release))
                 .cache();
+    }
+
+    private TrafficTransport traffic(HttpTransportProvider provider) {
+        return ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
     }
 
     private void refuseWaiters() {
@@ -124,7 +135,7 @@ public final class ClientParts {
         pace.close();
         tokens.dispose();
         Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
-        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.disposeLater())
+        Mono<Void> released = Flux.mergeDelayError(3, own, calls.disposeLater(), fetchCalls.disposeLater())
                 .then()
                 .onErrorResume(e -> {
                     log.warn("Releasing an HTTP transport failed: {}", e.getMessage());
@@ -182,7 +193,7 @@ public final class ClientParts {
                 .issuer(config.stsUrl().toString())
                 .jwksUrl(new StsRequests(config.stsUrl()).jwks(config.zoneId()).toString())
                 .allowInsecureUrls(config.allowInsecureUrls() || !config.production())
-                .transport(transport);
+                .transport(calls);
     }
 
     public EventBus events() {

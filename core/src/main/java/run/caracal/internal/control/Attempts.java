@@ -40,8 +40,9 @@ final class Attempts {
      * @param keepsBearer whether all attempts after an ambiguous one must carry the same bearer: the digest of a session
      *     start covers it, and a second bearer would turn the replay into a conflict
      * @param waits whether it waits for limits of the platform that pass, when the client has the patience
+     * @param apart whether it runs where no code of users does, because none may delay it; else where callers' code goes on
      */
-    record Operation(String name, int retries, boolean keepsBearer, boolean waits) {
+    record Operation(String name, int retries, boolean keepsBearer, boolean waits, boolean apart) {
         boolean opensSession() {
             return keepsBearer;
         }
@@ -77,6 +78,7 @@ final class Attempts {
     private static final int LAST_STEP = 4;
 
     private final HttpTransport transport;
+    private final HttpTransport calls;
     private final TokenCache tokens;
     private final EventBus events;
     private final Scheduler timer;
@@ -88,11 +90,14 @@ final class Attempts {
     /**
      * Creates it.
      *
+     * @param transport how operations apart from the callers are sent
+     * @param calls how the others are sent
      * @param closed whether the client is closed: nothing is sent then
      * @param patience how long one operation waits for limits of the platform that pass; zero not to wait
      */
     Attempts(
             HttpTransport transport,
+            HttpTransport calls,
             TokenCache tokens,
             EventBus events,
             Scheduler timer,
@@ -101,6 +106,7 @@ final class Attempts {
         this.closed = closed;
         this.patience = patience;
         this.transport = transport;
+        this.calls = calls;
         this.tokens = tokens;
         this.events = events;
         this.timer = timer;
@@ -116,7 +122,7 @@ final class Attempts {
             Function<AccessToken, HttpRequest> request,
             Reader<T> read,
             BooleanSupplier abandoned) {
-        return run(operation, tokens.get(), request, read, abandoned, (token, error) -> {});
+        return run(operation, bearer(operation), request, read, abandoned, (token, error) -> {});
     }
 
     /** Rejects openings that wait for a limit, now and later. */
@@ -129,8 +135,8 @@ final class Attempts {
         var unused = noMoreWaiting.tryEmitEmpty();
     }
 
-    Mono<AccessToken> bearer() {
-        return tokens.get();
+    Mono<AccessToken> bearer(Operation operation) {
+        return operation.apart() ? tokens.get() : tokens.getForCaller();
     }
 
     /** Runs an operation with a given first bearer. */
@@ -192,7 +198,7 @@ final class Attempts {
             if (!ambiguous) {
                 since = timer.now(TimeUnit.NANOSECONDS);
             }
-            return transport
+            return (operation.apart() ? transport : calls)
                     .exchange(sent)
                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                     .map(answer -> {
@@ -208,7 +214,7 @@ final class Attempts {
             if (isRefusedToken(error) && !refreshed && !(ambiguous && operation.keepsBearer())) {
                 refreshed = true;
                 tokens.reject(token);
-                return tokens.get()
+                return bearer(operation)
                         .flatMap(fresh -> fresh.value().equals(token.value()) ? Mono.error(error) : attempt(fresh));
             }
             ambiguous |= isAmbiguous(error);

@@ -3,6 +3,7 @@ package run.caracal.internal.control;
 import java.time.Duration;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -33,15 +34,16 @@ import run.caracal.internal.wire.SessionAnswer;
 
 /** The operations at the Coordinator. */
 public final class Coordinator {
-    private static final Operation OPEN = new Operation("open", 2, true, true);
-    private static final Operation REPLAY = new Operation("settle", 0, false, false);
-    private static final Operation TERMINATE = new Operation("terminate", 2, false, true);
-    private static final Operation TERMINATE_ONCE = new Operation("settle", 0, false, false);
-    private static final Operation RENEW = new Operation("renew", 0, false, false);
-    private static final Operation ATTACH = new Operation("attach", 1, false, true);
-    private static final Operation DELEGATE = new Operation("delegate", 1, false, true);
-    private static final Operation CHECK = new Operation("check", 1, false, false);
-    private static final Operation REVOKE = new Operation("revoke", 1, false, true);
+    private static final Operation OPEN = new Operation("open", 2, true, true, false);
+    private static final Operation REPLAY = new Operation("settle", 0, false, false, true);
+    private static final Operation TERMINATE = new Operation("terminate", 2, false, true, true);
+    private static final Operation TERMINATE_ONCE = new Operation("settle", 0, false, false, true);
+    private static final Operation RENEW = new Operation("renew", 0, false, false, true);
+    private static final Operation ATTACH = new Operation("attach", 1, false, true, false);
+    private static final Operation DELEGATE = new Operation("delegate", 1, false, true, false);
+    private static final Operation RENEW_DELEGATION = new Operation("delegate", 1, false, true, true);
+    private static final Operation CHECK = new Operation("check", 1, false, false, false);
+    private static final Operation REVOKE = new Operation("revoke", 1, false, true, true);
 
     /** The code of a service whose lease another holder has taken over. */
     public static final String FENCED = "session_lease_fenced";
@@ -54,20 +56,31 @@ public final class Coordinator {
     private final Attempts attempts;
     private final PendingTerminations pending;
     private final Scheduler timer;
+    private final Supplier<Scheduler> callers;
 
+    /**
+     * Creates the client.
+     *
+     * @param transport how renewals and terminations are sent
+     * @param calls how everything else is sent
+     * @param callers where the code of a caller goes on after an operation that was sent with {@code transport}
+     */
     public Coordinator(
             CaracalConfig config,
             HttpTransport transport,
+            HttpTransport calls,
             TokenCache tokens,
             EventBus events,
             Scheduler timer,
+            Supplier<Scheduler> callers,
             ClientState state) {
         this.config = config;
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
         // A limit of open sessions implies waiting for capacity.
         Duration patience = config.maxOpenSessions().isPresent() ? config.sessionAcquireTimeout() : Duration.ZERO;
-        this.attempts = new Attempts(transport, tokens, events, timer, state::isClosed, patience);
+        this.attempts = new Attempts(transport, calls, tokens, events, timer, state::isClosed, patience);
         this.timer = timer;
+        this.callers = callers;
         this.pending = new PendingTerminations(events, timer);
     }
 
@@ -93,7 +106,7 @@ public final class Coordinator {
             OpenSession session, boolean adopt, Envelope trace, BooleanSupplier abandoned, Place place) {
         return attempts.run(
                         OPEN,
-                        attempts.bearer(),
+                        attempts.bearer(OPEN),
                         bearer -> requests.open(session, call(bearer, trace)),
                         (sent, answer) -> {
                             SessionAnswer opened = read(sent.request(), answer, session.isService());
@@ -243,7 +256,7 @@ public final class Coordinator {
      */
     public Mono<Boolean> terminate(
             String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace, Place place) {
-        return terminate(TERMINATE, agentSessionId, generation, trace)
+        return forCaller(terminate(TERMINATE, agentSessionId, generation, trace)
                 .doOnError(
                         PendingTerminations::passes,
                         e -> pending.takeOver(
@@ -256,7 +269,11 @@ public final class Coordinator {
                 // Before its owner is signalled, which may need the permit for its next session.
                 .doOnSuccess(gone -> place.release())
                 .doOnError(failed -> place.release())
-                .doOnCancel(place::release);
+                .doOnCancel(place::release));
+    }
+
+    private <T> Mono<T> forCaller(Mono<T> operation) {
+        return Mono.defer(() -> operation.publishOn(callers.get()));
     }
 
     private @Nullable Long endsAt(OpenSession session) {
@@ -279,8 +296,18 @@ public final class Coordinator {
     /** Creates a delegation, under one idempotency key through all attempts. */
     public Mono<Timed<DelegationAnswer>> delegate(
             CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
+        return delegate(DELEGATE, delegation, trace, abandoned);
+    }
+
+    /** As {@link #delegate}, for the delegation of a service, whose lease is lost with it. */
+    public Mono<Timed<DelegationAnswer>> renewDelegation(CreateDelegation delegation, Envelope trace) {
+        return delegate(RENEW_DELEGATION, delegation, trace, () -> false);
+    }
+
+    private Mono<Timed<DelegationAnswer>> delegate(
+            Operation operation, CreateDelegation delegation, Envelope trace, BooleanSupplier abandoned) {
         return attempts.run(
-                DELEGATE,
+                operation,
                 bearer -> requests.delegate(delegation, call(bearer, trace)),
                 (sent, answer) -> new Timed<>(DelegationAnswer.parse(sent.request(), answer), sent.ageNanos()),
                 abandoned);
@@ -303,13 +330,13 @@ public final class Coordinator {
 
     /** Revokes a delegation and everything derived from it. An inactive one counts as revoked. */
     public Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
-        return attempts.run(
+        return forCaller(attempts.run(
                         REVOKE,
                         bearer -> requests.revoke(config.zoneId(), delegationEdgeId, call(bearer, trace)),
                         (sent, answer) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
-                .then();
+                .then());
     }
 
     /**

@@ -71,7 +71,8 @@ public final class StsClient implements TokenCache.Source {
      * Creates the client.
      *
      * @param config whose token to fetch, and where
-     * @param traffic how mandates are minted, which are a part of the calls that they are for
+     * @param transport how the application's token is exchanged, which renewals wait for
+     * @param traffic how everything else is asked for, which callers wait for
      */
     public StsClient(CaracalConfig config, HttpTransport transport, HttpTransport traffic, EventBus events) {
         this.config = config;
@@ -199,7 +200,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
         Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
                 .flatMap(secret -> granted(
-                        transport,
+                        traffic,
                         TokenForm.federation(credentials(secret), idToken, seconds(ttl)),
                         List.of(),
                         null,
@@ -239,7 +240,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<ApprovalAnswer> approvalState(String approvalId, Duration wait) {
         return Mono.defer(() -> {
             HttpRequest request = requests.approval(approvalId, wait, wait.plus(config.stsTimeout()));
-            return answered(transport, request, answer -> ApprovalAnswer.parse(request, answer));
+            return answered(traffic, request, answer -> ApprovalAnswer.parse(request, answer));
         });
     }
 

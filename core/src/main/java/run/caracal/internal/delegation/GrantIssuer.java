@@ -136,6 +136,15 @@ public final class GrantIssuer {
      * terminated before it is signalled.
      */
     public Mono<Void> settle(Session session, Plan plan, Duration ttl) {
+        return settle(session, plan, ttl, (request, trace) -> coordinator.delegate(request, trace, () -> false));
+    }
+
+    /** As {@link #settle}, before the present delegation of a service expires. */
+    public Mono<Void> renew(Session session, Plan plan, Duration ttl) {
+        return settle(session, plan, ttl, coordinator::renewDelegation);
+    }
+
+    private Mono<Void> settle(Session session, Plan plan, Duration ttl, Delegate delegate) {
         BoundContext parent = plan.parent();
         if (parent != null && plan.grant() instanceof GrantSpec.Narrow narrow) {
             DelegationTerms terms = new DelegationTerms(
@@ -147,7 +156,7 @@ public final class GrantIssuer {
                     narrow.ttl() == null ? usable(ttl) : narrow.ttl(),
                     false,
                     null);
-            return issue(parent, terms, () -> false)
+            return issue(parent, terms, delegate)
                     .doOnNext(edge -> {
                         Envelope above = parent.envelope();
                         session.hold(
@@ -172,6 +181,15 @@ public final class GrantIssuer {
 
     /** Creates a delegation, under one idempotency key through all attempts. */
     public Mono<IssuedDelegation> issue(BoundContext issuer, DelegationTerms terms, BooleanSupplier abandoned) {
+        return issue(issuer, terms, (request, trace) -> coordinator.delegate(request, trace, abandoned));
+    }
+
+    /** Creates a delegation at the Coordinator. */
+    private interface Delegate {
+        Mono<Coordinator.Timed<DelegationAnswer>> send(CreateDelegation request, Envelope trace);
+    }
+
+    private Mono<IssuedDelegation> issue(BoundContext issuer, DelegationTerms terms, Delegate delegate) {
         return Mono.defer(() -> {
             BoundContext source = issuer.own();
             requireTimeLeft(source);
@@ -186,8 +204,7 @@ public final class GrantIssuer {
                     .ttlSeconds(ttl.toSeconds())
                     .idempotencyKey(key == null ? IdempotencyKeys.generate() : key)
                     .build();
-            Mono<IssuedDelegation> created = coordinator
-                    .delegate(request, issuer.envelope(), abandoned)
+            Mono<IssuedDelegation> created = delegate.send(request, issuer.envelope())
                     .map(timed -> {
                         DelegationAnswer answer = timed.answer();
                         return new IssuedDelegation(

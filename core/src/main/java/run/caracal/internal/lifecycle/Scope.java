@@ -9,6 +9,7 @@ import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import reactor.core.Exceptions;
@@ -38,6 +39,7 @@ public final class Scope {
 
     private final @Nullable Scope enclosing;
     private final String closedMessage;
+    private final Supplier<Scheduler> callers;
     private final AtomicLong state = new AtomicLong();
     private final Sinks.Empty<Void> drained = Sinks.empty();
     private final Set<Held<?>> held = ConcurrentHashMap.newKeySet();
@@ -47,10 +49,21 @@ public final class Scope {
      * Creates an open scope.
      *
      * @param closedMessage what the error says when something is opened after the scope was closed
+     * @param callers times the wait of the calling thread's code for an end
      */
-    public Scope(@Nullable Scope enclosing, String closedMessage) {
+    public Scope(String closedMessage, Supplier<Scheduler> callers) {
+        this(null, closedMessage, callers);
+    }
+
+    /** Creates an open scope inside of another one. */
+    public Scope(Scope enclosing, String closedMessage) {
+        this(enclosing, closedMessage, enclosing.callers);
+    }
+
+    private Scope(@Nullable Scope enclosing, String closedMessage, Supplier<Scheduler> callers) {
         this.enclosing = enclosing;
         this.closedMessage = closedMessage;
+        this.callers = callers;
     }
 
     /**
@@ -326,7 +339,7 @@ public final class Scope {
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
         Mono<Signal<Void>> ended = h.end.materialize();
         return Mono.defer(
-                        () -> ended.takeUntilOther(Mono.delay(lifecycle.budget().apply(error))))
+                        () -> ended.takeUntilOther(Mono.delay(lifecycle.budget().apply(error), callers.get())))
                 .onErrorResume(noBudget -> ended)
                 .dematerialize();
     }

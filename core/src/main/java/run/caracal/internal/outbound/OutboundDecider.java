@@ -124,7 +124,7 @@ public final class OutboundDecider {
             BoundContext context = BoundContext.find(view);
             Envelope envelope = envelope(context, asApplication);
             BoundContext.requireNoCaller(context, "headers() does not know where its bearer would go");
-            return tokens.get().map(token -> {
+            return tokens.getForCaller().map(token -> {
                 Map<String, String> headers = new LinkedHashMap<>();
                 headers.put(Headers.AUTHORIZATION, token.authorization());
                 envelope.encode(new HeaderMap(headers));
@@ -253,7 +253,8 @@ public final class OutboundDecider {
         if (token != null) {
             return Mono.just(decide(route, url, envelope, token, token.authorization(), requestId));
         }
-        return tokens.get().map(fetched -> decide(route, url, envelope, fetched, fetched.authorization(), requestId));
+        return tokens.getForCaller()
+                .map(fetched -> decide(route, url, envelope, fetched, fetched.authorization(), requestId));
     }
 
     /** The caller's request id, if known by now and well-formed. */

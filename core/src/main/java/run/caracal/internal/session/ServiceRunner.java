@@ -333,7 +333,7 @@ public final class ServiceRunner {
         Duration unhurried = min(half, MIN_EDGE_WAIT);
         Duration wait = max(min(half, left.minus(EDGE_RESERVE)), unhurried);
         return Mono.delay(max(wait, MIN_TIMER), timer)
-                .then(Mono.defer(() -> grants.settle(service.session(), plan, EDGE_TTL))
+                .then(Mono.defer(() -> grants.renew(service.session(), plan, EDGE_TTL))
                         .onErrorResume(e -> {
                             if (e instanceof CoordinatorException refused && endsAuthority(refused)) {
                                 service.lease().declareLost(Reason.UNAUTHORIZED, e);

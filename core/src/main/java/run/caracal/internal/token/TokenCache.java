@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicReference;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.Disposable;
 import reactor.core.Disposables;
@@ -56,14 +57,16 @@ public final class TokenCache implements Disposable {
     private final Disposable.Swap refresh = Disposables.swap();
     private final Mono<AccessToken> flight;
     private final Mono<AccessToken> get;
+    private final Mono<AccessToken> getForCaller;
     private volatile long refreshNotBefore;
 
     /**
      * Creates an empty cache.
      *
      * @param timer gives the clocks: its nanoseconds are monotonic, its milliseconds tell of sleep
+     * @param callers where the code of a caller goes on that has waited for an exchange
      */
-    public TokenCache(Source source, Scheduler timer) {
+    public TokenCache(Source source, Scheduler timer, Supplier<Scheduler> callers) {
         this.source = source;
         this.timer = timer;
         this.refreshNotBefore = now();
@@ -89,15 +92,25 @@ public final class TokenCache implements Disposable {
             AccessToken token = peek();
             return token != null ? Mono.just(token) : flight;
         });
+        this.getForCaller = Mono.defer(() -> {
+            AccessToken token = peek();
+            return token != null ? Mono.just(token) : flight.publishOn(callers.get());
+        });
     }
 
     /**
      * The token: the current one while it is valid, else the one of an exchange.
      *
-     * @return a valid token, or the error of the exchange
+     * @return a valid token, or the error of the exchange; signalled where the exchange is answered, where no code of users
+     *     may run
      */
     public Mono<AccessToken> get() {
         return get;
+    }
+
+    /** As {@link #get()}, for code of users. */
+    public Mono<AccessToken> getForCaller() {
+        return getForCaller;
     }
 
     /**

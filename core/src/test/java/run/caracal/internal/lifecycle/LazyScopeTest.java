@@ -11,6 +11,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 import reactor.core.Disposable;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.error.ClosedException;
@@ -23,7 +24,7 @@ class LazyScopeTest {
     private final VirtualTimeScheduler time = VirtualTimeScheduler.create();
     private final AtomicInteger made = new AtomicInteger();
     private final AtomicInteger ended = new AtomicInteger();
-    private final Scope enclosing = new Scope(null, "closed");
+    private final Scope enclosing = new Scope("closed", Schedulers::parallel);
     private final LazyScope lazy = new LazyScope(enclosing, () -> "closed inside " + made.incrementAndGet());
     private final Lifecycle<String> lifecycle = new Lifecycle<>(
             abandoned -> Mono.just("s"),

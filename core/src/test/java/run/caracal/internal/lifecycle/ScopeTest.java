@@ -39,7 +39,7 @@ class ScopeTest {
     private final AtomicInteger opened = new AtomicInteger();
     private final AtomicInteger ended = new AtomicInteger();
     private final ConcurrentLinkedQueue<Throwable> reported = new ConcurrentLinkedQueue<>();
-    private final Scope scope = new Scope(null, "closed");
+    private final Scope scope = new Scope("closed", Schedulers::parallel);
 
     private Lifecycle<String> lifecycle(Mono<String> open, Mono<Void> end) {
         return lifecycle(open, end, failure -> null);

@@ -60,7 +60,8 @@ class TokenCacheTest {
                         failedRefreshes.add(error);
                     }
                 },
-                clocks);
+                clocks,
+                Schedulers::immediate);
     }
 
     private TokenCache numbered(Duration lifetime) {

@@ -58,7 +58,8 @@ public class PathBenchmark {
                     @Override
                     public void refreshFailed(Throwable error) {}
                 },
-                Schedulers.parallel());
+                Schedulers.parallel(),
+                Schedulers::immediate);
         Objects.requireNonNull(tokens.get().block());
     }
 

@@ -140,19 +140,26 @@ class OneShotTest {
                 .verify(LIMIT);
     }
 
-    /** A mint needs no second thread; session calls run on the SDK's own loops, out of reach of a blocked caller. */
+    /** What a caller waits for needs no second thread; a termination goes over a loop that no caller can block. */
     @Test
-    void aMandateIsMintedOnTheEventLoopsOfTheCallsAndALifecycleGoesOverOthers() {
-        Map<Class<?>, String> threads = new ConcurrentHashMap<>();
-        Disposable listening = caracal.onOperation((event, context) ->
-                threads.put(event.getClass(), Thread.currentThread().getName()));
-        StepVerifier.create(caracal.spawn(session -> caracal.mintMandate(BILLING)))
-                .expectNextCount(1)
+    void aSessionRunsOnTheEventLoopsOfItsCallsAndIsTerminatedOnAnother() {
+        Map<String, String> threads = new ConcurrentHashMap<>();
+        Disposable listening = caracal.onOperation((event, context) -> threads.put(
+                event instanceof CaracalEvent.CoordinatorCall call
+                        ? call.operation()
+                        : event.getClass().getSimpleName(),
+                Thread.currentThread().getName()));
+        Mono<String> behind = caracal.spawn(session -> caracal.mintMandate(BILLING))
+                .map(mandate -> Thread.currentThread().getName());
+        StepVerifier.create(behind)
+                .expectNextMatches(thread -> thread.startsWith("reactor-http"))
                 .expectComplete()
                 .verify(LIMIT);
         listening.dispose();
-        assertThat(threads.get(CaracalEvent.MandateMinted.class)).startsWith("reactor-http");
-        assertThat(threads.get(CaracalEvent.SessionClosed.class)).startsWith("caracal-http");
+        assertThat(threads.get("open")).startsWith("reactor-http");
+        assertThat(threads.get("MandateMinted")).startsWith("reactor-http");
+        assertThat(threads.get("terminate")).startsWith("caracal-http");
+        assertThat(threads.get("SessionClosed")).startsWith("reactor-http");
     }
 
     /** The documented two lines, spawn and call, work unchanged on a current deployment. */
