@@ -23,8 +23,6 @@ final class CachedRevocationStore implements RevocationStore {
     /** A revocation is final, and no mandate lives longer. */
     static final Duration KEEP_REVOKED = Duration.ofHours(1);
 
-    private static final String STORE = "The revocation store";
-
     private final RevocationStore store;
     private final long keepNanos;
     private final Scheduler clock;
@@ -60,7 +58,8 @@ final class CachedRevocationStore implements RevocationStore {
     @Override
     public Mono<Long> delegationEpoch(String zoneId) {
         Supplier<Mono<Optional<Long>>> lookup =
-                () -> Supplied.ask(STORE, () -> store.delegationEpoch(zoneId)).singleOptional();
+                () -> Supplied.ask(JwksMandateVerifier.STORE, () -> store.delegationEpoch(zoneId))
+                        .singleOptional();
         return answer(epochs, zoneId, lookup, epoch -> keepNanos).flatMap(Mono::justOrEmpty);
     }
 
@@ -72,7 +71,8 @@ final class CachedRevocationStore implements RevocationStore {
             Map<K, Mono<Signal<Answer<T>>>> answers, K key, Supplier<Mono<T>> lookup, Function<T, Long> lifetime) {
         return Mono.defer(() -> answers.computeIfAbsent(
                         key,
-                        asked -> Supplied.ask(STORE, lookup, JwksMandateVerifier.STORE_TIMEOUT, clock)
+                        asked -> Supplied.ask(
+                                        JwksMandateVerifier.STORE, lookup, JwksMandateVerifier.STORE_TIMEOUT, clock)
                                 .map(value -> new Answer<>(value, now() + lifetime.apply(value)))
                                 // An error after the last caller has left would be dropped.
                                 .materialize()

@@ -57,6 +57,9 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     private static final String LATER = "Try again later";
 
     private final Claims.Expected expected;
+    /** The name of the revocation store in messages. */
+    static final String STORE = "The revocation store";
+
     private final Jwks jwks;
     private final RevocationStore revocations;
     private final Scheduler timer;
@@ -169,8 +172,11 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     }
 
     private <T> Mono<T> answer(Supplier<Mono<T>> question) {
-        return Supplied.ask("The revocation store", question, STORE_TIMEOUT, timer)
-                .onErrorMap(e -> unavailable("The revocations cannot be read now", e));
+        // The cache bounds its questions itself, and mostly knows the answer.
+        Mono<T> answer = revocations instanceof CachedRevocationStore
+                ? Supplied.ask(STORE, question)
+                : Supplied.ask(STORE, question, STORE_TIMEOUT, timer);
+        return answer.onErrorMap(e -> unavailable("The revocations cannot be read now", e));
     }
 
     private static InboundException unavailable(String description, @Nullable Throwable cause) {

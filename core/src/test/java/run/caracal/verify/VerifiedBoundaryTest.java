@@ -3,14 +3,17 @@ package run.caracal.verify;
 import static org.assertj.core.api.Assertions.assertThat;
 import static run.caracal.verify.VerifierFixture.LIMIT;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import reactor.core.publisher.Mono;
 import reactor.test.StepVerifier;
+import reactor.test.scheduler.VirtualTimeScheduler;
 import run.caracal.Boundary;
 import run.caracal.Caracal;
 import run.caracal.CaracalContext;
@@ -73,6 +76,40 @@ class VerifiedBoundaryTest {
                                 .scopes("not:granted")
                                 .build())),
                 Reason.INSUFFICIENT_SCOPE);
+    }
+
+    /** What may have to wait bounds itself, so that nothing else has to be timed. */
+    @Test
+    void aRequestOfWhichAllIsKnownArmsNoTimer() {
+        VirtualTimeScheduler time = fixture.time;
+        VirtualTimeScheduler.set(time);
+        try {
+            RevocationStore slow = new RevocationStore() {
+                @Override
+                public Mono<Boolean> isRevoked(Set<String> anchors) {
+                    return Mono.just(false).hide();
+                }
+
+                @Override
+                public Mono<Long> delegationEpoch(String zoneId) {
+                    return Mono.<Long>empty().hide();
+                }
+            };
+            Boundary cached = Boundary.verified(fixture.builder()
+                    .revocations(new CachedRevocationStore(slow, Duration.ofMinutes(1), time))
+                    .build());
+            Mono<CaracalContext> caller = caller(fixture.zone.sign(VerifierFixture.claims()), cached);
+            StepVerifier.create(caller)
+                    .then(() -> time.advanceTimeBy(Duration.ofMillis(1)))
+                    .expectNextCount(1)
+                    .expectComplete()
+                    .verify(LIMIT);
+            long before = time.getScheduledTaskCount();
+            StepVerifier.create(caller).expectNextCount(1).expectComplete().verify(LIMIT);
+            assertThat(time.getScheduledTaskCount()).isEqualTo(before).isPositive();
+        } finally {
+            VirtualTimeScheduler.reset();
+        }
     }
 
     @Test

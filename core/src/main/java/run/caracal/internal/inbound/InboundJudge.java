@@ -25,6 +25,8 @@ import run.caracal.internal.lifecycle.ClientState;
 import run.caracal.internal.lifecycle.Scope;
 import run.caracal.internal.propagation.Envelope;
 import run.caracal.internal.propagation.IncomingHeaders;
+import run.caracal.verify.JwksMandateVerifier;
+import run.caracal.verify.MandateRequirements;
 import run.caracal.verify.MandateVerifier;
 import run.caracal.verify.VerifiedMandate;
 
@@ -130,11 +132,7 @@ public final class InboundJudge {
                     received(config.zoneId(), config.applicationId(), said, bearer, null),
                     false));
         }
-        return Supplied.ask(
-                        "The verifier",
-                        () -> verifier.verify(bearer, boundary.requirements()),
-                        Supplied.LIMIT,
-                        Schedulers.parallel())
+        return verified(verifier, bearer, boundary.requirements())
                 .switchIfEmpty(Mono.error(() -> new IllegalStateException("the verifier gave no answer")))
                 // A verifier that cannot decide has not denied the request.
                 .onErrorMap(e -> e instanceof InboundException
@@ -148,6 +146,18 @@ public final class InboundJudge {
                             received(mandate.zoneId(), mandate.applicationId(), proven, bearer, mandate),
                             contradicts(said, proven));
                 });
+    }
+
+    /** The SDK's own verifier bounds its fetches and questions itself, and has nothing to wait for mostly. */
+    private static Mono<VerifiedMandate> verified(
+            MandateVerifier verifier, String bearer, MandateRequirements requirements) {
+        return verifier instanceof JwksMandateVerifier
+                ? verifier.verify(bearer, requirements)
+                : Supplied.ask(
+                        "The verifier",
+                        () -> verifier.verify(bearer, requirements),
+                        Supplied.LIMIT,
+                        Schedulers.parallel());
     }
 
     private BoundContext received(
