@@ -19,6 +19,7 @@ import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
 import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
+import reactor.test.publisher.PublisherProbe;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.ClosedException;
 import run.caracal.error.ConfigurationException;
@@ -70,6 +71,42 @@ class CaracalLifecycleTest {
         assertThat(platform.live()).isEmpty();
         running.dispose();
         assertThat(platform.ended()).hasSize(40).doesNotHaveDuplicates();
+    }
+
+    @Test
+    void tlsIsPreparedBesideTheRestAndEndsWithTheClient() {
+        PublisherProbe<Void> preparation = PublisherProbe.of(Mono.never());
+        platform.tls(preparation.mono());
+        Caracal caracal = platform.client();
+        preparation.assertWasSubscribed();
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        preparation.assertWasNotCancelled();
+        StepVerifier.create(caracal.disposeLater()).expectComplete().verify(LIMIT);
+        preparation.assertWasCancelled();
+    }
+
+    @Test
+    void tlsIsNotPreparedForPlainHttpAndItsFailureHarmsNobody() {
+        PublisherProbe<Void> preparation = PublisherProbe.of(Mono.error(new IllegalStateException("no trust store")));
+        platform.tls(preparation.mono());
+        Caracal plain = Caracal.create(platform.config()
+                .stsUrl("http://localhost:1")
+                .coordinatorUrl("http://localhost:2")
+                .gatewayUrl("http://localhost:3")
+                .build());
+        preparation.assertWasNotSubscribed();
+        Caracal caracal = platform.client();
+        preparation.assertWasSubscribed();
+        StepVerifier.create(caracal.spawn(context -> Mono.just(1)))
+                .expectNext(1)
+                .expectComplete()
+                .verify(LIMIT);
+        StepVerifier.create(plain.disposeLater().then(caracal.disposeLater()))
+                .expectComplete()
+                .verify(LIMIT);
     }
 
     @Test

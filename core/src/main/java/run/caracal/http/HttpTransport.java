@@ -24,6 +24,17 @@ public interface HttpTransport extends Disposable {
     Mono<HttpResponse> exchange(HttpRequest request);
 
     /**
+     * Prepares requests over https, which may take longer than the first of them. A client subscribes to it when it is
+     * created, so that this happens beside the rest of the start, unless all its addresses are plain http. Lazy; does not
+     * block and sends nothing; cancelling is harmless. Does nothing by default.
+     *
+     * @return completes when requests have nothing to wait for; an error that the first request would meet too
+     */
+    default Mono<Void> prepareTls() {
+        return Mono.empty();
+    }
+
+    /**
      * Releases the transport's resources; requests in flight fail. Idempotent; all subscribers share one completion.
      *
      * @return completes when everything is released

@@ -61,6 +61,7 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
     private final Map<String, String> edges = new ConcurrentHashMap<>();
     private final AtomicInteger edgeIds = new AtomicInteger();
     private final List<Caracal> clients = new CopyOnWriteArrayList<>();
+    private volatile Mono<Void> tls = Mono.empty();
     private volatile boolean disposed;
 
     /** The configuration of a client of this platform. */
@@ -105,6 +106,16 @@ public final class FakePlatform implements HttpTransport, AfterEachCallback {
         } finally {
             VirtualTimeScheduler.reset();
         }
+    }
+
+    @Override
+    public Mono<Void> prepareTls() {
+        return tls;
+    }
+
+    /** What clients created from now on prepare. */
+    public void tls(Mono<Void> preparation) {
+        tls = preparation;
     }
 
     /** The next request that matches is answered otherwise; rules are used in their order, once each. */

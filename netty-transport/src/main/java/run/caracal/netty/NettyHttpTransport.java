@@ -72,7 +72,8 @@ import run.caracal.netty.TransportErrors.Limits;
  *         .build();
  * }</pre>
  *
- * <p>The JDK's trust store is read at the first https request, once for all transports, on a thread that may block.
+ * <p>The JDK's trust store is read by {@link #prepareTls()} or the first https request, once for all transports, on a
+ * thread that may block.
  */
 public final class NettyHttpTransport implements HttpTransport {
     /** The default maximum number of connections per service. */
@@ -277,6 +278,11 @@ public final class NettyHttpTransport implements HttpTransport {
             }
             return answer;
         });
+    }
+
+    @Override
+    public Mono<Void> prepareTls() {
+        return secured.then();
     }
 
     private void ended(Attempt attempt) {

@@ -796,6 +796,16 @@ class NettyHttpTransportTest {
             assertThat(peer(server.takeRequest())).contains("CN=new");
         }
 
+        /** Reading the trust store blocks, which this thread would be noticed for. */
+        @Test
+        void itIsPreparedOnAnotherThread() {
+            StepVerifier.create(Mono.defer(transport::prepareTls)
+                            .subscribeOn(Schedulers.parallel())
+                            .repeat(1))
+                    .expectComplete()
+                    .verify(Await.BOUND);
+        }
+
         private static String peer(RecordedRequest request) {
             return String.valueOf(Objects.requireNonNull(request.getHandshake()).peerPrincipal());
         }

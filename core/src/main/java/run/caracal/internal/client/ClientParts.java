@@ -3,9 +3,12 @@ package run.caracal.internal.client;
 import java.util.List;
 import java.util.ServiceLoader;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import reactor.core.Disposable;
+import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
@@ -16,6 +19,7 @@ import run.caracal.http.HttpTransport;
 import run.caracal.http.HttpTransportProvider;
 import run.caracal.internal.LogNames;
 import run.caracal.internal.ParallelTimer;
+import run.caracal.internal.Supplied;
 import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.capacity.SessionGate;
 import run.caracal.internal.control.Coordinator;
@@ -52,6 +56,7 @@ public final class ClientParts {
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final HttpTransport transport;
+    private final Disposable preparation;
     private final boolean ownsTransport;
     private final TrafficTransport calls;
     private final TrafficTransport fetchCalls;
@@ -111,6 +116,10 @@ public final class ClientParts {
         this.approvals = new ApprovalWaiter(sts, events, timer, state);
         this.outbound = new OutboundDecider(config, router, tokens, mandates, scope, state, events);
         this.inbound = new InboundJudge(config, events, scope, state);
+        this.preparation = usesTls()
+                ? Supplied.ask("The HttpTransport", transport::prepareTls)
+                        .subscribe(null, e -> log.debug("TLS is not prepared; the first request tries it again", e))
+                : Disposables.disposed();
         this.fetches = new FetchSender(outbound, fetchCalls);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = Mono.<Void>fromRunnable(this::refuseWaiters)
@@ -118,6 +127,11 @@ public final class ClientParts {
                 .then(coordinator.closePending(config.closeTimeout()))
                 .then(Mono.defer(this::release))
                 .cache();
+    }
+
+    private boolean usesTls() {
+        return Stream.of(config.stsUrl(), config.coordinatorUrl(), config.gatewayUrl())
+                .anyMatch(url -> "https".equalsIgnoreCase(url.getScheme()));
     }
 
     private TrafficTransport traffic(HttpTransportProvider provider) {
@@ -132,6 +146,7 @@ public final class ClientParts {
 
     private Mono<Void> release() {
         state.close();
+        preparation.dispose();
         pace.close();
         tokens.dispose();
         Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
