@@ -12,10 +12,13 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.concurrent.atomic.LongAdder;
+import java.util.function.Consumer;
 import java.util.function.UnaryOperator;
 import reactor.core.publisher.Mono;
 import reactor.netty.DisposableServer;
+import reactor.netty.http.Http11SslContextSpec;
 import reactor.netty.http.server.HttpServer;
+import reactor.netty.tcp.SslProvider;
 import run.caracal.Caracal;
 import run.caracal.config.CaracalConfig;
 
@@ -23,25 +26,26 @@ import run.caracal.config.CaracalConfig;
 public final class BenchServer implements AutoCloseable {
     private final Process process;
     private final BufferedReader out;
-    private final int port;
+    private final String address;
 
-    private BenchServer(Process process, BufferedReader out, int port) {
+    private BenchServer(Process process, BufferedReader out, String address) {
         this.process = process;
         this.out = out;
-        this.port = port;
+        this.address = address;
     }
 
     /**
      * The server's own program: serves until its standard input ends, which it does with its parent process. For each
      * byte there it says how many connections and how many requests there have been.
      *
-     * @param args none
+     * @param args the file of a key, for https
      */
     public static void main(String[] args) throws IOException {
         Canned canned = new Canned(90);
         LongAdder connections = new LongAdder();
         LongAdder requests = new LongAdder();
-        DisposableServer server = HttpServer.create()
+        HttpServer plain = HttpServer.create();
+        DisposableServer server = (args.length == 0 ? plain : plain.secure(tls(args[0])))
                 .host("127.0.0.1")
                 .port(0)
                 .httpRequestDecoder(spec -> spec.maxHeaderSize(16_384))
@@ -76,13 +80,28 @@ public final class BenchServer implements AutoCloseable {
         System.exit(0);
     }
 
+    private static Consumer<SslProvider.SslContextSpec> tls(String file) throws IOException {
+        SslProvider.GenericSslContextSpec<?> context = Http11SslContextSpec.forServer(SelfSigned.read(file));
+        return spec -> spec.sslContext(context);
+    }
+
     static BenchServer start() {
+        return start("http", List.of());
+    }
+
+    /** Serves https. */
+    static BenchServer start(SelfSigned identity) {
+        return start("https", List.of(identity.keys()));
+    }
+
+    private static BenchServer start(String scheme, List<String> arguments) {
         try {
-            Process process =
-                    java(List.of("-Xmx1g", BenchServer.class.getName())).start();
+            List<String> program = new ArrayList<>(List.of("-Xmx1g", BenchServer.class.getName()));
+            program.addAll(arguments);
+            Process process = java(program).start();
             BufferedReader out = process.inputReader(StandardCharsets.UTF_8);
-            String port = out.readLine();
-            return new BenchServer(process, out, Integer.parseInt(port == null ? "the server did not start" : port));
+            String port = Objects.requireNonNull(out.readLine(), "the server did not start");
+            return new BenchServer(process, out, scheme + "://127.0.0.1:" + port);
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -99,7 +118,7 @@ public final class BenchServer implements AutoCloseable {
     }
 
     String address() {
-        return "http://127.0.0.1:" + port;
+        return address;
     }
 
     /** How many connections were made to it. */
