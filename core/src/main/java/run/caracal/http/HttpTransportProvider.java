@@ -1,7 +1,7 @@
 package run.caracal.http;
 
 import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
+import run.caracal.internal.ParallelTimer;
 
 /** Creates the {@link HttpTransport} of an artifact; found with {@link java.util.ServiceLoader}. */
 public interface HttpTransportProvider {
@@ -13,9 +13,9 @@ public interface HttpTransportProvider {
     HttpTransport create();
 
     /**
-     * {@return a new transport for what callers wait for: openings, delegations, mandates and {@link
-     * run.caracal.Caracal#fetch}, owned by the calling client} It may share threads with user traffic. Defaults to {@link
-     * #create()}.
+     * {@return a new transport for what callers wait for, owned by the calling client} A client makes one for openings,
+     * delegations and mandates, and another one when it first needs it for {@link run.caracal.Caracal#fetch} and the polls of
+     * approvals, which may take long. It may share threads with user traffic. Defaults to {@link #create()}.
      */
     default HttpTransport createForCalls() {
         return create();
@@ -23,10 +23,11 @@ public interface HttpTransportProvider {
 
     /**
      * {@return where the code of the calling thread goes on after a request on the transport of {@link #create()}, and where
-     * its waits are timed} Asked before each such request. On an event loop of user traffic best that loop itself, which
-     * spares a change of threads. Defaults to {@link Schedulers#parallel()}.
+     * its wait for the end of a session is timed} Asked once for each; must not fail. On an event loop of user traffic best
+     * that loop itself, which spares a change of threads. Defaults to {@link
+     * reactor.core.scheduler.Schedulers#parallel()}.
      */
     default Scheduler callerScheduler() {
-        return Schedulers.parallel();
+        return ParallelTimer.INSTANCE;
     }
 }

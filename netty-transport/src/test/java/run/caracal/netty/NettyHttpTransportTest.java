@@ -59,6 +59,7 @@ import reactor.core.Disposable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.HttpResources;
 import reactor.netty.http.client.HttpClient;
@@ -208,7 +209,28 @@ class NettyHttpTransportTest {
                     .expectNextSequence(Collections.nCopies(11, true))
                     .expectComplete()
                     .verify(Await.BOUND);
-            assertThat(provider.callerScheduler()).isSameAs(Schedulers.parallel());
+            Mono<Boolean> elsewhere = Mono.defer(() -> Mono.just(1).publishOn(provider.callerScheduler()))
+                    .map(one -> Thread.currentThread().getName().startsWith("parallel"));
+            StepVerifier.create(elsewhere).expectNext(true).expectComplete().verify(Await.BOUND);
+        }
+
+        /** What has ended is not told as a failure because the loop of its caller has ended meanwhile. */
+        @Test
+        void codeWhoseLoopHasEndedGoesOnAnother() {
+            HttpTransportProvider provider = new NettyHttpTransportProvider();
+            Scheduler ofALoop = Objects.requireNonNull(Mono.fromSupplier(provider::callerScheduler)
+                    .subscribeOn(
+                            Schedulers.fromExecutorService(HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE)))
+                    .block(Await.BOUND));
+            Await.done(HttpResources.disposeLoopsAndConnectionsLater(Duration.ZERO, Duration.ofSeconds(5)));
+            Mono<String> thread = Mono.just(1)
+                    .publishOn(ofALoop)
+                    .delayElement(Duration.ofMillis(1), ofALoop)
+                    .map(one -> Thread.currentThread().getName());
+            StepVerifier.create(thread)
+                    .expectNextMatches(name -> name.startsWith("parallel"))
+                    .expectComplete()
+                    .verify(Await.BOUND);
         }
 
         /** A renewal and a termination are as far from the callers' loops as their timeouts. */

@@ -6,6 +6,7 @@ import java.util.List;
 import java.util.NavigableSet;
 import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
@@ -20,14 +21,21 @@ import run.caracal.internal.lifecycle.ClientState;
 abstract class Line {
     private final Duration patience;
     private final Scheduler timer;
+    private final Supplier<Scheduler> callers;
     private final NavigableSet<Waiter> waiting = new TreeSet<>();
     private final AtomicInteger turns = new AtomicInteger();
     private long joined;
     private boolean closed;
 
-    Line(Duration patience, Scheduler timer) {
+    /**
+     * Creates an empty queue.
+     *
+     * @param callers where a caller that had to wait goes on
+     */
+    Line(Duration patience, Scheduler timer, Supplier<Scheduler> callers) {
         this.patience = patience;
         this.timer = timer;
+        this.callers = callers;
     }
 
     /** A waiter; used once, in one queue. */
@@ -67,7 +75,11 @@ abstract class Line {
             waiter.number = ++joined;
             waiting.add(waiter);
         }
-        return waiter.turn.asMono().timeout(patience, Mono.error(this::tooLate), timer);
+        // Whoever gives capacity back is not to run what its next owner does.
+        return waiter.turn
+                .asMono()
+                .timeout(patience, Mono.error(this::tooLate), timer)
+                .publishOn(callers.get());
     }
 
     /** Removes a waiter from the queue, unless it was served or never joined. */

@@ -7,6 +7,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.Supplier;
 import reactor.core.publisher.Mono;
 import reactor.core.scheduler.Scheduler;
+import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.error.CapacityException;
 import run.caracal.error.Limit;
@@ -92,7 +93,7 @@ public final class MintPace {
         private int free = permits;
 
         Pace() {
-            super(config.sessionAcquireTimeout(), timer);
+            super(config.sessionAcquireTimeout(), timer, Schedulers::immediate);
         }
 
         @Override

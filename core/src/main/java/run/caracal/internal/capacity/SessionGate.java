@@ -1,6 +1,7 @@
 package run.caracal.internal.capacity;
 
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
@@ -36,9 +37,13 @@ public final class SessionGate extends Line {
     private int used;
     private int lasting;
 
-    /** Creates the gate of a client; without a configured limit it never waits. */
-    public SessionGate(CaracalConfig config, EventBus events, Scheduler timer) {
-        super(config.sessionAcquireTimeout(), timer);
+    /**
+     * Creates the gate of a client; without a configured limit it never waits.
+     *
+     * @param callers where the code of a caller that had to wait goes on
+     */
+    public SessionGate(CaracalConfig config, EventBus events, Scheduler timer, Supplier<Scheduler> callers) {
+        super(config.sessionAcquireTimeout(), timer, callers);
         this.limit = config.maxOpenSessions().orElse(0);
         this.config = config;
         this.events = events;

@@ -52,14 +52,14 @@ public final class ClientParts {
     private final ClientState state = new ClientState();
     private final Scope scope;
     private final EventBus events = new EventBus();
-    /** One timer for all leases, on its own daemon thread, so that blocked workers do not delay renewals. */
+    /** The timer of all leases and terminations, on its own daemon thread, so that blocked workers do not delay them. */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final HttpTransport transport;
     private final Disposable preparation;
     private final boolean ownsTransport;
-    private final TrafficTransport calls;
-    private final TrafficTransport fetchCalls;
+    private final HttpTransport calls;
+    private final TrafficTransport traffic;
     private final TokenCache tokens;
     private final Coordinator coordinator;
     private final SessionGate gate;
@@ -92,20 +92,23 @@ public final class ClientParts {
                 .<HttpTransportProvider>map(given -> () -> given)
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
-        this.calls = traffic(provider);
-        // Of its own, so that no opening waits for the connections of slow calls to the same host.
-        this.fetchCalls = traffic(provider);
-        // A transport that is given carries the code of users anyway.
+        this.calls = ownsTransport ? provider.createForCalls() : transport;
+        this.traffic =
+                ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
+        // A transport that is given runs the code of users anyway.
         Supplier<Scheduler> callers = ownsTransport ? provider::callerScheduler : Schedulers::immediate;
+        Supplier<Scheduler> resolvers = ownsTransport ? Schedulers::boundedElastic : Schedulers::immediate;
+        // The time of a wait, which a scheduler that calls at once has not.
         this.scope = new Scope("The Caracal client is closed; create a new one", provider::callerScheduler);
         Scheduler timer = ParallelTimer.INSTANCE;
         HttpTransport apart = events.observe(transport);
         HttpTransport observed = events.observe(calls);
-        StsClient sts = new StsClient(config, apart, observed, events);
+        StsClient sts = new StsClient(config, apart, observed, events.observe(traffic), resolvers, events);
         this.tokens = new TokenCache(sts, timer, callers);
-        this.coordinator = new Coordinator(config, apart, observed, tokens, events, timer, callers, state);
+        this.coordinator = new Coordinator(
+                config, new Coordinator.Apart(apart, leaseTimer), observed, tokens, events, timer, callers, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
-        this.gate = new SessionGate(config, events, timer);
+        this.gate = new SessionGate(config, events, timer, callers);
         this.pace = new MintPace(config, events, timer);
         this.sessions = new SessionRunner(config, coordinator, events, grants, gate, scope, timer);
         this.services = new ServiceRunner(config, coordinator, sessions, grants, gate, scope, events, leaseTimer);
@@ -120,7 +123,7 @@ public final class ClientParts {
                 ? Supplied.ask("The HttpTransport", transport::prepareTls)
                         .subscribe(null, e -> log.debug("TLS is not prepared; the first request tries it again", e))
                 : Disposables.disposed();
-        this.fetches = new FetchSender(outbound, fetchCalls);
+        this.fetches = new FetchSender(outbound, traffic);
         // cache(): one shared end for all callers; it cannot fail.
         this.end = Mono.<Void>fromRunnable(this::refuseWaiters)
                 .then(scope.close(config.disposeTimeout(), timer))
@@ -134,10 +137,6 @@ public final class ClientParts {
                 .anyMatch(url -> "https".equalsIgnoreCase(url.getScheme()));
     }
 
-    private TrafficTransport traffic(HttpTransportProvider provider) {
-        return ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
-    }
-
     private void refuseWaiters() {
         scope.refuse();
         gate.close();
@@ -149,8 +148,11 @@ public final class ClientParts {
         preparation.dispose();
         pace.close();
         tokens.dispose();
-        Mono<Void> own = ownsTransport ? transport.disposeLater() : Mono.empty();
-        Mono<Void> released = Flux.mergeDelayError(3, own, calls.disposeLater(), fetchCalls.disposeLater())
+        Mono<Void> own = ownsTransport
+                ? Flux.mergeDelayError(2, transport.disposeLater(), calls.disposeLater())
+                        .then()
+                : Mono.empty();
+        Mono<Void> released = Flux.mergeDelayError(2, own, traffic.disposeLater())
                 .then()
                 .onErrorResume(e -> {
                     log.warn("Releasing an HTTP transport failed: {}", e.getMessage());

@@ -58,16 +58,18 @@ public final class Coordinator {
     private final Scheduler timer;
     private final Supplier<Scheduler> callers;
 
+    /** How renewals and terminations are sent, and their pauses timed: where no code of users runs. */
+    public record Apart(HttpTransport transport, Scheduler timer) {}
+
     /**
      * Creates the client.
      *
-     * @param transport how renewals and terminations are sent
      * @param calls how everything else is sent
-     * @param callers where the code of a caller goes on after an operation that was sent with {@code transport}
+     * @param callers where the code of a caller goes on after a termination
      */
     public Coordinator(
             CaracalConfig config,
-            HttpTransport transport,
+            Apart apart,
             HttpTransport calls,
             TokenCache tokens,
             EventBus events,
@@ -78,10 +80,10 @@ public final class Coordinator {
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
         // A limit of open sessions implies waiting for capacity.
         Duration patience = config.maxOpenSessions().isPresent() ? config.sessionAcquireTimeout() : Duration.ZERO;
-        this.attempts = new Attempts(transport, calls, tokens, events, timer, state::isClosed, patience);
+        this.attempts = new Attempts(apart, calls, tokens, events, timer, state::isClosed, patience);
         this.timer = timer;
         this.callers = callers;
-        this.pending = new PendingTerminations(events, timer);
+        this.pending = new PendingTerminations(events, apart.timer());
     }
 
     /**

@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
@@ -63,7 +64,9 @@ public final class StsClient implements TokenCache.Source {
 
     private final CaracalConfig config;
     private final HttpTransport transport;
-    private final HttpTransport traffic;
+    private final HttpTransport calls;
+    private final HttpTransport polls;
+    private final Supplier<Scheduler> resolvers;
     private final EventBus events;
     private final StsRequests requests;
 
@@ -72,12 +75,22 @@ public final class StsClient implements TokenCache.Source {
      *
      * @param config whose token to fetch, and where
      * @param transport how the application's token is exchanged, which renewals wait for
-     * @param traffic how everything else is asked for, which callers wait for
+     * @param calls how callers are served
+     * @param polls how the state of approvals is asked for, whose answers take long
+     * @param resolvers where the application's token has its secret resolved, by code of users
      */
-    public StsClient(CaracalConfig config, HttpTransport transport, HttpTransport traffic, EventBus events) {
+    public StsClient(
+            CaracalConfig config,
+            HttpTransport transport,
+            HttpTransport calls,
+            HttpTransport polls,
+            Supplier<Scheduler> resolvers,
+            EventBus events) {
         this.config = config;
         this.transport = transport;
-        this.traffic = traffic;
+        this.calls = calls;
+        this.polls = polls;
+        this.resolvers = resolvers;
         this.events = events;
         this.requests = new StsRequests(config.stsUrl());
     }
@@ -94,7 +107,12 @@ public final class StsClient implements TokenCache.Source {
                 return Mono.error(noResources());
             }
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
-            Mono<Exchanged> exchange = resolved(secret).flatMap(value -> exchange(value, asked));
+            Mono<String> resolved = resolved(secret);
+            // A renewal may need it, whose threads code of users must not block.
+            Mono<Exchanged> exchange = (secret instanceof CheckedSecret
+                            ? resolved
+                            : resolved.subscribeOn(resolvers.get()))
+                    .flatMap(value -> exchange(value, asked));
             return events.observe(
                     TokenExchange.class,
                     exchange,
@@ -154,7 +172,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<Minted> mint(Mint mint) {
         Mono<Minted> minted = secret(StsClient::noCredentials)
                 .flatMap(secret -> granted(
-                        traffic,
+                        calls,
                         TokenForm.mandate(
                                 credentials(secret),
                                 mint.scopes(),
@@ -200,11 +218,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<Federated> federate(String idToken, @Nullable Duration ttl) {
         Mono<Federated> federated = secret(StsClient::noCredentialsToFederate)
                 .flatMap(secret -> granted(
-                        traffic,
-                        TokenForm.federation(credentials(secret), idToken, seconds(ttl)),
-                        List.of(),
-                        null,
-                        null))
+                        calls, TokenForm.federation(credentials(secret), idToken, seconds(ttl)), List.of(), null, null))
                 .map(token -> {
                     String record = JwtClaims.text(token.accessToken(), "sid");
                     if (record == null || !Ids.isValid(record)) {
@@ -240,7 +254,7 @@ public final class StsClient implements TokenCache.Source {
     public Mono<ApprovalAnswer> approvalState(String approvalId, Duration wait) {
         return Mono.defer(() -> {
             HttpRequest request = requests.approval(approvalId, wait, wait.plus(config.stsTimeout()));
-            return answered(traffic, request, answer -> ApprovalAnswer.parse(request, answer));
+            return answered(polls, request, answer -> ApprovalAnswer.parse(request, answer));
         });
     }
 

@@ -1,7 +1,6 @@
 package run.caracal.internal.outbound;
 
 import java.time.Duration;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
@@ -15,8 +14,8 @@ import run.caracal.internal.Supplied;
 import run.caracal.internal.lifecycle.ClientState;
 
 /**
- * A transport of what callers wait for, separate from that of renewals and terminations. Created on first use, and released by
- * the client.
+ * The transport of what may take long, calls for users and the polls of approvals, so that nothing else waits for its
+ * connections. Created on first use, and released by the client.
  */
 public final class TrafficTransport implements HttpTransport {
     private static final Logger log = LoggerFactory.getLogger(LogNames.CLIENT);
@@ -26,7 +25,6 @@ public final class TrafficTransport implements HttpTransport {
     private final boolean owned;
     private final ClientState state;
     private volatile boolean used;
-    private volatile @Nullable HttpTransport ready;
 
     private TrafficTransport(Mono<HttpTransport> made, boolean owned, ClientState state) {
         this.made = made;
@@ -59,18 +57,7 @@ public final class TrafficTransport implements HttpTransport {
 
     @Override
     public Mono<HttpResponse> exchange(HttpRequest request) {
-        return Mono.defer(() -> {
-            HttpTransport known = ready;
-            if (known != null) {
-                state.requireOpen();
-                return exchange(known, request);
-            }
-            return get().flatMap(transport -> exchange(transport, request));
-        });
-    }
-
-    private static Mono<HttpResponse> exchange(HttpTransport transport, HttpRequest request) {
-        return Supplied.given(transport.exchange(request), "The HttpTransport");
+        return get().flatMap(transport -> Supplied.given(transport.exchange(request), "The HttpTransport"));
     }
 
     Mono<HttpTransport> get() {
@@ -78,7 +65,7 @@ public final class TrafficTransport implements HttpTransport {
             // In this order, so that either this sees the close, or the release sees the new transport.
             used = true;
             state.requireOpen();
-            return made.doOnNext(transport -> ready = transport);
+            return made;
         });
     }
 

@@ -12,6 +12,7 @@ import java.util.Random;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Nested;
 import org.junit.jupiter.api.Test;
@@ -44,6 +45,10 @@ class SessionGateTest {
     }
 
     private SessionGate gate(int limit, Scheduler timer) {
+        return gate(limit, timer, Schedulers::immediate);
+    }
+
+    private SessionGate gate(int limit, Scheduler timer, Supplier<Scheduler> callers) {
         return new SessionGate(
                 new FakePlatform()
                         .config()
@@ -51,7 +56,8 @@ class SessionGateTest {
                         .sessionAcquireTimeout(PATIENCE)
                         .build(),
                 events,
-                timer);
+                timer,
+                callers);
     }
 
     /** Opens a session that stays open, and records its name when it has its permit. */
@@ -88,6 +94,26 @@ class SessionGateTest {
             held.remove().release();
             held.remove().release();
             assertThat(order).containsExactly("a", "b", "c");
+        }
+
+        /** Its code could block whoever gives a permit back, which may be the loop of all leases. */
+        @Test
+        void whoHasWaitedGoesOnElsewhereThanWhereThePermitCameFrom() {
+            Scheduler callers = Schedulers.newSingle("callers");
+            SessionGate gate = gate(1, Schedulers.parallel(), () -> callers);
+            Place first = openNow(gate, Kind.TASK, null);
+            Mono<String> thread = gate.one(
+                    Kind.TASK,
+                    null,
+                    place -> Mono.fromSupplier(() -> Thread.currentThread().getName())
+                            .doOnNext(name -> place.release()));
+            StepVerifier.create(thread)
+                    .then(first::release)
+                    .expectNextMatches(name -> name.startsWith("callers"))
+                    .expectComplete()
+                    .verify(LIMIT);
+            assertThat(gate.used()).isZero();
+            callers.dispose();
         }
 
         @Test

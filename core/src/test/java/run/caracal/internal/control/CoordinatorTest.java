@@ -38,13 +38,21 @@ class CoordinatorTest {
     private final Scheduler callers = Schedulers.newSingle("callers", true);
     private final Set<String> apart = ConcurrentHashMap.newKeySet();
     private final Set<String> calls = ConcurrentHashMap.newKeySet();
-    private final CaracalConfig config = platform.config().build();
+    private final Set<String> polls = ConcurrentHashMap.newKeySet();
+    private final Set<String> resolving = ConcurrentHashMap.newKeySet();
+    private final CaracalConfig config = platform.config()
+            .clientSecret(() -> Mono.fromSupplier(() -> {
+                resolving.add(Thread.currentThread().getName());
+                return "the-client-secret";
+            }))
+            .build();
     private final HttpTransport own = onItsOwnThread(apart);
-    private final TokenCache tokens = new TokenCache(
-            new StsClient(config, own, onItsOwnThread(calls), events), ParallelTimer.INSTANCE, () -> callers);
+    private final StsClient sts = new StsClient(
+            config, own, onItsOwnThread(calls), onItsOwnThread(polls), Schedulers::boundedElastic, events);
+    private final TokenCache tokens = new TokenCache(sts, ParallelTimer.INSTANCE, () -> callers);
     private final Coordinator coordinator = new Coordinator(
             config,
-            own,
+            new Coordinator.Apart(own, Schedulers.parallel()),
             onItsOwnThread(calls),
             tokens,
             events,
@@ -137,6 +145,18 @@ class CoordinatorTest {
         assertThat(apart).anyMatch(route -> route.endsWith("heartbeat"));
         assertThat(apart).contains("POST token", "POST delegations", "PATCH revoke");
         assertThat(apart).filteredOn(route -> route.startsWith("DELETE")).hasSize(2);
+    }
+
+    @Test
+    void aSecretIsResolvedWhereItMayTakeLongAndSoIsAnApproval() {
+        StepVerifier.create(tokens.get()).expectNextCount(1).expectComplete().verify(LIMIT);
+        assertThat(resolving).singleElement().asString().startsWith("boundedElastic");
+        StepVerifier.create(sts.approvalState("approval-1", Duration.ofSeconds(1))
+                        .then()
+                        .onErrorComplete())
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(polls).hasSize(1);
     }
 
     @Test

@@ -1,8 +1,10 @@
 package run.caracal.netty.internal.provider;
 
 import io.netty.channel.EventLoop;
+import io.netty.util.concurrent.EventExecutorGroup;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import reactor.core.scheduler.Scheduler;
-import reactor.core.scheduler.Schedulers;
 import reactor.netty.http.HttpResources;
 import reactor.netty.resources.LoopResources;
 import run.caracal.http.HttpTransport;
@@ -11,6 +13,7 @@ import run.caracal.netty.NettyHttpTransport;
 
 /** Lets {@link java.util.ServiceLoader} find the transport of this artifact. */
 public final class NettyHttpTransportProvider implements HttpTransportProvider {
+    private final Map<EventLoop, Scheduler> callers = new ConcurrentHashMap<>();
 
     /** For {@link java.util.ServiceLoader}. */
     public NettyHttpTransportProvider() {}
@@ -25,6 +28,7 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
     @Override
     public HttpTransport createForCalls() {
         return NettyHttpTransport.builder()
+                .eventLoops(1) // of which the pool needs one for its evictions
                 .customize(
                         client -> client.runOn(useNative -> HttpResources.get().onClient(useNative)))
                 .build();
@@ -32,8 +36,20 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
 
     @Override
     public Scheduler callerScheduler() {
+        // That of this thread, if it is one of them.
         EventLoop loop =
-                HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE).next(); // that of this thread, if it is one
-        return loop.inEventLoop() ? Schedulers.fromExecutorService(loop, "caracal-callers") : Schedulers.parallel();
+                HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE).next();
+        Scheduler other = HttpTransportProvider.super.callerScheduler();
+        if (!loop.inEventLoop()) {
+            return other;
+        }
+        Scheduler known = callers.get(loop);
+        return known != null ? known : first(loop, other);
+    }
+
+    /** Those of loops that the application has replaced are dropped. */
+    private Scheduler first(EventLoop loop, Scheduler instead) {
+        callers.keySet().removeIf(EventExecutorGroup::isShuttingDown);
+        return callers.computeIfAbsent(loop, own -> new LoopScheduler(own, instead));
     }
 }
