@@ -7,7 +7,8 @@ import reactor.util.context.ContextView;
  * Observes operations on their own threads, at their start and end, for meters and traces that must count every
  * operation and see its Reactor Context; for anything slower use {@link run.caracal.Caracal#onEvent}.
  *
- * <p>Implementations must be thread-safe and must not block: they delay the operation. Their exceptions are logged and
+ * <p>Implementations must be thread-safe and must not block: they delay the operation, and
+ * those of leases delay all leases. Their exceptions are logged and
  * ignored.
  */
 @FunctionalInterface

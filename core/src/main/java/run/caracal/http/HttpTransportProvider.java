@@ -8,7 +8,8 @@ public interface HttpTransportProvider {
 
     /**
      * {@return a new transport with default settings for renewals, terminations and the application's token, owned by the
-     * calling client} No code of users runs on its threads, so that none delays a renewal or a termination.
+     * calling client} No code of users runs on its threads but an {@link run.caracal.event.OperationListener}, so that none delays a
+     * renewal or a termination.
      */
     HttpTransport create();
 

@@ -53,13 +53,13 @@ public final class JwksMandateVerifier implements MandateVerifier, Disposable {
     /** The timeout of the revocation store. */
     static final Duration STORE_TIMEOUT = Duration.ofSeconds(5);
 
+    /** The name of the revocation store in messages. */
+    static final String STORE = "The revocation store";
+
     private static final Logger log = LoggerFactory.getLogger(JwksMandateVerifier.class);
     private static final String LATER = "Try again later";
 
     private final Claims.Expected expected;
-    /** The name of the revocation store in messages. */
-    static final String STORE = "The revocation store";
-
     private final Jwks jwks;
     private final RevocationStore revocations;
     private final Scheduler timer;

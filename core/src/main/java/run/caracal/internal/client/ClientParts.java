@@ -22,6 +22,7 @@ import run.caracal.internal.ParallelTimer;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.capacity.SessionGate;
+import run.caracal.internal.config.CheckedSecret;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.delegation.DelegationRunner;
@@ -92,25 +93,27 @@ public final class ClientParts {
                 .<HttpTransportProvider>map(given -> () -> given)
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
-        this.calls = ownsTransport ? provider.createForCalls() : transport;
+        this.calls = ownsTransport ? forCalls(provider) : transport;
         this.traffic =
                 ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
         // A transport that is given runs the code of users anyway.
         Supplier<Scheduler> callers = ownsTransport ? provider::callerScheduler : Schedulers::immediate;
-        Supplier<Scheduler> resolvers = ownsTransport ? Schedulers::boundedElastic : Schedulers::immediate;
-        // The time of a wait, which a scheduler that calls at once has not.
-        this.scope = new Scope("The Caracal client is closed; create a new one", provider::callerScheduler);
+        // The secret's resolver is code of users too, unless the secret is fixed.
+        boolean resolves =
+                config.clientSecret().filter(s -> !(s instanceof CheckedSecret)).isPresent();
+        Supplier<Scheduler> background = ownsTransport && resolves ? Schedulers::boundedElastic : Schedulers::immediate;
+        this.scope = new Scope("The Caracal client is closed; create a new one", callers, provider::callerScheduler);
         Scheduler timer = ParallelTimer.INSTANCE;
         HttpTransport apart = events.observe(transport);
         HttpTransport observed = events.observe(calls);
-        StsClient sts = new StsClient(config, apart, observed, events.observe(traffic), resolvers, events);
-        this.tokens = new TokenCache(sts, timer, callers);
+        StsClient sts = new StsClient(config, apart, observed, events.observe(traffic), events);
+        this.tokens = new TokenCache(sts, timer, callers, background);
         this.coordinator = new Coordinator(
                 config, new Coordinator.Apart(apart, leaseTimer), observed, tokens, events, timer, callers, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
         this.gate = new SessionGate(config, events, timer, callers);
         this.pace = new MintPace(config, events, timer);
-        this.sessions = new SessionRunner(config, coordinator, events, grants, gate, scope, timer);
+        this.sessions = new SessionRunner(config, coordinator, events, grants, gate, scope, timer, callers);
         this.services = new ServiceRunner(config, coordinator, sessions, grants, gate, scope, events, leaseTimer);
         this.delegations = new DelegationRunner(config, coordinator, events, grants, scope, state);
         HelperSessions helpers = new HelperSessions(config, coordinator, grants, gate, events, timer, sessions::report);
@@ -120,7 +123,9 @@ public final class ClientParts {
         this.outbound = new OutboundDecider(config, router, tokens, mandates, scope, state, events);
         this.inbound = new InboundJudge(config, events, scope, state);
         this.preparation = usesTls()
-                ? Supplied.ask("The HttpTransport", transport::prepareTls)
+                ? Flux.just(transport, calls)
+                        .distinct()
+                        .flatMap(it -> Supplied.ask("The HttpTransport", it::prepareTls))
                         .subscribe(null, e -> log.debug("TLS is not prepared; the first request tries it again", e))
                 : Disposables.disposed();
         this.fetches = new FetchSender(outbound, traffic);
@@ -130,6 +135,15 @@ public final class ClientParts {
                 .then(coordinator.closePending(config.closeTimeout()))
                 .then(Mono.defer(this::release))
                 .cache();
+    }
+
+    private HttpTransport forCalls(HttpTransportProvider provider) {
+        try {
+            return provider.createForCalls();
+        } catch (RuntimeException | LinkageError e) {
+            transport.dispose();
+            throw e;
+        }
     }
 
     private boolean usesTls() {

@@ -77,7 +77,7 @@ final class Attempts {
     /** From which attempt on the pauses between two attempts to find a free place grow no more. */
     private static final int LAST_STEP = 4;
 
-    private final Coordinator.Apart apart;
+    private final HttpTransport apart;
     private final HttpTransport calls;
     private final TokenCache tokens;
     private final EventBus events;
@@ -90,13 +90,13 @@ final class Attempts {
     /**
      * Creates it.
      *
-     * @param apart how operations apart from the callers are sent and timed
+     * @param apart how operations apart from the callers are sent
      * @param calls how the others are sent
      * @param closed whether the client is closed: nothing is sent then
      * @param patience how long one operation waits for limits of the platform that pass; zero not to wait
      */
     Attempts(
-            Coordinator.Apart apart,
+            HttpTransport apart,
             HttpTransport calls,
             TokenCache tokens,
             EventBus events,
@@ -137,10 +137,6 @@ final class Attempts {
 
     Mono<AccessToken> bearer(Operation operation) {
         return operation.apart() ? tokens.get() : tokens.getForCaller();
-    }
-
-    private Scheduler timer(Operation operation) {
-        return operation.apart() ? apart.timer() : timer;
     }
 
     /** Runs an operation with a given first bearer. */
@@ -202,7 +198,7 @@ final class Attempts {
             if (!ambiguous) {
                 since = timer.now(TimeUnit.NANOSECONDS);
             }
-            return (operation.apart() ? apart.transport() : calls)
+            return (operation.apart() ? apart : calls)
                     .exchange(sent)
                     .switchIfEmpty(Mono.error(() -> ErrorAnswers.none(sent)))
                     .map(answer -> {
@@ -227,7 +223,7 @@ final class Attempts {
                 Sinks.Empty<Void> stop = operation.opensSession() ? noMoreOpening : noMoreWaiting;
                 return Mono.firstWithSignal(
                                 stop.asMono().thenReturn(false),
-                                Mono.delay(turn, timer(operation)).thenReturn(true))
+                                Mono.delay(turn, timer).thenReturn(true))
                         .flatMap(goesOn -> goesOn ? attempt(token) : stopped(token, error));
             }
             if (retried < operation.retries() && isTransient(error) && (ambiguous || !abandoned.getAsBoolean())) {
@@ -235,7 +231,7 @@ final class Attempts {
                         retried++,
                         retryAfter(error),
                         ThreadLocalRandom.current().nextDouble());
-                return Mono.delay(pause, timer(operation))
+                return Mono.delay(pause, timer)
                         .then(Mono.defer(() -> attempt(token)))
                         // That nothing was sent is true of the last attempt only.
                         .onErrorResume(

@@ -58,14 +58,14 @@ public final class Coordinator {
     private final Scheduler timer;
     private final Supplier<Scheduler> callers;
 
-    /** How renewals and terminations are sent, and their pauses timed: where no code of users runs. */
+    /** How renewals and terminations are sent, and those in the background timed: where no code of users runs. */
     public record Apart(HttpTransport transport, Scheduler timer) {}
 
     /**
      * Creates the client.
      *
      * @param calls how everything else is sent
-     * @param callers where the code of a caller goes on after a termination
+     * @param callers where the code of a caller goes on after a revocation; ends of sessions are told by their scopes
      */
     public Coordinator(
             CaracalConfig config,
@@ -80,7 +80,7 @@ public final class Coordinator {
         this.requests = new CoordinatorRequests(config.coordinatorUrl());
         // A limit of open sessions implies waiting for capacity.
         Duration patience = config.maxOpenSessions().isPresent() ? config.sessionAcquireTimeout() : Duration.ZERO;
-        this.attempts = new Attempts(apart, calls, tokens, events, timer, state::isClosed, patience);
+        this.attempts = new Attempts(apart.transport(), calls, tokens, events, timer, state::isClosed, patience);
         this.timer = timer;
         this.callers = callers;
         this.pending = new PendingTerminations(events, apart.timer());
@@ -258,7 +258,7 @@ public final class Coordinator {
      */
     public Mono<Boolean> terminate(
             String agentSessionId, @Nullable Long generation, @Nullable Long endsAtNanos, Envelope trace, Place place) {
-        return forCaller(terminate(TERMINATE, agentSessionId, generation, trace)
+        return terminate(TERMINATE, agentSessionId, generation, trace)
                 .doOnError(
                         PendingTerminations::passes,
                         e -> pending.takeOver(
@@ -271,11 +271,7 @@ public final class Coordinator {
                 // Before its owner is signalled, which may need the permit for its next session.
                 .doOnSuccess(gone -> place.release())
                 .doOnError(failed -> place.release())
-                .doOnCancel(place::release));
-    }
-
-    private <T> Mono<T> forCaller(Mono<T> operation) {
-        return Mono.defer(() -> operation.publishOn(callers.get()));
+                .doOnCancel(place::release);
     }
 
     private @Nullable Long endsAt(OpenSession session) {
@@ -332,13 +328,14 @@ public final class Coordinator {
 
     /** Revokes a delegation and everything derived from it. An inactive one counts as revoked. */
     public Mono<Void> revoke(String delegationEdgeId, Envelope trace) {
-        return forCaller(attempts.run(
+        return Mono.defer(() -> attempts.run(
                         REVOKE,
                         bearer -> requests.revoke(config.zoneId(), delegationEdgeId, call(bearer, trace)),
                         (sent, answer) -> true,
                         () -> false)
                 .onErrorResume(CoordinatorException.class, Coordinator::unlessNoDelegation)
-                .then());
+                .then()
+                .publishOn(callers.get()));
     }
 
     /**

@@ -10,7 +10,6 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
-import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
@@ -66,7 +65,6 @@ public final class StsClient implements TokenCache.Source {
     private final HttpTransport transport;
     private final HttpTransport calls;
     private final HttpTransport polls;
-    private final Supplier<Scheduler> resolvers;
     private final EventBus events;
     private final StsRequests requests;
 
@@ -77,20 +75,13 @@ public final class StsClient implements TokenCache.Source {
      * @param transport how the application's token is exchanged, which renewals wait for
      * @param calls how callers are served
      * @param polls how the state of approvals is asked for, whose answers take long
-     * @param resolvers where the application's token has its secret resolved, by code of users
      */
     public StsClient(
-            CaracalConfig config,
-            HttpTransport transport,
-            HttpTransport calls,
-            HttpTransport polls,
-            Supplier<Scheduler> resolvers,
-            EventBus events) {
+            CaracalConfig config, HttpTransport transport, HttpTransport calls, HttpTransport polls, EventBus events) {
         this.config = config;
         this.transport = transport;
         this.calls = calls;
         this.polls = polls;
-        this.resolvers = resolvers;
         this.events = events;
         this.requests = new StsRequests(config.stsUrl());
     }
@@ -107,12 +98,7 @@ public final class StsClient implements TokenCache.Source {
                 return Mono.error(noResources());
             }
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
-            Mono<String> resolved = resolved(secret);
-            // A renewal may need it, whose threads code of users must not block.
-            Mono<Exchanged> exchange = (secret instanceof CheckedSecret
-                            ? resolved
-                            : resolved.subscribeOn(resolvers.get()))
-                    .flatMap(value -> exchange(value, asked));
+            Mono<Exchanged> exchange = resolved(secret).flatMap(value -> exchange(value, asked));
             return events.observe(
                     TokenExchange.class,
                     exchange,

@@ -40,6 +40,7 @@ public final class Scope {
     private final @Nullable Scope enclosing;
     private final String closedMessage;
     private final Supplier<Scheduler> callers;
+    private final Supplier<Scheduler> timers;
     private final AtomicLong state = new AtomicLong();
     private final Sinks.Empty<Void> drained = Sinks.empty();
     private final Set<Held<?>> held = ConcurrentHashMap.newKeySet();
@@ -49,21 +50,24 @@ public final class Scope {
      * Creates an open scope.
      *
      * @param closedMessage what the error says when something is opened after the scope was closed
-     * @param callers times the wait of the calling thread's code for an end
+     * @param callers where the code of the calling thread goes on after an end
+     * @param timers where its wait for an end is timed
      */
-    public Scope(String closedMessage, Supplier<Scheduler> callers) {
-        this(null, closedMessage, callers);
+    public Scope(String closedMessage, Supplier<Scheduler> callers, Supplier<Scheduler> timers) {
+        this(null, closedMessage, callers, timers);
     }
 
     /** Creates an open scope inside of another one. */
     public Scope(Scope enclosing, String closedMessage) {
-        this(enclosing, closedMessage, enclosing.callers);
+        this(enclosing, closedMessage, enclosing.callers, enclosing.timers);
     }
 
-    private Scope(@Nullable Scope enclosing, String closedMessage, Supplier<Scheduler> callers) {
+    private Scope(
+            @Nullable Scope enclosing, String closedMessage, Supplier<Scheduler> callers, Supplier<Scheduler> timers) {
         this.enclosing = enclosing;
         this.closedMessage = closedMessage;
         this.callers = callers;
+        this.timers = timers;
     }
 
     /**
@@ -84,6 +88,11 @@ public final class Scope {
             this.resource = resource;
             this.terminate = lifecycle.end();
             this.report = lifecycle.report();
+        }
+
+        /** The end for code of users, which is not to run where the end is signalled, nor to delay what waits there. */
+        Mono<Void> endForCaller() {
+            return Mono.defer(() -> end.publishOn(callers.get()));
         }
 
         private synchronized Mono<Void> ending() {
@@ -241,7 +250,7 @@ public final class Scope {
             return shared.map(h -> {
                         try {
                             h.handedOver = true;
-                            return handle.apply(h.resource, h.end);
+                            return handle.apply(h.resource, h.endForCaller());
                         } catch (RuntimeException e) {
                             takeBack.run();
                             throw e;
@@ -301,9 +310,11 @@ public final class Scope {
                     .switchIfEmpty(Mono.error(() -> new IllegalStateException("nothing was opened")))
                     .map(resource -> register(resource, lifecycle))
                     .doOnError(e -> exit())
+                    // An opening that fails may have ended what it had opened before, and signals where that ended.
+                    .onErrorResume(e -> Mono.<Held<R>>error(e).publishOn(callers.get()))
                     // A resource that opens after the sweep of close() is not seen by it.
                     .flatMap(h -> swept
-                            ? h.end.onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))
+                            ? h.endForCaller().onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))
                             : Mono.just(h));
         });
     }
@@ -337,9 +348,9 @@ public final class Scope {
      * logged once more.
      */
     private <R> Mono<Void> bounded(Lifecycle<R> lifecycle, Held<R> h, @Nullable Throwable error) {
-        Mono<Signal<Void>> ended = h.end.materialize();
+        Mono<Signal<Void>> ended = h.endForCaller().materialize();
         return Mono.defer(
-                        () -> ended.takeUntilOther(Mono.delay(lifecycle.budget().apply(error), callers.get())))
+                        () -> ended.takeUntilOther(Mono.delay(lifecycle.budget().apply(error), timers.get())))
                 .onErrorResume(noBudget -> ended)
                 .dematerialize();
     }

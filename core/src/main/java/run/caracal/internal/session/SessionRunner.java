@@ -6,6 +6,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.BiFunction;
 import java.util.function.BooleanSupplier;
 import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import org.reactivestreams.Publisher;
 import org.slf4j.Logger;
@@ -50,6 +51,7 @@ public final class SessionRunner {
     private final EventBus events;
     private final LogGate failures = new LogGate();
     private final Scheduler timer;
+    private final Supplier<Scheduler> callers;
     private final GrantIssuer grants;
     private final SessionGate gate;
     private final Scope client;
@@ -57,6 +59,11 @@ public final class SessionRunner {
     private final List<Function<BoundContext, Mono<Void>>> startHooks = new CopyOnWriteArrayList<>();
     private final List<Function<BoundContext, Mono<Void>>> endHooks = new CopyOnWriteArrayList<>();
 
+    /**
+     * Creates the sessions of a client.
+     *
+     * @param callers where hooks run that end a session
+     */
     public SessionRunner(
             CaracalConfig config,
             Coordinator coordinator,
@@ -64,7 +71,8 @@ public final class SessionRunner {
             GrantIssuer grants,
             SessionGate gate,
             Scope client,
-            Scheduler timer) {
+            Scheduler timer,
+            Supplier<Scheduler> callers) {
         this.config = config;
         this.coordinator = coordinator;
         this.events = events;
@@ -72,6 +80,7 @@ public final class SessionRunner {
         this.gate = gate;
         this.client = client;
         this.timer = timer;
+        this.callers = callers;
         this.traces = new Traces(config.traceSource().orElse(null));
     }
 
@@ -295,6 +304,8 @@ public final class SessionRunner {
         BoundContext context = session.context();
         Mono<Void> hooks = Mono.defer(() -> hooked && !endHooks.isEmpty()
                 ? Supplied.ask("The session end hooks", () -> endHooks(context), budget, timer)
+                        // The end of the last child is signalled where no code of users may run.
+                        .subscribeOn(callers.get())
                 : Mono.empty());
         Mono<Void> end = Flux.concatDelayError(
                         Mono.defer(() -> session.children().close(budget, timer)),

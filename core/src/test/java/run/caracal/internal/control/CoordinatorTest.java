@@ -47,9 +47,9 @@ class CoordinatorTest {
             }))
             .build();
     private final HttpTransport own = onItsOwnThread(apart);
-    private final StsClient sts = new StsClient(
-            config, own, onItsOwnThread(calls), onItsOwnThread(polls), Schedulers::boundedElastic, events);
-    private final TokenCache tokens = new TokenCache(sts, ParallelTimer.INSTANCE, () -> callers);
+    private final StsClient sts = new StsClient(config, own, onItsOwnThread(calls), onItsOwnThread(polls), events);
+    private final TokenCache tokens =
+            new TokenCache(sts, ParallelTimer.INSTANCE, () -> callers, Schedulers::boundedElastic);
     private final Coordinator coordinator = new Coordinator(
             config,
             new Coordinator.Apart(own, Schedulers.parallel()),
@@ -148,7 +148,13 @@ class CoordinatorTest {
     }
 
     @Test
-    void aSecretIsResolvedWhereItMayTakeLongAndSoIsAnApproval() {
+    void aSecretIsResolvedWithItsCallerOrInTheBackgroundAndAnApprovalIsPolledBesideTheCalls() {
+        StepVerifier.create(tokens.getForCaller().doOnNext(tokens::reject))
+                .expectNextCount(1)
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(resolving).containsExactly(Thread.currentThread().getName());
+        resolving.clear();
         StepVerifier.create(tokens.get()).expectNextCount(1).expectComplete().verify(LIMIT);
         assertThat(resolving).singleElement().asString().startsWith("boundedElastic");
         StepVerifier.create(sts.approvalState("approval-1", Duration.ofSeconds(1))
@@ -160,11 +166,7 @@ class CoordinatorTest {
     }
 
     @Test
-    void aCallerGoesOnOnItsOwnThreadsBehindATokenAnEndAndTheirFailures() {
-        Mono<Boolean> behindAnEnd = opened(request().task(Duration.ofMinutes(1)))
-                .flatMap(id -> coordinator.terminate(id, null, null, Envelope.EMPTY, Place.UNCOUNTED))
-                .then(isOnCallersThread());
-        StepVerifier.create(behindAnEnd).expectNext(true).expectComplete().verify(LIMIT);
+    void aCallerGoesOnOnItsOwnThreadsBehindATokenARevocationAndTheirFailures() {
         StepVerifier.create(coordinator.revoke("unknown", Envelope.EMPTY).then(isOnCallersThread()))
                 .expectNext(true)
                 .expectComplete()

@@ -24,7 +24,7 @@ class LazyScopeTest {
     private final VirtualTimeScheduler time = VirtualTimeScheduler.create();
     private final AtomicInteger made = new AtomicInteger();
     private final AtomicInteger ended = new AtomicInteger();
-    private final Scope enclosing = new Scope("closed", Schedulers::parallel);
+    private final Scope enclosing = new Scope("closed", Schedulers::immediate, Schedulers::parallel);
     private final LazyScope lazy = new LazyScope(enclosing, () -> "closed inside " + made.incrementAndGet());
     private final Lifecycle<String> lifecycle = new Lifecycle<>(
             abandoned -> Mono.just("s"),

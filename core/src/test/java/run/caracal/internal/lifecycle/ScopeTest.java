@@ -26,6 +26,7 @@ import reactor.core.Disposables;
 import reactor.core.publisher.Flux;
 import reactor.core.publisher.Mono;
 import reactor.core.publisher.Sinks;
+import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import reactor.test.StepVerifier;
 import reactor.test.scheduler.VirtualTimeScheduler;
@@ -39,7 +40,7 @@ class ScopeTest {
     private final AtomicInteger opened = new AtomicInteger();
     private final AtomicInteger ended = new AtomicInteger();
     private final ConcurrentLinkedQueue<Throwable> reported = new ConcurrentLinkedQueue<>();
-    private final Scope scope = new Scope("closed", Schedulers::parallel);
+    private final Scope scope = new Scope("closed", Schedulers::immediate, Schedulers::parallel);
 
     private Lifecycle<String> lifecycle(Mono<String> open, Mono<Void> end) {
         return lifecycle(open, end, failure -> null);
@@ -98,6 +99,47 @@ class ScopeTest {
         public void onComplete() {
             signals.add("complete");
         }
+    }
+
+    /** What comes behind an end is code of users, and the rest of an end is not to wait for it. */
+    @Test
+    void aCallerGoesOnOnItsOwnThreadBehindAnEndAndAFailedOpening() {
+        Scheduler callers = Schedulers.newSingle("callers");
+        Scheduler apart = Schedulers.newSingle("apart");
+        Scope hopping = new Scope("closed", () -> callers, Schedulers::parallel);
+        List<String> threads = new CopyOnWriteArrayList<>();
+        Lifecycle<String> lifecycle = new Lifecycle<>(
+                abandoned -> Mono.just("r"),
+                r -> Mono.<Void>empty()
+                        .subscribeOn(apart)
+                        .doFinally(end -> threads.add(Thread.currentThread().getName())),
+                error -> Duration.ofMinutes(1),
+                failure -> null,
+                failure -> {});
+        Lifecycle<String> failing = new Lifecycle<>(
+                abandoned ->
+                        Mono.<String>error(new IllegalStateException("refused")).subscribeOn(apart),
+                r -> Mono.empty(),
+                error -> Duration.ofMinutes(1),
+                failure -> null,
+                failure -> {});
+        Mono<String> name = Mono.fromSupplier(() -> Thread.currentThread().getName());
+        StepVerifier.create(Flux.concat(
+                        hopping.one(lifecycle, r -> Mono.just(r)).then(name),
+                        hopping.many(lifecycle, r -> Flux.just(r)).then(name),
+                        hopping.handOver(lifecycle, (r, end) -> end)
+                                .flatMap(end -> end)
+                                .then(name),
+                        hopping.one(failing, r -> Mono.just(r)).then(name).onErrorResume(refused -> name)))
+                .recordWith(ArrayList::new)
+                .expectNextCount(4)
+                .consumeRecordedWith(names -> assertThat(names).allMatch(it -> it.startsWith("callers")))
+                .expectComplete()
+                .verify(LIMIT);
+        assertThat(threads).hasSize(3).allMatch(it -> it.startsWith("apart"));
+        assertThat(hopping.count()).isZero();
+        callers.dispose();
+        apart.dispose();
     }
 
     @Nested

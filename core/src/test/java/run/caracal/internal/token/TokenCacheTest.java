@@ -61,6 +61,7 @@ class TokenCacheTest {
                     }
                 },
                 clocks,
+                Schedulers::immediate,
                 Schedulers::immediate);
     }
 

@@ -59,6 +59,7 @@ public class PathBenchmark {
                     public void refreshFailed(Throwable error) {}
                 },
                 Schedulers.parallel(),
+                Schedulers::immediate,
                 Schedulers::immediate);
         Objects.requireNonNull(tokens.get().block());
     }

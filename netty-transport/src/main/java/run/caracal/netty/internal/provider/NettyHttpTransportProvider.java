@@ -28,7 +28,7 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
     @Override
     public HttpTransport createForCalls() {
         return NettyHttpTransport.builder()
-                .eventLoops(1) // of which the pool needs one for its evictions
+                .eventLoops(1) // for the evictions of its pool
                 .customize(
                         client -> client.runOn(useNative -> HttpResources.get().onClient(useNative)))
                 .build();
@@ -36,7 +36,7 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
 
     @Override
     public Scheduler callerScheduler() {
-        // That of this thread, if it is one of them.
+        // On one of the shared loops, next() returns that loop.
         EventLoop loop =
                 HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE).next();
         Scheduler other = HttpTransportProvider.super.callerScheduler();
