@@ -159,7 +159,7 @@ class OneShotTest {
         assertThat(threads.get("open")).startsWith("reactor-http");
         assertThat(threads.get("MandateMinted")).startsWith("reactor-http");
         assertThat(threads.get("terminate")).startsWith("caracal-http");
-        assertThat(threads.get("SessionClosed")).startsWith("reactor-http");
+        assertThat(threads.get("SessionClosed")).startsWith("caracal-http");
     }
 
     /** The documented two lines, spawn and call, work unchanged on a current deployment. */
