@@ -22,7 +22,6 @@ import run.caracal.internal.ParallelTimer;
 import run.caracal.internal.Supplied;
 import run.caracal.internal.capacity.MintPace;
 import run.caracal.internal.capacity.SessionGate;
-import run.caracal.internal.config.CheckedSecret;
 import run.caracal.internal.control.Coordinator;
 import run.caracal.internal.control.StsClient;
 import run.caracal.internal.delegation.DelegationRunner;
@@ -59,6 +58,9 @@ public final class ClientParts {
     private final HttpTransport transport;
     private final Disposable preparation;
     private final boolean ownsTransport;
+    /** Where code of users resolves the secret of the application's token, which renewals wait for. */
+    private final Scheduler secrets;
+
     private final HttpTransport calls;
     private final TrafficTransport traffic;
     private final TokenCache tokens;
@@ -93,28 +95,26 @@ public final class ClientParts {
                 .<HttpTransportProvider>map(given -> () -> given)
                 .orElseGet(ClientParts::findTransport);
         this.transport = provider.create();
+        this.secrets = ownsTransport ? Schedulers.newSingle("caracal-secrets", true) : Schedulers.immediate();
         this.calls = ownsTransport ? forCalls(provider) : transport;
         this.traffic =
                 ownsTransport ? TrafficTransport.made(provider, state) : TrafficTransport.given(transport, state);
         // A transport that is given runs the code of users anyway.
         Supplier<Scheduler> callers = ownsTransport ? provider::callerScheduler : Schedulers::immediate;
-        // The secret's resolver is code of users too, unless the secret is fixed.
-        boolean resolves =
-                config.clientSecret().filter(s -> !(s instanceof CheckedSecret)).isPresent();
-        Supplier<Scheduler> background = ownsTransport && resolves ? Schedulers::boundedElastic : Schedulers::immediate;
         this.scope = new Scope("The Caracal client is closed; create a new one", callers, provider::callerScheduler);
         Scheduler timer = ParallelTimer.INSTANCE;
         HttpTransport apart = events.observe(transport);
         HttpTransport observed = events.observe(calls);
-        StsClient sts = new StsClient(config, apart, observed, events.observe(traffic), events);
-        this.tokens = new TokenCache(sts, timer, callers, background);
+        StsClient sts = new StsClient(config, apart, observed, events.observe(traffic), secrets, events);
+        this.tokens = new TokenCache(sts, timer, callers);
         this.coordinator = new Coordinator(
                 config, new Coordinator.Apart(apart, leaseTimer), observed, tokens, events, timer, callers, state);
         GrantIssuer grants = new GrantIssuer(config, coordinator, events, timer);
         this.gate = new SessionGate(config, events, timer, callers);
         this.pace = new MintPace(config, events, timer);
         this.sessions = new SessionRunner(config, coordinator, events, grants, gate, scope, timer, callers);
-        this.services = new ServiceRunner(config, coordinator, sessions, grants, gate, scope, events, leaseTimer);
+        this.services =
+                new ServiceRunner(config, coordinator, sessions, grants, gate, scope, events, leaseTimer, callers);
         this.delegations = new DelegationRunner(config, coordinator, events, grants, scope, state);
         HelperSessions helpers = new HelperSessions(config, coordinator, grants, gate, events, timer, sessions::report);
         ApplicationSessions ofApplication = new ApplicationSessions(config, sessions, helpers, scope, timer);
@@ -172,7 +172,10 @@ public final class ClientParts {
                     log.warn("Releasing an HTTP transport failed: {}", e.getMessage());
                     return Mono.empty();
                 });
-        return released.then(events.close()).then(Mono.fromRunnable(leaseTimer::dispose));
+        return released.then(events.close()).then(Mono.fromRunnable(() -> {
+            secrets.dispose();
+            leaseTimer.dispose();
+        }));
     }
 
     /** The SDK's own class loader first: the thread's may belong to something else entirely. */

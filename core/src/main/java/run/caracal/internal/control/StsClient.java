@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import reactor.core.publisher.Mono;
+import reactor.core.scheduler.Scheduler;
 import reactor.core.scheduler.Schedulers;
 import run.caracal.config.CaracalConfig;
 import run.caracal.config.ClientSecretResolver;
@@ -61,10 +62,13 @@ public final class StsClient implements TokenCache.Source {
     /** A token of the configuration is never exchanged. */
     private static final Duration FOR_EVER = Duration.ofDays(36_500);
 
+    private static final String RESOLVER = "The client secret resolver";
+
     private final CaracalConfig config;
     private final HttpTransport transport;
     private final HttpTransport calls;
     private final HttpTransport polls;
+    private final Scheduler secrets;
     private final EventBus events;
     private final StsRequests requests;
 
@@ -75,13 +79,20 @@ public final class StsClient implements TokenCache.Source {
      * @param transport how the application's token is exchanged, which renewals wait for
      * @param calls how callers are served
      * @param polls how the state of approvals is asked for, whose answers take long
+     * @param secrets where code of users resolves the secret for the application's token
      */
     public StsClient(
-            CaracalConfig config, HttpTransport transport, HttpTransport calls, HttpTransport polls, EventBus events) {
+            CaracalConfig config,
+            HttpTransport transport,
+            HttpTransport calls,
+            HttpTransport polls,
+            Scheduler secrets,
+            EventBus events) {
         this.config = config;
         this.transport = transport;
         this.calls = calls;
         this.polls = polls;
+        this.secrets = secrets;
         this.events = events;
         this.requests = new StsRequests(config.stsUrl());
     }
@@ -98,7 +109,11 @@ public final class StsClient implements TokenCache.Source {
                 return Mono.error(noResources());
             }
             List<String> asked = resources.subList(0, Math.min(resources.size(), MAX_TOKEN_RESOURCES));
-            Mono<Exchanged> exchange = resolved(secret).flatMap(value -> exchange(value, asked));
+            // Fixed secrets need no code of users, which is not to run where a renewal asks for the token.
+            ClientSecretResolver apart = secret instanceof CheckedSecret
+                    ? secret
+                    : () -> Supplied.ask(RESOLVER, secret::resolve).subscribeOn(secrets);
+            Mono<Exchanged> exchange = resolved(apart).flatMap(value -> exchange(value, asked));
             return events.observe(
                     TokenExchange.class,
                     exchange,
@@ -284,7 +299,7 @@ public final class StsClient implements TokenCache.Source {
 
     private static Mono<String> resolved(ClientSecretResolver resolver) {
         return Supplied.ask(
-                        "The client secret resolver",
+                        RESOLVER,
                         resolver::resolve,
                         MAX_RESOLVING,
                         Mono.error(StsClient::noSecretInTime),

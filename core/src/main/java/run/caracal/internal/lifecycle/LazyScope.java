@@ -29,6 +29,11 @@ public final class LazyScope {
         return known == null ? make() : known;
     }
 
+    /** {@return whether anything was ever opened in it} */
+    public boolean isUsed() {
+        return made != null;
+    }
+
     private synchronized Scope make() {
         Scope known = made;
         if (known == null) {

@@ -311,7 +311,7 @@ public final class Scope {
                     .map(resource -> register(resource, lifecycle))
                     .doOnError(e -> exit())
                     // An opening that fails may have ended what it had opened before, and signals where that ended.
-                    .onErrorResume(e -> Mono.<Held<R>>error(e).publishOn(callers.get()))
+                    .onErrorResume(e -> Mono.<Held<R>>error(e).hide().publishOn(callers.get()))
                     // A resource that opens after the sweep of close() is not seen by it.
                     .flatMap(h -> swept
                             ? h.endForCaller().onErrorComplete().then(Mono.error(new ClosedException(closedMessage)))

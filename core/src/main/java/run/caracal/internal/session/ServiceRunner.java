@@ -84,6 +84,7 @@ public final class ServiceRunner {
     private final Scope client;
     private final EventBus events;
     private final Scheduler timer;
+    private final Supplier<Scheduler> callers;
     private final SleepWatch sleeps;
 
     /**
@@ -91,6 +92,7 @@ public final class ServiceRunner {
      *
      * @param timer where renewals and deadlines are timed: one daemon thread of the SDK's own, so that no blocked worker
      *     starves it
+     * @param callers where the code of a caller goes on after the end of a service
      */
     public ServiceRunner(
             CaracalConfig config,
@@ -100,7 +102,8 @@ public final class ServiceRunner {
             SessionGate gate,
             Scope client,
             EventBus events,
-            Scheduler timer) {
+            Scheduler timer,
+            Supplier<Scheduler> callers) {
         this.config = config;
         this.coordinator = coordinator;
         this.sessions = sessions;
@@ -109,6 +112,7 @@ public final class ServiceRunner {
         this.client = client;
         this.events = events;
         this.timer = timer;
+        this.callers = callers;
         this.sleeps = new SleepWatch(timer);
     }
 
@@ -173,7 +177,7 @@ public final class ServiceRunner {
             ServiceSpec spec,
             BiFunction<Service, Mono<Void>, A> handle,
             Function<? super A, ? extends Publisher<T>> work) {
-        A agent = handle.apply(service, Mono.defer(service::end));
+        A agent = handle.apply(service, Mono.defer(() -> service.end().publishOn(callers.get())));
         return Flux.defer(() -> {
             service.lease().renewInBackground(spec.heartbeatInterval());
             // takeUntilOther ignores an error of the other side, so the loss completes it and is signalled afterwards.

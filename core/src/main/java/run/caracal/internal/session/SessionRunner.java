@@ -302,11 +302,7 @@ public final class SessionRunner {
      */
     Mono<Void> end(Session session, Duration budget, boolean hooked, Mono<Void> terminate) {
         BoundContext context = session.context();
-        Mono<Void> hooks = Mono.defer(() -> hooked && !endHooks.isEmpty()
-                ? Supplied.ask("The session end hooks", () -> endHooks(context), budget, timer)
-                        // The end of the last child is signalled where no code of users may run.
-                        .subscribeOn(callers.get())
-                : Mono.empty());
+        Mono<Void> hooks = Mono.defer(() -> hooked && !endHooks.isEmpty() ? endHooks(session, budget) : Mono.empty());
         Mono<Void> end = Flux.concatDelayError(
                         Mono.defer(() -> session.children().close(budget, timer)),
                         hooks,
@@ -322,10 +318,13 @@ public final class SessionRunner {
                 (none, completion) -> new CaracalEvent.SessionClosed(context.agentSessionId(), completion));
     }
 
-    private Mono<Void> endHooks(BoundContext context) {
-        return Flux.fromIterable(endHooks)
-                .concatMapDelayError(hook -> hook.apply(context))
+    private Mono<Void> endHooks(Session session, Duration budget) {
+        Mono<Void> hooks = Flux.fromIterable(endHooks)
+                .concatMapDelayError(hook -> hook.apply(session.context()))
                 .then();
+        // The end of the last child is signalled where no code of users may run.
+        Mono<Void> there = session.children().isUsed() ? hooks.subscribeOn(callers.get()) : hooks;
+        return Supplied.ask("The session end hooks", () -> there, budget, timer);
     }
 
     Mono<Void> terminate(Session session, @Nullable Long generation) {

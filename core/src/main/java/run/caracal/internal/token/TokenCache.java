@@ -55,7 +55,6 @@ public final class TokenCache implements Disposable {
     private final Scheduler timer;
     private final AtomicReference<@Nullable AccessToken> current = new AtomicReference<>();
     private final Disposable.Swap refresh = Disposables.swap();
-    private final Supplier<Scheduler> background;
     private final Mono<AccessToken> flight;
     private final Mono<AccessToken> get;
     private final Mono<AccessToken> getForCaller;
@@ -66,12 +65,10 @@ public final class TokenCache implements Disposable {
      *
      * @param timer gives the clocks: its nanoseconds are monotonic, its milliseconds tell of sleep
      * @param callers where the code of a caller goes on that has waited for an exchange
-     * @param background where an exchange begins that no caller asks for, and which may call code of users
      */
-    public TokenCache(Source source, Scheduler timer, Supplier<Scheduler> callers, Supplier<Scheduler> background) {
+    public TokenCache(Source source, Scheduler timer, Supplier<Scheduler> callers) {
         this.source = source;
         this.timer = timer;
-        this.background = background;
         this.refreshNotBefore = now();
         Mono<AccessToken> fetch = Mono.defer(() -> {
             // A caller that joins late finds the token of the exchange that has just ended.
@@ -93,7 +90,7 @@ public final class TokenCache implements Disposable {
                 .<AccessToken>dematerialize();
         this.get = Mono.defer(() -> {
             AccessToken token = peek();
-            return token != null ? Mono.just(token) : flight.subscribeOn(background.get());
+            return token != null ? Mono.just(token) : flight;
         });
         this.getForCaller = Mono.defer(() -> {
             AccessToken token = peek();
@@ -110,7 +107,7 @@ public final class TokenCache implements Disposable {
         return get;
     }
 
-    /** As {@link #get()}, for a caller: begins an exchange on its thread, and signals where its code goes on. */
+    /** As {@link #get()}, for a caller: signalled where its code goes on. */
     public Mono<AccessToken> getForCaller() {
         return getForCaller;
     }
@@ -155,7 +152,7 @@ public final class TokenCache implements Disposable {
         // Also spares the next callers from joining the exchange in vain.
         refreshNotBefore = now() + REFRESH_GATE.toNanos();
         if (!refresh.isDisposed()) {
-            refresh.update(flight.subscribeOn(background.get()).subscribe(fetched -> {}, source::refreshFailed));
+            refresh.update(flight.subscribe(fetched -> {}, source::refreshFailed));
         }
     }
 

@@ -36,6 +36,7 @@ class CoordinatorTest {
 
     private final EventBus events = new EventBus();
     private final Scheduler callers = Schedulers.newSingle("callers", true);
+    private final Scheduler secrets = Schedulers.newSingle("secrets", true);
     private final Set<String> apart = ConcurrentHashMap.newKeySet();
     private final Set<String> calls = ConcurrentHashMap.newKeySet();
     private final Set<String> polls = ConcurrentHashMap.newKeySet();
@@ -47,9 +48,9 @@ class CoordinatorTest {
             }))
             .build();
     private final HttpTransport own = onItsOwnThread(apart);
-    private final StsClient sts = new StsClient(config, own, onItsOwnThread(calls), onItsOwnThread(polls), events);
-    private final TokenCache tokens =
-            new TokenCache(sts, ParallelTimer.INSTANCE, () -> callers, Schedulers::boundedElastic);
+    private final StsClient sts =
+            new StsClient(config, own, onItsOwnThread(calls), onItsOwnThread(polls), secrets, events);
+    private final TokenCache tokens = new TokenCache(sts, ParallelTimer.INSTANCE, () -> callers);
     private final Coordinator coordinator = new Coordinator(
             config,
             new Coordinator.Apart(own, Schedulers.parallel()),
@@ -88,6 +89,7 @@ class CoordinatorTest {
     @AfterEach
     void stop() {
         callers.dispose();
+        secrets.dispose();
         StepVerifier.create(events.close()).expectComplete().verify(LIMIT);
     }
 
@@ -148,15 +150,9 @@ class CoordinatorTest {
     }
 
     @Test
-    void aSecretIsResolvedWithItsCallerOrInTheBackgroundAndAnApprovalIsPolledBesideTheCalls() {
-        StepVerifier.create(tokens.getForCaller().doOnNext(tokens::reject))
-                .expectNextCount(1)
-                .expectComplete()
-                .verify(LIMIT);
-        assertThat(resolving).containsExactly(Thread.currentThread().getName());
-        resolving.clear();
+    void aSecretIsResolvedOnAThreadOfItsOwnAndAnApprovalIsPolledBesideTheCalls() {
         StepVerifier.create(tokens.get()).expectNextCount(1).expectComplete().verify(LIMIT);
-        assertThat(resolving).singleElement().asString().startsWith("boundedElastic");
+        assertThat(resolving).singleElement().asString().startsWith("secrets");
         StepVerifier.create(sts.approvalState("approval-1", Duration.ofSeconds(1))
                         .then()
                         .onErrorComplete())

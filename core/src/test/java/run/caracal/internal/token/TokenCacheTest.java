@@ -61,7 +61,6 @@ class TokenCacheTest {
                     }
                 },
                 clocks,
-                Schedulers::immediate,
                 Schedulers::immediate);
     }
 

@@ -59,7 +59,6 @@ public class PathBenchmark {
                     public void refreshFailed(Throwable error) {}
                 },
                 Schedulers.parallel(),
-                Schedulers::immediate,
                 Schedulers::immediate);
         Objects.requireNonNull(tokens.get().block());
     }
