@@ -52,7 +52,7 @@ public final class ClientParts {
     private final ClientState state = new ClientState();
     private final Scope scope;
     private final EventBus events = new EventBus();
-    /** The timer of all leases and terminations, on its own daemon thread, so that blocked workers do not delay them. */
+    /** The timer of leases and background terminations, on its own daemon thread, which no blocked worker delays. */
     private final Scheduler leaseTimer = Schedulers.newSingle("caracal-leases", true);
 
     private final HttpTransport transport;

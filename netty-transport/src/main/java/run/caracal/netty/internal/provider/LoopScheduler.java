@@ -17,7 +17,7 @@ final class LoopScheduler implements Scheduler {
     LoopScheduler(EventLoop loop, Scheduler instead) {
         this.loop = loop;
         this.instead = instead;
-        // Of an executor that only executes, for which a task takes a quarter of the memory.
+        // Of an executor that only executes, for which a task takes less memory.
         this.now = Schedulers.fromExecutor(task -> {
             try {
                 loop.execute(task);
