@@ -258,7 +258,7 @@ class ScopeTest {
                                         .onErrorComplete(TimeoutException.class);
                             },
                             64)
-                    .then();
+                    .then(allEnded());
             StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(2));
             assertThat(scope.count()).isZero();
             assertThat(ended).hasValue(opened.get());
@@ -315,12 +315,17 @@ class ScopeTest {
                                 return work.takeUntilOther(pause(3_000)).onErrorComplete();
                             },
                             256)
-                    .then(Mono.defer(() -> scope.close(LIMIT, Schedulers.parallel())));
+                    .then(allEnded());
             StepVerifier.create(all).expectComplete().verify(Duration.ofMinutes(2));
             assertThat(scope.count()).isZero();
             assertThat(opened.get()).isPositive();
             assertThat(ended).as("each one once").hasValue(opened.get());
             assertThat(reported).isEmpty();
+        }
+
+        /** An end goes on when its caller has gone. What leaks is waited for longer than these tests last. */
+        private Mono<Void> allEnded() {
+            return scope.close(Duration.ofMinutes(10), Schedulers.parallel());
         }
 
         private static Mono<Long> pause(int maxMicros) {
