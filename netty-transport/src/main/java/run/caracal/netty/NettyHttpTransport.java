@@ -25,6 +25,7 @@ import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -54,14 +55,17 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.netty.TransportErrors.Limits;
+import run.caracal.netty.internal.PerLoop;
+import run.caracal.netty.internal.SharedLoops;
 
 /**
  * The SDK's transport on Reactor Netty, for calls to the STS and the Coordinator, and for
  * {@link run.caracal.Caracal#fetch}. Each instance has its own connection pool and event loops. By default a client
  * sends renewals and terminations on an event loop of its own, where no code of users runs, and everything that callers
- * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread. A
- * transport set in the configuration carries both, and code that blocks one of its loops delays renewals too. It never
- * retries a request or follows a redirect, whatever the customizer sets.
+ * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread. Each of
+ * these loops has its own connections, as many as one service may have. A transport set in the configuration carries
+ * both, and code that blocks one of its loops delays renewals too. It never retries a request or follows a redirect,
+ * whatever the customizer sets.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *
@@ -135,8 +139,12 @@ public final class NettyHttpTransport implements HttpTransport {
     private final ConnectionProvider pool;
     private final LoopResources loops;
     private final HttpClient client;
+    /** Whether a request is sent on the loop of its caller, or wherever there is a connection. */
+    private final boolean perLoop;
+    /** The client by the loop of the caller. */
+    private final Function<EventLoop, HttpClient> clients;
     /** For https: with the customizer's TLS, or the JDK's. */
-    private final Mono<HttpClient> secured;
+    private final Mono<Function<EventLoop, HttpClient>> secured;
 
     private final Limits limits;
     private final Set<Attempt> underWay = ConcurrentHashMap.newKeySet();
@@ -178,8 +186,17 @@ public final class NettyHttpTransport implements HttpTransport {
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
-        secured = client.configuration().isSecure() ? Mono.just(client) : kept(PLATFORM_TLS.map(client::secure));
+        perLoop = client.configuration().loopResources() instanceof SharedLoops;
+        clients = clients(client);
+        secured = client.configuration().isSecure()
+                ? Mono.just(clients)
+                : kept(PLATFORM_TLS.map(tls -> clients(client.secure(tls))));
         end = Mono.defer(() -> close(resolver)).cache();
+    }
+
+    /** A copy of the client that runs on one loop has its own connections in the pool. */
+    private Function<EventLoop, HttpClient> clients(HttpClient client) {
+        return perLoop ? new PerLoop<>(loop -> client.runOn(useNative -> loop))::of : any -> client;
     }
 
     /** Caches the value but not an error; a cancelled subscriber does not abort it. */
@@ -260,9 +277,12 @@ public final class NettyHttpTransport implements HttpTransport {
     public Mono<HttpResponse> exchange(HttpRequest request) {
         Objects.requireNonNull(request, "request");
         return Mono.defer(() -> {
-            Attempt attempt = new Attempt(request);
+            EventLoop caller = requestLoops().next(); // the caller's own, if it is one of them
+            Attempt attempt = new Attempt(request, caller);
             boolean tls = "https".equalsIgnoreCase(request.uri().getScheme());
-            Mono<HttpResponse> answer = (tls ? secured.flatMapMany(attempt::through) : attempt.through(client))
+            Mono<HttpResponse> answer = (tls
+                            ? secured.flatMapMany(secure -> attempt.through(secure.apply(caller)))
+                            : attempt.through(clients.apply(caller)))
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
                     // Not timeout(...), which makes up a name from all operators above it each time.
                     .takeUntilOther(attempt.limit())
@@ -369,18 +389,20 @@ public final class NettyHttpTransport implements HttpTransport {
         volatile boolean sent;
         // The timer and the close may meet here, and the first of them counts.
         private final Sinks.Empty<Void> over = Sinks.unsafe().empty();
+        private final EventLoop timing;
         private volatile @Nullable Future<?> timer;
         private volatile boolean cancelled;
         private volatile @Nullable EventLoop loop;
 
-        Attempt(HttpRequest request) {
+        Attempt(HttpRequest request, EventLoop timing) {
             this.request = request;
+            this.timing = timing;
         }
 
         /** Fails when the time of the request is over, or before, when the transport is closed. */
         Mono<Void> limit() {
             return Mono.defer(() -> {
-                timer = requestLoops().schedule(this::end, request.timeout().toNanos(), TimeUnit.NANOSECONDS);
+                timer = timing.schedule(this::end, request.timeout().toNanos(), TimeUnit.NANOSECONDS);
                 return over.asMono();
             });
         }

@@ -7,6 +7,7 @@ import io.netty.handler.ssl.SslContext;
 import io.netty.resolver.dns.DnsAddressResolverGroup;
 import io.netty.resolver.dns.DnsServerAddressStreamProvider;
 import io.netty.resolver.dns.SingletonDnsServerAddressStreamProvider;
+import io.netty.util.concurrent.EventExecutor;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -25,13 +26,16 @@ import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Optional;
 import java.util.Queue;
 import java.util.ServiceLoader;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ForkJoinPool;
@@ -164,6 +168,34 @@ class NettyHttpTransportTest {
         @AfterEach
         void close() {
             Await.done(calls.disposeLater());
+        }
+
+        /** A connection never leaves its loop, so that one of another loop costs two changes of threads. */
+        @Test
+        void aRequestIsSentOnTheLoopOfItsCaller() {
+            for (EventExecutor loop : HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE)) {
+                Mono<Boolean> thereTwice = Mono.defer(() -> {
+                            Thread own = Thread.currentThread();
+                            return Mono.defer(this::threadOfACall).repeat(1).all(own.getName()::equals);
+                        })
+                        .subscribeOn(Schedulers.fromExecutor(loop));
+                StepVerifier.create(thereTwice)
+                        .expectNext(true)
+                        .expectComplete()
+                        .verify(Await.BOUND);
+            }
+        }
+
+        /** And the search for the own loop takes no turn. */
+        @Test
+        void requestsOfOtherThreadsTakeTheLoopsInTurn() {
+            HttpTransportProvider provider = new NettyHttpTransportProvider();
+            Set<String> threads = new HashSet<>();
+            for (int i = 0; i < LoopResources.DEFAULT_IO_WORKER_COUNT; i++) {
+                threads.add(Objects.requireNonNull(threadOfACall().block(Await.BOUND)));
+                assertThat(provider.callerScheduler()).isNotNull();
+            }
+            assertThat(threads).hasSize(LoopResources.DEFAULT_IO_WORKER_COUNT);
         }
 
         /** As where a Spring context is closed and the next one starts. */
@@ -559,6 +591,23 @@ class NettyHttpTransportTest {
 
     @Nested
     class Connections {
+        /** Reactor Netty takes two turns for each connection, which alone would leave every other loop idle. */
+        @Test
+        void theyAreSpreadOverTheLoops() {
+            use(NettyHttpTransport.builder().eventLoops(2));
+            int requests = 8;
+            for (int i = 0; i < requests; i++) {
+                server.enqueue(status(200));
+            }
+            Set<String> threads = ConcurrentHashMap.newKeySet();
+            Mono<HttpResponse> one = transport
+                    .exchange(get(url("/x")))
+                    .doOnNext(answer -> threads.add(Thread.currentThread().getName()));
+            Mono<Void> all = Flux.range(0, requests).flatMap(i -> one, requests).then();
+            StepVerifier.create(all).expectComplete().verify(Await.BOUND);
+            assertThat(threads).hasSize(2);
+        }
+
         @Test
         void boundsTheAcquireTimeout() {
             for (Duration bad : List.of(
