@@ -24,8 +24,8 @@ import java.util.concurrent.Future;
 import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.function.BiFunction;
 import java.util.function.Consumer;
-import java.util.function.Function;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
@@ -55,17 +55,17 @@ import run.caracal.http.HttpRequest;
 import run.caracal.http.HttpResponse;
 import run.caracal.http.HttpTransport;
 import run.caracal.netty.TransportErrors.Limits;
-import run.caracal.netty.internal.PerLoop;
+import run.caracal.netty.internal.LoopClients;
 import run.caracal.netty.internal.SharedLoops;
 
 /**
  * The SDK's transport on Reactor Netty, for calls to the STS and the Coordinator, and for
  * {@link run.caracal.Caracal#fetch}. Each instance has its own connection pool and event loops. By default a client
  * sends renewals and terminations on an event loop of its own, where no code of users runs, and everything that callers
- * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread. Each of
- * these loops has its own connections, as many as one service may have. A transport set in the configuration carries
- * both, and code that blocks one of its loops delays renewals too. It never retries a request or follows a redirect,
- * whatever the customizer sets.
+ * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread. A loop
+ * that sends often to a service has its own connections to it, and the maximum number counts for each. A transport set in
+ * the configuration carries both, and code that blocks one of its loops delays renewals too. It never retries a request or
+ * follows a redirect, whatever the customizer sets.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *
@@ -139,12 +139,10 @@ public final class NettyHttpTransport implements HttpTransport {
     private final ConnectionProvider pool;
     private final LoopResources loops;
     private final HttpClient client;
-    /** Whether a request is sent on the loop of its caller, or wherever there is a connection. */
-    private final boolean perLoop;
-    /** The client by the loop of the caller. */
-    private final Function<EventLoop, HttpClient> clients;
+    /** The client for a request by the loop of its caller. */
+    private final BiFunction<EventLoop, URI, HttpClient> clients;
     /** For https: with the customizer's TLS, or the JDK's. */
-    private final Mono<Function<EventLoop, HttpClient>> secured;
+    private final Mono<BiFunction<EventLoop, URI, HttpClient>> secured;
 
     private final Limits limits;
     private final Set<Attempt> underWay = ConcurrentHashMap.newKeySet();
@@ -186,7 +184,6 @@ public final class NettyHttpTransport implements HttpTransport {
         boolean proxied = customized.configuration().hasProxy()
                 && customized.configuration().resolver() == resolver;
         client = proxied ? customized.resolver(NoopAddressResolverGroup.INSTANCE) : customized;
-        perLoop = client.configuration().loopResources() instanceof SharedLoops;
         clients = clients(client);
         secured = client.configuration().isSecure()
                 ? Mono.just(clients)
@@ -194,9 +191,10 @@ public final class NettyHttpTransport implements HttpTransport {
         end = Mono.defer(() -> close(resolver)).cache();
     }
 
-    /** A copy of the client that runs on one loop has its own connections in the pool. */
-    private Function<EventLoop, HttpClient> clients(HttpClient client) {
-        return perLoop ? new PerLoop<>(loop -> client.runOn(useNative -> loop))::of : any -> client;
+    private static BiFunction<EventLoop, URI, HttpClient> clients(HttpClient client) {
+        return client.configuration().loopResources() instanceof SharedLoops
+                ? new LoopClients(client)::client
+                : (caller, uri) -> client;
     }
 
     /** Caches the value but not an error; a cancelled subscriber does not abort it. */
@@ -281,8 +279,8 @@ public final class NettyHttpTransport implements HttpTransport {
             Attempt attempt = new Attempt(request, caller);
             boolean tls = "https".equalsIgnoreCase(request.uri().getScheme());
             Mono<HttpResponse> answer = (tls
-                            ? secured.flatMapMany(secure -> attempt.through(secure.apply(caller)))
-                            : attempt.through(clients.apply(caller)))
+                            ? secured.flatMapMany(secure -> attempt.through(secure.apply(caller, request.uri())))
+                            : attempt.through(clients.apply(caller, request.uri())))
                     .cancelOn(Schedulers.fromExecutor(attempt::cancel))
                     // Not timeout(...), which makes up a name from all operators above it each time.
                     .takeUntilOther(attempt.limit())

@@ -26,7 +26,6 @@ import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -170,32 +169,46 @@ class NettyHttpTransportTest {
             Await.done(calls.disposeLater());
         }
 
-        /** A connection never leaves its loop, so that one of another loop costs two changes of threads. */
-        @Test
-        void aRequestIsSentOnTheLoopOfItsCaller() {
-            for (EventExecutor loop : HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE)) {
-                Mono<Boolean> thereTwice = Mono.defer(() -> {
-                            Thread own = Thread.currentThread();
-                            return Mono.defer(this::threadOfACall).repeat(1).all(own.getName()::equals);
-                        })
-                        .subscribeOn(Schedulers.fromExecutor(loop));
-                StepVerifier.create(thereTwice)
-                        .expectNext(true)
-                        .expectComplete()
-                        .verify(Await.BOUND);
-            }
+        private Flux<EventExecutor> loops() {
+            return Flux.fromIterable(HttpResources.get().onClient(LoopResources.DEFAULT_NATIVE));
         }
 
-        /** And the search for the own loop takes no turn. */
+        /** One after another: what a loop does behind an answer, as the release of its connection, is done before the next. */
+        private Flux<String> threadsOfCalls(EventExecutor loop, int calls) {
+            Mono<Void> aTurnOfEach = loops().concatMap(
+                            each -> Mono.<Void>empty().subscribeOn(Schedulers.fromExecutor(each)))
+                    .then();
+            return aTurnOfEach
+                    .then(Mono.defer(this::threadOfACall).subscribeOn(Schedulers.fromExecutor(loop)))
+                    .repeat(calls - 1);
+        }
+
+        /** A connection never leaves its loop, so that one of another loop costs two changes of threads. */
         @Test
-        void requestsOfOtherThreadsTakeTheLoopsInTurn() {
-            HttpTransportProvider provider = new NettyHttpTransportProvider();
-            Set<String> threads = new HashSet<>();
-            for (int i = 0; i < LoopResources.DEFAULT_IO_WORKER_COUNT; i++) {
-                threads.add(Objects.requireNonNull(threadOfACall().block(Await.BOUND)));
-                assertThat(provider.callerScheduler()).isNotNull();
+        void aBusyLoopSendsOnConnectionsOfItsOwn() {
+            Flux<Boolean> onItsOwn = loops().concatMap(loop -> threadsOfCalls(loop, 60)
+                    .takeLast(5)
+                    .zipWith(Mono.fromSupplier(() -> Thread.currentThread().getName())
+                            .subscribeOn(Schedulers.fromExecutor(loop))
+                            .cache()
+                            .repeat(4))
+                    .map(pair -> pair.getT1().equals(pair.getT2())));
+            StepVerifier.create(onItsOwn.all(own -> own))
+                    .expectNext(true)
+                    .expectComplete()
+                    .verify(Await.BOUND);
+        }
+
+        /** They would be closed as idle before their next use. */
+        @Test
+        void quietLoopsShareTheirConnections() throws InterruptedException {
+            StepVerifier.create(loops().concatMap(loop -> threadsOfCalls(loop, 5)))
+                    .expectNextCount(5L * LoopResources.DEFAULT_IO_WORKER_COUNT)
+                    .expectComplete()
+                    .verify(Await.BOUND);
+            for (int i = server.getRequestCount(); i > 0; i--) {
+                assertThat(server.takeRequest().getConnectionIndex()).isZero();
             }
-            assertThat(threads).hasSize(LoopResources.DEFAULT_IO_WORKER_COUNT);
         }
 
         /** As where a Spring context is closed and the next one starts. */

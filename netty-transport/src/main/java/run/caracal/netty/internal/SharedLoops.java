@@ -7,11 +7,7 @@ import org.jspecify.annotations.Nullable;
 import reactor.netty.http.HttpResources;
 import reactor.netty.resources.LoopResources;
 
-/**
- * The event loops that clients of Reactor Netty use by default, also after the application has replaced them. A transport on
- * them keeps the connections of each loop apart: a connection never leaves the loop that made it, so that one which the
- * caller of another loop gets costs two changes of thread for each request.
- */
+/** The event loops that clients of Reactor Netty use by default, also after the application has replaced them. */
 public final class SharedLoops implements LoopResources {
 
     @Override
