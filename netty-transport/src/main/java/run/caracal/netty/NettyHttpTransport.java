@@ -62,10 +62,10 @@ import run.caracal.netty.internal.SharedLoops;
  * The SDK's transport on Reactor Netty, for calls to the STS and the Coordinator, and for
  * {@link run.caracal.Caracal#fetch}. Each instance has its own connection pool and event loops. By default a client
  * sends renewals and terminations on an event loop of its own, where no code of users runs, and everything that callers
- * wait for on Reactor Netty's shared event loops, so that a session, its mandates and their calls run on one thread. A loop
- * that sends often to a service has its own connections to it, and the maximum number counts for each. A transport set in
- * the configuration carries both, and code that blocks one of its loops delays renewals too. It never retries a request or
- * follows a redirect, whatever the customizer sets.
+ * wait for on Reactor Netty's shared event loops. Once a service is called often, some twenty times a second, each of these
+ * loops has its own connections to it, for which the maximum number counts, and a session, its mandates and their calls
+ * run on one thread. A transport set in the configuration carries both, and code that blocks one of its loops delays renewals
+ * too. It never retries a request or follows a redirect, whatever the customizer sets.
  *
  * <p>Found by {@link java.util.ServiceLoader} with its default settings; build one to set a proxy, a resolver or TLS:
  *

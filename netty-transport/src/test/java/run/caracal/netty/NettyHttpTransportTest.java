@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
@@ -183,11 +184,18 @@ class NettyHttpTransportTest {
                     .repeat(calls - 1);
         }
 
+        private void makeBusy() {
+            StepVerifier.create(
+                            loops().concatMap(loop -> threadsOfCalls(loop, 60)).then())
+                    .expectComplete()
+                    .verify(Await.BOUND);
+        }
+
         /** A connection never leaves its loop, so that one of another loop costs two changes of threads. */
         @Test
-        void aBusyLoopSendsOnConnectionsOfItsOwn() {
-            Flux<Boolean> onItsOwn = loops().concatMap(loop -> threadsOfCalls(loop, 60)
-                    .takeLast(5)
+        void callsOfABusyServiceStayOnTheLoopsOfTheirCallers() {
+            makeBusy();
+            Flux<Boolean> onItsOwn = loops().concatMap(loop -> threadsOfCalls(loop, 5)
                     .zipWith(Mono.fromSupplier(() -> Thread.currentThread().getName())
                             .subscribeOn(Schedulers.fromExecutor(loop))
                             .cache()
@@ -199,9 +207,25 @@ class NettyHttpTransportTest {
                     .verify(Await.BOUND);
         }
 
+        /** What starts elsewhere goes on where its first call was answered, so one loop would carry it all. */
+        @Test
+        void callsOfOtherThreadsTakeTheLoopsOfABusyServiceInTurn() {
+            makeBusy();
+            HttpTransportProvider provider = new NettyHttpTransportProvider();
+            Mono<String> call = Mono.defer(() -> {
+                assertThat(provider.callerScheduler()).as("takes no turn").isNotNull();
+                return threadOfACall();
+            });
+            Set<String> threads = new HashSet<>();
+            for (int i = 0; i < LoopResources.DEFAULT_IO_WORKER_COUNT; i++) {
+                threads.add(Objects.requireNonNull(call.block(Await.BOUND)));
+            }
+            assertThat(threads).hasSize(LoopResources.DEFAULT_IO_WORKER_COUNT);
+        }
+
         /** They would be closed as idle before their next use. */
         @Test
-        void quietLoopsShareTheirConnections() throws InterruptedException {
+        void loopsShareTheConnectionsOfAQuietService() throws InterruptedException {
             StepVerifier.create(loops().concatMap(loop -> threadsOfCalls(loop, 5)))
                     .expectNextCount(5L * LoopResources.DEFAULT_IO_WORKER_COUNT)
                     .expectComplete()

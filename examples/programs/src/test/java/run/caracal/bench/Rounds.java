@@ -11,6 +11,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.LongSupplier;
 import java.util.function.ToDoubleFunction;
+import reactor.netty.resources.LoopResources;
 import run.caracal.test.Progress;
 
 /**
@@ -23,7 +24,8 @@ final class Rounds {
             (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
 
     private static final int MAX_WARMUP = 10;
-    private static final int MAX_ATTEMPTS = 3;
+    /** A round may begin on another event loop than the last, and each has its connections. */
+    private static final int MAX_ATTEMPTS = 2 + LoopResources.DEFAULT_IO_WORKER_COUNT;
 
     /** One round of a variant. */
     @FunctionalInterface

@@ -8,7 +8,7 @@ import java.util.function.Function;
 
 /**
  * What each event loop has of its own, made when it is first asked for. That of loops which the application has replaced is
- * dropped.
+ * dropped when a new one asks.
  */
 public final class PerLoop<T> {
     private final Map<EventLoop, T> known = new ConcurrentHashMap<>();

@@ -24,7 +24,7 @@ public final class NettyHttpTransportProvider implements HttpTransportProvider {
         return NettyHttpTransport.builder().eventLoops(1).build();
     }
 
-    /** On the event loop of the caller, where it is one of those that clients of Reactor Netty use by default. */
+    /** On the event loops that clients of Reactor Netty use by default; if it is called often, on that of the caller. */
     @Override
     public HttpTransport createForCalls() {
         return NettyHttpTransport.builder()
