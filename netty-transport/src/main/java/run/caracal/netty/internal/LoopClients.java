@@ -19,6 +19,7 @@ import reactor.netty.http.client.HttpClient;
 public final class LoopClients {
     private final HttpClient shared;
     private final PerLoop<HttpClient> own;
+    /** By authority: STS, Coordinator, Gateway, and the host of the keys. */
     private final Map<String, Pace> services = new ConcurrentHashMap<>();
 
     /** Creates the clients; the copies follow when they are first used. */
